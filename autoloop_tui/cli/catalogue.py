@@ -180,6 +180,11 @@ GROUPS: dict[str, dict[str, Command]] = {
         "schema": Command(
             "schema", "Print the JSON Schema of what a command prints with --json.", ("schema", "schema proposals")
         ),
+        "hooks": Command(
+            "hooks",
+            "List the hooks that are called on events, and send a test.",
+            ("hooks", "hooks --test phone", "hooks --show feishu"),
+        ),
         "guide": Command("guide", "Print how a coding agent uses this well.", ("guide",)),
         "mcp": Command("mcp", "Serve this project to a coding agent.", ("mcp",)),
         "themes": Command("themes", "List and check colour themes.", ("themes", "themes --check mine.toml")),

@@ -18,9 +18,11 @@ from autoloop.engine.planning.plan import LoopPlan, plan_example, silent_rules
 from autoloop.engine.planning.rule_checks import check_decidable, logged_before, misspelt
 from autoloop.engine.planning.variant_policies import store_of
 from autoloop.gpus import GpuReport
+from autoloop.hooks.checking import kind, obstacle
+from autoloop.hooks.service import target
 from autoloop.model import LoopSpec, UserError
 from autoloop.preflight import Finding
-from autoloop.preflight.finding import error, ok
+from autoloop.preflight.finding import error, ok, warning
 from autoloop.profiles import planned_methods
 from autoloop.rule_files import load_rules
 from autoloop.settings import FILE, Settings
@@ -36,7 +38,7 @@ def check_plan(plan: LoopPlan, settings: Settings, gpus: GpuReport) -> list[Find
     runs = [
         preflight.candidate(spec, preset, Path(each.run.source_path).name, each.config, each.launch) for each in plan.runs
     ]
-    return preflight.examine(
+    return check_hooks(settings, Path(spec.cwd)) + preflight.examine(
         spec,
         preset,
         runs,
@@ -57,6 +59,7 @@ def check_undecided(spec: LoopSpec, settings: Settings) -> list[Finding]:
         advice = "add [trainer] (docs/trainer.md); `autoloop-tui init --force -- <your command>` writes the file anew"
     return [
         error("trainer", text, advice),
+        *check_hooks(settings, Path(spec.cwd)),
         *preflight.examine_machine(spec, gpu_report.read_within(), settings.min_free, os.environ),
     ]
 
@@ -110,6 +113,7 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
     with contextlib.suppress(UserError), store_of(Path(spec.cwd)) as store:
         known = logged_before(store, spec) if store else known
     found += check_rules(spec, settings, configs, known)
+    found += check_hooks(settings, Path(spec.cwd))
     if not os.path.isfile(spec.python):
         return found
     values = configs[0][1] if configs else {}
@@ -127,6 +131,20 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
         environment=os.environ,
         trainer_environment=environment(launch, os.environ),
     )
+
+
+def check_hooks(settings: Settings, project: Path) -> list[Finding]:
+    """Whether the hooks can work. A loop runs without them too, so nothing here is an error."""
+    found: list[Finding] = []
+    for name, hook in settings.hooks.items():
+        reached = target(hook, project)
+        if why := obstacle(reached, os.environ):
+            advice = "the loop runs without it; set it for the command that starts the loop, or correct [hooks]"
+            found.append(warning(f"hook {name}", why, advice))
+        else:
+            text = f"{kind(reached)}: {', '.join(hook.events)}; `autoloop-tui hooks --test {name}` tries it"
+            found.append(ok(f"hook {name}", text))
+    return found
 
 
 def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str, Config]], known: set[str]) -> list[Finding]:

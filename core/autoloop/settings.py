@@ -11,6 +11,7 @@ import msgspec
 from autoloop import profiles
 from autoloop.configs import FieldTypes, default_fields
 from autoloop.files import read_text
+from autoloop.hooks import Hook, HookName, check_hooks
 from autoloop.metrics import MetricBook, MetricBooks, metric_book, parse_metric_book
 from autoloop.model import HostSpec, LoopSpec, SlurmSpec, UserError
 from autoloop.profiles import METHODS, planned_methods
@@ -129,6 +130,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep: KeepSettings = KeepSettings()
     agents: dict[str, Grant] = {}
     """What coding agents and scripts may ask for; by default to propose, to note, to pause and to hold."""
+    hooks: dict[HookName, Hook] = {}
+    """What is told of a loop to others, and how."""
     slurm: SlurmSpec = SlurmSpec()
     """What each job asks Slurm for, with --slurm."""
     host: list[HostSpec] = []
@@ -183,4 +186,6 @@ def load_settings(project: Path) -> Settings:
         if "preset" in raw:
             raise UserError(f"{path}: both preset and [trainer] say how runs are launched; write preset below [trainer].")
         raw["preset"] = FILE
-    return read_table(raw, Settings, str(path))
+    settings = read_table(raw, Settings, str(path))
+    check_hooks(settings.hooks, str(path))
+    return settings

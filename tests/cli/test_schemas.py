@@ -22,7 +22,10 @@ THEME = Path(__file__).parents[2] / "themes"
 
 def test_each_command_prints_what_its_schema_says(project: CommandProject, call: Call) -> None:
     """On a past loop, and on one with two seeds of which rules have made proposals that ran; `checked_answer` compares."""
-    project.write("autoloop.toml", 'grace = 0\noutput_root = "outputs"\n[keep]\ncheckpoints = "best 1 by val_loss"\n')
+    project.write(
+        "autoloop.toml",
+        'grace = 0\noutput_root = "outputs"\n[keep]\ncheckpoints = "best 1 by val_loss"\n[hooks.desk]\ncommand = "true"\n',
+    )
     with open_store(project.folder) as store:
         past = PastLoop(store, preset="autoloop.toml")
         (project.folder / ".autoloop/loops/loop_1").mkdir(parents=True)
@@ -50,6 +53,7 @@ def test_each_command_prints_what_its_schema_says(project: CommandProject, call:
         "plan": list(loop),
         "findings": ["doctor", *loop[1:]],
         "check": ["check", "a", "--changes", "policy.optimizer_lr=3e-4"],
+        "hooks": ["hooks"],
         "backtest": ["backtest"],
         "safe-stop": ["backtest", "--find-stop", "val_loss"],
         "effects": ["effects", "--metric", "val_loss"],

@@ -18,6 +18,7 @@ from tests.support.senders import person
 
 def older(path: Path, version: int) -> None:
     with sqlite3.connect(path) as raw:
+        raw.execute("DROP TABLE deliveries")
         raw.execute("DROP INDEX runs_by_state")
         raw.execute("DROP INDEX runs_by_group")
         raw.execute("DROP TABLE notes")
@@ -80,6 +81,7 @@ def test_a_database_without_notes_takes_them_once_it_is_migrated(tmp_path: Path)
     path = filled(tmp_path)
     with sqlite3.connect(path) as raw:
         raw.execute("DROP TABLE notes")
+        raw.execute("DROP TABLE deliveries")
         raw.execute("PRAGMA user_version = 7")
     raw.close()
     with Store.open(tmp_path) as store:

@@ -65,6 +65,16 @@ class Project:
         held = [holder(path) for path in (self.folder / ".autoloop/locks").glob("*")]
         return [engine.pid for engine in held if engine and engine.pid not in (0, os.getpid())]
 
+    def senders(self) -> list[int]:
+        """The pids of what sends messages of this project to hooks."""
+        found, wanted = [], {b"autoloop.hooks.sender", str(self.folder.resolve()).encode()}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if wanted <= set((entry / "cmdline").read_bytes().split(b"\0")):
+                        found.append(int(entry.name))
+        return found
+
     def left_over(self) -> list[str]:
         """What still runs of any attempt of this project: supervisors, and processes that carry an attempt's mark."""
         attempts = self.attempts()
@@ -76,6 +86,8 @@ class Project:
             return
         for pid in self.engines():
             end(pid)
+        for pid in self.senders():
+            await_end(pid, "the sender of hooks", number=signal.SIGKILL)
         attempts = self.attempts()
         for attempt in attempts:
             if supervisor := supervisor_of(attempt):

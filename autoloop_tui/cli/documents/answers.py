@@ -26,6 +26,7 @@ ANSWERS: dict[str, Answer] = {
     "plan": Answer(1, ("run", "run --exec --detach"), "plans:PlanDocument", "A loop that would start, or that has started."),
     "findings": Answer(1, ("doctor",), "plans:FindingsDocument", "What was checked before a start."),
     "check": Answer(1, ("check",), "plans:CheckDocument", "What edits of a run would come to."),
+    "hooks": Answer(1, ("hooks",), "plans:HooksDocument", "Commands and webhooks that are called on events."),
     "backtest": Answer(1, ("backtest",), "past:BacktestDocument", "What rules would have done with past runs."),
     "safe-stop": Answer(1, ("backtest --find-stop",), "past:SafeStopDocument", "When the worse half can be stopped."),
     "effects": Answer(1, ("effects",), "past:EffectsDocument", "What each setting did."),

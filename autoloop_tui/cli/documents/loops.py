@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 from autoloop.engine.runs.presence import Presence
+from autoloop.hooks.health import Health
 from autoloop.model import Cause, Comparison, Loop, LoopSpec, Note, Proposal, Round, Run, RunState, Sender
 from autoloop.verdicts.wording import NoiseDocument, OutcomeDocument, RecordDocument
 
@@ -133,6 +134,8 @@ class StatusDocument(TypedDict):
     """What people and agents wrote down, the oldest first."""
     requests: list[RequestDocument]
     """The last ones, with who sent each."""
+    hooks: list[Health]
+    """How each hook that messages of this loop were for has done."""
     slots: list[SlotDocument]
     runs: dict[str, RunDocument]
     """By id."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TypedDict
 
 from autoloop.backtest.outcome import Ending
+from autoloop.hooks.health import Health
+from autoloop.hooks.hook import EventName
 from autoloop.model import Change, HalveSpec, RunState, Search
 from autoloop.preflight import Finding
 
@@ -112,3 +114,20 @@ class ThemesDocument(TypedDict):
     themes: list[ThemeDocument]
     failures: list[ThemeFailure]
     """Files that are no themes."""
+
+
+class HookDocument(TypedDict):
+    name: str
+    kind: str
+    """command, webhook, or the service."""
+    calls: str
+    """The command or the address, with the names of variables in place of their values."""
+    events: list[EventName]
+    obstacle: str | None
+    """Why it cannot work here."""
+    health: Health | None
+    """How its messages of the newest loop, or of the one that was named, went."""
+
+
+class HooksDocument(TypedDict):
+    hooks: list[HookDocument]

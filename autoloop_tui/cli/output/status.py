@@ -12,6 +12,7 @@ from autoloop.engine.planning.limits import in_words, quiet_in_words, quiet_unti
 from autoloop.engine.rounds.best import best_run
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.runs.presence import in_words as presence_in_words
+from autoloop.hooks.health import failing, healths
 from autoloop.metrics import MetricBook
 from autoloop.model import (
     LOCAL,
@@ -140,6 +141,7 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
         if why := loop.slot_waits.get(slot.index) or (run and run.waits):
             lines.append(printing.printable(f"{slot.label} waits: {why}"))
     lines += [printing.printable(why) for why in loop.unreachable.values() if loop.state is LoopState.ACTIVE]
+    lines += [printing.printable(each.words) for each in failing(store.deliveries(number))]
     broken = (RunState.FAILED, RunState.LOST)
     if failed := sum(counts.get(state, 0) for state in broken):
         last = f", the last {MOST_FAILURES}" if failed > MOST_FAILURES else ""
@@ -273,6 +275,7 @@ def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> St
             }
             for command in store.last_commands(snapshot.loop.id, MOST_REQUESTS)
         ],
+        "hooks": list(healths(store.deliveries(snapshot.loop.id)).values()),
         "slots": [
             {
                 "slot": slot.label,

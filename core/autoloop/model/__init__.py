@@ -6,6 +6,7 @@ steps are optimiser steps of the trainer.
 
 from autoloop.model.actor import DEFAULT_RULE, POLICY, REPLICATES, THEN, Actor, ActorKind
 from autoloop.model.attempt import Attempt, Cause, ExitRecord
+from autoloop.model.delivery import Delivery, DeliveryState, HookEvent, Message
 from autoloop.model.edits import Change, Config
 from autoloop.model.ends import (
     LOOP_STOP,
@@ -69,6 +70,8 @@ __all__ = [
     "Comparison",
     "Config",
     "Confirmation",
+    "Delivery",
+    "DeliveryState",
     "Event",
     "EventKind",
     "Evidence",
@@ -77,6 +80,7 @@ __all__ = [
     "GpuUse",
     "HalveSpec",
     "Halved",
+    "HookEvent",
     "HostSpec",
     "LapseKind",
     "LiveContext",
@@ -85,6 +89,7 @@ __all__ = [
     "LoopEndKind",
     "LoopSpec",
     "LoopState",
+    "Message",
     "MetricSummary",
     "Note",
     "NoteTarget",

@@ -1,4 +1,4 @@
-"""Every change of the state of a loop, round, run, attempt or proposal, each with all the fields that go with it.
+"""Every change of the state of a loop, round, run, attempt, proposal or delivery, each with all the fields that go with it.
 
 Nothing else writes a `state` or a `status`. Pure functions from one frozen value to the next; a change that cannot happen
 is a fault of ours and raises ImpossibleChangeError. Times are Unix seconds.
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from autoloop.model.actor import POLICY, Actor
 from autoloop.model.attempt import Attempt, Cause, ExitRecord
+from autoloop.model.delivery import Delivery, DeliveryState
 from autoloop.model.edits import Change
 from autoloop.model.ends import LapseKind, LoopEnd, Requeue, RequeueKind, StopCause, Taken
 from autoloop.model.loop import Loop, LoopState, Round, RoundState
@@ -287,3 +288,30 @@ def proposal_done(proposal: Proposal) -> Proposal:
     """A live rule asked for a stop and nothing more, and the run was stopped."""
     _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.APPROVED)
     return replace(proposal, status=ProposalStatus.DONE)
+
+
+# ---------------------------------------------------------------------------------------------------------- deliveries
+
+
+def delivery_tried(delivery: Delivery, now: float, until: float) -> Delivery:
+    """A try begins, and is over at `until`. Recorded before it is made."""
+    _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
+    return replace(delivery, tries=delivery.tries + 1, tried_at=now, next_at=until)
+
+
+def delivery_made(delivery: Delivery) -> Delivery:
+    _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
+    return replace(delivery, state=DeliveryState.DELIVERED, error=None)
+
+
+def delivery_failed(delivery: Delivery, error: str, again_at: float | None) -> Delivery:
+    """`again_at`: when it is tried again; None if it is given up."""
+    _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
+    if again_at is None:
+        return replace(delivery, state=DeliveryState.GIVEN_UP, error=error)
+    return replace(delivery, error=error, next_at=again_at)
+
+
+def delivery_dropped(delivery: Delivery) -> Delivery:
+    _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
+    return replace(delivery, state=DeliveryState.DROPPED)

@@ -101,6 +101,7 @@ _FORMS: tuple[tuple[bytes, re.Pattern[bytes], bool], ...] = tuple(
         (b"xapp-", rb"(xapp-[A-Za-z0-9-]{10,})", True),
         (b"hooks.slack.com/services/", rb"hooks\.slack\.com/services/([\w/]{8,})", False),
         (b"/api/webhooks/", rb"/api/webhooks/([\w/-]{16,})", False),
+        (b"/bot/v2/hook/", rb"/bot/v2/hook/([\w-]{8,})", False),
         (b"AIza", rb"(AIza[\w-]{20,})", False),
         (b"ya29.", rb"(ya29\.[\w-]{16,})", True),
         (b"eyJ", rb"(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)", False),

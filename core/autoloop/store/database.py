@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from autoloop import protocol
-from autoloop.model import Attempt, Event, EventKind, Loop, Note, Proposal, Round, Run, RunState, Sender, UserError
+from autoloop.model import Attempt, Delivery, Event, EventKind, Loop, Note, Proposal, Round, Run, RunState, Sender, UserError
 from autoloop.protocol import Request
 from autoloop.secrets import masked_document
 from autoloop.store.access import check_access, driven
@@ -114,10 +114,14 @@ class Store(Rows):
             self._put("events", {"id": event.id, "loop": loop}, event)
         return event
 
+    def put_delivery(self, delivery: Delivery) -> None:
+        keys: dict[str, Any] = {"id": delivery.id, "loop": delivery.loop, "hook": delivery.hook}
+        self._put("deliveries", {**keys, "message": delivery.message.id, "open": delivery.open}, delivery)
+
     def forget_loop(self, loop: int) -> None:
         """Delete a loop of which nothing has run."""
         with self.transaction():
-            for table in ("events", "commands", "notes", "proposals", "runs", "rounds"):
+            for table in ("deliveries", "events", "commands", "notes", "proposals", "runs", "rounds"):
                 self._sql(f"DELETE FROM {table} WHERE loop = ?", loop)
             self._sql("DELETE FROM loops WHERE id = ?", loop)
 
@@ -264,6 +268,21 @@ class Store(Rows):
     def notes(self, loop: int) -> list[Note]:
         """What people and agents noted about a loop, the oldest first."""
         return self._all(Note, "SELECT rowid, body FROM notes WHERE loop = ? ORDER BY id", loop)
+
+    def deliveries(self, loop: int, limit: int = 1000) -> list[Delivery]:
+        """The newest first."""
+        return self._all(Delivery, "SELECT rowid, body FROM deliveries WHERE loop = ? ORDER BY id DESC LIMIT ?", loop, limit)
+
+    def open_deliveries(self, loop: int) -> list[Delivery]:
+        """In the order in which they were made."""
+        return self._all(Delivery, "SELECT rowid, body FROM deliveries WHERE loop = ? AND open = 1 ORDER BY id", loop)
+
+    def delivery(self, delivery: int) -> Delivery:
+        return self._one(Delivery, "SELECT rowid, body FROM deliveries WHERE id = ?", delivery)
+
+    def is_told(self, loop: int, hook: str, message: str) -> bool:
+        """Whether this message is on its way to the hook, or has been."""
+        return bool(self._sql("SELECT 1 FROM deliveries WHERE loop = ? AND hook = ? AND message = ?", loop, hook, message))
 
     # ------------------------------------------------------------------------------------------------------ commands
 

@@ -21,13 +21,20 @@ from autoloop.store.portable import make_relative
 from autoloop.store.sentences import make_typed
 from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
 PATIENCE = 10.0
 """Seconds to wait for another process to finish what it writes."""
 
 RUNS_BY_GROUP = "CREATE INDEX runs_by_group ON runs (config_group) WHERE config_group != ''"
+DELIVERIES = """
+CREATE TABLE deliveries (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, hook TEXT NOT NULL, message TEXT NOT NULL,
+                         open INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE UNIQUE INDEX deliveries_once ON deliveries (loop, hook, message);
+CREATE INDEX deliveries_open ON deliveries (loop, open)
+"""
+
 RUNS_BY_STATE = "CREATE INDEX runs_by_state ON runs (loop, state, round, position)"
 
 NOTES = "CREATE TABLE notes (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, body BLOB NOT NULL)"
@@ -58,6 +65,7 @@ CREATE TABLE commands (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, kind TEXT 
 CREATE INDEX commands_open ON commands (loop, answered_at);
 {NOTES};
 {NOTES_BY_LOOP};
+{DELIVERIES};
 """
 
 
@@ -92,6 +100,12 @@ def _add_notes(db: sqlite3.Connection) -> None:
     db.execute(NOTES_BY_LOOP)
 
 
+def _add_deliveries(db: sqlite3.Connection) -> None:
+    """Hooks."""
+    for statement in DELIVERIES.split(";"):
+        db.execute(statement)
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     1: lambda db, _: _index_states(db),
     2: lambda db, _: make_relative(db),
@@ -100,6 +114,7 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     5: lambda db, _: _index_groups(db),
     6: lambda db, _: _record_senders(db),
     7: lambda db, _: _add_notes(db),
+    8: lambda db, _: _add_deliveries(db),
 }
 """Version -> the step from it to the next one, inside a transaction; the path is the project's."""
 

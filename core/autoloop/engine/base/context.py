@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +11,15 @@ import msgspec
 
 from autoloop.engine.base.events import EventLog
 from autoloop.engine.base.output_secrets import output_secrets
+from autoloop.hooks import Hook
+from autoloop.hooks.messages import tell
 from autoloop.metrics import MetricBook
-from autoloop.model import EventKind, Loop, LoopSpec, Run
+from autoloop.model import EventKind, HookEvent, Loop, LoopSpec, LoopState, Run
 from autoloop.rules import RuleSource
 from autoloop.settings import Grant
 from autoloop.store import Places, Store
 from autoloop.trainers import Preset
+from autoloop.wandb_cloud.key import known_secrets
 
 
 @dataclass
@@ -34,6 +38,10 @@ class Context:
     """What agents and scripts may ask for, as the settings said when the engine started: an agent that writes itself more
     into them gains nothing in a loop that goes on."""
 
+    hooks: Mapping[str, Hook] = field(default_factory=dict)
+    told: bool = False
+    """Whether hooks have been told something since that was last taken out."""
+
     @property
     def places(self) -> Places:
         return self.store.places
@@ -50,6 +58,27 @@ class Context:
     def log_event(self, kind: EventKind, text: str, run: str | None = None) -> None:
         """Record an event of the loop. `run`: the id of the run that it is about."""
         self.events.record(kind, text, run)
+
+    def tell(
+        self, event: HookEvent, key: str, text: str, *, next: str, round: int | None = None, run: Run | None = None
+    ) -> None:
+        """Put a message on its way to the hooks that want it, once: `key` tells this event from others of the loop. In the
+        transaction of what it is about, so that a killed engine neither loses nor repeats it."""
+        if self.hooks:
+            known = known_secrets(os.environ)
+            now = self.clock()
+            given = (self.store, self.hooks, self.loop, event, key, text, now)
+            self.told |= tell(*given, next=next, round=round, run=run, known=known)
+
+    def put_ended(self, loop: Loop, result: str = "") -> None:
+        """Store the loop, which has just finished or stopped, and tell hooks. `result`: what it came to, in a line."""
+        before = self.loop.state
+        with self.store.transaction():
+            self.store.put_loop(loop)
+            if before is LoopState.ACTIVE:
+                next = "status" if loop.state is LoopState.FINISHED else "resume"
+                text = f"{loop.name} {loop.state.value}: {loop.reason}{f'; {result}' if result else ''}"
+                self.tell(HookEvent.LOOP_ENDED, f"{loop.ended_at}", text, next=f"autoloop-tui {next} --loop {loop.name}")
 
     def secrets(self, run: Run) -> list[str]:
         """The secrets that may be in a run's output: those of this process's environment, the preset and its config."""

@@ -41,7 +41,7 @@ def stop(command: CommandContext, request: Stop | Kill) -> str:
 
 def stop_loop(context: Context, execution: Execution, live: LiveProposals, end: LoopEnd, *, kill: bool = False) -> str:
     """End the loop before its time. Its running runs are stopped and queued again for when it is resumed."""
-    context.store.put_loop(loop_stopped(context.loop, end, context.clock()))
+    context.put_ended(loop_stopped(context.loop, end, context.clock()))
     for active in execution.executing:
         # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
         execution.stop(active.run.id, live.stopping(active) or _halved(active) or LOOP_STOP, kill=kill)

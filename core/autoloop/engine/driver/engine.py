@@ -14,6 +14,7 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.base.events import EventLog, Listener
 from autoloop.engine.commands.dispatch import Commands
 from autoloop.engine.commands.loop import stop_loop
+from autoloop.engine.driver.hook_sender import HookSender
 from autoloop.engine.driver.lock import EngineLock
 from autoloop.engine.driver.outage import Outage
 from autoloop.engine.planning.checks import load_until
@@ -33,6 +34,7 @@ from autoloop.engine.runs.outcome import settle
 from autoloop.engine.runs.places import runners_for
 from autoloop.engine.runs.retries import shortage_met
 from autoloop.engine.runs.watchdog import Watchdog
+from autoloop.engine.scheduling.budget_watch import BudgetWatch
 from autoloop.engine.scheduling.scheduler import Scheduler
 from autoloop.engine.scheduling.wandb_status import WandbStatus
 from autoloop.model import EventKind, Loop, LoopEnd, LoopState, RunState, UserError
@@ -71,10 +73,12 @@ class Engine:
             rules=sources.rules,
             events=EventLog(store, loop.id),
             agents=settings.agents,
+            hooks=settings.hooks,
         )
         self._max_log, self._min_free = settings.max_log, settings.min_free
         self.wandb = WandbStatus(self.context)
         self.outage = Outage(self.context)
+        self.hook_sender = HookSender(self.context)
         self.reporting = Reporting(self.context)
         self.proposals = Proposals(self.context, settings.field_types())
         until = load_until(loop.spec, sources.rules, sources.metrics)
@@ -95,6 +99,7 @@ class Engine:
         self.live_rules = LiveRules(self.context, self.execution, self.live_proposals)
         self.halving = Halving(self.context, self.execution, self.proposals, self.scheduler.reserve)
         self.watchdog = Watchdog(self.context, self.execution)
+        self.budget = BudgetWatch(self.context)
         self.gpu_sampling = GpuSampling(self.context, self.execution)
         self.commands = Commands(self.context, self.execution, self.proposals, self.live_proposals)
         self._version: int | None = None
@@ -141,6 +146,7 @@ class Engine:
                     self.execution.close()
                     self._reset_runtime_state()
         finally:
+            self.hook_sender.close()
             self.wandb.close()
             self.gpu_sampling.close()
             self.execution.close()
@@ -224,8 +230,10 @@ class Engine:
         if self.context.loop.state is LoopState.ACTIVE:
             self.halving.look()
         self.watchdog.look()
+        self.budget.look()
         self.gpu_sampling.look()
         self.wandb.look()
+        self.hook_sender.look()
         if self._on_turn:
             self._on_turn()
 

@@ -19,6 +19,7 @@ from autoloop.engine.runs.execution import Active, Ended, Execution
 from autoloop.model import (
     Actor,
     EventKind,
+    HookEvent,
     LapseKind,
     LiveContext,
     Proposal,
@@ -64,6 +65,9 @@ class LiveProposals:
             if watch.ask:
                 text = f"{self._fired(proposal)}. {self._intent(proposal)}? `autoloop-tui approve {proposal.id}` or `reject`"
                 self.context.log_event(EventKind.ASKED, text, proposal.base_run)
+                told, next = f"{self._fired(proposal)}. {self._intent(proposal)}?", f"autoloop-tui approve {proposal.id}"
+                key = f"live {proposal.id}"
+                self.context.tell(HookEvent.ROUND_WAITS, key, told, next=next, round=proposal.round, run=active.run)
                 return False
             self._carry_out(proposal, Actor.rule(firing.rule.id))
         return True

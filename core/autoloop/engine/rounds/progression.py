@@ -23,10 +23,12 @@ from autoloop.engine.rounds.slow_rules import Asking
 from autoloop.engine.rounds.then import Then
 from autoloop.engine.rounds.until import confirmed, unconfirmed
 from autoloop.engine.rounds.variant_runs import start_round
+from autoloop.engine.rounds.winners import tell_winners
 from autoloop.metrics import OverSeeds, over_seeds
 from autoloop.model import (
     ApprovalMode,
     EventKind,
+    HookEvent,
     LoopEnd,
     LoopEndKind,
     LoopState,
@@ -75,6 +77,8 @@ class LoopProgression:
         self._asking: Asking | None = None
         self._asking_said: set[str] = set()
         self._searching = Searching(context)
+        self._result = ""
+        """What the loop came to, in a line."""
 
     def advance(self) -> None:
         """Move the loop on as far as it goes without waiting."""
@@ -126,6 +130,7 @@ class LoopProgression:
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
         self.context.log_event(EventKind.ROUND_ENDED, text)
         self.judging.tell()
+        tell_winners(self.context, runs)
         if winners:
             self._finish(round_, met_until(self.context, winners[0]))
         elif not goes_on:
@@ -226,22 +231,28 @@ class LoopProgression:
 
     def _tell_wait(self, round_: Round, proposals: list[Proposal]) -> None:
         """What a user has to do; said again when it has become another wait, not for each decision."""
-        number = round_.number + 1
+        context, number = self.context, round_.number + 1
         pending = sum(p.status is ProposalStatus.PENDING for p in proposals)
         if pending:
             kind, text = "decision", f"round {number} waits for a decision on {plural(pending, 'proposal')}"
-            text += "; `autoloop-tui proposals` lists what to approve or reject"
+            command, how = "proposals", "lists what to approve or reject"
         elif any(p.status is ProposalStatus.APPROVED for p in proposals):
-            kind, text = "start", f"round {number} is held; `autoloop-tui start` starts it"
+            kind, text = "start", f"round {number} is held"
+            command, how = "start", "starts it"
         else:
-            kind = "proposal"
-            text = f"round {number} has no approved proposal; propose one, edit a blocked one, or stop the loop"
-        policy = self.context.spec.approve.after
-        if policy and kind != "proposal":
-            text += f"; approved automatically after {policy / 60:.0f} min"
+            kind, text = "proposal", f"round {number} has no approved proposal"
+            command, how = "", "propose one, edit a blocked one, or stop the loop"
+        policy = context.spec.approve.after
+        after = f"; approved automatically after {policy / 60:.0f} min" if policy and kind != "proposal" else ""
         if kind != self._waiting_said:
             self._waiting_said = kind
-            self.context.log_event(EventKind.WAITING, text)
+            newest = max((p.id for p in proposals), default=0)
+            next = f"autoloop-tui {command or 'proposals'} --loop {context.loop.name}"
+            with context.store.transaction():
+                context.log_event(
+                    EventKind.WAITING, f"{text}; {f'`autoloop-tui {command}` ' if command else ''}{how}{after}"
+                )
+                context.tell(HookEvent.ROUND_WAITS, f"{number} {kind} {newest}", f"{text}{after}", next=next, round=number)
 
     def _finish(self, round_: Round, end: LoopEnd) -> None:
         now = self.context.clock()
@@ -268,7 +279,7 @@ class LoopProgression:
                 self.keep_result()
                 self._tell_then()
             with self.context.store.transaction():
-                self.context.store.put_loop(loop_finished(self.context.loop, end, self.context.clock()))
+                self.context.put_ended(loop_finished(self.context.loop, end, self.context.clock()), self._result)
                 self.reporting.finish()
             if self.then.proposal is not None:  # what its round had to keep for it
                 self._keep()
@@ -287,7 +298,9 @@ class LoopProgression:
         context = self.context
         self.keep_result()
         self.reporting.later()
-        for text in result_lines(context.store, context.loop, context.metrics):
+        lines = result_lines(context.store, context.loop, context.metrics)
+        self._result = lines[0] if lines else ""
+        for text in lines:
             context.log_event(EventKind.NOTE, text)
 
     def _tell_then(self) -> None:
@@ -296,4 +309,4 @@ class LoopProgression:
 
     def stop(self, end: LoopEnd) -> None:
         """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""
-        self.context.store.put_loop(loop_stopped(self.context.loop, end, self.context.clock()))
+        self.context.put_ended(loop_stopped(self.context.loop, end, self.context.clock()))

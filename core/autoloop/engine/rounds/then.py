@@ -25,6 +25,7 @@ from autoloop.model import (
     ApprovalMode,
     Config,
     EventKind,
+    HookEvent,
     Outcome,
     Proposal,
     ProposalStatus,
@@ -183,8 +184,12 @@ class Then:
             f"the winner waits for a decision: `autoloop-tui approve {proposal.id}` trains it on to {proposal.extend} "
             f"steps, `reject {proposal.id}` ends the loop"
         )
-        text += f"; approved automatically after {after / 60:.0f} min" if after else ""
-        self.context.log_event(EventKind.WAITING, text, proposal.base_run)
+        automatic = f"; approved automatically after {after / 60:.0f} min" if after else ""
+        told = f"the winner waits for a decision: train it on to {proposal.extend} steps, or end the loop{automatic}"
+        base, next = self.context.store.run(proposal.base_run), f"autoloop-tui approve {proposal.id}"
+        with self.context.store.transaction():
+            self.context.log_event(EventKind.WAITING, f"{text}{automatic}", proposal.base_run)
+            self.context.tell(HookEvent.ROUND_WAITS, f"then {proposal.id}", told, next=next, round=proposal.round, run=base)
 
     # -------------------------------------------------------------------------------------------------------- launching
 

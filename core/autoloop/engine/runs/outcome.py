@@ -24,6 +24,7 @@ from autoloop.model import (
     Cause,
     EventKind,
     GpuUse,
+    HookEvent,
     RequeueKind,
     Run,
     RunState,
@@ -85,6 +86,9 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         context.store.put_attempt(attempt_settled(attempt, state, reason, cause), context.loop_id)
         context.store.put_run(run)
         context.log_event(EventKind.RUN_ENDED, _sentence(run, state, reason, attempt), run.id)
+        if run.state in (RunState.FAILED, RunState.LOST):
+            text, next = _sentence(run, state, reason, attempt), f"autoloop-tui logs {run.id}"
+            context.tell(HookEvent.RUN_FAILED, attempt.id, text, next=next, round=run.round, run=run)
         if silent and state is RunState.FINISHED:
             context.log_event(EventKind.NOTE, f"{run.name} ({run.id}): live rule {'; live rule '.join(silent)}", run.id)
         if again:

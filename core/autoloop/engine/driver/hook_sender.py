@@ -1,0 +1,78 @@
+"""Keeps a sender of hooks at work while messages wait. Starting it is all that an engine does for a hook."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import time
+
+import msgspec
+
+from autoloop import isolated
+from autoloop.engine.base.context import Context
+from autoloop.hooks.service import target
+from autoloop.model import UserError
+
+LOG = logging.getLogger(__name__)
+
+PAUSE, LONGEST_PAUSE = 2.0, 60.0
+"""Seconds until a sender that failed is started again, twice as many after each further failure; and at most."""
+
+
+class HookSender:
+    """Owned by the engine for its whole life. The sender outlives it, if messages still wait."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._targets = {name: target(hook, context.places.project) for name, hook in context.hooks.items()}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._again, self._pause = 0.0, PAUSE
+        self.context.told = bool(context.hooks)  # an engine before may have left some
+
+    def look(self) -> None:
+        """At each turn: start one if messages wait and none is at work."""
+        if not self.context.told or time.monotonic() < self._again:
+            return
+        if self._process is not None:
+            code = self._process.poll()
+            if code is None:  # it may end without having seen the newest: that is looked at then
+                return
+            self._process = None
+            if code:
+                LOG.warning("the sender of hooks ended with code %s; it is started again", code)
+                self._again, self._pause = time.monotonic() + self._pause, min(2 * self._pause, LONGEST_PAUSE)
+                return
+        self.context.told = False
+        if self.context.store.open_deliveries(self.context.loop_id):
+            self._start()
+
+    def close(self) -> None:
+        """This engine ends: what waits is sent without it."""
+        with contextlib.suppress(UserError):
+            if self.context.told and self.context.store.open_deliveries(self.context.loop_id):
+                self._start()
+
+    def _start(self) -> None:
+        places = self.context.places
+        command = isolated.command("autoloop.hooks.sender", "--project", str(places.project), "--engine", str(os.getpid()))
+        try:
+            with places.engine_log(self.context.loop.name).open("ab") as log:
+                self._process = subprocess.Popen(
+                    [*command, str(self.context.loop_id)],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    cwd=places.project,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            LOG.warning("the sender of hooks could not be started: %s", error)
+            self.context.told, self._again = True, time.monotonic() + LONGEST_PAUSE
+            return
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(msgspec.json.encode(self._targets))
+            self._process.stdin.close()
+        self.context.told = True  # until it has ended and nothing is found to wait

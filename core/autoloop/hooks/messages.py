@@ -1,0 +1,61 @@
+"""Messages for hooks: made of what the engine knows, bounded, masked, and on their way once to each hook that wants them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from autoloop.hooks.hook import Hook
+from autoloop.hooks.request import line
+from autoloop.model import Delivery, DeliveryState, HookEvent, Loop, Message, Run
+from autoloop.store import Store
+
+MOST_WAITING = 100
+"""Messages that wait for a hook; more are dropped."""
+
+
+def message_id(project: str, loop: Loop, key: str) -> str:
+    """The same for the same event, whichever engine finds it."""
+    return hashlib.sha256(f"{project}\n{loop.name}\n{loop.created_at}\n{key}".encode(errors="replace")).hexdigest()[:32]
+
+
+def tell(
+    store: Store,
+    hooks: Mapping[str, Hook],
+    loop: Loop,
+    event: HookEvent,
+    key: str,
+    text: str,
+    now: float,
+    *,
+    next: str = "",
+    round: int | None = None,
+    run: Run | None = None,
+    known: Sequence[str] = (),
+) -> bool:
+    """Put a message on its way to the hooks that want such events, in the caller's transaction if there is one; whether one
+    is new. `key`: what tells this event from all others of the loop."""
+    wanting = [name for name, hook in hooks.items() if event.value in hook.events]
+    if not wanting:
+        return False
+    message = Message(
+        id=message_id(str(store.places.project), loop, f"{event.value} {key}"),
+        event=event,
+        at=now,
+        text=line(text, known),
+        next=line(next, known),
+        round=round,
+        run=run.id if run else None,
+        run_name=line(run.name, known, 100) if run else None,
+    )
+    new = False
+    with store.transaction():
+        waiting = [each.hook for each in store.open_deliveries(loop.id)]
+        for name in wanting:
+            if not store.is_told(loop.id, name, message.id):
+                full = waiting.count(name) >= MOST_WAITING
+                state = DeliveryState.DROPPED if full else DeliveryState.PENDING
+                number = store.next_id("deliveries")
+                store.put_delivery(Delivery(id=number, loop=loop.id, hook=name, message=message, state=state))
+                new = True
+    return new

@@ -1,0 +1,104 @@
+"""Hooks of a loop that really runs: what is told when, and that the loop never waits for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from autoloop.model import DeliveryState, LoopState
+from autoloop.protocol import Approve
+
+from tests.engine.project import EngineProject
+from tests.support.receiver import Receiver, receiving
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with receiving() as receiver:
+        yield receiver
+
+
+def hook(project: EngineProject, receiver: Receiver, path: str = "ok", more: str = "") -> None:
+    project.write("autoloop.toml", f'[hooks.phone]\nurl = "{receiver.url}/{path}"\n{more}')
+
+
+def told(receiver: Receiver, event: str) -> dict[str, Any]:
+    return next(each.json for each in receiver.posted if each.json["event"] == event)
+
+
+def test_a_loop_tells_that_it_waits_that_a_run_failed_and_that_it_ended(project: EngineProject, receiver: Receiver) -> None:
+    hook(project, receiver)
+    bad = project.config("b", traceback="ValueError: token=abcdefgh12345 \x1b[31m")
+    loop = project.loop([project.config("a"), bad], rounds=2, decide=True, approve="manual", max_runs=3, name="my night")
+    with project.driven(loop) as driven:
+        project.until(lambda: "round waits" in receiver.events(), "round waits")
+        driven.done(Approve(proposals=[project.proposals(loop)[0].id]))
+        driven.end()
+    project.until(lambda: "loop ended" in receiver.events(), "loop ended")
+    project.until(lambda: not project.store.open_deliveries(loop.id), "all is sent")
+    failed, waits, ended = (told(receiver, event) for event in ("run failed", "round waits", "loop ended"))
+    assert failed["run"]["name"] == "b"
+    assert failed["next"] == f"autoloop-tui logs {failed['run']['id']}"
+    assert "ValueError" in failed["text"]
+    assert "abcdefgh12345" not in failed["text"]
+    assert failed["text"].isprintable()
+    assert (waits["round"], waits["text"]) == (2, "round 2 waits for a decision on 1 proposal")
+    assert waits["loop"] == {"name": loop.name, "title": "my night"}
+    assert ended["text"].startswith(f"{loop.name} finished: ")
+    assert "3 of the 3 runs of --max-runs" in told(receiver, "budget nearly spent")["text"]
+    assert sorted(receiver.events()) == ["budget nearly spent", "loop ended", "round waits", "run failed"]
+
+
+@pytest.mark.parametrize("path", ["hang", "500"])
+def test_a_loop_does_not_wait_for_a_hook(project: EngineProject, receiver: Receiver, path: str) -> None:
+    hook(project, receiver, path, "timeout = 300\n")
+    loop = project.loop([project.config("a", code=1)])
+    project.run(loop)
+    project.until(lambda: receiver.posted, "a try")
+    assert {each.state for each in project.store.deliveries(loop.id)} == {DeliveryState.PENDING}
+    receiver.closing.set()
+
+
+def test_an_engine_that_is_killed_tells_nothing_twice(project: EngineProject, receiver: Receiver) -> None:
+    hook(project, receiver)
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    engine = project.spawn(loop)
+    project.until(lambda: receiver.events() == ["round waits"], "round waits")
+    project.kill_engine(engine)
+    project.spawn(loop)
+    project.until(lambda: len(project.story(loop, "waiting")) == 2, "the next engine says it too")
+    project.until(lambda: not project.store.open_deliveries(loop.id), "all is sent")
+    assert receiver.events() == ["round waits"]
+
+
+def test_what_a_killed_engine_left_is_sent_by_the_next(project: EngineProject, receiver: Receiver) -> None:
+    hook(project, receiver, "later")
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    engine = project.spawn(loop)
+    project.until(lambda: receiver.posted, "a first try, which fails")
+    project.kill_engine(engine)
+    receiver.well.set()
+    project.spawn(loop)
+    project.until(lambda: project.store.deliveries(loop.id)[0].state is DeliveryState.DELIVERED, "it arrives")
+    assert len({each.headers["x-autoloop-id"] for each in receiver.posted}) == 1
+    assert any(text.startswith("hook phone fails: HTTP 500") for text in project.story(loop))
+    assert project.state(loop).state is LoopState.ACTIVE
+
+
+def test_without_hooks_no_process_is_started_and_nothing_is_stored(project: EngineProject) -> None:
+    loop = project.loop([project.config("a", code=1)])
+    project.run(loop)
+    assert project.store.deliveries(loop.id) == []
+
+
+def test_a_service_that_cannot_be_read_keeps_no_loop_from_running(project: EngineProject) -> None:
+    project.write("autoloop.toml", '[hooks.phone]\nurl = "http://127.0.0.1:9/"\nservice = "gone.toml"\n')
+    loop = project.loop([project.config("a")])
+    began = time.monotonic()
+    assert project.run(loop).state is LoopState.FINISHED
+    assert time.monotonic() - began < 120
+    project.until(lambda: not project.store.open_deliveries(loop.id), "it is given up")
+    assert any("gone.toml" in text for text in project.story(loop))
