@@ -55,6 +55,7 @@ bench: $(STAMP)
 	$(BIN)/python bench/watching.py
 	$(BIN)/python bench/store.py
 	$(BIN)/python bench/backtest.py
+	$(BIN)/python bench/mcp.py
 	$(BIN)/python bench/console.py
 	$(BIN)/python bench/console_large.py
 

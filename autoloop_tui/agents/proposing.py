@@ -2,72 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from autoloop.foresight import foresee
 from autoloop.model import LONGEST_NOTE, Actor, Loop, NoteTarget, Sender, UserError
 from autoloop.protocol import Hold, Note, Propose, Reject, Variant
 from autoloop.store import Store
 
 from autoloop_tui import client
+from autoloop_tui.agents.answers import Alike, Checked, Difference, Found, Proposed, Said
 from autoloop_tui.agents.quoting import NAME, quoted, value
-from autoloop_tui.agents.results import Difference
 
 LONGEST_REASON, MOST_EDITS, LONGEST_EDIT = 500, 40, 1000
 MOST_FINDINGS, MOST_PATHS = 10, 3
-
-
-@dataclass
-class Found:
-    """What is wrong or doubtful, and what to do."""
-
-    subject: str
-    level: str
-    text: str
-    advice: str
-
-
-@dataclass
-class Alike:
-    """A past run, how many settings tell it from the variant and the first of them, and what the loop's rules make of it."""
-
-    run: str
-    state: str
-    differs: int
-    differs_in: list[str]
-    by_rules: str
-
-
-@dataclass
-class Checked:
-    """What edits would come to. `blocked`: why they may not run; else `propose` takes them. `findings`: errors and warnings
-    of the preflight; `past`: the runs most like it."""
-
-    base: str
-    changes: list[Difference]
-    notes: list[str]
-    blocked: str | None
-    config_hash: str
-    findings: list[Found] = field(default_factory=list)
-    past: list[Alike] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Proposed:
-    """A proposal that waits for a person. `key`: the same call with it again proposes nothing anew."""
-
-    proposal: int
-    status: str
-    changes: list[Difference]
-    said: str
-    key: str
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Said:
-    said: str
 
 
 def checked(store: Store, loop: Loop, run: str, edits: list[str], actor: Actor) -> Checked:
