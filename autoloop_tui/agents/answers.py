@@ -24,6 +24,7 @@ class Offer:
     reason: str
     approve_as: str
     """What a person gives to `approve`: the number, and the hash of what was proposed."""
+    kill_criterion: str = ""
 
 
 @dataclass

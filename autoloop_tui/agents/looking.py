@@ -57,6 +57,7 @@ def offer(proposal: Proposal) -> Offer:
         changes=quoted(changes_text(proposal.changes) or " ".join(proposal.edits)),
         reason=quoted(proposal.reason),
         approve_as=proposal.tag,
+        kill_criterion=quoted(proposal.kill_criterion or ""),
     )
 
 

@@ -45,10 +45,18 @@ def checked(store: Store, loop: Loop, run: str, edits: list[str], actor: Actor) 
 
 
 def proposed(
-    store: Store, loop: Loop, run: str, edits: list[str], reason: str, key: str, expect: str | None, sender: Sender
+    store: Store,
+    loop: Loop,
+    run: str,
+    edits: list[str],
+    reason: str,
+    key: str,
+    expect: str | None,
+    kill_criterion: str,
+    sender: Sender,
 ) -> Proposed:
     base = store.find_run(loop, run)
-    variant = Variant(edits=_bounded(edits), reason=_reason(reason), expect=expect)
+    variant = Variant(edits=_bounded(edits), reason=_reason(reason), expect=expect, kill_criterion=kill_criterion)
     if not 1 <= len(key) <= 200:
         raise UserError("Give a key of 1 to 200 characters: the same call with the same key proposes nothing anew.")
     said = client.ask(store, loop, Propose(run=base.id, variants=[variant], key=quoted(key)), sender)

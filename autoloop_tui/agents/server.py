@@ -267,13 +267,16 @@ class Tools:
         reason: Annotated[str, Field(description="Why, for the person who decides.", min_length=1)],
         key: Annotated[str, Field(description="Your name for this proposal; a retry with it never doubles.", min_length=1)],
         expect: Annotated[str | None, Field(description='What it should do: "eval_l1 lower".', max_length=200)] = None,
+        kill_criterion: Annotated[
+            str, Field(description='Stop its run if this holds: "eval_l1.last > 0.2 and steps > 500".', max_length=500)
+        ] = "",
         loop: LoopArgument = None,
     ) -> Proposed:
         """Propose a variant of a run for the next round. It waits for a person's approval."""
         from autoloop_tui.agents import proposing
 
         with self._opened(loop) as (store, found):
-            return proposing.proposed(store, found, run, edits, reason, key, expect, _sender(context))
+            return proposing.proposed(store, found, run, edits, reason, key, expect, kill_criterion, _sender(context))
 
     @_told
     def withdraw(

@@ -23,6 +23,8 @@ RunName = Annotated[str, Meta(min_length=1)]
 Edits = Annotated[list[str], Meta(min_length=1)]
 """Edits as `path@op=value`."""
 
+Criterion = Annotated[str, Meta(max_length=500)]
+
 # A field that narrows a request to one run, or to some proposals, is left out (UNSET) rather than null: a client that sends
 # null by mistake is refused, and does not stop the whole loop.
 
@@ -54,6 +56,8 @@ class Edit(_Verb, frozen=True):
 
     proposal: Number
     edits: Edits
+    kill_criterion: Criterion | UnsetType = UNSET
+    """Another criterion by which its run is stopped; empty: none."""
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -63,6 +67,8 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reason: str = ""
     expect: str | None = None
     """A metric and `lower` or `higher`."""
+    kill_criterion: Criterion = ""
+    """A condition of a live rule, by which its run is stopped."""
 
 
 class Propose(_Verb, frozen=True):

@@ -89,10 +89,14 @@ def test_an_agent_looks_proposes_and_waits_and_a_person_decides(project: Command
             assert "would make a new key" in (await call("check", run="base", edits=["ot.loss_config.rge=0.5"]))["blocked"]
             cursor = (await call("wait", timeout_s=0))["cursor"]
             for _ in range(3):  # a retry after a lost answer
-                made = await call("propose", **good, reason="steeper \x1b[31mstill\u202e", key="one")
+                made = await call(
+                    "propose", **good, kill_criterion="steps > 900", reason="steeper \x1b[31mstill\u202e", key="one"
+                )
                 assert (made["proposal"], made["status"]) == (3, "pending")
             await refused("propose", **{**good, "edits": ["seed=9"]}, reason="other", key="one")
             await refused("withdraw", proposal=1)
+            offer = (await call("status"))["proposals"][-1]
+            assert (offer["kill_criterion"], offer["approve_as"][:2]) == ("steps > 900", "3@")
             noted = await call("note", text="look\x1b[2J at it\u202e", target="proposal", about="3")
             assert noted["said"] == "noted on proposal 3"
             assert "has no run" in await refused("note", text="x", target="run", about="nope")

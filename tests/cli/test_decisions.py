@@ -46,7 +46,11 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     edited = call("edit", "1", "--changes", "ot.loss_config.reg@mul=2", "ot.window_size=12")
     assert edited.out.startswith("proposal 1 is saved: ot.loss_config.reg 0.1 → 0.2, ot.window_size 10 → 12")
     assert call("reject", "2", "--reason", "not that one").out == "proposal 2 is rejected: not that one\n"
-    proposed = call("propose", "other", "--changes", "ot.loss_config.reg=0.5", "--reason", "why not")
+    wrong = call("propose", "other", "--changes", "ot.loss_config.reg=0.5", "--kill-if", "ot_pi_sm.last < 1")
+    assert 'unknown name "ot_pi_sm"; did you mean "ot_pi_sum"?' in wrong.err
+    proposed = call(
+        *("propose", "other", "--changes", "ot.loss_config.reg=0.5"), "--reason", "why not", "--kill-if", "steps > 1e9"
+    )
     assert proposed.out.startswith("proposal 3 from other: ot.loss_config.reg 0.1 → 0.5")
     for words in (["approve", "1"], ["start"], ["stop"]):  # as cron or CI would
         alone = project.call(*words, alone=True)

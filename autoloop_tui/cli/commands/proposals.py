@@ -14,6 +14,7 @@ from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Sta
 from autoloop.store import Store
 from autoloop.variants.files import load_recipe
 from autoloop.variants.request import VariantRequest
+from msgspec import UNSET
 
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
@@ -121,17 +122,20 @@ def undo(numbers: list[int] | None = None, /, *, loop: LoopName = None) -> int:
         return printing.print_answer(client.ask(store, found, Undo()))
 
 
-def edit(number: int, /, *, changes: Edits, loop: LoopName = None) -> int:
+def edit(number: int, /, *, changes: Edits, kill_if: str | None = None, loop: LoopName = None) -> int:
     """Replace a proposal's edits; it then waits for a decision again.
 
     Parameters
     ----------
     number
         The proposal's number.
+    kill_if
+        Another condition under which its run is stopped; "" for none.
     """
     with client.opened(loop) as (store, found):
         _check(store, found, number)
-        printing.print_answer(client.ask(store, found, Edit(proposal=number, edits=changes)))
+        request = Edit(proposal=number, edits=changes, kill_criterion=UNSET if kill_if is None else kill_if)
+        printing.print_answer(client.ask(store, found, request))
         return _notes(store.proposal(number))
 
 
@@ -143,6 +147,7 @@ def propose(
     changes: Annotated[list[str] | None, Many] = None,
     reason: str | None = None,
     expect: str | None = None,
+    kill_if: str | None = None,
     recipe: str | None = None,
     loop: LoopName = None,
 ) -> int:
@@ -160,6 +165,8 @@ def propose(
         The reason, kept with the proposal.
     expect
         What it is expected to do, a metric and lower or higher: "eval_l1 lower".
+    kill_if
+        Stop its run when this condition of a live rule holds: "eval_l1.last > 0.2 and steps > 500". Approved with it.
     recipe
         The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
     """
@@ -181,7 +188,9 @@ def propose(
     with client.opened(loop) as (store, found):
         chosen = _base(store, found, wanted)
         known = {proposal.id for proposal in store.proposals(found.id)}
-        variants = [Variant(edits=each.edits, reason=each.reason, expect=expect) for each in asked]
+        variants = [
+            Variant(edits=each.edits, reason=each.reason, expect=expect, kill_criterion=kill_if or "") for each in asked
+        ]
         said = client.ask(store, found, Propose(run=chosen.id, variants=variants))
         printing.print_answer(said)
         made = [p for p in store.proposals(found.id) if p.id not in known and p.base_run == chosen.id]

@@ -73,6 +73,8 @@ def proposal_text(
         lines.append(f"    {extension_text(proposal.extend)}")
     if proposal.live:
         lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
+    if proposal.kill_criterion:
+        lines.append(f"    its run is stopped if {proposal.kill_criterion}")
     if proposal.evidence:
         lines += [
             f"    because {observation_text(o)}" + (f"  ({o.n} points, steps {o.first_step}–{o.last_step})" if o.n else "")

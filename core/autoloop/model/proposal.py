@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from hashlib import sha256
 
 import msgspec
 
@@ -73,6 +74,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence | None = None
     expects: Expectation | None = None
     """What its author expects of it; None where nothing was stated."""
+    kill_criterion: str | None = None
+    """A condition of a live rule; its run is stopped when it holds. Part of what is approved."""
     standing: Call | None = None
     """The verdict on its base against the base's own, when it was made; None where they could not be compared."""
     blocked: str | None = None
@@ -98,8 +101,10 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def approval_hash(self) -> str:
-        """Of all that an approval is bound to."""
-        return self.config_hash
+        """Of all that an approval is bound to: the config, and the criterion by which its run is stopped."""
+        if self.kill_criterion is None:
+            return self.config_hash
+        return sha256(f"{self.config_hash} {self.kill_criterion}".encode()).hexdigest()
 
     @property
     def tag(self) -> str:

@@ -26,11 +26,12 @@ def _row(by_id: Mapping[str, Run], proposal: Proposal, metrics: MetricBook) -> s
     changes = "; ".join(map(_change, proposal.changes)) or "; ".join(map(code, proposal.edits))
     changes = changes if proposal.extend is None else extension_text(proposal.extend)
     expects = f" (expects {expectation_text(proposal.expects, metrics)})" if proposal.expects else ""
+    stopped = f" (stopped if {proposal.kill_criterion})" if proposal.kill_criterion else ""
     cells = [
         str(proposal.id),
         inert(config_label(base, len(proposal.runs))),
         inert(str(proposal.author)),
-        inert(f"{proposal.reason}{expects}"),
+        inert(f"{proposal.reason}{expects}{stopped}"),
         changes,
         inert(decision_text(proposal)),
     ]

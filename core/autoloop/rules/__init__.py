@@ -4,7 +4,7 @@ from autoloop.rules.book import criterion, default_rules, parse_book
 from autoloop.rules.expressions import Expression, compile_expression, evaluate
 from autoloop.rules.live import LiveFiring, LiveWatch, describe, live_rules
 from autoloop.rules.python_rules import python_rules
-from autoloop.rules.rule import Rule
+from autoloop.rules.rule import LiveSchedule, Rule
 from autoloop.rules.source import Judgement, RuleSource
 from autoloop.rules.view import RunView
 from autoloop.rules.windows import no_point_ahead, no_point_seen
@@ -13,6 +13,7 @@ __all__ = [
     "Expression",
     "Judgement",
     "LiveFiring",
+    "LiveSchedule",
     "LiveWatch",
     "Rule",
     "RuleSource",

@@ -86,6 +86,8 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     if proposal.expects:
         result = facts.results.of(proposal) if facts.results else None
         rows += [[(line, "")] for line in wrapped(expectation_said(proposal.expects, result, facts.metrics), width)]
+    if proposal.kill_criterion:
+        rows += [[(line, "slot-warn")] for line in wrapped(f"its run is stopped if {proposal.kill_criterion}", width)]
     if proposal.decided_by:
         done = "stopped" if proposal.status is ProposalStatus.DONE else proposal.status.value
         by = "automatically" if proposal.live and proposal.decided_by.by_rules else f"by {proposal.decided_by}"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+import msgspec
 from msgspec import UNSET
 
 from autoloop.engine.commands import permission
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.rounds.deciding import WAYS_BACK, start_due
+from autoloop.engine.rounds.kill_criteria import checked_criterion
 from autoloop.engine.rounds.live_proposals import LiveProposals
-from autoloop.engine.rounds.proposals import describe_changes
+from autoloop.engine.rounds.proposals import criterion_text, describe_changes
 from autoloop.metrics import parse_expectation
 from autoloop.model import POLICY, EventKind, Proposal, ProposalStatus, RoundState, UserError
 from autoloop.model.transitions import proposal_decided, proposal_undecided
@@ -158,11 +160,14 @@ def edit(command: CommandContext, request: Edit) -> str:
             "variant of your own."
         )
     revised = command.proposals.revise(proposal, request.edits, command.sender.actor)
+    if request.kill_criterion is not UNSET:
+        criterion = checked_criterion(request.kill_criterion, context.store.run(proposal.base_run), context.metrics)
+        revised = msgspec.structs.replace(revised, kill_criterion=criterion)
     permission.check_changes(command.grant, revised)
     if revised.blocked:
         raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
     context.store.put_proposal(revised)
-    text = f"proposal {proposal.id} is saved: {describe_changes(revised)}"
+    text = f"proposal {proposal.id} is saved: {describe_changes(revised)}{criterion_text(revised)}"
     context.log_event(EventKind.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
     return text
 
@@ -189,7 +194,10 @@ def propose(command: CommandContext, request: Propose) -> str:
             edits=each.edits,
             expects=parse_expectation(each.expect, context.metrics) if each.expect else None,
         )
-        proposal = command.proposals.propose(base, wanted, last.number)
+        proposal = msgspec.structs.replace(
+            command.proposals.propose(base, wanted, last.number),
+            kill_criterion=checked_criterion(each.kill_criterion, base, context.metrics),
+        )
         which = f"variant {number} ({wanted.reason}): " if len(request.variants) > 1 else ""
         permission.check_changes(command.grant, proposal)
         if proposal.blocked:
@@ -199,7 +207,7 @@ def propose(command: CommandContext, request: Propose) -> str:
         made.append(proposal)
     made = [command.proposals.add(proposal) for proposal in made]
     if len(made) == 1:
-        return f"proposal {made[0].id} from {base.name}: {describe_changes(made[0])}"
+        return f"proposal {made[0].id} from {base.name}: {describe_changes(made[0])}{criterion_text(made[0])}"
     return f"proposals {made[0].id} to {made[-1].id} from {base.name}"
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from autoloop.engine.base.context import Context
+from autoloop.engine.rounds.kill_criteria import KILL_CRITERION
 from autoloop.engine.rounds.proposals import Proposals, describe_changes
 from autoloop.engine.rounds.variant_runs import queue_run, write_run
 from autoloop.engine.runs.execution import Active, Ended, Execution
@@ -124,7 +125,7 @@ class LiveProposals:
         text = f"{self._fired(proposal)}; {self._intent(proposal).lower()}"
         self.context.log_event(EventKind.LIVE, text, proposal.base_run)
         assert proposal.live is not None
-        reason = f"live rule {proposal.origin} at step {proposal.live.step}: {self._why(proposal)}"
+        reason = f"{_called(proposal)} at step {proposal.live.step}: {self._why(proposal)}"
         if not self.execution.stop(proposal.base_run, StopCause(kind=StopKind.LIVE_RULE, text=reason)):
             raise UserError(f"Run {proposal.base_run} does not run any more; nothing was stopped.")
         return text
@@ -203,13 +204,13 @@ class LiveProposals:
     def _lapse(self, proposal: Proposal, kind: LapseKind, why: str) -> None:
         with self.context.store.transaction():
             self.context.store.put_proposal(proposal_lapsed(proposal, kind, why))
-            text = f"proposal {proposal.id} of live rule {proposal.origin} has lapsed: {why}"
+            text = f"proposal {proposal.id} of {_called(proposal)} has lapsed: {why}"
             self.context.log_event(EventKind.LIVE, text, proposal.base_run)
 
     def _fired(self, proposal: Proposal) -> str:
         run = self.context.store.run(proposal.base_run)
         step = proposal.live.step if proposal.live else run.step
-        return f"live rule {proposal.origin} fires on {run.name} ({run.id}) at step {step}: {self._why(proposal)}"
+        return f"{_called(proposal)} fires on {run.name} ({run.id}) at step {step}: {self._why(proposal)}"
 
     @staticmethod
     def _why(proposal: Proposal) -> str:
@@ -220,3 +221,7 @@ class LiveProposals:
         if not proposal.changes:
             return "Stop it"
         return f"Stop it and relaunch it with {describe_changes(proposal)}"
+
+
+def _called(proposal: Proposal) -> str:
+    return proposal.origin if proposal.origin == KILL_CRITERION else f"live rule {proposal.origin}"

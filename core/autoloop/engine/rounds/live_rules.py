@@ -1,4 +1,5 @@
-"""Live rules judge what runs in training have written; `live_proposals.py` carries out what a firing rule asks for."""
+"""Live rules, and the kill criteria of proposals, judge what runs in training have written; `live_proposals.py` carries out
+what one that fires asks for."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pathlib import Path
 from autoloop.engine.base.among_runs import AmongRuns
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
+from autoloop.engine.rounds.kill_criteria import criterion_of
 from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.runs.execution import Active, Execution
 from autoloop.logs import log_lines
@@ -50,8 +52,6 @@ class LiveRules:
 
     def look(self, fresh: set[str]) -> None:
         """Judge one attempt that has something new. `fresh`: the attempts whose history has grown since the last turn."""
-        if not self.rules:
-            return
         active = {each.attempt.id: each for each in self.execution.executing}
         self._watched = {id_: watched for id_, watched in self._watched.items() if id_ in active}
         for id_ in fresh & self._watched.keys():
@@ -100,12 +100,17 @@ class LiveRules:
         """What a rule has done to a run once, it does not do again: whoever retries or extends the run has seen it."""
         context, run = self.context, active.run
         done = {p.evidence.rule for p in self.proposals.of(run) if p.evidence and p.status is not ProposalStatus.LAPSED}
+        criterion = criterion_of(context, run)
+        if criterion is None and not self.rules:
+            self._watched[active.attempt.id] = watched = _Watched(LiveWatch([], "", context.metrics, {}), None, news=False)
+            return watched
         # An extended run goes on towards many steps: its edits would begin all of them anew.
         config = frozen_config(run)
         # Whether a config is better is told by all of its fresh seeds, not by those that a rule lets end.
         mine = self.rules if context.rules.applies_to(config) and run.confirms is None else []
         long = run.resume or self._trained_anew(run)
-        rules = [r for r in mine if r.id not in done and not (long and r.watch and r.watch.turns)]
+        rules = [r for r in mine if not (long and r.watch and r.watch.turns)]
+        rules = [r for r in ([criterion] if criterion else []) + rules if r.id not in done]
         version = f"{context.rules.name} {context.rules.version}"
         since = run.step if run.resume else 0
         watch = LiveWatch(rules, version, context.metrics, config, since, lambda: self._among(run))

@@ -165,7 +165,9 @@ class Proposals:
         base = self.context.store.run(proposal.base_run)
         seeds = len(proposal.runs)
         name = f"{config_name(base)} ({seeds} seeds)" if seeds > 1 else base.name
-        text = f"proposal {proposal.id} from {name}: {proposal.reason}: {describe_changes(proposal)}"
+        text = (
+            f"proposal {proposal.id} from {name}: {proposal.reason}: {describe_changes(proposal)}{criterion_text(proposal)}"
+        )
         if proposal.blocked:
             text += f" — blocked: {proposal.blocked}"
         self.context.log_event(EventKind.PROPOSED, text, proposal.base_run)
@@ -215,3 +217,8 @@ def describe_changes(proposal: Proposal) -> str:
     if not proposal.changes:
         return " ".join(proposal.edits)
     return changes_text(proposal.changes)
+
+
+def criterion_text(proposal: Proposal) -> str:
+    """What is said behind its changes of when its run is stopped."""
+    return f"; its run is stopped if {proposal.kill_criterion}" if proposal.kill_criterion else ""

@@ -62,6 +62,8 @@ def proposals(contents: Contents) -> Markup:
         why = [each.reason]
         if each.evidence and (seen := evidence_text(each.evidence)):
             why.append(f" ({seen})")
+        if each.kill_criterion:
+            why.append(f" (stopped if {each.kill_criterion})")
         rows.append(
             [
                 Cell(str(each.id), each.id),
