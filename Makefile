@@ -39,7 +39,7 @@ test-slurm: $(STAMP)
 # Three hosts on this machine, each an sshd on loopback in namespaces of its own, made for each test. Needs root, sshd, ssh
 # (apt-get install --no-install-recommends openssh-server openssh-client), unshare and mount.
 test-ssh: $(STAMP)
-	$(BIN)/python -m pytest -m ssh -rs tests/ssh
+	$(BIN)/python -m pytest -m ssh -rs tests/ssh tests/console/remote
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -193,6 +193,9 @@ GROUPS: dict[str, dict[str, Command]] = {
 
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
+SERVING = "serve-console"
+"""The command that a console elsewhere gives; no person needs it."""
+
 SCRIPTS = {
     "autorun": "run",
     "generate-and-run": "generate",

@@ -54,6 +54,7 @@ def command_line(*, listing: bool = False) -> App:
                 help=command.line if listing else None,
                 help_epilogue=catalogue.examples(name),
             )
+    app.command(console.serve_console, name=catalogue.SERVING, show=False)
     return app
 
 
@@ -80,7 +81,7 @@ def _run(tokens: Sequence[str] | None) -> int:
             if word != printing.encodable(word):
                 raise UserError(f"{word} is not UTF-8 text, which the records need; rename it.")
         words = sys.argv[1:] if tokens is None else tokens
-        if words and not words[0].startswith("-") and words[0] not in catalogue.COMMANDS:
+        if words and not words[0].startswith("-") and words[0] not in (*catalogue.COMMANDS, catalogue.SERVING):
             raise UserError(f"There is no command {words[0]}; {_nearest_command(words[0])}")
         chosen = command_line(listing=True) if words and words[0] in ("--help", "-h") else app
         code = chosen(words, exit_on_error=False, print_error=False, result_action="return_value")

@@ -301,7 +301,7 @@ class ConsoleApp(AskingApp):
 
         view, screen = self.feed.view, self.screen
         if view is not None and isinstance(screen, LoopScreen):
-            what, lines, command = explain(view, screen.subject(view), self.feed.store.events(view.loop.id))
+            what, lines, command = explain(view, screen.subject(view), self.feed.events())
             screen.query_one(HintBar).show_command(command)
             self.push_screen(Told(what, lines))
 

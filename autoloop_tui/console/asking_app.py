@@ -35,7 +35,7 @@ class AskingApp(ThemedApp):
                 self.show_message(command.answer or "", ok=bool(command.ok))
         unsent = self.feed.unsent()
         if self.feed.waiting:
-            self.show_message(f"{self.feed.waiting} not sent yet: the store is locked or its disk is full", ok=False)
+            self.show_message(f"{self.feed.waiting} not sent yet: {self.feed.UNSENT_BECAUSE}", ok=False)
         for problem in unsent:
             self.show_message(problem, ok=False)
             for screen in self.screen_stack:
@@ -108,13 +108,8 @@ class AskingApp(ThemedApp):
         self.run_worker(self._spawn, thread=True, exclusive=True, group="engine", exit_on_error=False)
 
     def _spawn(self) -> None:
-        """In a thread of its own, with a store of its own: a new engine takes a moment."""
-        from autoloop.engine import spawn
-        from autoloop.store import Store
-
+        """In a thread of its own."""
         try:
-            with Store.open(self.project) as store:
-                started = spawn(store, store.loop(self.feed.loop_id))
-            self.call_from_thread(self.show_message, f"the engine runs again (process {started.pid})")
+            self.call_from_thread(self.show_message, self.feed.wake())
         except TROUBLE as error:
             self.call_from_thread(self.show_message, str(error), ok=False)

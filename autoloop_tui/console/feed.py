@@ -19,18 +19,14 @@ from autoloop.engine import Holder, holder
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.metrics import MetricBook, canonical_columns, for_runs
-from autoloop.model import (
-    Attempt,
-    Run,
-    Series,
-    UserError,
-)
+from autoloop.model import Attempt, Event, Run, Series, UserError
 from autoloop.protocol import Request
 from autoloop.secrets import missing
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
 
 from autoloop_tui.console.loop_view import TROUBLE, Gone, View
 from autoloop_tui.console.outbox import Letter, Outbox
+from autoloop_tui.console.telemetry import Sample, Sampler
 
 if TYPE_CHECKING:
     from autoloop.metric_readers import Follower
@@ -56,8 +52,13 @@ BUDGET = 512 << 10
 class Feed:
     """Reads one loop. Owned by the app, used from its thread, closed with it."""
 
+    UNSENT_BECAUSE = "the store is locked or its disk is full"
+    """Why a command may take a while to be sent."""
+
     def __init__(self, project: Path, loop: str | None = None) -> None:
         self.project = project
+        self.known_as = project
+        """By what the project is remembered."""
         self.store = Store.open(project)
         self.store.wait_at_most(LOCK_PATIENCE)
         self.loop_id = self.store.find_loop(loop).id
@@ -84,6 +85,7 @@ class Feed:
         """By loop."""
         self._secrets: dict[str, list[str]] = {}
         """By run; a frozen config does not change."""
+        self._sampler = Sampler()
 
     def close(self) -> list[str]:
         """What could not be sent any more, in sentences."""
@@ -110,14 +112,14 @@ class Feed:
 
     def _poll(self, *, brief: bool) -> bool:
         version = self.store.version()
-        engine = holder(self.store.places.lock(self.store.loop(self.loop_id).name))
+        engine = self._driver()
         present = {} if engine else self._look()
         known = self.view.present if self.view else {}
         if self.view is None or version != self._version or engine != self._engine or present != known:
-            snapshot = take_snapshot(self.store, self.loop_id)
+            snapshot = self._snapshot()
             before = self.view
             gone = None if engine else self._gone_since(before)
-            self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present, gone, brief)
+            self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present, gone, brief, self._origin)
             if before is not None:
                 self.view.keep_outcome(before)
             self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
@@ -129,6 +131,18 @@ class Feed:
             changed = False
         self.problem = None
         return changed
+
+    @property
+    def _origin(self) -> str | None:
+        """The project's folder on the loop's machine, where that is another."""
+        return None
+
+    def _driver(self) -> Holder | None:
+        """Who drives the loop now."""
+        return holder(self.store.places.lock(self.store.loop(self.loop_id).name))
+
+    def _snapshot(self) -> Snapshot:
+        return take_snapshot(self.store, self.loop_id)
 
     def _gone_since(self, before: View | None) -> Gone | None:
         if before is not None and before.engine is not None:
@@ -230,6 +244,10 @@ class Feed:
         """So many are shown at once: keep at least these open."""
         self._most = max(HISTORIES, histories)
 
+    def arrives(self, run: Run) -> bool:
+        """Whether more of the run's history is on its way here, from another machine."""
+        return False
+
     def known(self, run: Run) -> Mapping[str, Series]:
         """What has been read of the run's metrics so far, without reading on."""
         return self._columns.get(_key(run), {})
@@ -251,6 +269,18 @@ class Feed:
             rate = step / (now - run.started_at)
         return run.seconds_left(step, rate, now)
 
+    # ------------------------------------------------------------------------------------------- besides the snapshot
+
+    def events(self) -> list[Event]:
+        return self.store.events(self.loop_id)
+
+    def attempts(self, run: Run) -> list[Attempt]:
+        return self.store.attempts(run.id)
+
+    def take_sample(self, attempts: Mapping[str, Attempt], *, with_gpus: bool) -> Sample:
+        """What the loop's machine does under these attempts. Called by a thread, one at a time."""
+        return self._sampler.take(attempts, with_gpus=with_gpus)
+
     # ----------------------------------------------------------------------------------------------------- commands
 
     def send(self, request: Request) -> bool:
@@ -264,6 +294,14 @@ class Feed:
                 pass
         self._outbox.put(letter)
         return False
+
+    def wake(self) -> str:
+        """Start an engine for the loop; what came of it, in a sentence. Called by a thread: it takes a moment."""
+        from autoloop.engine import spawn
+
+        with Store.open(self.project) as store:
+            started = spawn(store, store.loop(self.loop_id))
+        return f"the engine runs again (process {started.pid})"
 
     @property
     def waiting(self) -> int:

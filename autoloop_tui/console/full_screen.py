@@ -71,6 +71,8 @@ class FullScreenApp(App[ReturnType]):
         super().__init__(driver_class=TerminalDriver)
         self.stylesheet = KeptSheet(variables=self.get_css_variables())
         self.project = project
+        self.crash_folder = project
+        """The project below which a crash is kept."""
         self.glyphs = UNICODE
         self.depth = depth_of(os.environ)
         """How many colours the terminal shows."""
@@ -237,7 +239,7 @@ class FullScreenApp(App[ReturnType]):
             error = cause
         self._return_code = 1
         if self.crashed is None:
-            self.crashed = crash.sentence(error, crash.keep_traceback(error, self.project), self.STILL)
+            self.crashed = crash.sentence(error, crash.keep_traceback(error, self.crash_folder), self.STILL)
         self._close_messages_no_wait()
 
     async def run_async(self, **options: Any) -> ReturnType | None:

@@ -60,6 +60,12 @@ class View:
     """Where no engine is there: since when, if that is known."""
     brief: bool = False
     """For the first paint: what takes a moment to read or to work out is left out."""
+    origin: str | None = None
+    """The project's folder on the loop's machine, where that is another and `project` a copy."""
+
+    def said(self, text: str) -> str:
+        """A text that names paths of the project, as they are on the loop's machine."""
+        return text if self.origin is None else text.replace(str(self.project), self.origin)
 
     @property
     def loop(self) -> Loop:

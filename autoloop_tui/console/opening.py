@@ -8,7 +8,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autoloop.engine import LoopPlan
@@ -58,6 +58,52 @@ def console_or_welcome(
             argv = isolated.command("autoloop_tui", *app.chosen)
             os.execv(argv[0], argv)
         return code
+
+
+def open_remote(
+    host: str,
+    folder: str | None = None,
+    loop: str | None = None,
+    *,
+    program: str | None = None,
+    theme: str | None = None,
+    ascii_only: bool | None = None,
+    readonly: bool = False,
+) -> int:
+    """The console on a loop of another machine. UserError where there is no connection."""
+    from autoloop_tui.console.remote.link import Link, Where, command
+    from autoloop_tui.console.remote.mirror import Mirror
+
+    where = Where(host, folder, *([program] if program else []))
+    command(where, batch=False)  # refused before anything is made
+    mirror = Mirror()
+    link = Link(where, loop, mirror)
+    try:
+        print(f"Connecting to {host} …", file=sys.stderr)
+        link.wait()
+        from autoloop_tui.console.full_screen import run_on_terminal
+        from autoloop_tui.console.preferences import Preferences
+        from autoloop_tui.console.remote.feed import RemoteFeed
+        from autoloop_tui.console.remote_app import RemoteApp
+
+        preferences = Preferences.load(os.environ)
+        if theme:
+            preferences.theme = theme
+        options: dict[str, Any] = {"preferences": preferences, "ascii_only": ascii_only, "readonly": readonly}
+        # A crash is no file of the mirror, which goes with the console.
+        return run_on_terminal(
+            lambda: RemoteApp(RemoteFeed(link, mirror, loop), **options), Path(os.devnull), mouse=preferences.mouse
+        )
+    finally:
+        link.close()
+        mirror.close()
+
+
+def serve_console(project: str | None) -> int:
+    """The other end of `open_remote`."""
+    from autoloop_tui.console.remote.serving import serve
+
+    return serve(Path(project or "").expanduser().resolve())
 
 
 def open_console(

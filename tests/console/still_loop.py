@@ -68,7 +68,7 @@ def stand_still(monkeypatch: pytest.MonkeyPatch, folder: Path, sample: Sample = 
     monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(projects, "NOW", NOW)
     monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 1e6)  # turned by hand
-    monkeypatch.setattr(Machine, "look", lambda machine, view: setattr(machine, "sample", sample))
+    monkeypatch.setattr(Machine, "look", lambda machine, feed, view: setattr(machine, "sample", sample))
 
 
 async def settle(pilot: Pilot[Any], turns: int = 9) -> None:

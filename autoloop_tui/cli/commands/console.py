@@ -19,6 +19,9 @@ def console(
     theme: str | None = None,
     readonly: bool = False,
     ascii_: Annotated[bool | None, Parameter(name="--ascii", negative="")] = None,
+    host: str | None = None,
+    project: str | None = None,
+    program: str | None = None,
 ) -> int:
     """Open the console on a loop of this project. Quitting it stops nothing.
 
@@ -32,7 +35,15 @@ def console(
         Only look: no key sends a command to the engine.
     ascii_
         Draw with ASCII characters only.
+    host
+        Show a loop of this machine, by SSH: the console is here, the loop there.
+    project
+        With --host: the project's folder there; by default the home folder.
+    program
+        With --host: autoloop-tui there, if it is not on the PATH.
     """
+    if host is None and (project or program):
+        raise UserError(f"--{'project' if project else 'program'} belongs to --host; here, change to the project's folder.")
     if theme is not None:
         from autoloop_tui.console.theming.theme_files import load_themes
 
@@ -40,6 +51,12 @@ def console(
         if theme not in names:
             meant = did_you_mean(theme, names, "`autoloop-tui themes` lists them.")
             raise UserError(f"There is no theme {theme}; {meant}")
+    if host is not None:
+        if not opening.has_screen():
+            raise UserError(
+                opening.why_no_screen() or f"--host needs a terminal; `ssh {host} autoloop-tui status` prints the same."
+            )
+        return opening.open_remote(host, project, loop, program=program, theme=theme, ascii_only=ascii_, readonly=readonly)
     if not opening.has_screen():
         from autoloop_tui.cli.commands.inspect import status
 
@@ -47,3 +64,14 @@ def console(
             print(f"autoloop-tui: {reason}", file=sys.stderr)
         return status(loop=loop)
     return opening.console_or_welcome(Path.cwd(), loop, theme=theme, ascii_only=ascii_, readonly=readonly)
+
+
+def serve_console(*, project: str | None = None) -> int:
+    """Serve a console elsewhere, through standard input and output. `autoloop-tui --host` starts it by SSH.
+
+    Parameters
+    ----------
+    project
+        The project's folder; by default the working folder.
+    """
+    return opening.serve_console(project)

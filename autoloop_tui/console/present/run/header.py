@@ -107,7 +107,7 @@ def _origin(view: View, run: Run, glyphs: Glyphs) -> list[Piece]:
     if run.reason and not run.state.ended:  # why it ended stands below, whole
         pieces.append((f"{why(run)}  ", "slot-warn"))
     if run.base_run is None:
-        return [*pieces, ("from ", "dim"), (plain(run.source_path), "")]
+        return [*pieces, ("from ", "dim"), (plain(view.said(run.source_path)), "")]
     edits = changes_in_short(run.changes, 4) or "no change"
     pieces.append((_letters(edits, glyphs), "diff-after"))
     if proposal := proposal_of(view, run):
@@ -155,7 +155,7 @@ def config_page(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
     rows = [*_difference(view, run, config, glyphs), [], *lineage(view, run, glyphs=glyphs), []]
     lines = config_rows(run, view.base_of(run))
     length = sum(line[0] != REMOVED for line in lines)
-    rows.append(title("The whole config", f"{count(length)} lines, {run.config_path}"))
+    rows.append(title("The whole config", f"{count(length)} lines, {view.said(run.config_path)}"))
     return rows + lines
 
 

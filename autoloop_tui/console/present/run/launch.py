@@ -32,10 +32,11 @@ def launch_page(view: View, run: Run, attempts: Sequence[Attempt], width: int, *
     plan, problem = planned(view, run, newest)
     argv = newest.argv if newest and newest.argv else list(plan.argv) if plan else []
     rows = [title("Command", "" if newest else "as it would start: the run has not been started yet")]
+    argv = [view.said(word) for word in argv]
     rows += command_rows(argv, width) if argv else [[(f"   {plain(problem)}", "slot-warn")]]
     rows += [[], *attempt_rows(attempts, run, glyphs=glyphs)]
     rows += [[], *_places(view, run)]
-    return [*rows, [], *_environment(plan, problem)]
+    return [*rows, [], *_environment(view, plan, problem)]
 
 
 def planned(view: View, run: Run, attempt: Attempt | None) -> tuple[LaunchPlan | None, str]:
@@ -69,13 +70,13 @@ def command_rows(argv: Sequence[str], width: int) -> list[list[Piece]]:
     return [*rows, [(f"   {line}", "")]] if line else rows
 
 
-def _environment(plan: LaunchPlan | None, problem: str) -> list[list[Piece]]:
+def _environment(view: View, plan: LaunchPlan | None, problem: str) -> list[list[Piece]]:
     rows = [title("Environment set for it", "the rest is inherited from the engine; secrets are never shown")]
     if plan is None:
         return [*rows, [(f"   {plain(problem)}", "slot-warn")]]
     wide = max((cells(name) for name in plan.env), default=0)
     for name in sorted(plan.env):
-        value = shown_value(name, plan.env[name])
+        value = view.said(shown_value(name, plan.env[name]))
         text = plain(value) or "(empty)"
         rows.append([(f"   {fit(name, wide)}  ", ""), (text, "dim" if value in ("", MASK) else "diff-after")])
     if plan.unset:
@@ -99,7 +100,10 @@ def _places(view: View, run: Run) -> list[list[Piece]]:
         *(("metrics", f"mirrored to {tap}, for its wandb writes late") for tap in taps),
         *(("note", note) for note in run.notes),
     ]
-    return [title("Where", ""), *([(f"   {fit(name, 14)}  ", "dim"), (plain(value), "")] for name, value in facts)]
+    return [
+        title("Where", ""),
+        *([(f"   {fit(name, 14)}  ", "dim"), (plain(view.said(value)), "")] for name, value in facts),
+    ]
 
 
 def attempt_rows(attempts: Sequence[Attempt], run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:

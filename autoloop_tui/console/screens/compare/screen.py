@@ -277,7 +277,7 @@ class CompareScreen(TableScreen):
         until = time.monotonic() + READ_SECONDS
         for side in unread[self._ticks % len(unread) :] + unread[: self._ticks % len(unread)]:
             columns, before = self.console.feed.read(side.run), side.caught_up
-            side.caught_up = columns is side.columns or not columns
+            side.caught_up = (columns is side.columns or not columns) and not self.console.feed.arrives(side.run)
             side.read = side.caught_up and side.run.state.ended
             self._stale = self._stale or columns is not side.columns or side.caught_up != before or side.read
             side.columns = columns

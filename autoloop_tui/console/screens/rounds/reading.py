@@ -78,7 +78,7 @@ class Curves:
         columns = feed.read(run)
         series = columns.get(metric)
         self._tries = 0 if columns is not before else self._tries + 1
-        if columns is not before or (not series and self._tries < TRIES):
+        if columns is not before or feed.arrives(run) or (not series and self._tries < TRIES):
             return False
         self._unread = None
         self._trends[run.id, metric, run.attempts] = sparkline(series.values, TREND, glyphs=glyphs) if series else ""

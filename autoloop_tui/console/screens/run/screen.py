@@ -103,7 +103,7 @@ class RunScreen(LoopScreen):
     def on_mount(self) -> None:
         self.query_one("#run-head", RowPane).waiting = "reading the run …"
         self._charts.grid.waiting = "reading its history …"
-        self._charts.pins = self.console.preferences.pinned(self.console.feed.project)
+        self._charts.pins = self.console.preferences.pinned(self.console.feed.known_as)
         self._choose("charts")
 
     @property
@@ -246,7 +246,7 @@ class RunScreen(LoopScreen):
         if part == "config":
             pane.set_rows(run_header.config_page(view, run, glyphs=glyphs), f"config of {plain(run.name)}")
         else:
-            attempts = self.console.feed.store.attempts(run.id)
+            attempts = self.console.feed.attempts(run)
             rows = launch_page(view, run, attempts, pane.size.width, glyphs=glyphs)
             pane.set_rows(rows, f"launch of {plain(run.name)}")
 
@@ -255,7 +255,7 @@ class RunScreen(LoopScreen):
     def on_chart_grid_pinned(self, event: ChartGrid.Pinned) -> None:
         charts, name = self._charts, event.name
         charts.pins = [each for each in charts.pins if each != name] if name in charts.pins else [*charts.pins, name]
-        self.console.preferences.remember_pins(self.console.feed.project, charts.pins)
+        self.console.preferences.remember_pins(self.console.feed.known_as, charts.pins)
         short = plain(self.view.metrics.short(name)) if self.view else name
         self.show_message(f"{short} is {'pinned: it comes first' if name in charts.pins else 'no longer pinned'}")
         charts.paint()

@@ -116,7 +116,7 @@ class SlotBrowser(LoopScreen):
         self._ticks += 1
         feed, detail = self.console.feed, self.detail
         detail.log_pane.tick()
-        self.machine.look(view)
+        self.machine.look(self.console.feed, view)
         round_ = view.snapshot.round
         if round_ and round_.start_at is not None and self._ticks % SLOW == 0:
             self._paint_next(view)  # its countdown

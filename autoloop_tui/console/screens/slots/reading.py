@@ -12,7 +12,7 @@ from textual.worker import Worker
 
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.telemetry import Sample, Sampler
+from autoloop_tui.console.telemetry import Sample
 
 READ_SECONDS = 0.015
 """About so long, in one tick, histories are read: a key must not wait for 64 of them."""
@@ -62,11 +62,10 @@ class Machine:
         self.sample: Sample | None = None
         """The newest."""
         self._screen = screen
-        self._sampler = Sampler()
         self._sampled_at = 0.0
         self._at_work: Worker[None] | None = None
 
-    def look(self, view: View) -> None:
+    def look(self, feed: Feed, view: View) -> None:
         """Take a sample if the last one is old."""
         now = time.monotonic()
         if now - self._sampled_at < SAMPLE_EVERY or (self._at_work is not None and not self._at_work.is_finished):
@@ -82,7 +81,7 @@ class Machine:
         with_gpus = any(slot.gpus for slot in view.loop.spec.slots)
 
         def take() -> None:
-            self.sample = self._sampler.take(attempts, with_gpus=with_gpus)
+            self.sample = feed.take_sample(attempts, with_gpus=with_gpus)
 
         if attempts or with_gpus:
             self._at_work = self._screen.run_worker(take, thread=True, exit_on_error=False)

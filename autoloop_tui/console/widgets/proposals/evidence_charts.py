@@ -71,7 +71,7 @@ class EvidenceCharts(Vertical):
         self._columns = feed.read(self._base)
         length = sum(map(len, self._columns.values()))
         if length == self._length:
-            self._settled = self._base.id if self._base.state.ended else ""
+            self._settled = self._base.id if self._base.state.ended and not feed.arrives(self._base) else ""
             if self._settled:
                 self.repaint()
             return

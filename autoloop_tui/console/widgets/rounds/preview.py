@@ -56,7 +56,7 @@ class RunPreview(Container):
         for each in wanted:
             columns, before = feed.read(each), self._columns.get(each.id)
             self._columns[each.id] = columns
-            if columns is before or each.output_dir is None:
+            if (columns is before and not feed.arrives(each)) or each.output_dir is None:
                 self._settled.add(each.id)
         self._paint_curve()
         return all(each.id in self._settled for each in wanted)

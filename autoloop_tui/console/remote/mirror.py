@@ -1,0 +1,59 @@
+"""What has been told of a loop on another machine, as files of a project here: a folder that ends with the console."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from autoloop.files import write_atomically
+from autoloop.model import UserError
+from autoloop.store import Places
+from autoloop.store.copying import Copy
+
+from autoloop_tui.console.remote.messages import File, LogEnd, LogPart, Message, Rows
+
+
+class Mirror:
+    """Written by the thread of the connection, read by the console as any project is."""
+
+    def __init__(self) -> None:
+        self.project = Path(tempfile.mkdtemp(prefix="autoloop-")).resolve()
+        self._places = Places(self.project)
+        self._copy: Copy | None = None
+        self.logs: dict[str, LogEnd] = {}
+        """By attempt: how much of its log is here."""
+
+    def end(self) -> None:
+        """Nothing more is taken. By the thread that took."""
+        if self._copy is not None:
+            self._copy.close()
+            self._copy = None
+
+    def close(self) -> None:
+        shutil.rmtree(self.project, ignore_errors=True)
+
+    def take(self, message: Message) -> bool:
+        """Whether it was something for the files. UserError or OSError if it cannot be written."""
+        if isinstance(message, Rows):
+            if self._copy is None:
+                self._copy = Copy(self._places)
+            self._copy.apply(message.tables, whole=message.whole)
+        elif isinstance(message, File):
+            write_atomically(self._inside(message.path), message.data)
+        elif isinstance(message, LogPart):
+            path = self._inside(self._places.attempt(message.attempt) / "log.txt")
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with path.open("wb" if message.anew else "ab") as file:
+                file.write(message.data)
+            self.logs[message.attempt] = message.end
+        else:
+            return False
+        return True
+
+    def _inside(self, path: str | Path) -> Path:
+        """The path in this folder; whoever tells of files cannot have others written."""
+        place = self.project / path
+        if ".." in place.parts or not place.is_relative_to(self.project):
+            raise UserError(f"{path} is no path of a project.")
+        return place

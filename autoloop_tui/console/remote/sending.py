@@ -1,0 +1,177 @@
+"""What is sent of a loop to a console elsewhere: each part knows what it has sent, and sends what is new."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from pathlib import Path
+
+from autoloop.files import Stamp, read_regular, stamp
+from autoloop.gpu_history import NAME
+from autoloop.metric_readers.tail import Tail
+from autoloop.model import Attempt, Loop, Run, Series
+from autoloop.secrets import mask_bytes, unsure
+from autoloop.store import Places
+from autoloop.toml import SETTINGS_FILE
+
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.remote.messages import File, History, LogEnd, LogPart, Message, changes_of
+
+Send = Callable[[Message], None]
+
+LOG_BYTES = 1 << 20
+"""What is sent of a log that is there already: its newest bytes."""
+
+LOG_PART = 256 << 10
+"""Bytes of a log sent at a time."""
+
+FILE_BYTES = 4 << 20
+"""A larger file is none of ours."""
+
+TURN = 0.1
+"""Seconds that one part may take at a time, so that requests are heard."""
+
+
+class Files:
+    """The small files that a console reads: the project's settings, what each loop keeps, and the frozen configs."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._sent: dict[Path, Stamp | None] = {}
+
+    def send_settings(self, loop: Loop, send: Send) -> None:
+        """What a loop is shown by. Sent again where it has changed."""
+        folder = self._places.frozen(loop.name)
+        found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+        for path in (self._places.project / SETTINGS_FILE, *found):
+            self.send(path, send)
+
+    def send_configs(self, runs: Iterable[Run], send: Send) -> bool:
+        """The frozen configs of these runs, as many as one turn allows; whether that were all."""
+        until = time.monotonic() + TURN
+        for run in runs:
+            path = Path(run.config_path)
+            if path not in self._sent:  # frozen: it does not change
+                self.send(path, send)
+                if time.monotonic() > until:
+                    return False
+        return True
+
+    def send(self, path: Path, send: Send) -> None:
+        now = stamp(path)
+        if now == self._sent.get(path) or not path.is_relative_to(self._places.project):
+            return
+        self._sent[path] = now
+        try:
+            data = read_regular(path, FILE_BYTES) if now is not None else b""
+        except OSError:
+            return
+        send(File(str(path.relative_to(self._places.project)), data))
+
+
+class Histories:
+    """Those of the runs that are on the screen, and what they use of their GPUs."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, tuple[int, dict[str, Series]]] = {}
+        """By run: of which attempt, and what the other end has of it."""
+        self._progress: dict[str, tuple[int, float | None, bool]] = {}
+
+    def send(self, feed: Feed, runs: Sequence[Run], files: Files, send: Send) -> None:
+        """What is new of them."""
+        wanted = {run.id for run in runs}
+        for gone in [run for run in self._sent if run not in wanted]:
+            del self._sent[gone]
+            self._progress.pop(gone, None)
+        until = time.monotonic() + TURN
+        for run in runs:
+            self._send(feed, run, send)
+            attempt = feed.view.snapshot.attempts.get(run.id) if feed.view else None
+            if attempt is not None:
+                files.send(Path(attempt.directory) / NAME, send)
+            if time.monotonic() > until:
+                return
+
+    def _send(self, feed: Feed, run: Run, send: Send) -> None:
+        before = feed.known(run)
+        columns = feed.read(run)
+        complete = columns is before or not columns
+        attempts, sent = self._sent.get(run.id, (-1, {}))
+        anew = attempts != run.attempts
+        points, dropped = changes_of({} if anew else sent, columns)
+        progress = feed.step(run), feed.rate(run), complete
+        if points or dropped or anew or progress != self._progress.get(run.id):
+            send(History(run.id, run.attempts, anew, points, dropped, *progress))
+            self._progress[run.id] = progress
+            self._sent[run.id] = run.attempts, {name: copy_of(series) for name, series in columns.items()}
+
+
+def copy_of(series: Series) -> Series:
+    return Series(copy(series.steps), copy(series.values))
+
+
+class Log:
+    """One attempt's log, without secrets; only what no secret can begin in is sent of a line that has not ended."""
+
+    def __init__(self, attempt: Attempt, known: Sequence[str], there: LogEnd | None) -> None:
+        self._attempt = attempt.id
+        self._known = known
+        self._tail = Tail(Path(attempt.directory) / "log.txt", bounded=True)
+        self._anew = True
+        self._restarts = 0
+        self._begin(there)
+
+    def _begin(self, there: LogEnd | None) -> None:
+        """Go on where the other end is, or at the newest part."""
+        if not self._tail.look():
+            return
+        if there is not None and there.left_out == self._tail.left_out and there.offset <= self._tail.size:
+            self._tail.offset, self._anew = there.offset, False
+        elif self._tail.size > LOG_BYTES:
+            self._tail.offset = self._tail.size - LOG_BYTES
+
+    def send(self, send: Send, *, ended: bool) -> None:
+        """The next part. `ended`: nothing more is written."""
+        self._tail.look()
+        if self._tail.restarts != self._restarts:
+            self._restarts, self._anew = self._tail.restarts, True
+        data = self._tail.read(LOG_PART)
+        left = self._tail.offset if self._anew else 0
+        if left:  # a line that is cut may have a secret in its first half
+            cut = data.find(b"\n") + 1
+            self._tail.offset += cut
+            data = data[cut:]
+        if not ended or self._tail.offset + len(data) < self._tail.size:
+            data = data[: len(data) - unsure(data)]
+        if not data:
+            return
+        text = mask_bytes(data, self._known)
+        if left:
+            text = b"[the first %d bytes of this log stay on its machine]\n" % self._tail.offset + text
+        self._tail.offset += len(data)
+        send(LogPart(self._attempt, self._anew, text, LogEnd(self._tail.offset, self._tail.left_out)))
+        self._anew = False
+
+
+class Logs:
+    """Those that are on the screen."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Log] = {}
+
+    def send(self, feed: Feed, wanted: dict[str, LogEnd | None], send: Send) -> None:
+        for gone in [attempt for attempt in self._open if attempt not in wanted]:
+            del self._open[gone]
+        if feed.view is None:
+            return
+        until = time.monotonic() + TURN
+        for run_id, attempt in feed.view.snapshot.attempts.items():
+            run = feed.view.run(run_id) if attempt.id in wanted else None
+            if run is None:
+                continue
+            if attempt.id not in self._open:
+                self._open[attempt.id] = Log(attempt, feed.secrets(run), wanted[attempt.id])
+            self._open[attempt.id].send(send, ended=run.state.ended)
+            if time.monotonic() > until:
+                return

@@ -1,0 +1,39 @@
+"""The console on a loop of another machine: the same screens, by a connection that may be cut."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from textual.screen import Screen
+
+from autoloop_tui.console.actions import CHANGING
+from autoloop_tui.console.app import ConsoleApp
+from autoloop_tui.console.remote.feed import RemoteFeed
+from autoloop_tui.console.screens.base import LoopScreen
+from autoloop_tui.console.user_commands import UserCommand
+
+
+class RemoteApp(ConsoleApp):
+    """What cannot be done without the connection says so."""
+
+    def __init__(self, feed: RemoteFeed, **options: Any) -> None:
+        """`options` are those of ConsoleApp."""
+        super().__init__(feed.project, feed=feed, **options)
+        self.remote = feed
+        self.crash_folder = Path(os.devnull)  # the mirror goes with the console
+
+    @property
+    def mode(self) -> str:
+        """What is different in this console, for the first line."""
+        host = f"{self.remote.host}: not connected" if self.remote.away else self.remote.host
+        return f"{host}{self.glyphs.dot}{self.readonly}" if self.readonly else host
+
+    def refusal(self, action_id: str, on: Screen[Any] | None = None) -> str:
+        if action_id in CHANGING and (away := self.remote.away):
+            return away
+        return super().refusal(action_id, on)
+
+    def why_not(self, command: UserCommand, on: LoopScreen | None = None) -> str:
+        return f"{command.label} would run here, and the loop is on {self.remote.host}"

@@ -1,0 +1,190 @@
+"""A loop of another machine on this console: all that is shown comes by the connection, and outlives it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from autoloop import whoami
+from autoloop.model import Attempt, LoopState, RunState, UserError
+from autoloop.protocol import Pause
+from autoloop.store import Command, Places
+
+from autoloop_tui.cli.commands.console import console
+from autoloop_tui.console.remote.feed import RemoteFeed
+from autoloop_tui.console.remote.link import Link, Where, command
+from autoloop_tui.console.remote.messages import State
+from autoloop_tui.console.remote.mirror import Mirror
+from tests.console.pictures import text
+from tests.console.projects import NOW, RecordedProject, curve, history, output_of
+from tests.console.remote.hosts import PROGRAM, Box, remote
+from tests.console.running import ConsolePilot
+from tests.console.waiting import until
+from tests.support.waiting import eventually
+
+SECRET = "hf_Zz9Yy8Xx7Ww6Vv5Uu4Tt3"
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
+    box = Box(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{box.folder}{os.pathsep}{os.environ['PATH']}")
+    return box
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> RecordedProject:
+    """A finished run and one in training, whose log is long and has a secret in it."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    made = RecordedProject(folder, name="far away")
+    base = made.run("base", log="INFO fine\n")
+    log = "INFO an early line\n" + "INFO filling\n" * 100_000 + f"token {SECRET}\nINFO newest line\nINFO not ended"
+    made.run("variant", RunState.RUNNING, base=base, log=log)
+    return made
+
+
+def log_of(project: RecordedProject, run: str = "run00002") -> Path:
+    return project.store.places.attempt(f"{run}-1") / "log.txt"
+
+
+async def test_a_loop_is_shown_and_commanded_by_a_connection_that_may_be_cut(project: RecordedProject, box: Box) -> None:
+    with project.engine():
+        async with remote(project) as pilot:
+            app = pilot.app
+            feed = app.feed
+            assert isinstance(feed, RemoteFeed)
+            run = project.store.run("run00002")
+            await until(pilot, lambda: "INFO newest line" in text(app), "the log")
+            assert "box" in text(app).splitlines()[0]
+            assert "BatchMode=yes" not in box.words  # the first connection may ask at the terminal
+            mirror = feed.project
+            assert mirror != project.folder
+            await until(pilot, lambda: len(feed.known(run).get("eval/offline_eval/avg_l1", ())) == 10, "the history")
+
+            kept = (Places(mirror).attempt("run00002-1") / "log.txt").read_text()
+            assert kept.startswith("[the first ")
+            assert "an early line" not in kept
+            assert "token ***" in kept
+            assert "not ended" not in kept  # a secret may begin in it
+            for path in mirror.rglob("*"):
+                assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path
+
+            await pilot.press("P")
+            sent = (await _command(pilot, project)).sender
+            here = whoami.this_process()
+            assert (sent.user, sent.agent) == (here.user, here.agent)
+            project.store.answer(1, True, "the loop is paused now")
+            await until(pilot, lambda: "the loop is paused now" in text(app), "the answer")
+
+            box.cut()
+            await until(pilot, lambda: "not connected to box since" in text(app), "that it is cut")
+            await until(pilot, lambda: "box: not connected" in text(app).splitlines()[0], "the first line")
+            await until(pilot, lambda: "Connection refused" in text(app), "why it is not back yet")
+            assert "BatchMode=yes" in box.words  # nothing may ask on the screen
+            await pilot.press("P")
+            assert feed.unsent() == []
+            assert app.refusal("app.pause").startswith("not connected to box since")
+            with log_of(project).open("a") as log:
+                log.write(" until now\nINFO while you were away\n")
+            history(output_of(run), {"train/l1_loss": curve(60), "eval/offline_eval/avg_l1": curve(12, 1.2, 0.2, 20)})
+            project.run("afterwards", RunState.QUEUED)
+
+            box.mend()
+            await until(pilot, lambda: "INFO while you were away" in text(app), "what was written meanwhile")
+            await until(pilot, lambda: "afterwards" in text(app), "what was made meanwhile")
+            await until(pilot, lambda: len(feed.known(run)["eval/offline_eval/avg_l1"]) == 12, "the rest of the history")
+            await until(pilot, lambda: "not connected" not in text(app).splitlines()[0], "the first line")
+            assert (Places(mirror).attempt("run00002-1") / "log.txt").read_text().startswith(kept)
+            assert project.commands() == []  # the key that could not be sent is not sent later
+        assert not mirror.exists()
+
+
+async def _command(pilot: ConsolePilot, project: RecordedProject) -> Command:
+    """The one that arrived."""
+    await until(pilot, project.commands, "the command")
+    assert project.commands() == [Pause()]
+    return project.store.open_commands(project.loop.id)[0]
+
+
+def connected(project: RecordedProject, loop: str | None = None) -> tuple[Link, Mirror]:
+    mirror = Mirror()
+    link = Link(Where("box", str(project.folder), PROGRAM), loop, mirror)
+    return link, mirror
+
+
+def test_times_are_shown_by_the_clock_of_the_console(project: RecordedProject, box: Box) -> None:
+    link, mirror = connected(project)
+    link.wait()
+    feed = RemoteFeed(link, mirror, None)
+    try:
+        feed.poll()
+        assert feed.view is not None
+        assert feed.view.loop.created_at == pytest.approx(NOW - 900)
+        state = eventually(lambda: feed.poll() or feed._state, "where it stands")  # noqa: SLF001
+        assert isinstance(state, State)
+        link.inbox.put(msgspec.structs.replace(state, at=time.time() - 600))  # their clock is ten minutes behind
+        feed.poll()
+        assert feed.view.loop.created_at == pytest.approx(NOW - 300, abs=2)
+        attempt: Attempt = feed.attempts(project.store.run("run00001"))[0]
+        assert attempt.started_at == pytest.approx(NOW, abs=2)
+        assert feed.view.said(f"{mirror.project}/a") == f"{project.folder}/a"
+    finally:
+        feed.close()
+
+
+@pytest.mark.parametrize(
+    ("loop", "folder", "program", "why"),
+    [
+        (None, "empty", PROGRAM, "There is no loop in"),
+        ("nightly", "project", PROGRAM, 'There is no loop "nightly" here'),
+        (None, "project", "/nowhere/autoloop-tui", "name it with --program"),
+    ],
+)
+def test_what_cannot_be_shown_is_a_sentence(
+    project: RecordedProject, box: Box, tmp_path: Path, loop: str | None, folder: str, program: str, why: str
+) -> None:
+    mirror = Mirror()
+    link = Link(Where("box", str(tmp_path / folder), program), loop, mirror)
+    try:
+        with pytest.raises(UserError, match=why):
+            link.wait()
+    finally:
+        link.close()
+        mirror.close()
+
+
+def test_a_host_that_refuses_is_a_sentence(project: RecordedProject, box: Box) -> None:
+    (box.folder / "refuses").touch()
+    link, mirror = connected(project)
+    with pytest.raises(UserError, match="box: Connection refused"):
+        link.wait()
+    link.close()
+    mirror.close()
+
+
+@pytest.mark.parametrize("host", ["-oProxyCommand=touch /tmp/x", "", "a b", "a\n"])
+def test_a_host_is_never_an_option_of_ssh(host: str) -> None:
+    with pytest.raises(UserError, match="is no host"):
+        command(Where(host), batch=True)
+
+
+def test_the_flags_of_another_machine_belong_together() -> None:
+    with pytest.raises(UserError, match="--project belongs to --host"):
+        console(project="act")
+    with pytest.raises(UserError, match="--host needs a terminal"):
+        console(host="box")
+
+
+def test_an_ended_loop_is_shown_as_ended(project: RecordedProject, box: Box) -> None:
+    project.change_loop(state=LoopState.FINISHED, ended_at=NOW)
+    link, mirror = connected(project, "loop_1700000000")
+    link.wait()
+    feed = RemoteFeed(link, mirror, "loop_1700000000")
+    try:
+        eventually(lambda: feed.poll() or (feed.view and feed.view.engine is None), "that no engine is there")
+    finally:
+        assert feed.close() == []
