@@ -63,6 +63,8 @@ class SlotOptions:
     """cuda (the default) or cpu, for debugging."""
     slurm: bool = False
     """Run in Slurm, as [slurm] in autoloop.toml says; with --gpus on those of this machine too."""
+    hosts: str | None = None
+    """Run on hosts of [[host]] in autoloop.toml through ssh: all, or names as box1,box2; with --gpus here too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +200,8 @@ GridFlags = Annotated[GridOptions, Parameter(name="*")]
 def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
     """The flags, with the project's settings for those that are not given. UserError names the flag that is wrong."""
     device = run_flags.device_of(given.device, given.gpus)
-    here = device != "cpu" and not (given.slurm and given.gpus is None)
+    hosts = run_flags.hosts_of(given.hosts, settings)
+    here = device != "cpu" and not ((given.slurm or hosts) and given.gpus is None)
     seeds, confirm = run_flags.seeds_of(given.seeds, given.replicates, settings.replicates)
     return LoopSpec(
         configs=[str(run_flags.absolute(cwd, path)) for path in given.cfgs or []],
@@ -208,6 +211,7 @@ def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
         device=device,
         gpus=run_flags.gpus_of(given.gpus, settings, given.gpus_per_run, starting=given.exec_) if here else [],
         slurm=settings.slurm if given.slurm else None,
+        hosts=hosts,
         gpus_per_run=given.gpus_per_run,
         allow_busy=given.allow_busy,
         concurrency=given.concurrency,

@@ -11,7 +11,7 @@ from pathlib import Path
 from autoloop import gpus as gpu_report
 from autoloop import secrets
 from autoloop.gpus import GpuReport
-from autoloop.model import ApprovalMode, ApprovalPolicy, HalveSpec, Sampler, Search, UserError
+from autoloop.model import ApprovalMode, ApprovalPolicy, HalveSpec, HostSpec, Sampler, Search, UserError
 from autoloop.settings import FILE, Settings
 from autoloop.text.names import numbered
 from autoloop.text.suggest import did_you_mean
@@ -149,6 +149,19 @@ def interpreter(cwd: Path, python: str | None) -> str:
 def preset_of(cwd: Path, preset: str) -> str:
     """A shipped preset's name, or the absolute path of a file."""
     return str(absolute(cwd, preset)) if is_preset_file(preset) else preset
+
+
+def hosts_of(given: str | None, settings: Settings) -> list[HostSpec]:
+    """The hosts that are named, in the order of the settings. UserError for one that is not there."""
+    if given is None:
+        return []
+    known = [host.name for host in settings.host]
+    if not known:
+        raise UserError("--hosts needs a [[host]] in autoloop.toml, and there is none.")
+    names = known if given == "all" else [name.strip() for name in given.split(",")]
+    if strange := [name for name in names if name not in known]:
+        raise UserError(f"--hosts names {strange[0] or 'nothing'}; autoloop.toml has {', '.join(known)}.")
+    return [host for host in settings.host if host.name in names]
 
 
 def absolute(cwd: Path, path: str) -> Path:

@@ -137,6 +137,8 @@ class Explainer:
 
     def _gpu(self, slot: Slot) -> list[Wait]:
         why = self.snapshot.loop.slot_waits.get(slot.index)
+        if why and slot.place in self.snapshot.loop.unreachable:
+            return [Wait(resource="host", why=why, ends=f"{slot.place} answers")]
         allow = "" if self.snapshot.loop.spec.allow_busy else ", or a loop with --allow-busy"
         return [Wait(resource="GPU", why=f"{slot.label}: {why}", ends=f"the GPU is free{allow}")] if why else []
 

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -104,6 +104,19 @@ def _report(*, processes: bool) -> GpuReport:
 def without_amounts(words: str) -> str:
     """Words about users of a GPU, less the amounts of memory: what stays the same while nothing happens."""
     return re.sub(r"[\d.]+ GiB", "", words)
+
+
+class Asker(Protocol):
+    """Who can be asked for the GPUs of one machine. Never waits longer than it is told to."""
+
+    report: GpuReport | None
+    """The newest answer to the newest question; None while it is awaited."""
+    asked_at: float | None
+    """Monotonic seconds of the newest question."""
+
+    def ask(self) -> None: ...
+
+    def wait(self, seconds: float) -> GpuReport: ...
 
 
 class Watcher:

@@ -244,7 +244,7 @@ def _stop_driven(store: Store, loop: Loop, request: Stop | Kill) -> int:
         return printing.print_answer(client.ask(store, loop, request))
     except client.NoAnswer:
         engine = holder(store.places.lock(loop.name))
-        asked = ask_supervisors(executing(store, loop, run), kill=kill)
+        asked = ask_supervisors(loop, executing(store, loop, run), kill=kill)
         if not asked:
             raise
     runs = f"{plural(asked, 'run')} {'killed' if kill else 'asked to stop'}"

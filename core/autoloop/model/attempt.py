@@ -94,10 +94,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def where(self) -> str | None:
-        """Where it ran, if not on the engine's machine: `n3 (slurm job 12, partition gpu)`."""
+        """Where it ran, if not on the engine's machine: `n3 (slurm job 12, partition gpu)`, `box2`."""
         if self.place == LOCAL:
             return None
         handle = self.handle or {}
+        if "host" in handle and self.node in (None, self.place):
+            return self.place
         told = [f"{self.place} job {handle['job']}" if "job" in handle else self.place]
         told += [f"partition {handle['partition']}"] if "partition" in handle else []
         return f"{self.node or 'not begun'} ({', '.join(told)})"

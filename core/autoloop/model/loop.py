@@ -159,6 +159,11 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.slurm or self.hosts) and not self.gpus
 
     @property
+    def apart(self) -> bool:
+        """Whether all its runs are on hosts with folders and environments of their own."""
+        return self.elsewhere and self.slurm is None and not any(host.shared for host in self.hosts)
+
+    @property
     def slots(self) -> list[Slot]:
         slots = self._local_slots()
         cpu = self.device == "cpu"

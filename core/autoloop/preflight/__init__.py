@@ -8,7 +8,7 @@ from autoloop.gpus import GpuReport
 from autoloop.model import LoopSpec
 from autoloop.preflight import machine
 from autoloop.preflight.config_paths import missing_paths
-from autoloop.preflight.finding import Finding, Level
+from autoloop.preflight.finding import Finding, Level, ok
 from autoloop.preflight.slurm import slurm
 from autoloop.preflight.trainer import PATIENCE, CandidateConfig, Question, candidate
 from autoloop.preflight.wandb_online import SERVER, wandb
@@ -35,6 +35,9 @@ def examine(
     Takes as long as the trainer's import where it has config classes to decode with, else about 0.1 s; W&B adds at most
     3 s, and only online.
     """
+    if spec.apart:
+        around = examine_machine(spec, gpus, min_free, environment)
+        return [ok("trainer", "its environment is on the hosts, and was not looked at"), *_missing(configs, spec), *around]
     shown = ",".join(map(str, spec.gpus)) if spec.device == "cuda" else ""
     with Question(
         spec.python,
@@ -48,8 +51,11 @@ def examine(
         environment={**trainer_environment, "CUDA_VISIBLE_DEVICES": shown, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
     ) as question:
         around = examine_machine(spec, gpus, min_free, environment)
-        paths = [each for one in configs for each in missing_paths(one.name, one.config, spec.cwd)]
-        return [*question.answer(patience), *paths, *around]
+        return [*question.answer(patience), *_missing(configs, spec), *around]
+
+
+def _missing(configs: Sequence[CandidateConfig], spec: LoopSpec) -> list[Finding]:
+    return [each for one in configs for each in missing_paths(one.name, one.config, spec)]
 
 
 def examine_machine(spec: LoopSpec, gpus: GpuReport, min_free: int, environment: Mapping[str, str]) -> list[Finding]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from autoloop.configs import Config
+from autoloop.model import LoopSpec
 from autoloop.preflight.finding import Finding, error, warning
 
 _DATA = frozenset({"src_root", "tgt_root", "pair_info_path"})
@@ -15,11 +16,15 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)?(?:@[\w.-]+)?")
 _WEIGHT_FILE = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 
 
-def missing_paths(name: str, config: Config, cwd: str) -> list[Finding]:
-    """A finding for each path in the config `name` that is not there, seen from `cwd`."""
-    found = []
+def missing_paths(name: str, config: Config, spec: LoopSpec) -> list[Finding]:
+    """A finding for each path in the config `name` that is not there, seen from the project. What only hosts have is not
+    looked for here."""
+    found, cwd = [], spec.cwd
+    away = [os.path.join(cwd, os.path.expanduser(path)) for host in spec.hosts for path in host.data]
     for keys, value in _named(config, ()):
         if "://" in value or os.path.exists(os.path.join(cwd, value)):
+            continue
+        if spec.apart and any(f"{os.path.join(cwd, value)}/".startswith(f"{path}/") for path in away):
             continue
         key, weights = ".".join(keys), bool(_WEIGHTS.fullmatch(keys[-1]))
         if weights and _is_hub_id(value, cwd):

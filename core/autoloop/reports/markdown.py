@@ -247,7 +247,7 @@ def _place(store: Store, loop: Loop, run: Run) -> str:
     text = f"- {inert(run.name)} ({run.id}): config {code(run.source_path)}, output {code(run.output_dir or '–')}"
     if run.wandb_url or run.wandb_id:
         text += f", W&B {address(run.wandb_url) if run.wandb_url else inert(run.wandb_id or '')}"
-    last = store.attempts(run.id)[-1:] if loop.spec.slurm else []
+    last = store.attempts(run.id)[-1:] if loop.spec.slurm or loop.spec.hosts else []
     text += "".join(f", ran on {inert(where)}" for attempt in last if (where := attempt.where))
     return "\n".join([text, *(f"  - {inert(note)}" for note in run.notes)])
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from autoloop.gpus import Watcher
 from autoloop.model import Attempt
 from autoloop.runners import local
 from autoloop.runners.runner import AttemptSpec, End, Followed, News, Vanished
@@ -38,6 +39,7 @@ class LocalRunner:
     trouble: str | None = None
 
     def __init__(self) -> None:
+        self.gpus = Watcher()
         self._watched: dict[str, _Watched] = {}
         self._epoll = select.epoll()
         self._by_fd: dict[int, str] = {}

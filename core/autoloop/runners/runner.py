@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from autoloop.gpus import Asker
 from autoloop.model import Attempt, ExitRecord, Taken
 
 
@@ -107,6 +108,10 @@ class Runner(Protocol):
     @property
     def trouble(self) -> str | None:
         """Since when and why the place does not answer, in words; what it was told to do waits. None while it does."""
+
+    @property
+    def gpus(self) -> Asker | None:
+        """The GPUs of its machine; None where the place chooses them itself, and lets runs wait for them."""
 
     def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> dict[str, Any] | None:
         """Start an attempt, or see to it that it will be; its handle if that is known at once. From here on it is followed.

@@ -19,6 +19,8 @@ from tests.engine.project import EngineProject
 class Elsewhere:
     """A place whose news are written by the test; it starts nothing."""
 
+    gpus = None
+
     def __init__(self, end: End | None = None) -> None:
         self.trouble: str | None = None
         self.told: list[News] = []
@@ -63,7 +65,7 @@ class Elsewhere:
 
 
 def at(engine: Engine, place: Elsewhere) -> None:
-    engine.execution._runners = {LOCAL: place}  # noqa: SLF001
+    engine.execution.runners = {LOCAL: place}
     engine.execution._selector.register(place.fileno(), 1)  # noqa: SLF001
 
 

@@ -93,7 +93,9 @@ class Engine:
 
     def _reset_runtime_state(self) -> None:
         """As an engine that was just started: what executes is in the store and the process table."""
-        self.execution = Execution(self.context, self.wandb.spec, runners_for(self.context.spec), max_log=self._max_log)
+        self.execution = Execution(
+            self.context, self.wandb.spec, runners_for(self.context.spec, self._max_log), max_log=self._max_log
+        )
         self.scheduler = Scheduler(self.context, self.execution, self.wandb, min_free=self._min_free)
         self.live_proposals = LiveProposals(self.context, self.execution, self.proposals)
         self.live_rules = LiveRules(self.context, self.execution, self.live_proposals)

@@ -21,6 +21,7 @@ from autoloop.model import (
     Loop,
     LoopEnd,
     LoopEndKind,
+    LoopSpec,
     Sender,
     StopCause,
     StopKind,
@@ -50,16 +51,20 @@ def executing(store: Store, loop: Loop, run: str | None = None) -> list[Attempt]
     return found
 
 
-def ask_supervisors(attempts: list[Attempt], *, kill: bool) -> int:
+def ask_supervisors(loop: Loop, attempts: list[Attempt], *, kill: bool) -> int:
     """How many of them were asked to end their runs."""
-    return sum(_ask(attempt, kill=kill) for attempt in attempts)
+    return sum(_ask(loop.spec, attempt, kill=kill) for attempt in attempts)
 
 
-def _ask(attempt: Attempt, *, kill: bool) -> bool:
+def _ask(spec: LoopSpec, attempt: Attempt, *, kill: bool) -> bool:
     if attempt.place == SLURM:
         from autoloop.runners.slurm.commands import ask_to_end
 
         return ask_to_end(attempt, kill=kill)
+    if attempt.place != LOCAL:
+        from autoloop.runners.ssh.asking import ask_to_end as ask_host_to_end
+
+        return ask_host_to_end(spec, attempt, kill=kill)
     handle = local.Handle.from_dict(attempt.handle or {})
     return local.request_stop(handle, Path(attempt.directory), kill=kill)
 
@@ -88,7 +93,7 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
                 row = store.run(attempt.run)
                 store.put_run(run_stopping(row, cause))
                 store.add_event(loop.id, EventKind.RUN_STOPPING, f"{row.name} ({row.id}) is stopping: {cause.text}", row.id)
-        asked = ask_supervisors(attempts, kill=kill)
+        asked = ask_supervisors(loop, attempts, kill=kill)
     finally:
         lock.release()
     runs = f"{plural(asked, 'run')} {'killed' if kill else 'asked to stop'}"

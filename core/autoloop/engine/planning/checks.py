@@ -73,7 +73,7 @@ def check(
                 raise
             lacking.append(str(problem))
     for source, config in configs if not starting else ():
-        lacking += [f"{each.subject}: {each.text}." for each in missing_paths(Path(source).name, config, spec.cwd)]
+        lacking += [f"{each.subject}: {each.text}." for each in missing_paths(Path(source).name, config, spec)]
     metrics = settings.loop_book(spec)
     values = [config for _, config in configs]
     check_decidable(spec, values, metrics, found)
@@ -158,7 +158,7 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
 def check_command(spec: LoopSpec, preset: Preset) -> None:
     """Whether what the preset's command names is there: its program, and a Python file that {python} runs."""
     program, *words = preset.argv
-    if not exists(program, spec.python, spec.cwd):
+    if not spec.apart and not exists(program, spec.python, spec.cwd):
         raise UserError(
             f"The command {program} of the preset {preset.name} is not found beside {spec.python} or on PATH; name the "
             "interpreter of its environment with --python, or correct command."

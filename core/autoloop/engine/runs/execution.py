@@ -65,7 +65,7 @@ class Execution:
         """`spec`: the loop's spec as a run that starts now gets it. `runners`: one for each place; they are closed with
         this. `max_log`: bytes of an attempt's log that are kept."""
         self.context = context
-        self._runners = runners
+        self.runners = runners
         self._spec = spec
         self._launcher = Launcher(context, max_log)
         self._active: dict[int, Active] = {}
@@ -97,7 +97,7 @@ class Execution:
             active.follower.close()
         self._active.clear()
         self._selector.close()
-        for runner in self._runners.values():
+        for runner in self.runners.values():
             runner.close()
         if self._files is not None:
             self._files.close()
@@ -142,7 +142,7 @@ class Execution:
         return not (isinstance(found, Vanished) and not found.started)
 
     def _runner(self, attempt: Attempt) -> Runner:
-        return self._runners[attempt.place]
+        return self.runners[attempt.place]
 
     def _follow(self, attempt: Attempt, run: Run) -> Follower:
         return follow_attempt(attempt, run, self.context.spec, self.context.preset)
@@ -157,10 +157,11 @@ class Execution:
             self._runner(attempt).stop(attempt, kill=kill)
         if not self._active:
             time.sleep(seconds)
+            self._tell_trouble()
             return []
         self._selector.select(seconds)
         ended = []
-        for runner in self._runners.values():
+        for runner in self.runners.values():
             for id_, news in runner.news():
                 if (over := self._hear(id_, news)) is not None:
                     ended.append(over)
@@ -170,7 +171,7 @@ class Execution:
     def wait_unrecorded(self, seconds: float) -> bool:
         """Wait, and collect and record nothing; whether any attempt still executes."""
         time.sleep(seconds)
-        return any([runner.any_left() for runner in self._runners.values()])
+        return any([runner.any_left() for runner in self.runners.values()])
 
     def stop_unrecorded(self) -> None:
         for active in self._active.values():
@@ -178,7 +179,7 @@ class Execution:
 
     def _tell_trouble(self) -> None:
         """Record which places do not answer, and tell of it once. Their runs go on, and nothing is called lost for it."""
-        troubles = {place: trouble for place, runner in self._runners.items() if (trouble := runner.trouble)}
+        troubles = {place: trouble for place, runner in self.runners.items() if (trouble := runner.trouble)}
         if troubles == self._troubles:
             return
         with self.context.store.transaction():

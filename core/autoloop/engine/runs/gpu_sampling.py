@@ -14,7 +14,7 @@ from autoloop import gpus
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import Active, Execution
 from autoloop.gpu_history import EVERY, GpuHistory, read_history
-from autoloop.model import Attempt
+from autoloop.model import LOCAL, Attempt
 
 WRITE_EVERY = 15.0
 """Seconds between two writes of one attempt's file: so much is lost at most if the engine is killed."""
@@ -53,7 +53,7 @@ class GpuSampling:
 
     def look(self) -> None:
         """Ask the driver if it is time, and take in its answer if it is there; never waits for it."""
-        slots = {slot.index: slot.gpus for slot in self.context.spec.slots if slot.gpus}
+        slots = {slot.index: slot.gpus for slot in self.context.spec.slots if slot.gpus and slot.place == LOCAL}
         active = [each for each in self.execution.executing if each.attempt.slot in slots]
         if not active:
             self._taken_at = time.monotonic()

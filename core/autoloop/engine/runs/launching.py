@@ -27,18 +27,19 @@ class Launcher:
     def launch(self, attempt: Attempt, launch: LaunchPlan, runner: Runner) -> dict[str, Any] | None:
         """Start an attempt that is recorded; its handle, if that is known at once. OSError, ValueError or UserError if it
         cannot be started."""
-        env = self._environment(launch)
+        env = self._environment(launch, apart=attempt.place in {h.name for h in self.context.spec.hosts if not h.shared})
         return runner.submit(attempt, prepare(attempt.id, launch, Path(attempt.directory), max_log=self._max_log), env)
 
-    def _environment(self, launch: LaunchPlan) -> dict[str, str]:
-        """The attempt's whole environment; with the tap if its wandb would be read late."""
+    def _environment(self, launch: LaunchPlan, *, apart: bool) -> dict[str, str]:
+        """The attempt's whole environment; with the tap if its wandb would be read late. The wandb of a host that is
+        `apart` cannot be looked at."""
         if lacking := [name for name, value in launch.env.items() if value == MASK]:
             raise UserError(
                 f"{' and '.join(lacking)} of the preset {self.context.spec.preset} is a secret, which is never stored, and "
                 "the file no longer gives it"
             )
         env, version = attempt_environment(launch, self.context.spec.python)
-        if version is None:
+        if version is None or apart:
             return env
         if not self._tap_reported:
             self._tap_reported = True

@@ -7,12 +7,16 @@ from autoloop.runners.local_runner import LocalRunner
 from autoloop.runners.runner import Runner
 
 
-def runners_for(spec: LoopSpec) -> dict[str, Runner]:
-    """By the names that slots and attempts have of their places."""
+def runners_for(spec: LoopSpec, max_log: int) -> dict[str, Runner]:
+    """By the names that slots and attempts have of their places. `max_log`: bytes of an attempt's log that are kept."""
     runners: dict[str, Runner] = {LOCAL: LocalRunner()}
     if spec.slurm is not None:
         from autoloop.runners.slurm.runner import SlurmRunner
         from autoloop.runners.slurm.script import default_gres
 
         runners[SLURM] = SlurmRunner(spec.slurm, default_gres(spec))
+    if spec.hosts:
+        from autoloop.runners.ssh.runner import HostRunner
+
+        runners |= {host.name: HostRunner(host, spec, max_log) for host in spec.hosts}
     return runners

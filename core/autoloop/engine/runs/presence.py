@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from autoloop.model import LOCAL, Attempt, Loop
+from autoloop.model import LOCAL, SLURM, Attempt, Loop
 from autoloop.runners import local
 from autoloop.store import Store
 
@@ -23,6 +23,8 @@ class Presence(StrEnum):
     """It ended, and the next engine records how."""
     SUBMITTED = "submitted"
     """Its place has it, and it has not begun."""
+    UNSEEN = "unseen"
+    """It is on a host, which only an engine asks."""
     GONE = "gone"
     """No process of it is there, and no record of how it ended."""
 
@@ -38,7 +40,7 @@ def look(attempts: list[Attempt]) -> dict[str, Presence]:
     for attempt in attempts:
         directory = Path(attempt.directory)
         if attempt.place != LOCAL and attempt.ended_at is None:
-            found[attempt.run] = _elsewhere(directory)
+            found[attempt.run] = _elsewhere(attempt.place, directory)
             continue
         handle = local.Handle.from_dict(attempt.handle) if attempt.handle else None
         if attempt.ended_at is not None:
@@ -55,10 +57,12 @@ def look(attempts: list[Attempt]) -> dict[str, Presence]:
     return found
 
 
-def _elsewhere(directory: Path) -> Presence:
+def _elsewhere(place: str, directory: Path) -> Presence:
     """By its files alone: no other machine is asked."""
     if (directory / "exit.json").exists():
         return Presence.ENDED
+    if place != SLURM and time.time() - local.Pulse(directory).at >= local.SILENCE:
+        return Presence.UNSEEN
     if not (beat := local.Pulse(directory).at):
         return Presence.SUBMITTED
     return Presence.ALIVE if time.time() - beat < local.SILENCE else Presence.GONE
@@ -73,6 +77,7 @@ def in_words(found: Mapping[str, Presence]) -> str:
         (Presence.ALIVE, "1 run continues", "{} runs continue"),
         (Presence.UNSUPERVISED, "1 run continues without its supervisor", "{} runs continue without their supervisors"),
         (Presence.SUBMITTED, "1 run is submitted and has not begun", "{} runs are submitted and have not begun"),
+        (Presence.UNSEEN, "1 run is on a host and was not asked about", "{} runs are on hosts and were not asked about"),
         (Presence.ENDED, "1 run has ended meanwhile", "{} runs have ended meanwhile"),
         (Presence.GONE, "no process of 1 run is there any more", "no process of {} runs is there any more"),
     ):

@@ -5,11 +5,11 @@ Engine, command line and console ask the same `refusal`, so that a user hears of
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from autoloop.engine.planning.then import MOST_STEPS
 from autoloop.model import Attempt, Run
+from autoloop.runners.ssh.left import exists
 from autoloop.trainers import Preset, checkpoint_path
 
 
@@ -23,7 +23,7 @@ def refusal(preset: Preset, run: Run, steps: int | None = None) -> str | None:
         )
     if not run.state.ended:
         return f"Run {run.id} is {run.state.value}; only an ended run can be extended."
-    if run.output_dir is None or not os.path.exists(checkpoint):
+    if run.output_dir is None or not exists(checkpoint, run.output_dir):
         where = f": {checkpoint} does not exist" if run.output_dir else ""
         return f"Run {run.id} has no checkpoint to continue from{where}."
     if steps is not None and steps <= run.step:

@@ -3,11 +3,10 @@ or because its failure may be transient."""
 
 from __future__ import annotations
 
-import os
-
 from autoloop.diagnose.causes import SHORT_CAUSES
 from autoloop.engine.base.context import Context
 from autoloop.model import Attempt, Cause, LoopState, Requeue, RequeueKind, Run, RunState, StopKind, Taken, TakenKind
+from autoloop.runners.ssh.left import exists
 from autoloop.trainers import checkpoint_path
 
 NODES_LOST = 3
@@ -63,7 +62,7 @@ def continues(context: Context, attempt: Attempt, run: Run) -> bool:
     if attempt.taken is None or attempt.exit is None:
         return False
     checkpoint = checkpoint_path(context.preset, attempt.output_dir)
-    return checkpoint is not None and os.path.exists(checkpoint) and run.step > attempt.from_step
+    return checkpoint is not None and exists(checkpoint, attempt.output_dir) and run.step > attempt.from_step
 
 
 def shortage_met(context: Context, run: Run) -> str | None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from autoloop.model import Run, Slot
 
 
-def assign(queue: Sequence[Run], slots: Sequence[Slot], busy: Collection[int]) -> list[tuple[Run, Slot]]:
-    """Pairs to start now. `queue` is in its order; `busy` are the indices of slots in use.
+def assign(
+    queue: Sequence[Run],
+    slots: Sequence[Slot],
+    busy: Collection[int],
+    fits: Callable[[Run, Slot], bool] = lambda run, slot: True,
+) -> list[tuple[Run, Slot]]:
+    """Pairs to start now. `queue` is in its order; `busy` are the indices of slots in use; `fits` says whether a run can
+    execute in a slot at all.
 
     A queued run that a slot is kept for comes first and takes it if it is free; else it waits in the queue like others.
     """
     free = [slot for slot in slots if slot.index not in busy]
     kept = {run.slot: run for run in reversed(queue) if run.slot is not None}
-    pairs = [(kept[slot.index], slot) for slot in free if slot.index in kept]
+    pairs = [(run, slot) for slot in free if (run := kept.get(slot.index)) is not None and fits(run, slot)]
     placed = {run.id for run, _ in pairs}
-    rest = [run for run in queue if run.id not in placed]
-    return pairs + list(zip(rest, [slot for slot in free if slot.index not in kept], strict=False))
+    free = [slot for slot in free if slot.index not in kept]
+    for run in queue:
+        if run.id not in placed and (slot := next((each for each in free if fits(run, each)), None)) is not None:
+            pairs.append((run, slot))
+            free.remove(slot)
+    return pairs

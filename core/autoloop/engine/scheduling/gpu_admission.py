@@ -1,6 +1,7 @@
-"""Which free slots a run may start in now: on a GPU not before the last run's memory is back and nobody else computes there.
+"""Which free slots a run may start in now: on a GPU not before the last run's memory is back and nobody else computes there,
+on a host only while it answers.
 
-The driver is asked only while a GPU slot is free and a run is queued, in a thread: a sick one may never answer.
+A driver is asked only while a GPU slot of its machine is free and a run is queued, in a thread: a sick one may never answer.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from autoloop import gpus
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.execution import Ended
-from autoloop.model import EventKind, Slot
+from autoloop.model import LOCAL, EventKind, Slot
+from autoloop.runners.runner import Runner
 
 LOOK_EVERY = 2.0
 """Seconds between two readings while slots wait."""
@@ -24,13 +26,14 @@ MOMENT = 0.05
 class Admission:
     """Used by the engine's thread. What a slot waits for is kept with the loop, and told once."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, runners: Mapping[str, Runner]) -> None:
         self.context = context
-        self._watcher = gpus.Watcher()
+        self._runners = runners
         self._ended: dict[int, float] = {}
         """When the last run of a slot ended, in monotonic seconds; none has since this engine drives the loop: missing."""
         self._told: dict[int, str] = {}
-        self._blind: str | None = None
+        self._blind: dict[str, str] = {}
+        """Why the GPUs of a place cannot be seen, once told."""
 
     def ended(self, ended: Sequence[Ended]) -> None:
         """These have just ended in their slots: what was read of the GPUs there before is void."""
@@ -38,20 +41,21 @@ class Admission:
 
     def admit(self, free: Sequence[Slot], queued: int) -> list[Slot]:
         """Of the `free` slots those where one of the `queued` runs may start now, in their order."""
-        if not queued or not any(slot.gpus for slot in free):
+        if not queued:
             self._keep({})
             return list(free)
-        report = self._look(free)
-        if report is None:
-            return []
-        if report.error:
-            self._tell_blind(report.error)
-            return list(free)
-        cards = {card.index: card for card in report.gpus}
+        reports = {place: self._look(place, slots) for place, slots in self._asked(free).items()}
         waits: dict[int, str] = {}
         admitted: list[Slot] = []
         for slot in free:
-            why = self._reason(slot, cards)
+            if (why := self._unreachable(slot)) is None and slot.gpus and slot.place in reports:
+                report = reports[slot.place]
+                if report is None:
+                    continue
+                if report.error:
+                    self._tell_blind(slot.place, report.error)
+                else:
+                    why = self._reason(slot, {card.index: card for card in report.gpus})
             if why is None:
                 admitted.append(slot)
             elif len(admitted) < queued:
@@ -59,11 +63,25 @@ class Admission:
         self._keep(waits if len(admitted) < queued else {})
         return admitted
 
+    def _asked(self, free: Sequence[Slot]) -> dict[str, list[Slot]]:
+        """The free slots with GPUs, by the places whose drivers are to be asked."""
+        found: dict[str, list[Slot]] = {}
+        for slot in free:
+            if slot.gpus and self._runners[slot.place].gpus is not None and self._unreachable(slot) is None:
+                found.setdefault(slot.place, []).append(slot)
+        return found
+
+    def _unreachable(self, slot: Slot) -> str | None:
+        """Why nothing is started there; a place that lets runs wait takes them later."""
+        runner = self._runners[slot.place]
+        return runner.trouble if runner.gpus is not None else None
+
     # --------------------------------------------------------------------------------------------------------- looking
 
-    def _look(self, free: Sequence[Slot]) -> gpus.GpuReport | None:
+    def _look(self, place: str, free: Sequence[Slot]) -> gpus.GpuReport | None:
         """A reading from after the last end in these slots and not older than LOOK_EVERY; None while it is awaited."""
-        watcher, now = self._watcher, time.monotonic()
+        watcher, now = self._runners[place].gpus, time.monotonic()
+        assert watcher is not None
         since = max((self._ended.get(slot.index, 0.0) for slot in free), default=0.0)
         if watcher.asked_at is None or (watcher.report and not since <= watcher.asked_at > now - LOOK_EVERY):
             watcher.ask()
@@ -82,7 +100,7 @@ class Admission:
         for index in slot.gpus:
             card = cards.get(index)
             if card is None:
-                return f"the driver does not list GPU {index} any more"
+                return f"the driver does not list GPU {index}{' any more' if slot.place == LOCAL else ''}"
             here = [process.words for process in card.processes if process.compute and process.here]
             gone = [process.words for process in card.processes if process.compute and not process.here]
             if here:
@@ -114,8 +132,10 @@ class Admission:
         loop = self.context.loop
         if waits != loop.slot_waits:
             self.context.update_loop(slot_waits=waits)
-        labels = {slot.index: slot.label for slot in loop.spec.slots}
+        labels = {slot.index: slot.label for slot in loop.spec.slots if self._unreachable(slot) is None}
         for index, why in waits.items():
+            if index not in labels:  # told once for its place
+                continue
             # Not for how its memory changes, and not for what is over after a moment.
             cause = gpus.without_amounts(why)
             if self._told.get(index) != cause and not self._recently_ended(index):
@@ -129,7 +149,10 @@ class Admission:
     def _hint(self) -> str:
         return "" if self.context.spec.allow_busy else "; a loop with --allow-busy starts there anyway"
 
-    def _tell_blind(self, error: str) -> None:
-        if error != self._blind:
-            self._blind = error
-            self.context.log_event(EventKind.NOTE, f"who else uses the GPUs cannot be seen ({error}); runs start anyway")
+    def _tell_blind(self, place: str, error: str) -> None:
+        if error != self._blind.get(place):
+            self._blind[place] = error
+            where = "" if place == LOCAL else f" of {place}"
+            self.context.log_event(
+                EventKind.NOTE, f"who else uses the GPUs{where} cannot be seen ({error}); runs start anyway"
+            )

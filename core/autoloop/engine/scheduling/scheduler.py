@@ -13,6 +13,7 @@ from autoloop.engine.runs.disk_space import shortage
 from autoloop.engine.runs.execution import Ended, Execution
 from autoloop.engine.scheduling.assign import assign
 from autoloop.engine.scheduling.gpu_admission import Admission
+from autoloop.engine.scheduling.tied import Tied
 from autoloop.engine.scheduling.wandb_status import WandbStatus
 from autoloop.model import EventKind, Loop, LoopEnd, LoopEndKind, LoopState, Run, RunState, Slot
 
@@ -61,7 +62,8 @@ class Scheduler:
         self._min_free = min_free
         self.execution = execution
         self.wandb = wandb
-        self._admission = Admission(context)
+        self._admission = Admission(context, execution.runners)
+        self._tied = Tied(context.spec)
         self._quiet = False
         self._short = Shortage()
         self._reserved: set[str] = set()
@@ -87,7 +89,7 @@ class Scheduler:
         starting = loop.state is LoopState.ACTIVE and not (loop.paused or self.wandb.must_wait)
         queue = self._with_space(loop, self._allowed(loop)) if starting else []
         free = [slot for slot in loop.spec.slots if slot.index not in self.execution.busy]
-        return assign(queue, self._admission.admit(free, len(queue)), self.execution.busy)
+        return assign(queue, self._admission.admit(free, len(queue)), self.execution.busy, self._tied.fits)
 
     def _allowed(self, loop: Loop) -> list[Run]:
         """What of the queue may start now, by the loop's budget and the hour of the day."""

@@ -65,6 +65,7 @@ class SlurmRunner:
     spec: SlurmSpec
     gres: str | None = None
     trouble: str | None = None
+    gpus: None = None
     _open: set[str] = field(default_factory=set)
     """What is followed, for the engine's thread."""
 

@@ -42,15 +42,13 @@ class RefusedError(Exception):
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host says of itself. `time` is its clock, `skew` how many seconds ours is ahead of it."""
+    """What a host says of itself."""
 
     python: tuple[int, int, int]
     executable: str
     node: str
     system: str
     home: str
-    time: float
-    skew: float = 0.0
 
 
 class Connection:
@@ -60,6 +58,9 @@ class Connection:
         self.host = host
         self.sent = self.received = 0
         """Bytes, both ways."""
+        self.skew = 0.0
+        """Seconds by which our clock is ahead of the host's."""
+        self._quickest = float("inf")
         self._buffer = bytearray()
         self._said = bytearray()
         try:
@@ -83,7 +84,6 @@ class Connection:
 
     def open(self, patience: float = PATIENCE) -> Hello:
         """Send the program, and hear what the host says of itself."""
-        before = time.time()
         self._send(bundle.program(), patience)
         noise = 0
         while not (line := self._line(patience)).startswith(MARK):
@@ -92,15 +92,16 @@ class Connection:
                 raise self._broken(words.too_old(self.host, line.decode().split()[-1]))
             if noise > NOISE:
                 raise self._broken("its shell prints too much before a command begins")
-        hello = msgspec.json.decode(line[len(MARK) :], type=Hello)
-        return msgspec.structs.replace(hello, skew=(before + time.time()) / 2 - hello.time)
+        return msgspec.json.decode(line[len(MARK) :], type=Hello)
 
     def ask(self, verb: str, given: dict[str, Any], payload: bytes = b"", *, patience: float = PATIENCE) -> dict[str, Any]:
         """The answer; what came with it stands under `data`. RefusedError if the host could not do it."""
         question = json.dumps({**given, "do": verb, "bytes": len(payload)}).encode()
+        before = time.time()
         self._send(question + b"\n" + payload, patience)
         try:
             answer: dict[str, Any] = json.loads(self._line(patience))
+            self._compare_clocks(before, time.time(), float(answer["time"]))
             answer["data"] = self._take(int(answer["bytes"]), patience)
         except (ValueError, KeyError, TypeError):
             raise self._broken("what it answers cannot be understood") from None
@@ -108,6 +109,11 @@ class Connection:
             where = f" ({answer['file']})" if answer.get("file") else ""
             raise RefusedError(f"{answer['error']}{where}", answer.get("errno"))
         return answer
+
+    def _compare_clocks(self, before: float, after: float, there: float) -> None:
+        """The quickest answer tells the most."""
+        if 0 <= after - before < self._quickest:
+            self._quickest, self.skew = after - before, (before + after) / 2 - there
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

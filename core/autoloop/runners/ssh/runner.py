@@ -70,7 +70,6 @@ class HostRunner:
         self._starter = Starter(Code(spec))
         self._connection: Connection | None = None
         self._layout: Layout | None = None
-        self._skew = 0.0
         self._again = 0.0
         self._pause = 0.0
         self._unreached: float | None = None
@@ -186,7 +185,6 @@ class HostRunner:
             return self._connection, self._layout
         self._connection, hello = connect(self.host)
         self._layout = settle(self._connection, self.host, self.spec, hello)
-        self._skew = hello.skew
         LOG.debug("%s: connected, %s", self.host.name, hello)
         self.trouble, self._unreached, self._pause = None, None, 0.0
         return self._connection, self._layout
@@ -330,13 +328,13 @@ class HostRunner:
         if kind == "alive" and state.get("elsewhere") and time.monotonic() - case.heard > SILENCE:
             kind = "gone"
         if kind in ("alive", "ended", "gone") and "pid" in state.get("claim", {}):
-            self._begin(case, state)
+            self._begin(case, state, connection.skew)
         if kind in ("ended", "gone") and not state["complete"]:
             return
         if kind == "ended":
             if self.host.shared and not self._visible(case):
                 return
-            self._tell(case, end_of(case, self._skew))
+            self._tell(case, end_of(case, connection.skew))
         elif kind == "gone":
             given = {"id": case.id, "dir": layout.attempt(case.attempt)}
             killed = 0 if state.get("rebooted") else int(connection.ask("sweep", given)["killed"])
@@ -348,11 +346,11 @@ class HostRunner:
         elif kind == "none" and (case.asked or not case.tried or time.monotonic() - case.since > UNCLAIMED):
             connection.ask("fence", {"dir": layout.attempt(case.attempt)})  # whose claim it is, is told by the next poll
 
-    def _begin(self, case: Case, state: dict[str, Any]) -> None:
+    def _begin(self, case: Case, state: dict[str, Any], skew: float) -> None:
         """Its command runs, or did."""
         if "start" not in state and "exit" not in state:
             return
-        since = ours(state.get("start", {}).get("started_at"), self._skew)
+        since = ours(state.get("start", {}).get("started_at"), skew)
         case.begun = True
         if not isinstance(case.said, Runs):
             self._tell(case, Runs(since or time.time(), str(state["claim"].get("host") or self.host.name)))

@@ -15,7 +15,15 @@ from autoloop.runners.ssh.project import Code
 
 PIECE = 256 << 10
 """Bytes of an archive sent in one question."""
-TRAVELS = ("WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_PROJECT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+TRAVELS = (
+    "WANDB_API_KEY",
+    "WANDB_BASE_URL",
+    "WANDB_ENTITY",
+    "WANDB_PROJECT",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "WANDB_RUN_ID",
+)
 """Variables of this machine that a command gets on a host too; its other ones are the host's own."""
 HELD = "AUTOLOOP_SECRET_"
 

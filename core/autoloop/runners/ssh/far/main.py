@@ -56,7 +56,6 @@ class Program:
             "executable": sys.executable,
             "node": os.uname().nodename,
             "system": os.uname().sysname,
-            "time": time.time(),
             "home": os.path.expanduser("~"),
         }
         target.write(b"\n" + MARK + json.dumps(hello).encode() + b"\n")

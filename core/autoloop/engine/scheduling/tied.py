@@ -1,0 +1,22 @@
+"""A run that continues from its checkpoint can execute only where that is: on its host, or where places share a folder."""
+
+from __future__ import annotations
+
+from autoloop.model import LoopSpec, Run, Slot
+from autoloop.runners.ssh.left import read_left
+
+
+class Tied:
+    def __init__(self, spec: LoopSpec) -> None:
+        self._apart = {host.name for host in spec.hosts if not host.shared}
+        self._hosts: dict[tuple[str, int], str | None] = {}
+        """By run and attempt: what its output directory says does not change while it waits."""
+
+    def fits(self, run: Run, slot: Slot) -> bool:
+        if not self._apart or not run.resume or run.output_dir is None:
+            return True
+        key = (run.id, run.attempts)
+        if key not in self._hosts:
+            left = read_left(run.output_dir)
+            self._hosts[key] = left.host if left else None
+        return self._hosts[key] == (slot.place if slot.place in self._apart else None)

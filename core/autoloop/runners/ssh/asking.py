@@ -1,0 +1,36 @@
+"""What a command asks of a host itself, without an engine: to end an attempt, and for files that stayed there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from autoloop.model import Attempt, HostSpec, LoopSpec
+from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError, connect
+from autoloop.runners.ssh.paths import Layout
+from autoloop.runners.ssh.runner import settle
+
+PATIENCE = 20.0
+
+
+@contextlib.contextmanager
+def asking(host: HostSpec, spec: LoopSpec) -> Iterator[tuple[Connection, Layout]]:
+    """A connection for a moment. UnreachableError."""
+    connection, hello = connect(host, patience=PATIENCE)
+    try:
+        yield connection, settle(connection, host, spec, hello)
+    finally:
+        connection.close()
+
+
+def ask_to_end(spec: LoopSpec, attempt: Attempt, *, kill: bool) -> bool:
+    """False if the host does not answer, or the attempt is not there."""
+    host = next((each for each in spec.hosts if each.name == attempt.place), None)
+    if host is None:
+        return False
+    try:
+        with asking(host, spec) as (connection, layout):
+            given = {"id": attempt.id, "dir": layout.attempt(attempt), "what": "kill" if kill else "stop"}
+            return connection.ask("stop", given)["state"] in ("alive", "none")
+    except (UnreachableError, RefusedError):
+        return False
