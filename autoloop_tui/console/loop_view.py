@@ -29,7 +29,7 @@ from autoloop.model import (
 from autoloop.store import Snapshot
 from autoloop.verdicts import Judge, Results, outcome
 
-from autoloop_tui.console.drawing.badges import Badge, badge_of
+from autoloop_tui.console.drawing.badges import Badge, apart, badge_of
 
 if TYPE_CHECKING:
     pass
@@ -90,7 +90,7 @@ class View:
         return self._badges[run.id]
 
     def badges(self, runs: Iterable[str]) -> dict[str, Badge]:
-        """Those of some runs by id, of which some may be of other loops."""
+        """Those of some runs that are shown together, by id, each in a colour of its own; some may be of other loops."""
         found: dict[str, Badge] = {}
         guests = 0
         for run in runs:
@@ -99,7 +99,7 @@ class View:
             elif run not in found:
                 found[run] = badge_of(guests, guest=True)
                 guests += 1
-        return found
+        return apart(found)
 
     @cached_property
     def _replicates(self) -> dict[str, tuple[Run, ...]]:

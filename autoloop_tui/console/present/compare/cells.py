@@ -17,6 +17,7 @@ from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, short_count
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.compare.comparison import ABSENT, Comparison, Parameter, equal
+from autoloop_tui.console.present.compare.short_names import telling
 from autoloop_tui.console.present.rounds.rows import short_value
 
 BEST = 9
@@ -56,6 +57,9 @@ class ComparisonPainter:
         self.sides, self.book, self.glyphs = sides, book, glyphs
         self.mark = glyphs.ellipsis
         self.nothing = glyphs.nothing
+        self._telling = dict(
+            zip((side.letter for side in sides), telling([plain(side.run.name) for side in sides]), strict=True)
+        )
 
     # ---------------------------------------------------------------------------------------------------------- legend
 
@@ -95,14 +99,15 @@ class ComparisonPainter:
         return crop(row, 0, width, self.mark)
 
     def head(self, laid: Laid) -> list[Piece]:
-        """Letters over the columns, each in the colour of its run; with its name where enough of it fits to tell it."""
+        """Letters over the columns, each in the colour of its run, with what tells its name from the others' where that
+        fits, or enough of it."""
         titles: dict[str, Cell] = {column.key: (column.title, "dim") for column, _ in laid}
         widths = {column.key: width for column, width in laid}
         for side in self.sides:
             if side.letter in widths:
                 room = widths[side.letter] - 4
-                name = middle(side.run.name, room, self.mark)
-                name = name if room >= TELLING or name == plain(side.run.name) else ""
+                name = self._telling[side.letter]
+                name = name if cells(name) <= room else middle(name, room, self.mark) if room >= TELLING else ""
                 titles[side.letter] = [("  ", ""), (side.letter, f"bold {side.badge.look}"), (f" {name}", "dim")]
         return line(laid, titles, self.mark)
 

@@ -40,14 +40,14 @@ class LogsScreen(LoopScreen):
 
     def show_view(self, view: View) -> None:
         runs = [run for slot in view.loop.spec.slots if (run := view.in_slots.get(slot.index)) and view.log_path(run)]
-        pane, feed = self.query_one(MergedTail), self.console.feed
+        pane, feed, badges = self.query_one(MergedTail), self.console.feed, view.badges(run.id for run in runs)
         shown = [(run.id, str(view.log_path(run))) for run in runs]
         if shown != self._shown:
             self._shown = shown
             paths = [(path, feed.secrets(run)) for run in runs if (path := view.log_path(run))]
             title = self.console.glyphs.dot.join(filter(None, [TITLE, feed.unmasked]))
-            pane.show_logs(MergedLog(paths) if paths else None, [view.badge(run) for run in runs], title)
-        self._paint_runs([(run, view.badge(run)) for run in runs])
+            pane.show_logs(MergedLog(paths) if paths else None, [badges[run.id] for run in runs], title)
+        self._paint_runs([(run, badges[run.id]) for run in runs])
 
     def _paint_runs(self, runs: list[tuple[Run, Badge]]) -> None:
         """Which letter is which run, as many as there is room for."""

@@ -10,6 +10,7 @@ from autoloop.text.number_column import NumberColumn
 from textual.binding import BindingType
 
 from autoloop_tui.console.actions import bindings
+from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.cutting import middle
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import fit, look, plain
@@ -93,10 +94,11 @@ class RoundChartScreen(LoopScreen):
         self.metric = self.metric if self.metric in metrics else next(iter(metrics), None)
         drawn = [run for run in runs if not self.alone or run.id == self.chosen]
         lines: dict[str, Line] = {}
+        badges = view.badges(run.id for run in runs)
         for run in sorted(drawn, key=lambda each: each.id != self.chosen):  # the chosen one in front
             series = self._columns.get(run.id, {}).get(self.metric or "")
             if series is not None:
-                badge = view.badge(run)
+                badge = badges[run.id]
                 lines[run.id] = Line(plain(run.name), series, badge.colour, letter=badge.letter)
         base = self._base(view)
         if base is not None and base.id not in lines:
@@ -110,9 +112,9 @@ class RoundChartScreen(LoopScreen):
         banded = self._replicates.with_bands(view, lines, self._columns, self.metric or "")
         chart.unit = "bands: seeds, min to max" if any(line.band for line in banded) else ""
         chart.set_series(banded, x_high=max((run.total_steps for run in drawn), default=0) or None)
-        self._paint_runs(view, runs)
+        self._paint_runs(view, runs, badges)
 
-    def _paint_runs(self, view: View, runs: list[Run]) -> None:
+    def _paint_runs(self, view: View, runs: list[Run], badges: Mapping[str, Badge]) -> None:
         pane, glyphs = self.query_one("#round-runs", RowPane), self.console.glyphs
         all_runs = view.snapshot.runs_of(runs[0].round) if runs else []
         waiting = sum(run.output_dir is None for run in all_runs)
@@ -123,7 +125,7 @@ class RoundChartScreen(LoopScreen):
         lasts = {run.id: self._last(run) for run in runs}
         column = NumberColumn.of(lasts.values(), room=12)
         for run in runs:
-            badge, seen, line = view.badge(run), look(view.state_of(run)), " line" if run.id == self.chosen else ""
+            badge, seen, line = badges[run.id], look(view.state_of(run)), " line" if run.id == self.chosen else ""
             rows.append(
                 [
                     (glyphs.of("▌", ">") if line else " ", f"key{line}"),

@@ -1,0 +1,32 @@
+"""Names cut to what tells them apart, for heads of narrow columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_WORDS = re.compile(r"[^_,\s-]+")
+
+
+def telling(names: Sequence[str]) -> list[str]:
+    """Each name without the words that all of them begin with and end with: `reg_040,seed=1`, `reg_064,seed=1` → `reg_040`,
+    `reg_064`. A number alone tells nothing, so the word before it stays. Empty for names that are all the same."""
+    words = [[found.span() for found in _WORDS.finditer(name)] for name in names]
+    if len(set(names)) < 2 or not all(words):
+        return ["" for _ in names] if len(names) > 1 else list(names)
+    parts = [[name[start:end] for start, end in spans] for name, spans in zip(names, words, strict=True)]
+    shortest = min(map(len, parts))
+    head = next((n for n in range(shortest) if len({each[n] for each in parts}) > 1), shortest)
+    tail = next((n for n in range(shortest - head) if len({each[-1 - n] for each in parts}) > 1), shortest - head)
+    if head and any(_bare(each[head : len(each) - tail]) for each in parts):
+        head -= 1
+    found = []
+    for name, spans in zip(names, words, strict=True):
+        kept = spans[head : len(spans) - tail] or spans[-1:]
+        found.append(name[kept[0][0] : kept[-1][1]])
+    return found
+
+
+def _bare(words: Sequence[str]) -> bool:
+    """Whether it needs the word before it: nothing is left, or a number first."""
+    return not words or words[0].replace(".", "").isdigit()
