@@ -50,6 +50,8 @@ def test_the_shipped_themes_are_listed_with_their_contrast(run: Run) -> None:
     assert float(rows["dark"][3]) >= 4.5
     assert float(rows["dark"][4]) >= 3
     assert rows["ansi16"][2:5] == ["terminal", "–", "–"]
+    assert "  Calm greys with six accents: the default" in out.splitlines()
+    assert max(map(len, out.splitlines())) <= 80  # in a pipe too
 
 
 def test_themes_of_a_person_and_of_the_project_are_told_apart(run: Run, tmp_path: Path) -> None:

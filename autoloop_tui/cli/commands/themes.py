@@ -16,6 +16,9 @@ from autoloop_tui.console.theming.theme_files import LoadedThemes, ThemeFile, lo
 SHOWN = 5
 """Faults of one theme that the list names."""
 
+PIPED = 80
+"""Cells of a line of prose where no terminal says how many there are."""
+
 
 def themes(*, check: Path | None = None, json: bool = False) -> int:
     """List the colour themes and how well they can be read, or check one file.
@@ -72,10 +75,14 @@ def _print_themes(loaded: LoadedThemes) -> None:
                 _number(found.text),
                 _number(found.mark),
                 _verdict(contrast.faults(theme)),
-                printing.printable(theme.description),
             ]
         )
-    print(printing.table(["theme", "from", "ground", "text", "marks", "", ""], rows, texts=(6,), cells=printing.across()))
+    cells = printing.across() or PIPED
+    head, rule, *lines = printing.table(["theme", "from", "ground", "text", "marks", ""], rows).splitlines()
+    print(f"{head}\n{rule}")
+    for line, theme in zip(lines, loaded.themes.values(), strict=True):
+        told = printing.wrapped(printing.printable(theme.description), cells, first="  ", others="  ")
+        print("\n".join([line, *told] if theme.description else [line]))
     said = [
         f"Text and marks: the least contrast of each in 24 bit, 256 and 16 colours; text should have {TEXT:g} at least, "
         f"marks of state {MARK:g}."
@@ -87,7 +94,7 @@ def _print_themes(loaded: LoadedThemes) -> None:
             said.append(f"{theme.name}: {len(faults) - SHOWN} more; `autoloop-tui themes --check {theme.path}` lists them")
     said += [printing.printable(f"left out: {failure.path}: {failure.sentence}") for failure in loaded.failures]
     said.append("Choose one with T in the console, or for one time with `autoloop-tui --theme NAME`.")
-    print("\n" + "\n".join(line for text in said for line in printing.wrapped(text, printing.across(), others="  ")))
+    print("\n" + "\n".join(line for text in said for line in printing.wrapped(text, cells, others="  ")))
 
 
 def _ground(theme: ThemeFile) -> str:
