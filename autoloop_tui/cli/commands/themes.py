@@ -83,18 +83,26 @@ def _print_themes(loaded: LoadedThemes) -> None:
     for line, theme in zip(lines, loaded.themes.values(), strict=True):
         told = printing.wrapped(printing.printable(theme.description), cells, first="  ", others="  ")
         print("\n".join([line, *told] if theme.description else [line]))
-    said = [
+    print()
+    legend = (
         f"Text and marks: the least contrast of each in 24 bit, 256 and 16 colours; text should have {TEXT:g} at least, "
         f"marks of state {MARK:g}."
-    ]
+    )
+    _say(legend, cells)
     for theme in loaded.themes.values():
         faults = contrast.faults(theme)
-        said += [f"{theme.name}: {fault}" for fault in faults[:SHOWN]]
+        for fault in faults[:SHOWN]:
+            _say(f"{theme.name}: {fault}", printing.across())
         if len(faults) > SHOWN:
-            said.append(f"{theme.name}: {len(faults) - SHOWN} more; `autoloop-tui themes --check {theme.path}` lists them")
-    said += [printing.printable(f"left out: {failure.path}: {failure.sentence}") for failure in loaded.failures]
-    said.append("Choose one with T in the console, or for one time with `autoloop-tui --theme NAME`.")
-    print("\n" + "\n".join(line for text in said for line in printing.wrapped(text, cells, others="  ")))
+            more = f"{len(faults) - SHOWN} more; `autoloop-tui themes --check {theme.path}` lists them"
+            _say(f"{theme.name}: {more}", printing.across())
+    for failure in loaded.failures:
+        _say(printing.printable(f"left out: {failure.path}: {failure.sentence}"), printing.across())
+    _say("Choose one with T in the console, or for one time with `autoloop-tui --theme NAME`.", cells)
+
+
+def _say(text: str, cells: int | None) -> None:
+    print("\n".join(printing.wrapped(text, cells, others="  ")))
 
 
 def _ground(theme: ThemeFile) -> str:

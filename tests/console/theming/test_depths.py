@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 from rich.color import Color, ColorType
+from textual import color as textual_color
+from textual.widgets import Input
 
+from autoloop_tui.console.screens.dialogs import Ask
 from autoloop_tui.console.theming.colours import Depth, nearest_256, rgb
 from autoloop_tui.console.theming.theme_files import ThemeFile, load_themes
 from tests.console.pictures import rows, text
 from tests.console.projects import RecordedProject
 from tests.console.running import run_app
+from tests.console.waiting import settle
 
 SHIPPED = load_themes(None, {"HOME": "/nonexistent"}).themes
 TERMINALS = {
@@ -93,3 +97,16 @@ async def test_the_linux_console_gets_ascii_and_blocks_without_being_asked(
         assert {character for character in shown if not character.isascii()} <= set("█▀▄░▒")
         pilot.app.use_glyphs(ascii_only=False)
         assert not pilot.app.glyphs.ascii_only
+
+
+@pytest.mark.parametrize("theme", SHIPPED.values(), ids=SHIPPED.keys())
+async def test_a_line_to_type_in_has_the_ground_of_the_theme_in_sixteen_colours(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch, theme: ThemeFile
+) -> None:
+    use(monkeypatch, TERMINALS[Depth.SIXTEEN])
+    async with run_app(project.app(theme=theme.name), (80, 24), engine=project) as pilot:
+        pilot.app.push_screen(Ask("Why?", "", placeholder="a reason"))
+        await settle(pilot)
+        field, stated = pilot.app.screen.query_one(Input), theme.at[Depth.SIXTEEN].colours
+        assert field.styles.background == textual_color.Color.parse(stated["background"])
+        assert field.styles.color == textual_color.Color.parse(stated["foreground"])
