@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from autoloop.gpu_history import GpuHistory
 from autoloop.gpus import GIB, Gpu
@@ -284,3 +285,15 @@ def test_a_browser_opens_it_and_runs_its_script_alone(night: Store, tmp_path: Pa
     assert len(found.of("button")) == len(heads) > 20, "the script made every column sortable"
     assert found.of("img") == []
     assert "Content Security Policy" not in done.stderr, done.stderr
+
+
+def test_it_says_where_runs_ran_if_that_was_elsewhere(store: Store, folder: Path) -> None:
+    add_loop(store, folder)
+    run = add_run(store, "a")
+    attempt = Attempt(id="x", run=run.id, number=1, slot=0, output_dir="/out", directory="/dir", created_at=1.0)
+    store.put_attempt(attempt, 1)
+    assert "ran on" not in page(store).text
+    handle = {"job": "12", "partition": "gpu"}
+    store.put_attempt(msgspec.structs.replace(attempt, place="slurm", node="n3", handle=handle), 1)
+    (rows,) = [table for table in page(store).tables if table[0][-1] == "ran on"]
+    assert rows[1][-1] == "n3 (slurm job 12, partition gpu)"

@@ -8,15 +8,17 @@ import time
 from pathlib import Path
 
 import pytest
+from autoloop.files import write_atomically
 from autoloop.model import Attempt, SlurmSpec, TakenKind
-from autoloop.runners.runner import AttemptSpec, News, Vanished, Waits
+from autoloop.runners import records
+from autoloop.runners.runner import AttemptSpec, Ended, News, Runs, Vanished, Waits
 from autoloop.runners.slurm import commands, script, words
 from autoloop.runners.slurm import runner as slurm_runner
 from autoloop.runners.slurm.commands import Job, SlurmError
 from autoloop.runners.slurm.runner import SlurmRunner
 from autoloop.settings import load_settings
 
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "slurm"
 
@@ -180,4 +182,33 @@ def test_a_job_that_slurm_forgets_while_it_waits_is_given_up(
     finally:
         runner.close()
     assert told[-1] == ("abc-1", Vanished("its job never began: Slurm does not know it", started=False))
+    assert not runner.any_left()
+
+
+def test_an_end_is_seen_while_a_command_of_slurm_does_not_answer(
+    slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "PATIENCE", 10 * PATIENCE)
+    monkeypatch.setattr(slurm_runner, "LOOK_EVERY", 0.05)
+    command(slurm, "sbatch", "echo 7")
+    command(slurm, "squeue", f"touch {slurm}/asked; exec sleep 3600")
+    runner = SlurmRunner(SlurmSpec(poll=1.0))
+    attempt = Attempt(
+        id="abc-1", run="abc", number=1, slot=0, output_dir=str(tmp_path), directory=str(tmp_path / "a b"), created_at=0.0
+    )
+    told: list[News] = []
+
+    def heard(kind: type) -> bool:
+        told.extend(runner.news())
+        return any(isinstance(news, kind) for _, news in told)
+
+    try:
+        runner.submit(attempt, spec(tmp_path), dict(os.environ))
+        eventually((slurm / "asked").exists, "the question")
+        records.claim(attempt.directory, {"pid": 1, "host": "n1"})
+        eventually(lambda: heard(Runs), "the start")
+        write_atomically(Path(attempt.directory) / "exit.json", '{"attempt_id": "abc-1", "code": 0, "ended_at": 1.0}')
+        eventually(lambda: heard(Ended), "the end")
+    finally:
+        runner.close()
     assert not runner.any_left()

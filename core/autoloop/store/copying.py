@@ -21,9 +21,11 @@ KEYS = {
     "attempts": "rowid",
     "proposals": "id",
     "events": "id",
+    "notes": "id",
     "commands": "id",
 }
-"""By table, what tells its rows apart. Where it is the hidden row number, the order in which rows were made is in it."""
+"""By table that a client shows something of, what tells its rows apart. Where it is the hidden row number, the order in
+which rows were made is in it."""
 
 APPENDED = "events"
 """The table whose rows do not change: only what follows the last one is looked at."""

@@ -115,12 +115,15 @@ def changes(contents: Contents) -> Markup:
 
 
 def places(contents: Contents) -> Markup:
-    """Where each run's files are, and what to know about its results."""
+    """Where each run ran and its files are, and what to know about its results."""
+    where = {run: each.where for run, each in contents.attempts.items() if each.where}
     rows = []
     for run in contents.runs:
         page = link(run.wandb_url) if run.wandb_url else run.wandb_id or NOTHING
-        rows.append([contents.named(run), code(run.source_path), code(run.output_dir or NOTHING), page, bullets(run.notes)])
+        row = [contents.named(run), code(run.source_path), code(run.output_dir or NOTHING), page, bullets(run.notes)]
+        rows.append([*row, where.get(run.id, NOTHING)] if where else row)
     if not rows:
         return Markup()
-    inner = table("Configs and outputs", ["run", "config", "output", "W&B", "notes"], rows)
+    head = ["run", "config", "output", "W&B", "notes", *(["ran on"] if where else [])]
+    inner = table("Configs and outputs", head, rows)
     return element("details", element("summary", "Where the files of each run are"), inner)

@@ -90,6 +90,15 @@ def was_requeued() -> Taken:
     return Taken(kind=TakenKind.PREEMPTED, text="Slurm put its job back into the queue")
 
 
+def explained(case: Case, record: ExitRecord, limit: str | None) -> Ended | None:
+    """Its end, if its record tells all of it; None where Slurm may know why."""
+    if case.asked or record.error or (record.code == 0 and record.stopped_by is None):
+        return Ended(record)
+    if record.stopped_by == "time limit":
+        return Ended(record, at_the_limit(limit))
+    return Ended(record, was_requeued()) if case.again else None
+
+
 def forgotten() -> Taken:
     return Taken(kind=TakenKind.PREEMPTED, text="Slurm no longer knows its job, which was ended")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -74,28 +75,54 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.waiting or self.active)
 
 
-def call(words: Sequence[str], env: Mapping[str, str] | None = None, *, patience: float = PATIENCE) -> str:
+Meanwhile = Callable[[], object]
+"""What is done every second while a command has not answered."""
+
+
+def call(
+    words: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    *,
+    patience: float | None = None,
+    meanwhile: Meanwhile = lambda: None,
+) -> str:
     """What a command prints. `env`: the environment that a job inherits. SlurmError."""
+    patience = PATIENCE if patience is None else patience
     quiet = {**os.environ, "SLURM_TIME_FORMAT": "%s", "LC_ALL": "C"}
     try:
-        done = subprocess.run(
+        done = subprocess.Popen(
             words,
             env=quiet if env is None else env,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=patience,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-    except subprocess.TimeoutExpired:
-        raise SlurmError(f"{words[0]} did not answer within {patience:.0f} s", silent=True) from None
     except (OSError, ValueError) as error:
         raise SlurmError(f"{words[0]} cannot be run ({getattr(error, 'strerror', None) or error})") from None
-    said = done.stderr.decode(errors="replace")
+    with done:
+        try:
+            output, complaints = _patiently(done, patience, meanwhile)
+        except subprocess.TimeoutExpired:
+            raise SlurmError(f"{words[0]} did not answer within {patience:.0f} s", silent=True) from None
+        finally:
+            done.kill()
+    said = complaints.decode(errors="replace")
     if done.returncode == 0:
-        return done.stdout.decode(errors="replace") or said
+        return output.decode(errors="replace") or said
     said = said.replace(f"{words[0]}: error: ", "")
     text = " ".join(said.split()) or f"{words[0]} ended with code {done.returncode}"
     raise SlurmError(text, silent=any(each in text.lower() for each in MAY_PASS))
+
+
+def _patiently(process: subprocess.Popen[bytes], patience: float, meanwhile: Meanwhile) -> tuple[bytes, bytes]:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return process.communicate(timeout=max(0.0, min(1.0, deadline - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline:
+                raise
+            meanwhile()
 
 
 def try_submission(asked: Sequence[str]) -> str:
@@ -108,10 +135,10 @@ def user() -> str:
     return str(os.getuid())
 
 
-def squeue(names: Iterable[str]) -> dict[str, Job]:
+def squeue(names: Iterable[str], meanwhile: Meanwhile = lambda: None) -> dict[str, Job]:
     """The jobs of these names, by name. Of several with one name that which is not over, else the newest. SlurmError."""
-    text = call(["squeue", "-h", "-u", user(), "-t", "all", f"--name={','.join(names)}", "-o", "%i|%T|%r|%N|%S|%P|%j"])
-    return by_name(text)
+    asked = ["-h", "-u", user(), "-t", "all", f"--name={','.join(names)}", "-o", "%i|%T|%r|%N|%S|%P|%j"]
+    return by_name(call(["squeue", *asked], meanwhile=meanwhile))
 
 
 def by_name(text: str) -> dict[str, Job]:
@@ -129,15 +156,15 @@ def by_name(text: str) -> dict[str, Job]:
     return found
 
 
-def sacct(names: Iterable[str], since: float) -> dict[str, Job]:
+def sacct(names: Iterable[str], since: float, meanwhile: Meanwhile = lambda: None) -> dict[str, Job]:
     """The same from the accounting, which also knows jobs that squeue has forgotten. SlurmError where there is none."""
     given = ["-n", "-P", "-X", "-u", user(), "-S", f"now-{max(1, int(since // 60) + 1)}minutes", f"--name={','.join(names)}"]
-    return by_name(call(["sacct", *given, "-o", "JobID,State,Reason,NodeList,Start,Partition,JobName"]))
+    return by_name(call(["sacct", *given, "-o", "JobID,State,Reason,NodeList,Start,Partition,JobName"], meanwhile=meanwhile))
 
 
-def scancel(name: str, *words: str) -> None:
+def scancel(name: str, *words: str, meanwhile: Meanwhile = lambda: None) -> None:
     """By name only: the number of a job may have come to mean another. SlurmError."""
-    call(["scancel", f"--user={user()}", f"--name={name}", *words])
+    call(["scancel", f"--user={user()}", f"--name={name}", *words], meanwhile=meanwhile)
 
 
 def job_name(attempt_id: str) -> str:

@@ -22,9 +22,9 @@ from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, N
 from autoloop.runners.slurm import script, words
 from autoloop.runners.slurm.case import (
     Case,
-    at_the_limit,
     by_others,
     end_unbegun,
+    explained,
     forgotten,
     read_json,
     was_requeued,
@@ -155,6 +155,8 @@ class SlurmRunner:
                     self._stop(case, request.kill)
 
     def _tell(self, case: Case, news: Handed | Waits | Runs | End) -> None:
+        if case.id not in self._cases:  # its end was seen during a call
+            return
         if isinstance(news, Waits | Runs):
             if news == case.said:
                 return
@@ -171,7 +173,11 @@ class SlurmRunner:
         spec, env = case.submission
         case.submission = None
         try:
-            told = call([*script.arguments(spec, self.spec, self.gres), str(spec.directory / script.SCRIPT)], env)
+            told = call(
+                [*script.arguments(spec, self.spec, self.gres), str(spec.directory / script.SCRIPT)],
+                env,
+                meanwhile=self._look_on,
+            )
         except SlurmError as error:
             if error.silent:  # it may have taken it: that is seen when it answers
                 self._silent(error)
@@ -209,10 +215,10 @@ class SlurmRunner:
         case.cancel_at = time.monotonic() + LAST_RESORT + (0.0 if kill else case.ladder)
         try:
             if not case.begun:
-                scancel(case.name, "--state=PENDING")
+                scancel(case.name, "--state=PENDING", meanwhile=self._look_on)
                 if self._withdrawn(case):
                     return
-            scancel(case.name, "--batch", f"--signal={'USR1' if kill else 'TERM'}")
+            scancel(case.name, "--batch", f"--signal={'USR1' if kill else 'TERM'}", meanwhile=self._look_on)
         except SlurmError as error:
             if error.silent:
                 self._silent(error)
@@ -251,6 +257,13 @@ class SlurmRunner:
         if not case.begun:
             self._begin(case, beat)
 
+    def _look_on(self) -> None:
+        """While a command of Slurm has not answered: what the files tell is told at once."""
+        for case in list(self._cases.values()):
+            self._look(case)
+            if case.record is not None and (end := explained(case, case.record, self.spec.time)):
+                self._tell(case, end)
+
     def _begin(self, case: Case, beat: float) -> None:
         claimed = read_json(case.directory / "claim")
         if "pid" not in claimed:
@@ -275,7 +288,7 @@ class SlurmRunner:
             self._ask_at = now + self.spec.poll
             return
         try:
-            found = squeue(cases or ["autoloop"])
+            found = squeue(cases or ["autoloop"], self._look_on)
         except SlurmError as error:
             self._silent(error)
             return
@@ -306,7 +319,7 @@ class SlurmRunner:
         if not late:
             return {}
         try:
-            found = sacct(late, time.time() - min(case.created_at for case in late.values()) + 3600.0)
+            found = sacct(late, time.time() - min(case.created_at for case in late.values()) + 3600.0, self._look_on)
         except SlurmError as error:
             self._accounting = False if self._accounting is None else self._accounting
             LOG.debug("no accounting: %s", error)
@@ -334,7 +347,7 @@ class SlurmRunner:
         if case.cancel_at is not None and now >= case.cancel_at:
             case.cancel_at = None
             with contextlib.suppress(SlurmError):
-                scancel(case.name)
+                scancel(case.name, meanwhile=self._look_on)
         gone = case.again or (case.job is not None and case.job.over and case.missing_since is None)
         if case.missing_since is not None:
             gone = gone or now - max(case.missing_since, case.since) > UNKNOWN
@@ -351,17 +364,13 @@ class SlurmRunner:
         """It ran, and Slurm would run it again: an attempt runs once."""
         case.again = True
         with contextlib.suppress(SlurmError):
-            scancel(case.name, "--state=PENDING")
+            scancel(case.name, "--state=PENDING", meanwhile=self._look_on)
 
     def _recorded(self, case: Case, record: ExitRecord, now: float) -> None:
         """It has ended. Where it failed, or was stopped and not by us, Slurm may know why."""
         stopped = record.stopped_by is not None
-        if case.asked or record.error or (record.code == 0 and not stopped):
-            self._tell(case, Ended(record))
-        elif record.stopped_by == "time limit":
-            self._tell(case, Ended(record, at_the_limit(self.spec.time)))
-        elif case.again:
-            self._tell(case, Ended(record, was_requeued()))
+        if end := explained(case, record, self.spec.time):
+            self._tell(case, end)
         elif case.asked_why is None:
             case.asked_why = now
             self._ask_soon(0.0)
