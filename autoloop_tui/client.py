@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from autoloop import whoami
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Event, Loop, LoopState, RunState, Sender, UserError
-from autoloop.protocol import Note, Request, verb
+from autoloop.protocol import Agents, Note, Request, verb
 from autoloop.store import Command, Store
 from autoloop.text.values import duration
 
@@ -61,13 +61,13 @@ def ask(store: Store, loop: Loop, request: Request, sender: Sender | None = None
     return _text(command)
 
 
-def note(store: Store, loop: Loop, request: Note, sender: Sender | None = None) -> str:
-    """`ask` for a note, which needs no engine."""
+def ask_or_do(store: Store, loop: Loop, request: Note | Agents, sender: Sender | None = None) -> str:
+    """`ask` for what needs no engine: without one it is done here."""
     if alive(store, loop):
         return ask(store, loop, request, sender)
-    from autoloop.engine.commands.notes import note_without_engine
+    from autoloop.engine.commands.directly import carry_out_directly
 
-    return note_without_engine(store, loop, request, sender or whoami.this_process())
+    return carry_out_directly(store, loop, request, sender or whoami.this_process())
 
 
 def ask_waking(store: Store, loop: Loop, request: Request) -> tuple[str, bool]:

@@ -10,6 +10,7 @@ import pytest
 from autoloop.model import NoteTarget, UserError
 from autoloop.protocol import (
     VERBS,
+    Agents,
     Approve,
     Edit,
     Extend,
@@ -54,6 +55,8 @@ EXAMPLES: list[Request] = [
     Extend(run="base", steps=4000),
     Move(run="a", before="b"),
     Move(run="a"),
+    Agents(),
+    Agents(held=False),
     Note(text="a slow night"),
     Note(text="NaN", target=NoteTarget.RUN, about="h5ktqxph"),
 ]

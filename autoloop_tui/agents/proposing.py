@@ -85,7 +85,7 @@ def written(store: Store, loop: Loop, text: str, target: NoteTarget, about: str,
     if len(text) > LONGEST_NOTE:
         raise UserError(f"A note has at most {LONGEST_NOTE} characters; this one has {len(text)}.")
     request = Note(text=quoted(text, LONGEST_NOTE) or " ", target=target, about=about)
-    return Said(quoted(client.note(store, loop, request, sender)))
+    return Said(quoted(client.ask_or_do(store, loop, request, sender)))
 
 
 def _bounded(edits: list[str]) -> list[str]:

@@ -69,6 +69,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Say what a run, slot or round waits for.",
             ("explain", "explain h5ktqxph", "explain slot 0"),
         ),
+        "agents": Command(
+            "agents",
+            "Show what each actor did and spent; hold all agents.",
+            ("agents", "agents --hold"),
+        ),
         "rules": Command(
             "rules",
             "List the rules in force, and how often each helped or hurt.",

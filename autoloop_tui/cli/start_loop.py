@@ -14,7 +14,7 @@ from autoloop import whoami
 from autoloop.engine.commands.permission import check_begin
 from autoloop.engine.planning.plan import LoopPlan, plan_loop, under_name
 from autoloop.engine.planning.rule_checks import logged_before
-from autoloop.model import LoopSpec, UserError
+from autoloop.model import Loop, LoopSpec, UserError
 from autoloop.preflight import SERVER
 from autoloop.settings import Settings
 from autoloop.store import NoLoopError, Store, StoreCorruptError
@@ -64,7 +64,7 @@ def start_loop(
     if not execute:  # confirmed on the screen: what was a note of the plan is now in the way
         plan = planned(spec, True)
     sender = whoami.this_process()
-    check_begin(settings.agents, sender, len(plan.runs), now)
+    check_begin(settings.agents, sender, len(plan.runs), now, _loops(Path(spec.cwd)))
     on_accepted()
     from autoloop.engine.driver.given_secrets import require_secrets
     from autoloop.engine.driver.process import spawn
@@ -110,6 +110,15 @@ def start_loop(
         print("Ctrl-C leaves it running.")
         printer = events.EventPrinter(store, loop, settings.loop_book(plan.spec))
         return events.follow_loop(store, loop, printer.print_event)
+
+
+def _loops(project: Path) -> list[Loop]:
+    """Those of the project, as far as they can be read."""
+    try:
+        with Store.open(project) as store:
+            return store.loops()
+    except (NoLoopError, StoreCorruptError):
+        return []
 
 
 def _with_safe_step(spec: LoopSpec, settings: Settings) -> LoopSpec:

@@ -103,6 +103,7 @@ class Past:
             end=None,
             paused=False,
             held=False,
+            agents_held=None,
             waits_for=None,
             slot_waits={},
             unreachable={},

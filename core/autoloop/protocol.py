@@ -140,8 +140,29 @@ class Note(_Verb, frozen=True):
     """The number of the round or the proposal; a run by its id or name."""
 
 
+class Agents(_Verb, frozen=True):
+    """Keep all agents from asking for anything, or let them again."""
+
+    held: bool = True
+
+
 Request = (
-    Approve | Reject | Undo | Edit | Propose | Start | Hold | Pause | Resume | Stop | Kill | Retry | Extend | Move | Note
+    Approve
+    | Reject
+    | Undo
+    | Edit
+    | Propose
+    | Start
+    | Hold
+    | Pause
+    | Resume
+    | Stop
+    | Kill
+    | Retry
+    | Extend
+    | Move
+    | Note
+    | Agents
 )
 
 _KINDS = {str(kind.__struct_config__.tag): kind for kind in get_args(Request)}

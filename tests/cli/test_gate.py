@@ -36,3 +36,16 @@ def test_an_agent_plans_and_starts_what_the_settings_open_to_it(project: Command
     assert scheduled.returncode == 0, scheduled.stderr
     assert project.loop().started_by is not None
     assert project.loop().started_by.words.endswith("without a terminal")
+
+    assert project.call("agents", "--hold").stdout == "all agents are held: they may look, and ask for nothing\n"
+    assert "all agents are held (by " in project.call("status").stdout
+    assert project.call("note", "loop", "hello").returncode == 0  # a person's
+    assert "All agents are held in loop_" in project.call("note", "loop", "hello", env=AGENT).stderr
+    assert "All agents are held in loop_" in project.call("agents", "--release", env=AGENT).stderr
+    assert "All agents are held in loop_" in project.call(*words, "--seeds", "2", "--exec", env=AGENT).stderr
+    told = json.loads(project.call("agents", "--json").stdout)
+    assert told["held"]["by"] == project.call("agents").stdout.split("(by ")[1].split(",")[0]
+    assert told["actors"][0]["actor"] == "script"
+    assert "script" in project.call("agents").stdout
+    assert project.call("agents", "--release").stdout == "agents may ask again\n"
+    assert "not both" in project.call("agents", "--hold", "--release").stderr

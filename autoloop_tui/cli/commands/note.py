@@ -32,4 +32,4 @@ def note(target: str, /, *words: str, loop: LoopName = None) -> int:
     if len(text) > LONGEST_NOTE:
         raise UserError(f"A note has at most {LONGEST_NOTE} characters; this one has {len(text)}.")
     with client.opened(loop) as (store, found):
-        return printing.print_answer(client.note(store, found, Note(text=text, target=kind, about=about)))
+        return printing.print_answer(client.ask_or_do(store, found, Note(text=text, target=kind, about=about)))

@@ -20,6 +20,7 @@ ANSWERS: dict[str, Answer] = {
     "loops": Answer(1, ("status --all",), "loops:LoopsDocument", "All loops of the project."),
     "runs": Answer(1, ("runs",), "loops:RunsDocument", "The runs of a loop, with every field."),
     "proposals": Answer(1, ("proposals",), "loops:ProposalsDocument", "Proposals, and what became of them."),
+    "agents": Answer(1, ("agents",), "loops:AgentsDocument", "What each actor has done and spent in a loop."),
     "rules": Answer(1, ("rules",), "loops:RulesDocument", "The rules in force, and their records."),
     "noise": Answer(1, ("noise",), "loops:NoiseAnswer", "How much the metrics differ between seeds."),
     "rejudge": Answer(1, ("rejudge",), "loops:RejudgeDocument", "What rules propose now, beside what they proposed."),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from autoloop.engine.commands.accounts import Account
 from autoloop.engine.runs.presence import Presence
 from autoloop.hooks.health import Health
-from autoloop.model import Cause, Comparison, Loop, LoopSpec, Note, Proposal, Round, Run, RunState, Sender
+from autoloop.model import AgentsHeld, Cause, Comparison, Loop, LoopSpec, Note, Proposal, Round, Run, RunState, Sender
 from autoloop.verdicts.wording import NoiseDocument, OutcomeDocument, RecordDocument
 
 
@@ -176,6 +177,14 @@ class ProposalDocument(Proposal, frozen=True, kw_only=True):
 
 class ProposalsDocument(TypedDict):
     proposals: list[ProposalDocument]
+
+
+class AgentsDocument(TypedDict):
+    loop: str
+    held: AgentsHeld | None
+    """Set while all agents are held."""
+    actors: list[Account]
+    """Agents first."""
 
 
 class RuleDocument(TypedDict):

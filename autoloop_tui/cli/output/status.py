@@ -109,6 +109,8 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
             f"round {round_.number} of {loop.spec.rounds}: {round_.state.value}, "
             f"{ended} of {sum(in_round.values())} runs ended, {counts.get(RunState.QUEUED, 0)} queued"
         )
+    if loop.agents_held:
+        lines.append(f"all agents are held ({loop.agents_held.words}): `autoloop-tui agents --release`")
     waiting = waiting_for(loop, round_, then_proposal(store, loop))
     if waiting:
         lines.append(f"waits for {waiting}")

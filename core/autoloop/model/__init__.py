@@ -27,6 +27,7 @@ from autoloop.model.expectation import Expectation
 from autoloop.model.gpu_use import GpuUse
 from autoloop.model.host import HostSpec
 from autoloop.model.loop import (
+    AgentsHeld,
     ApprovalMode,
     ApprovalPolicy,
     BestRun,
@@ -59,6 +60,7 @@ __all__ = [
     "THEN",
     "Actor",
     "ActorKind",
+    "AgentsHeld",
     "ApprovalMode",
     "ApprovalPolicy",
     "Attempt",

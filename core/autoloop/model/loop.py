@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from enum import StrEnum
 
 import msgspec
@@ -198,6 +199,18 @@ class BestRun(msgspec.Struct, frozen=True, kw_only=True):
         return self.value > other.value if self.highest else self.value < other.value
 
 
+class AgentsHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """All agents are held: by whom, in words, and since when."""
+
+    by: str
+    at: float
+
+    @property
+    def words(self) -> str:
+        """`by ada, since 14:02`."""
+        return f"by {self.by}, since {time.strftime('%H:%M', time.localtime(self.at))}"
+
+
 class Loop(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     name: str
@@ -212,6 +225,8 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     end: LoopEnd | None = None
     """How it ended; known before that if all that is left is a run that was extended."""
     paused: bool = False
+    agents_held: AgentsHeld | None = None
+    """Set while agents may look and ask for nothing."""
     waits_for: str | None = None
     """Why no run is started now although some are queued: what is lacking, in words."""
     held: bool = False

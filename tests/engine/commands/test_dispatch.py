@@ -9,13 +9,13 @@ from types import ModuleType
 from typing import get_args, get_type_hints
 
 import pytest
-from autoloop.engine.commands import dispatch, loop, notes, proposals, rounds, runs
+from autoloop.engine.commands import agents, dispatch, loop, notes, proposals, rounds, runs
 from autoloop.protocol import Kill, Request, Stop, verb
 
 from tests.engine.project import EngineProject
 from tests.test_protocol import EXAMPLES
 
-GROUPS = (proposals, rounds, runs, loop, notes)
+GROUPS = (proposals, rounds, runs, loop, notes, agents)
 
 
 def handlers(module: ModuleType) -> dict[str, tuple[type, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from autoloop.engine.commands.notes import note_without_engine
+from autoloop.engine.commands.directly import carry_out_directly
 from autoloop.metrics import default_book
 from autoloop.model import Actor, LoopState, NoteTarget, UserError
 from autoloop.protocol import Note
@@ -54,13 +54,13 @@ def test_a_loop_that_no_engine_drives_takes_notes(project: EngineProject) -> Non
     loop = project.run(project.loop([project.config("a")]))
     assert loop.state is LoopState.FINISHED
     request = Note(text="the one to publish", target=NoteTarget.RUN, about="a")
-    assert note_without_engine(project.store, loop, request, agent("gemini")).startswith("noted on run ")
+    assert carry_out_directly(project.store, loop, request, agent("gemini")).startswith("noted on run ")
     (note,) = project.store.notes(loop.id)
     assert (note.author, note.text) == (Actor.agent("gemini"), "the one to publish")
     command = project.store.command(note.command)
     assert (command.ok, command.kind) == (True, "note")
     with pytest.raises(UserError, match='has no run "b"'):
-        note_without_engine(project.store, loop, Note(text="x", target=NoteTarget.RUN, about="b"), person())
+        carry_out_directly(project.store, loop, Note(text="x", target=NoteTarget.RUN, about="b"), person())
     assert len(project.store.answered_commands(loop.id)) == 1  # what was refused leaves nothing
 
 

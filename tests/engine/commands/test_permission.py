@@ -6,7 +6,7 @@ import time
 
 import msgspec
 import pytest
-from autoloop.engine.commands import permission
+from autoloop.engine.commands import budgets, permission
 from autoloop.model import Actor, Attempt, ProposalStatus, RunState, Sender, UserError
 from autoloop.protocol import (
     Approve,
@@ -155,8 +155,8 @@ def test_gpu_hours_slots_and_hours_of_the_day(project: EngineProject) -> None:
         check(Grant(allow=["retry"], hours="22:00-07:00"), agent(), noon)
     number = store.send(loop.id, Retry(run=run.id), agent())
     store.answer(number, True, "queued again")
-    assert permission.used(store, on_gpus, "codex", 5000.0).runs == 1
-    assert permission.used(store, on_gpus, "script", 5000.0).runs == 0
+    assert budgets.used(store, on_gpus, "codex", 5000.0).runs == 1
+    assert budgets.used(store, on_gpus, "script", 5000.0).runs == 0
     with pytest.raises(UserError, match="runs = 1: it has brought about 1"):
         check(Grant(allow=["retry"], runs=1), agent())
 

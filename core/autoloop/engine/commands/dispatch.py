@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from autoloop import protocol
 from autoloop.engine.base.context import Context
-from autoloop.engine.commands import loop, notes, permission, proposals, rounds, runs
+from autoloop.engine.commands import agents, loop, notes, permission, proposals, rounds, runs
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.commands.proposals import PartlyDoneError
 from autoloop.engine.rounds.live_proposals import LiveProposals
@@ -55,6 +55,8 @@ def carry_out(command: CommandContext, request: Request) -> str:
             return runs.move(command, request)
         case protocol.Note():
             return notes.note(command, request)
+        case protocol.Agents():
+            return agents.agents(command, request)
         case _:
             assert_never(request)
 

@@ -6,7 +6,6 @@ import time
 
 from autoloop import protocol
 from autoloop.engine.commands.command import CommandContext
-from autoloop.engine.commands.permission import check_early
 from autoloop.logs import one_line
 from autoloop.model import EventKind, Loop, Note, NoteTarget, Sender, UserError
 from autoloop.secrets import mask
@@ -18,30 +17,20 @@ MOST_NOTES = 2000
 
 def note(command: CommandContext, request: protocol.Note) -> str:
     context = command.context
-    return _written(context.store, context.loop, request, command.sender, command.number)
+    return write_note(context.store, context.loop, request, command.sender, command.number)
 
 
-def note_without_engine(store: Store, loop: Loop, asked: protocol.Note, sender: Sender) -> str:
-    """Write a note on a loop that no engine drives: one that has ended, say. UserError if it is refused."""
-    check_early(store, loop, sender, asked)
-    with store.transaction():
-        number = store.send(loop.id, asked, sender)
-        said = _written(store, loop, asked, sender, number)
-        store.answer(number, True, said)
-    return said
-
-
-def _written(store: Store, loop: Loop, request: protocol.Note, sender: Sender, number: int) -> str:
-    """Store the note; one that its author has written already is not written again, so a retry doubles nothing."""
-    about, run = _what(store, loop, request)
-    text = mask(one_line(request.text))
+def write_note(store: Store, loop: Loop, asked: protocol.Note, sender: Sender, number: int) -> str:
+    """Store a note; one that its author has written already is not written again, so a retry doubles nothing."""
+    about, run = _what(store, loop, asked)
+    text = mask(one_line(asked.text))
     if not text:
         raise UserError("The note is empty.")
     known = store.notes(loop.id)
     note = Note(
         id=store.next_id("notes"),
         loop=loop.id,
-        target=request.target,
+        target=asked.target,
         about=about,
         text=text,
         author=sender.actor,
@@ -57,9 +46,9 @@ def _written(store: Store, loop: Loop, request: protocol.Note, sender: Sender, n
     return f"noted on {note.where}"
 
 
-def _what(store: Store, loop: Loop, request: protocol.Note) -> tuple[str, str | None]:
+def _what(store: Store, loop: Loop, asked: protocol.Note) -> tuple[str, str | None]:
     """What is noted on, as a note keeps it, and the run that this is about. UserError if the loop has none such."""
-    target, about = request.target, request.about.strip()
+    target, about = asked.target, asked.about.strip()
     if target is NoteTarget.LOOP:
         return "", None
     if target is NoteTarget.RUN:

@@ -1,0 +1,29 @@
+"""Holding all agents: while a person looks into what they do, they can look too, and ask for nothing."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from autoloop.engine.commands.command import CommandContext
+from autoloop.model import AgentsHeld, EventKind, Loop, Sender, UserError
+from autoloop.protocol import Agents
+from autoloop.store import Store
+
+
+def agents(command: CommandContext, request: Agents) -> str:
+    return hold_agents(command.context.store, command.context.loop, request.held, command.sender)
+
+
+def hold_agents(store: Store, loop: Loop, held: bool, sender: Sender) -> str:
+    """Keep agents from asking for anything in a loop, or let them again. Part of the caller's transaction."""
+    if held and loop.agents_held:
+        return f"agents are held already ({loop.agents_held.words})"
+    if not held and not loop.agents_held:
+        raise UserError("Agents are not held.")
+    by = AgentsHeld(by=sender.words, at=time.time()) if held else None
+    store.put_loop(msgspec.structs.replace(loop, agents_held=by))
+    said = "all agents are held: they may look, and ask for nothing" if held else "agents may ask again"
+    store.add_event(loop.id, EventKind.NOTE, f"{said} (by {sender.words})")
+    return said

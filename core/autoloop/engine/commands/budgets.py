@@ -1,0 +1,99 @@
+"""What a sender has brought about in a loop, and whether its budget below `[agents]` allows more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
+
+from autoloop.model import Attempt, Loop, Proposal, ProposalStatus, Run, Sender, UserError
+from autoloop.protocol import Extend, Retry
+from autoloop.settings import Grant
+from autoloop.store import Store
+
+SCRIPT = "script"
+"""Below `[agents]`: what has no terminal, and is no agent that is known."""
+
+
+def named(sender: Sender) -> str:
+    """Where below `[agents]` it is written what a sender may do. An agent cannot pass for a script by its name."""
+    return SCRIPT if sender.agent is None else sender.agent if sender.agent != SCRIPT else "agent-script"
+
+
+def brings_about(proposal: Proposal) -> bool:
+    """Whether runs come, or came, of it already."""
+    return proposal.status in (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED, ProposalStatus.DONE)
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a sender has brought about in a loop: runs, those of them that have not ended, and GPU hours of all."""
+
+    runs: int
+    open: int
+    gpu_hours: float
+
+
+def check_budget(store: Store, loop: Loop, grant: Grant, name: str, more: int, now: float) -> None:
+    if grant.runs is None and grant.gpu_hours is None and grant.slots is None:
+        return
+    use = used(store, loop, name, now)
+    mean = _mean_hours(store, loop, now)
+    hours = use.gpu_hours + mean * (use.open + more)
+    spent = None
+    if grant.runs is not None and use.runs + more > grant.runs:
+        spent = f"runs = {grant.runs}: it has brought about {use.runs}, and this would be {more} more"
+    elif grant.slots is not None and use.open + more > grant.slots:
+        spent = f"slots = {grant.slots}: {use.open} of its runs wait or run, and this would be {more} more"
+    elif grant.gpu_hours is not None and hours > grant.gpu_hours:
+        spent = f"gpu_hours = {grant.gpu_hours:g}: with this it would come to about {hours:.3g}"
+    if spent:
+        raise UserError(f"The budget of [agents.{name}] does not allow it, {spent}; let a person do it.")
+
+
+def used(store: Store, loop: Loop, name: str, now: float) -> Use:
+    """What a sender, named as below `[agents]`, has brought about in a loop."""
+    sent = [each for each in store.answered_commands(loop.id) if _is(each.sender, name)]
+    numbers = {command.id for command in sent}
+    proposals = [each for each in store.proposals(loop.id) if each.decision in numbers and brings_about(each)]
+    again: dict[str, list[float]] = {}
+    for command in sent:
+        if command.ok and command.kind in ("retry", "extend"):
+            request = command.request
+            assert isinstance(request, Retry | Extend)
+            again.setdefault(store.find_run(loop, request.run).id, []).append(command.sent_at)
+    ids = {proposal.id for proposal in proposals}
+    runs = store.runs(loop.id)
+    begun = store.loop(loop.id).started_by
+    first = {run.id for run in runs if run.round == 1 and run.proposal is None} if _is(begun, name) else set()
+    own = [run for run in runs if run.proposal in ids or run.id in first]
+    others = [run for run in runs if run.id in again and run.proposal not in ids and run.id not in first]
+    seconds = sum(executed(store.attempts(run.id), 0.0, now) for run in own)
+    seconds += sum(executed(store.attempts(run.id), min(again[run.id]), now) for run in others)
+    waiting = sum(each.trainings for each in proposals if each.status is ProposalStatus.APPROVED and not each.live)
+    still = sum(not run.state.ended for run in [*own, *others])
+    total = len(first) + sum(each.trainings for each in proposals) + sum(len(times) for times in again.values())
+    return Use(runs=total, open=waiting + still, gpu_hours=seconds / 3600 * gpus_of(loop))
+
+
+def _is(sender: Sender | None, name: str) -> bool:
+    """Whether it is the one that is called so below `[agents]`."""
+    return sender is not None and not sender.is_person and named(sender) == name
+
+
+def _mean_hours(store: Store, loop: Loop, now: float) -> float:
+    ended: list[Run] = [run for run in store.runs(loop.id) if run.state.ended and run.attempts]
+    return fmean(executed(store.attempts(run.id), 0.0, now) for run in ended) / 3600 * gpus_of(loop) if ended else 0.0
+
+
+def gpus_of(loop: Loop) -> int:
+    return loop.spec.gpus_per_run if loop.spec.device == "cuda" else 0
+
+
+def executed(attempts: Iterable[Attempt], since: float, now: float) -> float:
+    """How many seconds attempts that were begun since then have executed."""
+    return sum(
+        (attempt.ended_at or now) - attempt.started_at
+        for attempt in attempts
+        if attempt.started_at is not None and attempt.started_at >= since
+    )
