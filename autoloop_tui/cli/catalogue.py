@@ -157,6 +157,11 @@ GROUPS: dict[str, dict[str, Command]] = {
             "Show what each setting did: pairs that differ in one value.",
             ("effects", "effects outputs/train --metric eval_l1 --json"),
         ),
+        "fetch": Command(
+            "fetch",
+            "Fetch checkpoints that runs left on their hosts.",
+            ("fetch h5ktqxph", "fetch base --only 'checkpoints/last/*'"),
+        ),
         "disk": Command(
             "disk",
             "Show disk usage; throw away checkpoints that are not needed.",
@@ -175,7 +180,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             ("analyze-wandb --entity my-team --project my-project", "analyze-wandb --tags ot --max-runs 20 --rules"),
         ),
         "fetch-config": Command(
-            "fetch",
+            "fetch_config",
             "Write the configs of W&B runs as files.",
             (
                 "fetch-config h5ktqxph --entity my-team --project my-project",

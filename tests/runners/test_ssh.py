@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
-from autoloop.model import Attempt, HostSpec, LoopSpec, TakenKind
+from autoloop.model import Attempt, HostSpec, LoopSpec, TakenKind, UserError
 from autoloop.runners import bounded_log, local, procfs
 from autoloop.runners.runner import AttemptSpec, Ended, Handed, News, Runs, Vanished, Waits
 from autoloop.runners.ssh import bundle, words
 from autoloop.runners.ssh import runner as host_runner
+from autoloop.runners.ssh.fetching import fetch
 from autoloop.runners.ssh.left import exists, read_left
 from autoloop.runners.ssh.paths import PathMap
 from autoloop.runners.ssh.runner import HostRunner
@@ -199,6 +201,18 @@ def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Tri
     assert (here / "rows.jsonl").read_bytes() == (there / "rows.jsonl").read_bytes()
     assert json.loads((Path(attempt.directory) / "exit.json").read_text())["code"] == 3
     assert not trial.runner.any_left()
+
+    told: list[tuple[str, int]] = []
+    model = "checkpoints/000010/model.safetensors"
+    (here / model).with_name(".model.safetensors.part").write_bytes(b"w" * 1000)
+    found = read_left(here)
+    assert found is not None
+    with pytest.raises(UserError, match="is not there any more on box"):
+        fetch(trial.host, msgspec.structs.replace(found, folder="/nowhere"), here, [], lambda *_: None)
+    assert fetch(trial.host, found, here, ["checkpoints/last/*", "*.safetensors"], lambda *each: told.append(each)) == left
+    assert (here / "checkpoints/last/model.safetensors").read_bytes() == b"w" * 100000
+    assert told == [(model, 100000)]
+    assert fetch(trial.host, found, here, [], lambda *_: None) == {}
 
 
 def test_stop_and_kill_and_what_never_began(trial: Trial) -> None:

@@ -1,106 +1,71 @@
-"""`autoloop-tui fetch-config`: configs of W&B runs, as files that the trainer takes."""
+"""`autoloop-tui fetch`: what of a run's output stayed on the host where it ran."""
 
 from __future__ import annotations
 
-import os
-import time
+import sys
 from pathlib import Path
 from typing import Annotated
 
-from autoloop.files import read_regular, read_text
-from autoloop.model import Config, UserError
+from autoloop.model import HostSpec, Loop, UserError
 from autoloop.settings import load_settings
+from autoloop.store import Store
+from autoloop.text.plural import plural
+from autoloop.text.values import size_text
 from cyclopts import Parameter
 
 from autoloop_tui.cli.output import printing
-from autoloop_tui.cli.run_flags import wandb_place
 
 
-def fetch_config(
+def fetch(
     *runs: str,
-    run: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    entity: str | None = None,
-    project: str | None = None,
-    out: Annotated[Path, Parameter(name=["--out", "--out-dir"])] = Path("."),
-    like: Path | None = None,
-    timeout: float = 60.0,
+    loop: str | None = None,
+    only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
 ) -> int:
-    """Write the configs of W&B runs to fromwandb_<id>.json: nested, without W&B's own keys, whole numbers whole.
+    """Fetch what runs left on their hosts: checkpoints and other large files.
 
-    A file that is already there is never overwritten. Needs a W&B key (WANDB_API_KEY, or `wandb login`).
+    Logs and histories come automatically while a run continues. A fetch that was
+    interrupted continues where it stopped.
 
     Parameters
     ----------
     runs
-        Ids of runs, or their names where only one run has it.
-    run
-        The same, as a flag.
-    entity
-        W&B entity (or autoloop.toml, under [wandb]).
-    project
-        W&B project (likewise).
-    out
-        The folder for the files.
-    like
-        A config of the same trainer: numbers get the types that it has in the same places (W&B returns 10 for 10.0).
-    timeout
-        Seconds after which no more is waited for.
+        Ids or names of runs.
+    loop
+        The loop they are of (name or number); the newest by default.
+    only
+        Only files of these names, as shell patterns below the output directory: "checkpoints/last/*".
     """
-    from autoloop.configs import dump_config, parse_config
-    from autoloop.wandb_cloud.client import CloudRun, Project
-    from autoloop.wandb_cloud.run_config import file_name, trainer_config
+    from autoloop.runners.ssh.fetching import fetch as bring
+    from autoloop.runners.ssh.left import read_left
 
-    wanted = list(dict.fromkeys([*runs, *(run or [])]))
-    if not wanted:
-        raise UserError("Which runs? Give their ids; `autoloop-tui analyze-wandb` lists them.")
-    if not timeout >= 1:
-        raise UserError(f"--timeout must be at least 1, not {timeout:g}.")
-    settings = load_settings(Path.cwd())
-    reference = None if like is None else parse_config(read_text(like, "config"), str(like))
-    deadline = time.monotonic() + timeout
-    where = Project(os.environ, deadline, *wandb_place(entity, project, settings))
-    found = list(where.named(wanted))
-    texts: dict[Path, tuple[CloudRun, Config, str]] = {}
-    for each in found:  # all are looked at before the first is written
-        config = trainer_config(each.config, settings.field_types(), reference)
-        if not config:
-            raise UserError(f"The run {each.id} has no config on W&B; nothing was written.")
-        path, text = out / file_name(each.id), dump_config(config)
-        if path in texts and texts[path][0].id != each.id:
-            raise UserError(f"{texts[path][0].id} and {each.id} would both be {path}; fetch them apart.")
-        if os.path.lexists(path) and _content(path) != text:
-            raise UserError(f"{path} is already there and says something else; move it away, or name another --out.")
-        texts[path] = (each, config, text)
-    for path, (each, config, text) in texts.items():
-        new = _write(path, text)
-        print(f"{'Wrote' if new else 'Unchanged:'} {printing.printable(f'{path} ({each.name})')}")
-        if config.get("resume") is True:
-            print("  It says resume = true: set it to false, or the trainer will look for a checkpoint.")
+    if not runs:
+        raise UserError("Which runs? Give their ids; `autoloop-tui runs` lists them.")
+    project = Path.cwd()
+    settings = load_settings(project)
+    with Store.open(project) as store:
+        found = store.find_loop(loop)
+        wanted = [store.find_run(found, name) for name in runs]
+    for run in wanted:
+        left = read_left(run.output_dir) if run.output_dir else None
+        if run.output_dir is None or left is None:
+            print(printing.printable(f"{run.name} ({run.id}): nothing of it is on a host"))
+            continue
+        host = _host(settings.host, found, left.host)
+        said = printing.printable(f"{run.name} ({run.id}), {left.host}")
+
+        def tell(path: str, size: int) -> None:
+            print(printing.printable(f"  {path}  {size_text(size)}"), flush=True)
+
+        print(said, file=sys.stderr)
+        brought = bring(host, left, Path(run.output_dir), only or [], tell)
+        amount = f"{plural(len(brought), 'file')}, {size_text(sum(brought.values()))}, in" if brought else "all is here:"
+        print(printing.printable(f"{run.name} ({run.id}): {amount} {run.output_dir}"))
     return 0
 
 
-def _content(path: Path) -> str | None:
-    try:
-        return read_regular(path).decode()
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _write(path: Path, text: str) -> bool:
-    """Write a file that is not there yet; whether it was not. Half a file never stays."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("x", encoding="utf-8")
-    except FileExistsError:
-        if _content(path) == text:
-            return False
-        raise UserError(f"{path} cannot be written: something else is there.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; name another --out.") from None
-    try:
-        with file:
-            file.write(text)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise UserError(f"{path} cannot be written: {error.strerror}; name another --out.") from None
-    return True
+def _host(hosts: list[HostSpec], loop: Loop, name: str) -> HostSpec:
+    """As autoloop.toml has it now, else as it was for the loop."""
+    host = next((each for each in [*hosts, *loop.spec.hosts] if each.name == name), None)
+    if host is None:
+        raise UserError(f"There is no [[host]] {name} in autoloop.toml, on which its files are.")
+    return host

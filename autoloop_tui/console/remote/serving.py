@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from autoloop import protocol, whoami
 from autoloop.engine import spawn
-from autoloop.model import RunState, Sender, UserError
+from autoloop.model import LOCAL, RunState, Sender, UserError
 from autoloop.store import SCHEMA_VERSION, NoLoopError, Store
 from autoloop.store.copying import Changes
 
@@ -267,7 +267,7 @@ class Served:
             return
         running = [run for run in view.snapshot.runs if run.state in (RunState.RUNNING, RunState.STOPPING)]
         attempts = {run.id: view.snapshot.attempts[run.id] for run in running if run.id in view.snapshot.attempts}
-        with_gpus = any(slot.gpus for slot in view.loop.spec.slots)
+        with_gpus = any(slot.gpus and slot.place == LOCAL for slot in view.loop.spec.slots)
         self._background.append(Load(self._feed.take_sample(attempts, with_gpus=with_gpus)))
 
 

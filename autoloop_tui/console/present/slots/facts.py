@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from autoloop.gpus import Gpu
-from autoloop.model import LoopState, RoundState, Run, RunState, Series, Slot, UserError
+from autoloop.model import LOCAL, LoopState, RoundState, Run, RunState, Series, Slot, UserError
 
 from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.glyphs import Glyphs
@@ -114,7 +114,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
     attempt = view.snapshot.attempts.get(run.id) if run else None
     failure = attempt.diagnosis if attempt and run and run.state in (RunState.FAILED, RunState.LOST) else None
     gpu = None
-    if slot.gpus and sample:
+    if slot.gpus and slot.place == LOCAL and sample:
         gpu = next((gpu for gpu in sample.gpus.gpus if gpu.index == slot.gpus[0]), None)
     return SlotFacts(
         slot=slot,
@@ -127,7 +127,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
         series=series,
         change=_change(view, feed, run, metric) if run else None,
         gpu=gpu,
-        gpu_error=sample.gpus.error if sample else None,
+        gpu_error=sample.gpus.error if sample and slot.place == LOCAL else None,
         foreign=_foreign(gpu, sample) if gpu and sample else (),
         load=sample.loads.get(run.id) if run and sample else None,
         last_line=last,

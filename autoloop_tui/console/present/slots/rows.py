@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from autoloop.model import Call
+from autoloop.model import LOCAL, Call
 from autoloop.text.number_column import NumberColumn
 from autoloop.text.values import NOTHING, duration
 
@@ -64,7 +64,7 @@ class Layout(NamedTuple):
 def layout(slots: Sequence[SlotFacts], width: int) -> Layout:
     """The columns for rows of `width` cells. A run's name is the first to grow."""
     kinds = {facts.slot.label.partition(" ")[0] for facts in slots}
-    bare = len(kinds) == 1
+    bare = len(kinds) == 1 and not any(facts.slot.place != LOCAL and not facts.slot.of for facts in slots)
     labels = [_label(facts, bare) for facts in slots]
     kind = next(iter(kinds)) if bare else "slot"
     letters = [facts.badge.letter if facts.badge else "" for facts in slots]

@@ -201,7 +201,9 @@ class SlotBrowser(LoopScreen):
         """To the slot whose label has this number, and digits typed before it within a moment."""
         typed, at = self._typed
         now = time.monotonic()
-        numbers = [slot.label.partition(" ")[2] for slot in self.view.loop.spec.slots] if self.view else []
+        numbers = (
+            [slot.label.partition(" ")[2] or str(slot.index) for slot in self.view.loop.spec.slots] if self.view else []
+        )
         tries = [typed + digit, digit] if typed and now - at < TYPING else [digit]
         found = next((each for each in tries if each in numbers), None)
         self._typed = (found or digit, now)

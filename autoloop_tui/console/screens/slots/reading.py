@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from autoloop.model import Run, RunState, Slot
+from autoloop.model import LOCAL, Run, RunState, Slot
 from textual.screen import Screen
 from textual.worker import Worker
 
@@ -78,7 +78,7 @@ class Machine:
             and run.state in (RunState.RUNNING, RunState.STOPPING)
             and run.id in view.snapshot.attempts
         }
-        with_gpus = any(slot.gpus for slot in view.loop.spec.slots)
+        with_gpus = any(slot.gpus and slot.place == LOCAL for slot in view.loop.spec.slots)
 
         def take() -> None:
             self.sample = feed.take_sample(attempts, with_gpus=with_gpus)

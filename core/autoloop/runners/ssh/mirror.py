@@ -59,7 +59,7 @@ class Mirror:
         if chunk.get("log"):
             self._log(chunk.get("keep"), data)
             return
-        path = self._inside(str(chunk["path"]))
+        path = inside(self.output, str(chunk["path"]))
         if path is None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,17 +88,7 @@ class Mirror:
 
     def left(self, files: Mapping[str, int], links: Mapping[str, str]) -> None:
         """What stays on the host, and the links between its files."""
-        for path, target in links.items():
-            here = self._inside(path)
-            if here is None or os.path.isabs(target) or (here.exists() and not here.is_symlink()):
-                continue
-            if not os.path.normpath(os.path.join(os.path.dirname(path), target)).startswith(".."):
-                here.parent.mkdir(parents=True, exist_ok=True)
-                if here.is_symlink():
-                    if os.readlink(here) == target:
-                        continue
-                    here.unlink()
-                here.symlink_to(target)
+        make_links(self.output, links)
         self.output.mkdir(parents=True, exist_ok=True)
         write_left(self.output, Left(host=self._host, folder=self.folder, files=dict(files)))
 
@@ -114,20 +104,35 @@ class Mirror:
         finally:
             os.close(fd)
 
-    def _inside(self, path: str) -> Path | None:
-        """A path below the output directory; None for one that leads out of it."""
-        parts = path.split("/")
-        if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts):
-            return None
-        if any(parent.is_symlink() for parent in self._parents(parts)):
-            return None
-        return self.output / path
 
-    def _parents(self, parts: list[str]) -> Iterator[Path]:
-        path = self.output
-        for part in parts[:-1]:
-            path = path / part
-            yield path
+def inside(output: Path, path: str) -> Path | None:
+    """A path below an output directory; None for one that leads out of it."""
+    parts = path.split("/")
+    if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts):
+        return None
+    return None if any(parent.is_symlink() for parent in _parents(output, parts)) else output / path
+
+
+def _parents(path: Path, parts: list[str]) -> Iterator[Path]:
+    for part in parts[:-1]:
+        path = path / part
+        yield path
+
+
+def make_links(output: Path, links: Mapping[str, str]) -> None:
+    """The links of an output directory that lead to files of it. OSError."""
+    for path, target in links.items():
+        here = inside(output, path)
+        if here is None or os.path.isabs(target) or (here.exists() and not here.is_symlink()):
+            continue
+        if os.path.normpath(os.path.join(os.path.dirname(path), target)).startswith(".."):
+            continue
+        if here.is_symlink():
+            if os.readlink(here) == target:
+                continue
+            here.unlink()
+        here.parent.mkdir(parents=True, exist_ok=True)
+        here.symlink_to(target)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -226,7 +226,7 @@ class HostRunner:
         try:
             code = self._starter.send_code(connection, layout)
             case.tried = True
-            answer = self._starter.start(connection, layout, code, case.attempt, spec, env)
+            self._starter.start(connection, layout, code, case.attempt, spec, env)
         except RefusedError as error:
             if error.errno in PASSING:
                 case.again = time.monotonic() + AGAIN
@@ -238,7 +238,7 @@ class HostRunner:
             self._fail(case, f"cannot start on {self.host.name}: {error}")
         else:
             case.submission, case.since = None, time.monotonic()
-            self._tell(case, Handed({"host": self.host.name, **({"pid": answer["pid"]} if "pid" in answer else {})}))
+            self._tell(case, Handed({"host": self.host.name}))
 
     def _fail(self, case: Case, text: str) -> None:
         self._tell(case, Ended(ExitRecord(error=text, ended_at=time.time())))
