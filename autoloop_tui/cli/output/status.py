@@ -277,7 +277,7 @@ def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> St
             }
             for command in store.last_commands(snapshot.loop.id, MOST_REQUESTS)
         ],
-        "hooks": list(healths(store.deliveries(snapshot.loop.id)).values()),
+        "hooks": list(healths(snapshot.deliveries).values()),
         "slots": [
             {
                 "slot": slot.label,

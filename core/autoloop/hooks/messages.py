@@ -14,9 +14,9 @@ MOST_WAITING = 100
 """Messages that wait for a hook; more are dropped."""
 
 
-def message_id(project: str, loop: Loop, key: str) -> str:
+def message_id(loop: Loop, key: str) -> str:
     """The same for the same event, whichever engine finds it."""
-    return hashlib.sha256(f"{project}\n{loop.name}\n{loop.created_at}\n{key}".encode(errors="replace")).hexdigest()[:32]
+    return hashlib.sha256(f"{loop.name}\n{loop.created_at}\n{key}".encode(errors="replace")).hexdigest()[:32]
 
 
 def tell(
@@ -39,7 +39,7 @@ def tell(
     if not wanting:
         return False
     message = Message(
-        id=message_id(str(store.places.project), loop, f"{event.value} {key}"),
+        id=message_id(loop, f"{event.value} {key}"),
         event=event,
         at=now,
         text=line(text, known),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from autoloop.model import Attempt, Loop, Note, Proposal, Round, RoundState, Run, RunState
+from autoloop.model import Attempt, Delivery, Loop, Note, Proposal, Round, RoundState, Run, RunState
 from autoloop.store.database import Store
 
 
@@ -21,6 +21,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere: list[Run] = []
     notes: list[Note] = []
     """The oldest first."""
+    deliveries: list[Delivery] = []
+    """To hooks, the newest first."""
 
     @property
     def round(self) -> Round | None:
@@ -63,4 +65,5 @@ def take_snapshot(store: Store, loop: int) -> Snapshot:
             proposals=store.proposals(loop),
             elsewhere=store.replicates_elsewhere(loop),
             notes=store.notes(loop),
+            deliveries=store.deliveries(loop),
         )

@@ -10,7 +10,7 @@ import pytest
 from autoloop.model import DeliveryState, LoopState
 from autoloop.protocol import Approve
 
-from tests.engine.project import EngineProject
+from tests.engine.project import RULES, EngineProject, rows
 from tests.support.receiver import Receiver, receiving
 
 
@@ -50,6 +50,26 @@ def test_a_loop_tells_that_it_waits_that_a_run_failed_and_that_it_ended(project:
     assert ended["text"].startswith(f"{loop.name} finished: ")
     assert "3 of the 3 runs of --max-runs" in told(receiver, "budget nearly spent")["text"]
     assert sorted(receiver.events()) == ["budget nearly spent", "loop ended", "round waits", "run failed"]
+
+
+def test_a_winner_is_told_when_fresh_seeds_have_confirmed_it(project: EngineProject, receiver: Receiver) -> None:
+    hook(project, receiver)
+
+    def config(name: str, mean: float, lr: float) -> str:
+        losses = {str(seed): mean + 0.001 * (seed % 7) for seed in [*range(1, 40), 100]}
+        by_seed = {seed: {"rows": rows(5.0, *[loss] * 5)} for seed, loss in losses.items()}
+        return project.config(name, seed=100, number=0, by_seed=by_seed, called=name, lr=lr)
+
+    configs = [config("base", 2.0, 1.0), config("good", 1.0, 3.0)]
+    rules = project.rules(RULES.replace("> 0", "> 90"))
+    loop = project.loop(configs, rounds=4, decide=True, confirm=True, rules=rules, concurrency=4)
+    assert project.run(loop).outcome.better
+    project.until(lambda: not project.store.open_deliveries(loop.id), "all is sent")
+    assert receiver.events() == ["winner", "loop ended"]
+    winner, ended = told(receiver, "winner"), told(receiver, "loop ended")
+    assert winner["run"] == {"id": project.named(loop, "good").id, "name": "good"}
+    assert "is better than the baseline on fresh seeds: l1_loss -1" in winner["text"]
+    assert "good" in ended["text"]
 
 
 @pytest.mark.parametrize("path", ["hang", "500"])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from autoloop.engine.planning.limits import in_words
 from autoloop.engine.runs.presence import in_words as in_words_of
+from autoloop.hooks.health import failing
 from autoloop.metrics import config_name
 from autoloop.model import LoopEndKind, LoopState, Proposal, ProposalStatus, RoundState, Standing
 from autoloop.text.plural import plural
@@ -41,7 +42,7 @@ def upcoming(
         gone = engine_gone(view, now)
         text = f"{gone}: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes the loop"
         return _message_rows(text, look("failed"), width, glyphs)
-    told = [*_questions(view, width, key, glyphs), *_waits(view, width, glyphs)]
+    told = [*_questions(view, width, key, glyphs), *_waits(view, width, glyphs), *_hooks(view, width, glyphs)]
     told += [crop(row, 0, width, glyphs.ellipsis) for row in _next(view, len(shown), width, key, now, glyphs)]
     return [*_proposal_rows(view, shown, width, glyphs), *told]
 
@@ -62,7 +63,7 @@ def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) ->
         rows += [[("   ", ""), (part, "")] for part in wrapped(line, width - 4)[:LONGEST]]
     if then := _then(view, key):
         rows += [[("   ", ""), (part, "")] for part in wrapped(then.strip(), width - 4)[:LONGEST]]
-    return rows
+    return [*rows, *_hooks(view, width, glyphs)]
 
 
 def _outcome(view: View) -> list[str]:
@@ -131,6 +132,12 @@ def _questions(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs
 def _waits(view: View, width: int, glyphs: Glyphs) -> list[list[Piece]]:
     """Why nothing starts although runs are queued."""
     return [row for why in waits(view) for row in _message_rows(why, look("paused"), width, glyphs)]
+
+
+def _hooks(view: View, width: int, glyphs: Glyphs) -> list[list[Piece]]:
+    """The hooks that fail: whoever waits for their messages would not know it."""
+    words = [plain(each.words) for each in failing(view.snapshot.deliveries)]
+    return [row for each in words for row in _message_rows(each, look("failed"), width, glyphs)]
 
 
 def _message_rows(text: str, seen: Look, width: int, glyphs: Glyphs) -> list[list[Piece]]:

@@ -18,8 +18,8 @@ class BudgetWatch:
 
     def look(self) -> None:
         """At each turn."""
-        context, loop = self.context, self.context.loop
-        if not context.hooks or loop.state is not LoopState.ACTIVE:
+        context = self.context
+        if not context.hooks or (loop := context.loop).state is not LoopState.ACTIVE:
             return
         if loop.deadline is not None:
             began = loop.resumed_at or loop.created_at
@@ -28,7 +28,7 @@ class BudgetWatch:
                 self._tell(
                     f"hours {loop.deadline}", f"{max(0.0, left) / 60:.0f} min of --max-hours are left", "--max-hours 6"
                 )
-        if loop.max_runs is not None:
+        if loop.max_runs is not None and f"runs {loop.max_runs}" not in self._told:
             started = context.store.started_runs(loop.id)
             if started >= PART * loop.max_runs:
                 text = f"{started} of the {loop.max_runs} runs of --max-runs have been started"
