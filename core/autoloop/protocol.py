@@ -52,12 +52,16 @@ class Undo(_Verb, frozen=True):
 
 
 class Edit(_Verb, frozen=True):
-    """Replace what a proposal changes; it then waits for a decision again."""
+    """Replace what a proposal changes, its reason or its expectation; it then waits for a decision again."""
 
     proposal: Number
     edits: Edits
     kill_criterion: Criterion | UnsetType = UNSET
     """Another criterion by which its run is stopped; empty: none."""
+    reason: str | UnsetType = UNSET
+    """Another reason."""
+    expect: str | UnsetType = UNSET
+    """Another expectation, a metric and `lower` or `higher`; empty: none."""
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -120,7 +120,7 @@ MISTAKES = {
     "JSON of a loop that is followed": (f"{BASE} --exec --no-ui --json", ["--json", "--detach"]),
     "proposal without a number": ("approve x", ['a whole number, not "x"']),
     "edit of nothing": ("edit", ["edit needs NUMBER"]),
-    "edit without changes": ("edit 1", ["edit needs --changes"]),
+    "edit without changes": ("edit 1", ["Say what changes: --changes"]),
     "demo without a round": ("demo --rounds 0", ["--rounds must be at least 1, not 0"]),
     "demo with nonsense": ("demo --approve perhaps", ['--approve cannot be "perhaps"']),
 }

@@ -45,6 +45,10 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     assert "note: ot.loss_config.rge is a new key (the nearest existing one is ot.loss_config.reg)" in slip.out
     edited = call("edit", "1", "--changes", "ot.loss_config.reg@mul=2", "ot.window_size=12")
     assert edited.out.startswith("proposal 1 is saved: ot.loss_config.reg 0.1 → 0.2, ot.window_size 10 → 12")
+    again = call("edit", "1", "--reason", "twice as strong", "--expect", "eval_l1 lower")
+    assert again.out.startswith("proposal 1 is saved: ot.loss_config.reg 0.1 → 0.2, ot.window_size 10 → 12")
+    listed = call("proposals").out
+    assert "twice as strong" in listed
     assert call("reject", "2", "--reason", "not that one").out == "proposal 2 is rejected: not that one\n"
     wrong = call("propose", "other", "--changes", "ot.loss_config.reg=0.5", "--kill-if", "ot_pi_sm.last < 1")
     assert 'unknown name "ot_pi_sm"; did you mean "ot_pi_sum"?' in wrong.err
@@ -133,6 +137,7 @@ def test_the_start_that_follows_the_last_decision_is_announced(project: CommandP
         (["edit", "1", "--changes", "ot.loss_config.rge@mul=2"], ["matches nothing", "ot.loss_config.reg"]),
         (["edit", "1", "--changes", "ot.loss_config.reg@mull=2"], ["mull", '"mul"']),
         (["edit", "1", "--changes", "ot.loss_config.reg"], ["path@op=value"]),
+        (["edit", "1"], ["Say what changes: --changes"]),
         (["edit", "9", "--changes", "ot.loss_config.reg=2"], ["no proposal 9", "1 to 2"]),
         (["propose", "base", "--changes", "ot.loss_config.rge@mul=2"], ["Nothing was proposed", "matches nothing"]),
         (["propose", "nosuch", "--changes", "ot.loss_config.reg=2"], ['no run "nosuch"']),

@@ -19,7 +19,7 @@ from msgspec import UNSET
 from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.output.proposals import proposal_document, proposal_text, records_of, results_of, senders_of
-from autoloop_tui.cli.parameters import AllPending, AsJson, Edits, LoopName, Many, Proposals
+from autoloop_tui.cli.parameters import AllPending, AsJson, LoopName, Many, Proposals
 
 LISTED = 20
 """More numbers than this are not written one after the other."""
@@ -122,19 +122,42 @@ def undo(numbers: list[int] | None = None, /, *, loop: LoopName = None) -> int:
         return printing.print_answer(client.ask(store, found, Undo()))
 
 
-def edit(number: int, /, *, changes: Edits, kill_if: str | None = None, loop: LoopName = None) -> int:
-    """Replace a proposal's edits; it then waits for a decision again.
+def edit(
+    number: int,
+    /,
+    *,
+    changes: Annotated[list[str] | None, Many] = None,
+    reason: str | None = None,
+    expect: str | None = None,
+    kill_if: str | None = None,
+    loop: LoopName = None,
+) -> int:
+    """Replace a proposal's edits, reason or expectation; it then waits for a decision again.
 
     Parameters
     ----------
     number
         The proposal's number.
+    changes
+        Edits as path@op=value, in place of all that it has.
+    reason
+        Another reason.
+    expect
+        Another expectation, a metric and lower or higher; "" for none.
     kill_if
         Another condition under which its run is stopped; "" for none.
     """
+    if not changes and reason is None and expect is None and kill_if is None:
+        raise UserError("Say what changes: --changes path@op=value …, --reason, --expect or --kill-if.")
     with client.opened(loop) as (store, found):
         _check(store, found, number)
-        request = Edit(proposal=number, edits=changes, kill_criterion=UNSET if kill_if is None else kill_if)
+        request = Edit(
+            proposal=number,
+            edits=changes or store.proposal(number).edits,
+            kill_criterion=UNSET if kill_if is None else kill_if,
+            reason=UNSET if reason is None else reason,
+            expect=UNSET if expect is None else expect,
+        )
         printing.print_answer(client.ask(store, found, request))
         return _notes(store.proposal(number))
 

@@ -224,6 +224,25 @@ def test_an_edited_proposal_shows_what_it_gives_now_and_runs_so(project: EngineP
     assert (seen(run)["config"]["lr"], seen(run)["config"]["batch_size"]) == (5.0, 12)
 
 
+def test_an_edit_may_give_another_reason_and_expectation(project: EngineProject) -> None:
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (proposal,) = engine.waiting()
+        edits = ["lr@mul=5"]
+        engine.done(Edit(proposal=proposal.id, edits=edits, reason="to be sure", expect="eval_l1 lower"))
+        edited = project.store.proposal(proposal.id)
+        assert (edited.reason, edited.status) == ("to be sure", ProposalStatus.PENDING)
+        assert edited.expects is not None
+        assert edited.expects.direction == "lower"
+        engine.done(Edit(proposal=proposal.id, edits=edits))
+        assert project.store.proposal(proposal.id).expects == edited.expects
+        engine.done(Edit(proposal=proposal.id, edits=edits, reason="", expect=""))
+        edited = project.store.proposal(proposal.id)
+        assert (edited.reason, edited.expects) == ("by hand", None)
+        assert "is no expectation" in engine.refused(Edit(proposal=proposal.id, edits=edits, expect="lower"))
+        engine.leave()
+
+
 def test_an_edit_after_the_approval_asks_for_a_new_approval(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual", rules=project.rules(THREE))
     with project.driven(loop) as engine:

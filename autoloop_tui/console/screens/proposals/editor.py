@@ -96,20 +96,22 @@ class EditTable(Standing, ModalScreen[Written | None]):
         check: EditCheck,
         rows: Sequence[EditRow] = (),
         *,
-        book: MetricBook | None = None,
+        book: MetricBook,
         reason: str = "",
         expect: str = "",
+        new: bool = False,
     ) -> None:
-        """`book`: for a new proposal, which has a reason and an expectation; None: a proposal is edited."""
+        """`new`: a proposal is written that there is not yet."""
         super().__init__()
-        self.what, self.check, self.book = what, check, book
+        self.what, self.check, self.book, self.new = what, check, book, new
         self.rows = list(rows)
         self.add = Field("+ add path", "a path, or edits as path=value and path@mul=0.5")
         self.why = Field("why", "the reason, kept with the proposal (optional)", reason)
         self.expect = Field("expect", "what it is to do, as eval_l1 lower (optional)", expect)
         self.at = 0
         self.outcome = CheckedVariant({})
-        self._before = self._written()
+        self.before = self._written()
+        """As it was opened."""
         self._typed = False
         """Something was typed: from now on, problems are shown in the colour of an error."""
         self._chosen = 0
@@ -119,7 +121,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
 
     @property
     def lines(self) -> list[EditRow | Field]:
-        return [*self.rows, self.add, *([self.why, self.expect] if self.book else [])]
+        return [*self.rows, self.add, self.why, self.expect]
 
     @property
     def line(self) -> EditRow | Field:
@@ -137,8 +139,8 @@ class EditTable(Standing, ModalScreen[Written | None]):
         glyphs = host_of(self).glyphs
         name = host_of(self).keys_of
         chosen = glyphs.of("↑ ↓", "up, down")
-        saves = f"{name('values.save')} {'sends' if self.book else 'saves'}"
-        enter = "Enter: next" if self.book else "Enter saves"
+        saves = f"{name('values.save')} {'sends' if self.new else 'saves'}"
+        enter = "Enter: next" if self.new else "Enter saves"
         keys = [f"{chosen} choose", enter, saves, f"{name('values.drop')} takes a row out", "Esc cancels"]
         self.query_one(".why", Label).update(Content(glyphs.dot.join(keys)))
         self.query_one(Input).focus()
@@ -190,7 +192,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
 
     def wrong_with(self, line: EditRow | Field) -> str:
         """Why one line cannot be sent, whatever the others are; empty if it can. Of a row only while not all can be."""
-        if line is self.expect and self.book and line.text.strip():
+        if line is self.expect and line.text.strip():
             try:
                 parse_expectation(line.text, self.book)
             except UserError as error:
@@ -209,7 +211,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         if self.line is self.add and self.add.text.strip() and not self._new_rows():
             taken = [row.path for row in self.rows]
             return path_completions(self.add.text, self.check.flat, self.check.fields, taken)
-        if self.line is self.expect and self.book and self._typed and self.expect.text.strip():
+        if self.line is self.expect and self._typed and self.expect.text.strip():
             return expectation_completions(self.expect.text, self.book)
         return []
 
@@ -355,7 +357,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
     def on_input_submitted(self) -> None:
         if self.line is self.add and self.add.text.strip():
             self._add_rows()
-        elif self.book and self.line is not self.lines[-1]:
+        elif self.new and self.line is not self.lines[-1]:
             self._go_to(self.at + 1)
         else:
             self.action_save()
@@ -380,11 +382,11 @@ class EditTable(Standing, ModalScreen[Written | None]):
                 self._go_to(wrong[0])
             return
         written = self._written()
-        self.dismiss(None if written == self._before and not self.book else written)
+        self.dismiss(None if written == self.before and not self.new else written)
 
     def action_back(self) -> None:
         """Nothing that was typed is lost without a question."""
-        if self._written() == self._before and not self.add.text.strip():
+        if self._written() == self.before and not self.add.text.strip():
             self.dismiss(None)
             return
 

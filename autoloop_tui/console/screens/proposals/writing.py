@@ -11,6 +11,7 @@ from pathlib import Path
 from autoloop.metrics.expectations import expectation_text
 from autoloop.model import Proposal, Run, UserError
 from autoloop.protocol import Edit, Propose, Variant
+from msgspec import UNSET
 from textual.app import SuspendNotSupported
 
 from autoloop_tui.console.drawing.paint import number, plain
@@ -47,7 +48,8 @@ def propose_variant(host: ConsoleHost, base: Run, like: Proposal | None = None) 
         rows_of(like, check.suffix) if like else (),
         book=view.metrics,
         reason=plain(like.reason) if like else "",
-        expect=expectation_text(like.expects, view.metrics) if like and like.expects else "",
+        expect=_expected(like, view) if like else "",
+        new=True,
     )
     host.push_screen(dialog, written)
 
@@ -68,12 +70,39 @@ def pick_base(host: ConsoleHost, view: View, start: str | None, then: Callable[[
     host.push_screen(PickRun("From which run?", view.snapshot.runs, start, result), chosen)
 
 
+def _expected(proposal: Proposal, view: View) -> str:
+    return expectation_text(proposal.expects, view.metrics) if proposal.expects else ""
+
+
 def edit_values(host: ConsoleHost, proposal: Proposal, base: Run) -> None:
-    """Let a person type over the values that a proposal changes, and change others."""
-    if check := _check(host, base, proposal):
-        what = f"Edit proposal {proposal.id}, from {plain(base.name)}"
-        dialog = EditTable(what, check, rows_of(proposal, check.suffix))
-        host.push_screen(dialog, lambda answer: _send_edit(host, proposal, answer.edits if answer else None))
+    """Let a person type over the values that a proposal changes, its reason and its expectation, and change others."""
+    check, view = _check(host, base, proposal), host.feed.view
+    if check is None or view is None:
+        return
+    dialog = EditTable(
+        f"Edit proposal {proposal.id}, from {plain(base.name)}",
+        check,
+        rows_of(proposal, check.suffix),
+        book=view.metrics,
+        reason=plain(proposal.reason),
+        expect=_expected(proposal, view),
+    )
+
+    def written(answer: Written | None) -> None:
+        if answer is None:
+            host.show_message(f"proposal {proposal.id} is unchanged")
+            return
+        was = dialog.before
+        host.ask(
+            Edit(
+                proposal=proposal.id,
+                edits=answer.edits,
+                reason=answer.reason if answer.reason != was.reason else UNSET,
+                expect=(answer.expect or "") if answer.expect != was.expect else UNSET,
+            )
+        )
+
+    host.push_screen(dialog, written)
 
 
 def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str | None = None) -> None:

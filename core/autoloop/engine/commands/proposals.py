@@ -26,6 +26,10 @@ OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED
 """What may still be decided one way or the other: until its round starts, a decision can be taken back."""
 
 
+BY_HAND = "by hand"
+"""The reason of a proposal for which its author gave none."""
+
+
 class PartlyDoneError(Exception):
     """Some of what a command asked for was done and some could not be; the text says which. What was done stays."""
 
@@ -146,7 +150,7 @@ def _trained_on(command: CommandContext, decided: Sequence[Proposal]) -> str:
 
 
 def edit(command: CommandContext, request: Edit) -> str:
-    """Replace a proposal's edits; it is resolved anew and waits for a decision again."""
+    """Replace a proposal's edits, reason or expectation; it is resolved anew and waits for a decision again."""
     context = command.context
     proposal = _open_proposal(command, request.proposal)
     if proposal.extend is not None:
@@ -163,6 +167,11 @@ def edit(command: CommandContext, request: Edit) -> str:
     if request.kill_criterion is not UNSET:
         criterion = checked_criterion(request.kill_criterion, context.store.run(proposal.base_run), context.metrics)
         revised = msgspec.structs.replace(revised, kill_criterion=criterion)
+    if request.reason is not UNSET:
+        revised = msgspec.structs.replace(revised, reason=request.reason or BY_HAND)
+    if request.expect is not UNSET:
+        expects = parse_expectation(request.expect, context.metrics) if request.expect else None
+        revised = msgspec.structs.replace(revised, expects=expects)
     permission.check_changes(command.grant, revised)
     if revised.blocked:
         raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
@@ -190,7 +199,7 @@ def propose(command: CommandContext, request: Propose) -> str:
     for number, each in enumerate(request.variants, 1):
         wanted = VariantRequest(
             author=command.sender.actor,
-            reason=each.reason or "by hand",
+            reason=each.reason or BY_HAND,
             edits=each.edits,
             expects=parse_expectation(each.expect, context.metrics) if each.expect else None,
         )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from autoloop.model import (
     Change,
+    Expectation,
     ProposalStatus,
 )
 from autoloop.protocol import Edit, Propose, Variant
@@ -81,6 +82,32 @@ async def test_a_value_is_edited_in_place_and_all_edits_are_sent_as_they_stand(p
         await settle(pilot)
         edits = ["ot.loss_config.reg@set=0.16", "batch_size@set=20.6"]
         assert project.commands() == [Edit(proposal=1, edits=edits)]
+
+
+async def test_the_reason_and_the_expectation_of_a_proposal_are_edited_beside_its_values(project: RecordedProject) -> None:
+    add(project, reason="OT mass near zero", expects=Expectation(metric="eval/offline_eval/avg_l1", direction="lower"))
+
+    async with console(project, (120, 40)) as (pilot, app):
+        await pilot.press("e")
+        await settle(pilot)
+        shown = "\n".join(painted(app.screen.query_one("#values")))
+        assert "OT mass near zero" in shown
+        assert "eval_l1 lower" in shown
+        await pilot.press("down", "down")
+        await type_over(pilot, app, "to be sure")
+        await pilot.press("enter")
+        await settle(pilot)
+        unchanged = ["ot.loss_config.reg@set=0.16"]
+        assert project.commands() == [Edit(proposal=1, edits=unchanged, reason="to be sure")]
+        await pilot.press("e")
+        await settle(pilot)
+        await pilot.press("down", "down", "down")
+        await type_over(pilot, app, "evl_l1 lower")
+        assert "did you mean" in verdict(app)
+        await type_over(pilot, app, "")
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert project.commands()[1:] == [Edit(proposal=1, edits=unchanged, expect="")]
 
 
 @pytest.mark.parametrize(
