@@ -118,7 +118,7 @@ MISTAKES = {
     "reserved extra": (f"{BASE} --extra --config=x", ["--extra gives config"]),
     "our flag behind --extra": (f"{BASE} --extra --x=1 --exec", ["--exec stands after --extra", "put --extra last"]),
     "JSON of a loop that is followed": (f"{BASE} --exec --no-ui --json", ["--json", "--detach"]),
-    "proposal without a number": ("approve x", ['a whole number, not "x"']),
+    "proposal without a number": ("approve x", ['"x" is no proposal; name it by its number']),
     "edit of nothing": ("edit", ["edit needs NUMBER"]),
     "edit without changes": ("edit 1", ["Say what changes: --changes"]),
     "demo without a round": ("demo --rounds 0", ["--rounds must be at least 1, not 0"]),

@@ -155,10 +155,17 @@ def answer(name: str, document: Mapping[str, Any]) -> str:
 
 def json_text(document: Any) -> str:
     """For programs: any of our values as indented JSON. What a terminal would act on is written as `\\u…`."""
-    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    text = msgspec.json.format(msgspec.json.encode(document, enc_hook=_as_dict), indent=2).decode()
     if text.isascii() and "\x7f" not in text:  # of the ASCII characters, only DEL is left as it is by JSON
         return text
     return "".join(c if c == "\n" or c.isprintable() else _escaped(c) for c in text)
+
+
+def _as_dict(value: object) -> dict[str, Any]:
+    """The one mapping that JSON knows: a run's metrics as a store gives them are another."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError
 
 
 def _escaped(character: str) -> str:
