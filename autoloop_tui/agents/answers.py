@@ -3,7 +3,7 @@ can say what it has before it loads that."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 MOST_POINTS, MOST_LINES = 64, 100
@@ -214,3 +214,18 @@ class Proposed:
 @dataclass
 class Said:
     said: str
+
+
+def shown(given: Any, *, within: bool = False) -> Any:
+    """An answer as data, without the fields that are as they would be by default: nothing is said by an empty one. `within`:
+    it is a part of one; of an answer itself the SDK wants every list."""
+    if isinstance(given, list):
+        return [shown(each, within=True) for each in given]
+    if not is_dataclass(given) or isinstance(given, type):
+        return given
+    values = {each: getattr(given, each.name) for each in fields(given)}
+    return {each.name: shown(value, within=True) for each, value in values.items() if value != _default(each, within)}
+
+
+def _default(of: Any, within: bool) -> Any:
+    return of.default_factory() if within and of.default_factory is not MISSING else of.default

@@ -16,9 +16,11 @@ from autoloop.verdicts.wording import short
 
 from autoloop_tui import client
 from autoloop_tui.agents.answers import Changed, Happened, Noted, Offer, Row, Rows, Standing, Until, Waits
-from autoloop_tui.agents.quoting import NAME, TEXT, figure, quoted
+from autoloop_tui.agents.quoting import NAME, figure, quoted
 
-MOST_RUNS, MOST_PROPOSALS, MOST_EVENTS, MOST_NOTES = 40, 12, 20, 6
+MOST_RUNS, MOST_PROPOSALS, MOST_EVENTS, MOST_NOTES = 40, 12, 10, 6
+EVENT = 120
+"""Characters of an event."""
 
 
 def standing(store: Store, loop: Loop) -> Standing:
@@ -138,7 +140,7 @@ def changed(store: Store, loop: Loop, cursor: int, *, timed_out: bool) -> Change
 
 
 def _happened(event: Event) -> Happened:
-    return Happened(time.strftime("%H:%M:%S", time.localtime(event.at)), event.kind.value, quoted(event.text, TEXT))
+    return Happened(time.strftime("%H:%M:%S", time.localtime(event.at)), event.kind.value, quoted(event.text, EVENT))
 
 
 def over(store: Store, loop: Loop, cursor: int, until: Until) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 from autoloop.logs import one_line
 from autoloop.secrets import mask
 
-NAME, TEXT, LINE = 80, 200, 300
-"""Characters of a name, of a text, and of a line of a log."""
+NAME, TEXT, LINE, SENTENCE = 80, 200, 300, 600
+"""Characters of a name, of a text, of a line of a log, and of what is wrong."""
 
 
 def quoted(text: str, most: int = TEXT) -> str:

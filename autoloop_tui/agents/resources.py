@@ -10,6 +10,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError
 
 from autoloop_tui.agents.opening import opened
+from autoloop_tui.agents.quoting import SENTENCE, quoted
 
 RESOURCE = 48_000
 """Characters of a resource at most."""
@@ -24,7 +25,7 @@ def add_resources(server: MCPServer[Any], project: Path) -> None:
                 raise ResourceError(f"There is no {what} yet.")
             return read_text(path, what)[:RESOURCE]
         except UserError as error:
-            raise ResourceError(str(error)) from None
+            raise ResourceError(quoted(str(error), SENTENCE)) from None
 
     def report() -> str:
         from autoloop_tui.agents import results
@@ -46,7 +47,7 @@ def add_resources(server: MCPServer[Any], project: Path) -> None:
             with opened(project, None) as (store, found):
                 return dump_config(masked_document(frozen_config(store.find_run(found, run))))[:RESOURCE]
         except UserError as error:
-            raise ResourceError(str(error)) from None
+            raise ResourceError(quoted(str(error), SENTENCE)) from None
 
     server.resource("autoloop://report", description="The newest loop's report.", mime_type="text/markdown")(report)
     server.resource("autoloop://rules", description="The rule book of the newest loop.", mime_type="text/plain")(rules)

@@ -7,20 +7,23 @@ the project's `[agents]` opens it, and then the command line is there for it.
 from __future__ import annotations
 
 import functools
+import inspect
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import is_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec
 
 import anyio
+import msgspec
 from autoloop import whoami
 from autoloop.model import Loop, NoteTarget, Sender, UserError
 from autoloop.store import Store
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 from autoloop_tui import client
@@ -40,6 +43,7 @@ from autoloop_tui.agents.answers import (
     Standing,
     Until,
     Waits,
+    shown,
 )
 from autoloop_tui.agents.opening import opened
 from autoloop_tui.agents.resources import add_prompts, add_resources
@@ -63,7 +67,6 @@ RunArgument = Annotated[str, Field(description="A run's id or name.", min_length
 EditsArgument = Annotated[list[str], Field(description="Edits as path@op=value: lr=3e-4, lr@mul=2, new.key@new=1.")]
 
 P = ParamSpec("P")
-R = TypeVar("R")
 
 
 def serve() -> None:
@@ -96,17 +99,37 @@ def build(project: Path) -> MCPServer[Any]:
     return server
 
 
-def _told(function: Callable[P, R]) -> Callable[P, R]:
+def _told(function: Callable[P, Any]) -> Callable[P, Any]:
     """What a user would be told is what the agent is told."""
 
     @functools.wraps(function)
-    def call(*args: P.args, **named: P.kwargs) -> R:
-        try:
-            return function(*args, **named)
-        except UserError as error:
-            raise ToolError(str(error)) from None
+    def call(*args: P.args, **named: P.kwargs) -> Any:
+        with _telling():
+            return _answer(function(*args, **named))
 
-    return call
+    @functools.wraps(function)
+    async def later(*args: P.args, **named: P.kwargs) -> Any:
+        with _telling():
+            return _answer(await function(*args, **named))
+
+    return later if inspect.iscoroutinefunction(function) else call
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        from autoloop_tui.agents.quoting import SENTENCE, quoted
+
+        raise ToolError(quoted(str(error), SENTENCE)) from None
+
+
+def _answer(given: Any) -> CallToolResult:
+    """With a text that spends no token on layout and on what is empty; the SDK would indent it."""
+    document = shown(given) if is_dataclass(given) else {"result": shown(given)}
+    text = TextContent(type="text", text=msgspec.json.encode(document).decode())
+    return CallToolResult(content=[text], structured_content=document)
 
 
 def _sender(context: Context[Any, Any]) -> Sender:
@@ -135,6 +158,7 @@ class Tools:
         with self._opened(loop) as (store, found):
             return looking.standing(store, found)
 
+    @_told
     async def wait(
         self,
         cursor: Annotated[
@@ -149,23 +173,20 @@ class Tools:
         loop: LoopArgument = None,
     ) -> Changed:
         """Wait for the first change, a decision or the end, and say what happened meanwhile. In place of polling."""
-        try:
-            from autoloop_tui.agents import looking
+        from autoloop_tui.agents import looking
 
-            with self._opened(loop) as (store, found):
-                begin = looking.newest(store, found) if cursor is None else cursor
-                deadline, seen = time.monotonic() + timeout_s, None
-                while True:
-                    version = store.version()
-                    if version != seen or not client.alive(store, found):
-                        seen = version
-                        if looking.over(store, found, begin, until):
-                            return looking.changed(store, found, begin, timed_out=False)
-                    if time.monotonic() >= deadline:
-                        return looking.changed(store, found, begin, timed_out=True)
-                    await anyio.sleep(0.2)
-        except UserError as error:
-            raise ToolError(str(error)) from None
+        with self._opened(loop) as (store, found):
+            begin = looking.newest(store, found) if cursor is None else cursor
+            deadline, seen = time.monotonic() + timeout_s, None
+            while True:
+                version = store.version()
+                if version != seen or not client.alive(store, found):
+                    seen = version
+                    if looking.over(store, found, begin, until):
+                        return looking.changed(store, found, begin, timed_out=False)
+                if time.monotonic() >= deadline:
+                    return looking.changed(store, found, begin, timed_out=True)
+                await anyio.sleep(0.2)
 
     @_told
     def runs(

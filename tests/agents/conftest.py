@@ -13,6 +13,29 @@ from tests.cli.project import LAUNCH, CommandProject, environment
 
 WORDS = (*LAUNCH, "--device", "cpu", "--rounds", "2", "--decide", "--approve", "manual", "--exec", "--no-ui")
 
+STRANGE: list[Any] = [
+    None,
+    "",
+    "x" * 50_000,
+    "base",
+    "../../../etc/passwd",
+    "'; DROP TABLE runs; --",
+    "\x00\x1b[2J",
+    -1,
+    0,
+    1,
+    3,
+    2**80,
+    1e308,
+    True,
+    [],
+    ["ot.loss_config.reg=0.5"],
+    ["ot.loss_config.reg@mul=0.1"] * 100,
+    {"run": "base"},
+    [[[]]],
+]
+"""What no tool expects."""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[CommandProject]:

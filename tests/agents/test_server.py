@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from autoloop.model import Actor, ProposalStatus
 
-from tests.agents.conftest import client
+from tests.agents.conftest import STRANGE, client
 from tests.cli.project import CommandProject, tree
 from tests.support.waiting import PATIENCE
 
@@ -19,27 +19,6 @@ pytest.importorskip("mcp")
 
 TOOLS = ["status", "wait", "runs", "explain", "curve", "verdict", "compare", "evidence", "log"]
 TOOLS += ["check", "propose", "withdraw", "note", "hold"]
-STRANGE: list[Any] = [
-    None,
-    "",
-    "x" * 50_000,
-    "base",
-    "../../../etc/passwd",
-    "'; DROP TABLE runs; --",
-    "\x00\x1b[2J",
-    -1,
-    0,
-    1,
-    3,
-    2**80,
-    1e308,
-    True,
-    [],
-    ["ot.loss_config.reg=0.5"],
-    ["ot.loss_config.reg@mul=0.1"] * 100,
-    {"run": "base"},
-    [[[]]],
-]
 
 
 def test_an_agent_looks_proposes_and_waits_and_a_person_decides(project: CommandProject) -> None:

@@ -47,6 +47,7 @@ def test_each_command_prints_what_its_schema_says(project: CommandProject, call:
         "loops": ["status", "--all"],
         "runs": ["runs"],
         "proposals": ["proposals"],
+        "agents": ["agents"],
         "rules": ["rules"],
         "noise": ["noise"],
         "rejudge": ["rejudge"],
