@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from autoloop.model import Attempt, HostSpec, LoopSpec
 from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError, connect
+from autoloop.runners.ssh.line import settle
 from autoloop.runners.ssh.paths import Layout
-from autoloop.runners.ssh.runner import settle
 
 PATIENCE = 20.0
 

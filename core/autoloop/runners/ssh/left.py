@@ -40,5 +40,5 @@ def exists(path: str, output: str) -> bool:
     left = read_left(output)
     if left is None:
         return False
-    inside = os.path.relpath(path, output)
+    inside = os.path.relpath(os.path.realpath(path), os.path.realpath(output))  # a link may lead to what stayed there
     return inside in left.files or any(each.startswith(inside + "/") for each in left.files)

@@ -21,10 +21,11 @@ from autoloop.runners import local
 from autoloop.runners.background import Background
 from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits, write_spec
 from autoloop.runners.ssh.case import SILENCE, Case, end_of, ours, vanished
-from autoloop.runners.ssh.connection import Connection, Hello, RefusedError, UnreachableError, connect
+from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError
 from autoloop.runners.ssh.gpus import HostGpus
+from autoloop.runners.ssh.line import Line
 from autoloop.runners.ssh.mirror import Mirror
-from autoloop.runners.ssh.paths import Layout, default_folder
+from autoloop.runners.ssh.paths import Layout
 from autoloop.runners.ssh.project import Code
 from autoloop.runners.ssh.starting import Starter
 
@@ -34,8 +35,6 @@ POLL_EVERY = 1.0
 """Seconds between two questions, each about all attempts."""
 ROOM = 1 << 20
 """Bytes of logs and histories in one answer."""
-SLOWEST = 60.0
-"""Seconds between two attempts to reach a host at most."""
 GIVE_BACK = 60.0
 """Seconds for which a run whose start was never asked for waits for a host that cannot be reached."""
 UNCLAIMED = 60.0
@@ -59,7 +58,6 @@ class _Stop:
 class HostRunner:
     def __init__(self, host: HostSpec, spec: LoopSpec, max_log: int) -> None:
         self.host, self.spec = host, spec
-        self.trouble: str | None = None
         self._max_log = max_log
         self._open: set[str] = set()
         """What is followed, for the engine's thread."""
@@ -68,17 +66,14 @@ class HostRunner:
         self._requests: queue.SimpleQueue[_Take | _Stop] = queue.SimpleQueue()
         self._cases: dict[str, Case] = {}
         self._starter = Starter(Code(spec))
-        self._connection: Connection | None = None
-        self._layout: Layout | None = None
-        self._again = 0.0
-        self._pause = 0.0
-        self._unreached: float | None = None
-        """Since when the host cannot be reached; monotonic."""
-        self._since = ""
-        """The same in words."""
+        self._line = Line(host, spec)
         self._forget: list[str] = []
 
     # ---------------------------------------------------------------------------------------------- the engine's thread
+
+    @property
+    def trouble(self) -> str | None:
+        return self._line.trouble
 
     def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> None:
         write_spec(spec)
@@ -90,7 +85,9 @@ class HostRunner:
 
     def _follow(self, attempt: Attempt, submission: tuple[AttemptSpec, Mapping[str, str]] | None) -> None:
         mirror = Mirror(Path(attempt.directory), Path(attempt.output_dir), self.host.name, self._max_log)
-        case = Case(attempt, mirror, submission, begun=attempt.node is not None, asked=None)
+        case = Case(attempt, mirror, submission)
+        if attempt.node is not None:
+            case.begun, case.said = True, Runs(attempt.started_at or attempt.created_at, attempt.node)
         self._open.add(attempt.id)
         self._requests.put(_Take(case))
         self._wake()
@@ -122,21 +119,24 @@ class HostRunner:
     def _turn(self) -> float | None:
         self._take_requests()
         if self._background.closing:
-            self._hang_up()
+            self._line.hang_up()
             return None
         self._withdraw()
-        if not self._cases and not self.gpus.open:
+        if not self._cases and not self.gpus.open and self.trouble is None:
             return 3600.0
-        if self._connection is None and (pause := self._again - time.monotonic()) > 0:
+        if (pause := self._line.pause) > 0:
             return pause
         try:
-            connection, layout = self._reach()
+            connection, layout = self._line.reach()
             for case in list(self._cases.values()):
                 self._start(case, connection, layout)
                 self._pass_stop(case, connection, layout)
             more = self._poll(connection, layout)
             for case in list(self._cases.values()):
-                self._decide(case, connection, layout)
+                try:
+                    self._decide(case, connection, layout)
+                except RefusedError as error:  # a full disk: asked again the next time
+                    LOG.debug("%s: %s", case.id, error)
         except UnreachableError as error:
             return self._lost(str(error))
         except RefusedError as error:
@@ -155,7 +155,7 @@ class HostRunner:
 
     def _withdraw(self) -> None:
         """End what no start was ever asked for, if it is to stop, or has waited for the host long enough."""
-        silent = self._unreached is not None and time.monotonic() - self._unreached > GIVE_BACK
+        silent = self._line.silent > GIVE_BACK
         for case in list(self._cases.values()):
             if case.submission is None:
                 continue
@@ -180,40 +180,19 @@ class HostRunner:
 
     # ------------------------------------------------------------------------------------------------------ connection
 
-    def _reach(self) -> tuple[Connection, Layout]:
-        if self._connection is not None and self._layout is not None:
-            return self._connection, self._layout
-        self._connection, hello = connect(self.host)
-        self._layout = settle(self._connection, self.host, self.spec, hello)
-        LOG.debug("%s: connected, %s", self.host.name, hello)
-        self.trouble, self._unreached, self._pause = None, None, 0.0
-        return self._connection, self._layout
-
-    def _hang_up(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection, self._forget = None, []
+    def _cut(self) -> None:
+        """Nothing is known any more of what the other side has been asked."""
+        self._forget = []
         for case in self._cases.values():
             case.followed, case.asked_there, case.state = False, None, {}
             case.heard = time.monotonic()
         self.gpus.cut()
 
     def _lost(self, why: str) -> float:
-        """The host does not answer. The first time it is tried again at once."""
-        LOG.debug("%s is lost: %s", self.host.name, why)
-        was_there = self._connection is not None and self._unreached is None
-        self._hang_up()
-        now = time.monotonic()
-        if self._unreached is None:
-            self._unreached, self._since = now, time.strftime("%H:%M")
-        if was_there and self.trouble is None:
-            self._again = now
-            return 0.0
-        self.trouble = f"{self.host.name} has been unreachable since {self._since} ({why})"
+        pause = self._line.lost(why)
+        self._cut()
         self._withdraw()
-        self._pause = min(max(1.0, 2 * self._pause), SLOWEST)
-        self._again = now + self._pause
-        return self._pause
+        return pause
 
     # --------------------------------------------------------------------------------------------------------- starting
 
@@ -367,16 +346,3 @@ class HostRunner:
             return True
         case.unseen_since = case.unseen_since or time.monotonic()
         return time.monotonic() - case.unseen_since > SILENCE
-
-
-def settle(connection: Connection, host: HostSpec, spec: LoopSpec, hello: Hello) -> Layout:
-    """The folders on a host, made if they are not there. UnreachableError if it cannot be used."""
-    try:
-        answer = connection.ask("settle", {"folder": default_folder(host, spec), "make": not host.shared})
-    except RefusedError as error:
-        connection.close()
-        raise UnreachableError(f"it cannot be used: {error}") from None
-    if answer.get("missing"):
-        connection.close()
-        raise UnreachableError(f"there is no folder {answer['folder']} there, which [[host]] says is shared")
-    return Layout(host, spec, str(answer["folder"]), hello.home, hello.executable)

@@ -64,8 +64,16 @@ class Followed:
         self.sent: dict[str, tuple[int, int, int]] = {}
         """Of files sent on this connection: inode, bytes, time."""
         self.told: object = None
+        self.last: Chunk = {}
 
-    def look(self, room: Room) -> Chunk:
+    def news(self, room: Room) -> Chunk | None:
+        """How it is, if that has changed; what is new goes into `room`."""
+        found = self._look(room)
+        same = found == self.last
+        self.last = found
+        return None if same else found
+
+    def _look(self, room: Room) -> Chunk:
         """How it is; what is new goes into `room`. `complete`: all that it had written then is in here or was sent."""
         found = state_of(self.directory, self.id)
         full = False

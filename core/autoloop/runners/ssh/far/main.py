@@ -175,7 +175,7 @@ class Program:
             self.gpus.ask()
             self.gpus.wait(float(given["gpus"]))  # type: ignore[arg-type]
         room = following.Room(int(given["room"]))  # type: ignore[call-overload]
-        states = {each.id: each.look(room) for each in self.followed.values()}
+        states = {each.id: state for each in self.followed.values() if (state := each.news(room)) is not None}
         if room.more and self.followed:  # whoever had no room comes first the next time
             first = next(iter(self.followed))
             self.followed[first] = self.followed.pop(first)

@@ -1,0 +1,90 @@
+"""The connection to one host, made again with growing pauses when it was cut, and since when there is none."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from autoloop.model import HostSpec, LoopSpec
+from autoloop.runners.ssh.connection import Connection, Hello, RefusedError, UnreachableError, connect
+from autoloop.runners.ssh.paths import Layout, default_folder
+
+LOG = logging.getLogger(__name__)
+
+SLOWEST = 60.0
+"""Seconds between two attempts to reach a host at most."""
+
+
+HURRY = 5.0
+"""Seconds in which a connection that is cut again and again is made anew at once only once."""
+
+
+class Line:
+    """Owned by a runner's thread; `trouble` is read by others."""
+
+    def __init__(self, host: HostSpec, spec: LoopSpec) -> None:
+        self.host, self.spec = host, spec
+        self.trouble: str | None = None
+        self._open: tuple[Connection, Layout] | None = None
+        self._again = 0.0
+        self._pause = 0.0
+        self._hurried = -HURRY
+        """When it was last tried again at once."""
+        self._unreached: float | None = None
+        self._since = ""
+        """The same for people."""
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the host is to be tried again; 0 with a connection."""
+        return 0.0 if self._open else max(0.0, self._again - time.monotonic())
+
+    @property
+    def silent(self) -> float:
+        """Seconds for which it could not be reached."""
+        return 0.0 if self._unreached is None else time.monotonic() - self._unreached
+
+    def reach(self) -> tuple[Connection, Layout]:
+        """The connection, made if there is none. UnreachableError."""
+        if self._open is None:
+            connection, hello = connect(self.host)
+            self._open = connection, settle(connection, self.host, self.spec, hello)
+            LOG.debug("%s: connected, %s", self.host.name, hello)
+            self.trouble, self._unreached = None, None
+            if time.monotonic() - self._hurried > HURRY:
+                self._pause = 0.0
+        return self._open
+
+    def hang_up(self) -> None:
+        if self._open is not None:
+            self._open[0].close()
+        self._open = None
+
+    def lost(self, why: str) -> float:
+        """It does not answer; seconds until it is tried again: the first time at once."""
+        LOG.debug("%s is lost: %s", self.host.name, why)
+        now = time.monotonic()
+        at_once = self._open is not None and now - self._hurried > HURRY
+        self.hang_up()
+        if self._unreached is None:
+            self._unreached, self._since = now, time.strftime("%H:%M")
+        if at_once:
+            self._again = self._hurried = now
+            return 0.0
+        self.trouble = f"{self.host.name} has been unreachable since {self._since} ({why})"
+        self._pause = min(max(1.0, 2 * self._pause), SLOWEST)
+        self._again = now + self._pause
+        return self._pause
+
+
+def settle(connection: Connection, host: HostSpec, spec: LoopSpec, hello: Hello) -> Layout:
+    """The folders on a host, made if they are not there. UnreachableError if it cannot be used."""
+    try:
+        answer = connection.ask("settle", {"folder": default_folder(host, spec), "make": not host.shared})
+    except RefusedError as error:
+        connection.close()
+        raise UnreachableError(f"it cannot be used: {error}") from None
+    if answer.get("missing"):
+        connection.close()
+        raise UnreachableError(f"there is no folder {answer['folder']} there, which [[host]] says is shared")
+    return Layout(host, spec, str(answer["folder"]), hello.home, hello.executable)
