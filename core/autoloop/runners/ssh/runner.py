@@ -225,9 +225,9 @@ class HostRunner:
     def _pass_stop(self, case: Case, connection: Connection, layout: Layout) -> None:
         if case.asked is None or case.asked == case.asked_there or case.submission is not None or case.id not in self._cases:
             return
-        with contextlib.suppress(RefusedError):  # its folder is gone, or its disk is full: tried again with each connection
+        with contextlib.suppress(RefusedError):  # a full disk, and a supervisor that cannot be seen there: tried again
             connection.ask("stop", {"id": case.id, "dir": layout.attempt(case.attempt), "what": case.asked})
-        case.asked_there = case.asked
+            case.asked_there = case.asked
 
     # ---------------------------------------------------------------------------------------------------------- polling
 

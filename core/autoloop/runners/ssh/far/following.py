@@ -224,14 +224,13 @@ def _stays(name: str, heavy: bool, size: int) -> bool:
 def state_of(directory: str, attempt_id: str) -> Chunk:
     """How an attempt is by its files and this machine's processes: `none` (no supervisor has begun), `alive`, `fenced`,
     `ended` or `gone`, with why."""
-    claim = _read(f"{directory}/claim")
-    alive = claim is not None and _lives(claim)
+    claim = claim_of(directory)
     found: Chunk = {"state": "none", "dir": os.path.isdir(directory)}
     if claim is not None:
         found["claim"] = claim
         elsewhere = claim.get("boot_id") == procfs.boot_id() and claim.get("pid_ns") != procfs.pid_namespace()
         # In another container it cannot be seen: its beat tells.
-        found["state"] = "alive" if alive or elsewhere else "gone" if "pid" in claim else "fenced"
+        found["state"] = "alive" if lives(claim) or elsewhere else "fenced" if "fenced_by" in claim else "gone"
         if start := _read(f"{directory}/start.json"):
             found["start"] = start
         with contextlib.suppress(OSError):
@@ -239,15 +238,34 @@ def state_of(directory: str, attempt_id: str) -> Chunk:
         found["rebooted"] = claim.get("boot_id") not in (None, procfs.boot_id())
         found["elsewhere"] = elsewhere
         found["log"] = os.path.exists(f"{directory}/log.txt")
-    elif os.path.exists(f"{directory}/claim"):  # made, not yet written; or on a full disk
-        found["state"] = "alive"
     exit_ = _read(f"{directory}/exit.json")  # after the look at the process: it may have ended in between
     if exit_ is not None and exit_.get("attempt_id") == attempt_id:
         found["exit"], found["state"] = exit_, "ended"
     return found
 
 
-def _lives(claim: Chunk) -> bool:
+def claim_of(directory: str) -> Chunk | None:
+    """Whose an attempt is. A claim without words (it is being written, or the disk is full) is that of the supervisor which
+    runs here, and empty if there is none."""
+    claim = _read(f"{directory}/claim")
+    if claim is None and os.path.exists(f"{directory}/claim"):
+        pid = _supervisor_of(directory)
+        claim = dict(procfs.identity(pid)) if pid else _read(f"{directory}/claim") or {}
+    return claim
+
+
+def _supervisor_of(directory: str) -> int | None:
+    for pid, process in procfs.processes().items():
+        if process.state not in procfs.DEAD:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+                if len(words) > 2 and words[-3].endswith(b"/supervisor.py") and words[-2] == os.fsencode(directory):
+                    return pid
+    return None
+
+
+def lives(claim: Chunk) -> bool:
+    """Whether the supervisor that made a claim runs here."""
     if claim.get("boot_id") != procfs.boot_id() or claim.get("pid_ns") != procfs.pid_namespace():
         return False
     fd = procfs.open_alive(int(str(claim.get("pid") or 0)), int(str(claim.get("start_time") or 0)))

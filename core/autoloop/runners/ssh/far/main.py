@@ -17,7 +17,7 @@ import tarfile
 import time
 from collections.abc import Callable
 
-from autoloop.runners import records, sweeping
+from autoloop.runners import procfs, records, sweeping
 from autoloop.runners.ssh.far import following, gpus
 
 MARK = b"AUTOLOOP-FAR "
@@ -184,9 +184,21 @@ class Program:
         return answer, b"".join(room.data)
 
     def stop(self, given: Given, _: bytes) -> Answer:
-        """Ask a supervisor to end; it looks at once if it is one that can be seen from here."""
+        """Ask a supervisor to end: one that runs here by a signal, also on a full disk; one that begins only now, or runs in
+        a container, by a file."""
         directory, what = str(given["dir"]), str(given["what"])
-        records.ask(directory, what)
+        refused: OSError | None = None
+        try:
+            records.ask(directory, what)
+        except OSError as error:
+            refused = error
+        claim = following.claim_of(directory)
+        signalled = claim is not None and following.lives(claim)
+        if claim is not None and signalled:
+            number = signal.SIGUSR1 if what == "kill" else signal.SIGTERM
+            signalled = procfs.send(int(str(claim["pid"])), int(str(claim["start_time"])), number)
+        if refused is not None and not signalled:
+            raise refused
         return following.state_of(directory, str(given["id"])), b""
 
     def fence(self, given: Given, _: bytes) -> Answer:
