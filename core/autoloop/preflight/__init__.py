@@ -9,6 +9,7 @@ from autoloop.model import LoopSpec
 from autoloop.preflight import machine
 from autoloop.preflight.config_paths import missing_paths
 from autoloop.preflight.finding import Finding, Level, ok
+from autoloop.preflight.hosts import hosts
 from autoloop.preflight.slurm import slurm
 from autoloop.preflight.trainer import PATIENCE, CandidateConfig, Question, candidate
 from autoloop.preflight.wandb_online import SERVER, wandb
@@ -33,7 +34,7 @@ def examine(
     `min_free`: bytes below which the engine starts no run. `environment` is ours, `trainer_environment` what a run gets.
     `patience`: seconds that the trainer may take to be imported.
     Takes as long as the trainer's import where it has config classes to decode with, else about 0.1 s; W&B adds at most
-    3 s, and only online.
+    3 s, and only online; hosts are asked together, and one that does not answer takes 30 s.
     """
     if spec.apart:
         around = examine_machine(spec, gpus, min_free, environment)
@@ -63,6 +64,7 @@ def examine_machine(spec: LoopSpec, gpus: GpuReport, min_free: int, environment:
     return [
         *machine.gpus(spec, gpus),
         *slurm(spec),
+        *hosts(spec, min_free),
         machine.output_root(spec, min_free),
         *wandb(spec, environment),
         *machine.terminal(environment),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autoloop.disk import existing, free_below
@@ -26,25 +26,35 @@ def gpus(spec: LoopSpec, report: GpuReport) -> list[Finding]:
         return []
     if report.error:
         return [error("GPUs", f"none can be used ({report.error})", "check the driver, or debug with --device cpu")]
-    cards = {gpu.index: gpu for gpu in report.gpus}
-    found = []
-    for index in spec.gpus:
-        if index not in cards:
-            have = ", ".join(map(str, cards)) or "none"
-            found.append(error(f"GPU {index}", f"this machine has none; it has {have}", "choose with --gpus"))
-        else:
-            found.append(_gpu(cards[index]))
-    return found
+    return cards(spec.gpus, report)
 
 
-def _gpu(gpu: Gpu) -> Finding:
-    subject = f"GPU {gpu.index}"
+def cards(
+    indices: Sequence[int],
+    report: GpuReport,
+    *,
+    subject: str = "GPU",
+    owner: str = "this machine",
+    advice: str = "choose with --gpus",
+) -> list[Finding]:
+    """How it stands with each of these GPUs of one machine."""
+    there = {gpu.index: gpu for gpu in report.gpus}
+    have = ", ".join(map(str, there)) or "none"
+    return [
+        _gpu(f"{subject} {index}", there[index])
+        if index in there
+        else error(f"{subject} {index}", f"{owner} has none; it has {have}", advice)
+        for index in indices
+    ]
+
+
+def _gpu(subject: str, gpu: Gpu) -> Finding:
     used, total = gpu.memory_used, gpu.memory_total
     room = f", {(total - used) / GIB:.1f} of {total / GIB:.0f} GiB free" if used is not None and total else ""
     if gpu.processes:
         who = "; ".join(process.words for process in gpu.processes)
         text = f"{gpu.name}{room}; used by {who}"
-        return warning(subject, text, "a run beside it may run out of memory: wait, or choose another with --gpus")
+        return warning(subject, text, "a run beside it may run out of memory: wait, or choose another")
     if used is not None and used > BUSY_MEMORY:
         text = f"{gpu.name}{room}, by processes that cannot be seen from here"
         return warning(subject, text, "a run beside them may run out of memory: look with nvidia-smi on the host")

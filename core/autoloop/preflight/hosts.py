@@ -1,0 +1,103 @@
+"""Hosts: whether each can be reached, and runs could start on it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from autoloop.gpus import GIB, GpuReport
+from autoloop.model import HostSpec, LoopSpec, UserError
+from autoloop.preflight.finding import Finding, error, ok, warning
+from autoloop.preflight.machine import LITTLE_ROOM, cards
+from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError, connect
+from autoloop.runners.ssh.paths import default_folder
+from autoloop.runners.ssh.project import Code
+from autoloop.text.plural import plural
+
+PATIENCE = 30.0
+"""Seconds for a host that does not answer."""
+APART = 60.0
+"""Seconds between two clocks that are worth a word."""
+
+
+def hosts(spec: LoopSpec, min_free: int) -> list[Finding]:
+    """Nothing of a loop that uses none. All are asked at once."""
+    if not spec.hosts:
+        return []
+    with ThreadPoolExecutor(len(spec.hosts)) as pool:
+        found = list(pool.map(lambda host: _host(host, spec, min_free), spec.hosts))
+    return [*_code(spec), *itertools.chain.from_iterable(found)]
+
+
+def _code(spec: LoopSpec) -> list[Finding]:
+    if all(host.shared for host in spec.hosts):
+        return []
+    try:
+        _, paths = Code(spec).digest()
+    except (UserError, OSError) as problem:
+        return [error("code for hosts", str(problem), "correct .gitignore")]
+    return [ok("code for hosts", f"{plural(len(paths), 'file')} of {spec.cwd}, sent once as long as none changes")]
+
+
+def _host(host: HostSpec, spec: LoopSpec, min_free: int) -> list[Finding]:
+    began = time.monotonic()
+    try:
+        connection, hello = connect(host, patience=PATIENCE)
+    except UnreachableError as problem:
+        advice = f"`ssh {host.destination} {host.python} --version` must work without a question"
+        return [error(host.name, f"it cannot be used: {problem}", advice)]
+    version = ".".join(map(str, hello.python))
+    text = f"reached {hello.node} in {time.monotonic() - began:.1f} s; Python {version} ({hello.executable})"
+    reached = ok(host.name, text)
+    try:
+        folder, gpus = _folder(host, default_folder(host, spec), connection, min_free), _gpus(host, spec, connection)
+    except UnreachableError as problem:
+        return [reached, error(host.name, f"then it stopped answering: {problem}", "try again")]
+    finally:
+        connection.close()
+    return [reached, _clock(host, -connection.skew), folder, *gpus]
+
+
+def _clock(host: HostSpec, apart: float) -> Finding:
+    if abs(apart) < APART:
+        return ok(f"{host.name} clock", "as here")
+    text = f"it is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} ours; the times of its runs are corrected"
+    return warning(f"{host.name} clock", text, "set it on the host, as with: timedatectl set-ntp true")
+
+
+def _folder(host: HostSpec, folder: str, connection: Connection, min_free: int) -> Finding:
+    """Made if it is not there, so that it is known to be possible."""
+    subject = f"{host.name} folder"
+    try:
+        answer = connection.ask("settle", {"folder": folder, "make": not host.shared})
+    except RefusedError as problem:
+        advice = "choose another with folder in [[host]], or free some space"
+        return error(subject, f"{folder} cannot be used: {problem}", advice)
+    if answer.get("missing"):
+        text = f"there is no {answer['folder']} there, which [[host]] says is shared"
+        return error(subject, text, "set folder in [[host]] to where that machine has it, or leave shared out")
+    free = int(answer["free"])
+    text = f"{answer['folder']}, {free / GIB:.1f} GiB free"
+    if free < min_free:
+        return error(subject, text, f"less than min_free_gb ({min_free / 1e9:g} GB): free some space there")
+    if free < LITTLE_ROOM:
+        return warning(subject, text, "checkpoints may fill it: free some space, or save fewer (save_freq in the config)")
+    return ok(subject, text)
+
+
+def _gpus(host: HostSpec, spec: LoopSpec, connection: Connection) -> list[Finding]:
+    if spec.device == "cpu":
+        return []
+    try:
+        answer = connection.ask("poll", {"follow": [], "forget": [], "gpus": PATIENCE, "room": 0})
+        report = msgspec.convert(answer["gpus"], GpuReport)
+    except (RefusedError, msgspec.ValidationError) as problem:
+        report = GpuReport(error=str(problem))
+    if report.error or not report.gpus:
+        text = f"none can be seen ({report.error or 'nvidia-smi does not answer'})"
+        return [error(f"{host.name} GPUs", text, f"`ssh {host.destination} nvidia-smi` must work, or use --device cpu")]
+    advice = "correct gpus in [[host]]"
+    return cards(host.gpus, report, subject=f"{host.name} GPU", owner=host.name, advice=advice)

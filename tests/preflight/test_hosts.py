@@ -1,0 +1,54 @@
+"""What `doctor` says of hosts, without a real one; three real sshd are in tests/ssh."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from autoloop.model import HostSpec, LoopSpec
+from autoloop.preflight.hosts import hosts
+
+from tests.runners.far_side import FarSide
+
+
+@pytest.fixture
+def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FarSide:
+    side = FarSide(tmp_path / "side")
+    monkeypatch.setenv("PATH", f"{side.programs}{os.pathsep}{os.environ['PATH']}")
+    return side
+
+
+def spec(project: Path, *, folder: str | None = None, python: str = sys.executable, shared: bool = False) -> LoopSpec:
+    host = HostSpec(name="box", gpus=[0], python=python, folder=folder, shared=shared)
+    return LoopSpec(configs=[], cwd=str(project), output_root=str(project / "outputs"), device="cuda", hosts=[host])
+
+
+def test_a_host_that_answers(side: FarSide, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "train.py").touch()
+    found = {each.subject: each for each in hosts(spec(project), 0)}
+    assert found["code for hosts"].text.startswith("1 file of ")
+    assert f"Python {sys.version.split()[0]}" in found["box"].text
+    assert found["box clock"].level == "ok"
+    assert str(side.home / ".autoloop/project") in found["box folder"].text
+    assert found["box GPUs"].level == "error"
+    assert "nvidia-smi" in found["box GPUs"].text
+
+
+def test_one_that_cannot_be_used(side: FarSide, tmp_path: Path) -> None:
+    (found,) = hosts(spec(tmp_path, python="/no/python", shared=True), 0)
+    assert (found.subject, found.level) == ("box", "error")
+    assert "there is no Python /no/python there" in found.text
+    absent = {each.subject: each for each in hosts(spec(tmp_path, folder="/no/folder", shared=True), 0)}
+    assert "there is no /no/folder there" in absent["box folder"].text
+    side.cut("Permission denied (publickey).")
+    (found,) = hosts(spec(tmp_path, shared=True), 0)
+    assert "refuses your key" in found.text
+
+
+def test_a_loop_without_hosts_asks_nobody(side: FarSide, tmp_path: Path) -> None:
+    assert hosts(LoopSpec(configs=[], cwd=str(tmp_path)), 0) == []
+    assert side.connections() == []
