@@ -127,6 +127,7 @@ class Target:
     """One loop, its engines, and what gets hit."""
 
     ENGINE: tuple[str, ...] = ("-m", "autoloop.engine.driver.process")
+    ROUNDS, RUNS = ROUNDS, RUNS
     LONGEST = 0.25
     """Seconds of a training."""
 
@@ -134,9 +135,10 @@ class Target:
         self.project = project
         number = len(project.store.loops())
         configs = [
-            project.config(f"l{number}c{i}", **self.behaviour(chance), stubborn=chance.random() < 0.1) for i in range(RUNS)
+            project.config(f"l{number}c{i}", **self.behaviour(chance), stubborn=chance.random() < 0.1)
+            for i in range(self.RUNS)
         ]
-        self.loop = project.loop(configs, rounds=ROUNDS, decide=True, retries=retries, **self.place())
+        self.loop = project.loop(configs, rounds=self.ROUNDS, decide=True, retries=retries, **self.place())
         self.console = Console(project, self.loop, chance.randrange(1 << 30)) if console else None
         self.engine: subprocess.Popen[bytes] | None = None
         self.begun = 0.0

@@ -42,10 +42,10 @@ class Blow:
     lasts: float
 
 
-def blows(chance: random.Random, number: int, kinds: Mapping[str, int]) -> list[Blow]:
-    """Drawn before anything runs. `kinds`: how often each comes, in proportion."""
+def blows(chance: random.Random, number: int, kinds: Mapping[str, int], *, longest: float = 1.5) -> list[Blow]:
+    """Drawn before anything runs. `kinds`: how often each comes, in proportion; `longest`: the longest pause."""
     drawn = chance.choices(list(kinds), list(kinds.values()), k=number)
-    return [Blow(kind, chance.uniform(0, chance.choice((0.1, 1.5))), chance.random(), chance.random()) for kind in drawn]
+    return [Blow(kind, chance.uniform(0, chance.choice((0.1, longest))), chance.random(), chance.random()) for kind in drawn]
 
 
 class Storm(Target):

@@ -96,6 +96,12 @@ class SlurmStorm(Storm):
     def _node_again(self, node: str) -> None:
         self._down.discard(node)
         self.cluster.start_node(node)
+        self._undrain()
+
+    def _undrain(self) -> None:
+        """What an administrator does with nodes on which a job could not be launched."""
+        if "controller" not in self._down:
+            self.cluster.ask("scontrol", "update", f"nodename=n[1-{NODES}]", "state=resume")
 
     def job_requeued(self, blow: Blow) -> bool:
         if (job := self._job(blow, "RUNNING")) is None:
@@ -123,8 +129,13 @@ class SlurmStorm(Storm):
         lines = self.cluster.ask("squeue", "-h", "-p", "gpu", "-t", ",".join(states), "-o", "%i").splitlines()
         return self.one(blow, sorted(lines))
 
+    def finish(self) -> None:
+        self._undrain()
+        super().finish()
+
     def calm(self) -> None:
         super().calm()
+        self.cluster.ask("scancel", "--name=urgent")
         waiting = {"PENDING", "RUNNING", "COMPLETING"}
         self.project.until(lambda: not waiting & set(self.cluster.jobs().values()), f"no job: {self.cluster.jobs()}")
 
