@@ -114,6 +114,29 @@ def test_a_command_without_a_screen_loads_none(project: CommandProject, names: s
         assert not {*loaded} & (SCREEN | HEAVY), words
 
 
+PLACES = """
+import atexit
+elsewhere = ("autoloop.runners.slurm", "autoloop.runners.ssh", "autoloop.runners.background", "autoloop_tui.console.remote")
+atexit.register(lambda: print("LOADED", *(name for name in sys.modules if name.startswith(elsewhere)), file=sys.stderr))
+"""
+
+
+@pytest.mark.parametrize("words", [["status"], [*RUN, "--exec", "--no-ui", "--steps", "3"]], ids=lambda words: words[0])
+def test_whoever_uses_this_machine_only_loads_no_other_place(project: CommandProject, words: list[str]) -> None:
+    """A run's output may tell that it stayed on a host, which is looked for everywhere."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys{PLACES}{COMMAND_LINE}", *words],
+        cwd=project.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stderr.rpartition("LOADED")[2].split())
+    assert loaded <= {"autoloop.runners.ssh", "autoloop.runners.ssh.left"}
+
+
 WHERE = ["--entity", "e", "--project", "p"]
 
 
