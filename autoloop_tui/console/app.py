@@ -258,11 +258,21 @@ class ConsoleApp(AskingApp):
         self.push_screen(RunScreen(run_id))
 
     def _switch(self, kind: type[LoopScreen]) -> None:
-        """Show the screen of `kind` right above Slots, which stays at the bottom."""
-        while len(self.screen_stack) > 2 and not isinstance(self.screen, kind):
+        """Show the screen of `kind` right above Slots, which stays at the bottom; as it was left, if it is a kept one."""
+        while len(self.screen_stack) > 3 and not isinstance(self.screen, kind):
             self.pop_screen()
-        if not isinstance(self.screen, kind):
-            self.push_screen(kind())
+        if isinstance(self.screen, kind):
+            return
+        if kind is SlotsScreen:
+            self.pop_screen()
+            return
+        if kind.KEPT and not self.is_screen_installed(kind.SCOPE):
+            self.install_screen(kind(), kind.SCOPE)
+        screen = kind.SCOPE if kind.KEPT else kind()
+        if len(self.screen_stack) > 2:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
 
     @property
     def scope(self) -> str:

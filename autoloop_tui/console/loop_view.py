@@ -184,6 +184,16 @@ class View:
         ]
 
     @cached_property
+    def approved(self) -> list[Proposal]:
+        """Those of the current round that run in the next one as things stand."""
+        round_ = self.snapshot.round
+        return [
+            proposal
+            for proposal in self.snapshot.proposals
+            if round_ is not None and proposal.round == round_.number and proposal.status is ProposalStatus.APPROVED
+        ]
+
+    @cached_property
     def then(self) -> Proposal | None:
         """The long training of the winner that `--then` asks for; None before it is proposed."""
         return next((each for each in reversed(self.snapshot.proposals) if each.extend is not None), None)

@@ -160,16 +160,16 @@ async def test_what_a_screen_put_off_is_dropped_with_it(project: RecordedProject
 
     async with drive(project.app(), engine=project) as pilot:
         app = pilot.app
-        app.action_rounds()
+        app.action_finish()
         await settle(pilot)
-        rounds = app.screen
-        rounds.set_timer(0.01, lambda: called.append(rounds.query_one("#runs")))
-        rounds.set_interval(0.01, lambda: called.append(rounds.query_one("#runs")))
-        rounds.call_after_refresh(lambda: called.append(rounds.query_one("#runs")))
+        finish = app.screen
+        finish.set_timer(0.01, lambda: called.append(finish.query_one("#page")))
+        finish.set_interval(0.01, lambda: called.append(finish.query_one("#page")))
+        finish.call_after_refresh(lambda: called.append(finish.query_one("#page")))
         app.action_slots()
         await settle(pilot)
         with pytest.raises(NoMatches):
-            rounds.query_one("#runs")
+            finish.query_one("#page")
         del called[:]
         await pilot.pause(0.1)
         assert called == []

@@ -87,6 +87,8 @@ class LoopScreen(Standing, Screen[None]):
     TITLE: ClassVar[str]
     BACK: ClassVar[str] = "back"
     """The hint of the key that goes back."""
+    KEPT: ClassVar[bool] = False
+    """Whether it stays mounted while it is left: to take a screen down and mount it again costs as much as to paint it."""
     BINDINGS: ClassVar[list[BindingType]] = []
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-xwide")]  # noqa: RUF012 - Textual's own form
 
@@ -173,7 +175,11 @@ class LoopScreen(Standing, Screen[None]):
         self.query_one(TopBar).paint_view(self.view, self.console.feed, self.TITLE, self.console.mode, time.time())
 
     def on_screen_resume(self) -> None:
-        self._refresh_soon()
+        self._refresh_due = False  # what was put off when it was left has been dropped
+        if self._has_content and self.size == self.app.size:
+            self.refresh_view()  # its panes have their sizes: painted once
+        else:
+            self._refresh_soon()
 
     def on_resize(self) -> None:
         self._refresh_soon()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -63,26 +64,35 @@ def rule_records(
 ) -> list[RuleRecord]:
     """What became of the proposals of each rule, and of the search, in the order in which they first proposed something.
     Without `judge` and `metric` nothing is said of those that ran."""
-    records: dict[str, RuleRecord] = {}
+    by_rule: dict[str, list[Proposal]] = {}
     for proposal in proposals:
-        if not proposal.author.by_itself:
-            continue
-        record = records.get(proposal.origin)
-        record = record or RuleRecord(rule=proposal.origin, searched=proposal.author.kind is ActorKind.SEARCH)
+        if proposal.author.by_itself:
+            by_rule.setdefault(proposal.origin, []).append(proposal)
+    return [_record(rule, made, runs, judge, metric) for rule, made in by_rule.items()]
+
+
+def _record(
+    rule: str, made: Sequence[Proposal], runs: Mapping[str, Run], judge: Judge | None, metric: str | None
+) -> RuleRecord:
+    status = Counter(proposal.status for proposal in made)
+    ran = [proposal for proposal in made if proposal.run is not None]
+    calls: Counter[Call] = Counter()
+    for proposal in ran if judge and metric else ():
         run, base = runs.get(proposal.run or ""), runs.get(proposal.base_run)
         verdict = judge.between(run, base, metric) if judge and run and base and metric else None
-        call = verdict.call if verdict else Call.NOT_ENOUGH
-        records[proposal.origin] = msgspec.structs.replace(
-            record,
-            proposed=record.proposed + 1,
-            approved=record.approved + (proposal.status in APPROVED),
-            rejected=record.rejected + (proposal.status is ProposalStatus.REJECTED),
-            ran=record.ran + (proposal.run is not None),
-            better=record.better + (call is Call.BETTER),
-            worse=record.worse + (call is Call.WORSE),
-            no_difference=record.no_difference + (call is Call.NO_DIFFERENCE),
-        )
-    return list(records.values())
+        if verdict is not None:
+            calls[verdict.call] += 1
+    return RuleRecord(
+        rule=rule,
+        searched=made[0].author.kind is ActorKind.SEARCH,
+        proposed=len(made),
+        approved=sum(status[each] for each in APPROVED),
+        rejected=status[ProposalStatus.REJECTED],
+        ran=len(ran),
+        better=calls[Call.BETTER],
+        worse=calls[Call.WORSE],
+        no_difference=calls[Call.NO_DIFFERENCE],
+    )
 
 
 APPROVED = (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED, ProposalStatus.DONE)

@@ -46,6 +46,7 @@ class ProposalBrowser(LoopScreen):
 
     SCOPE = "proposals"
     TITLE = "proposals"
+    KEPT = True
     CSS_PATH = "proposals.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings("proposals")
 
@@ -121,8 +122,7 @@ class ProposalBrowser(LoopScreen):
         mark = self.console.glyphs.ellipsis
         text = clip(what_next(view, self.console.keys_of, time.time()), pane.size.width - 2, mark)
         row = count_pieces(view, len(self.marked), glyphs=self.console.glyphs)
-        waiting = [*view.pending, *(each for each in view.snapshot.proposals if self._approved(view, each))]
-        if runs := sum(each.trainings for each in waiting if each.for_round):
+        if runs := sum(each.trainings for each in [*view.pending, *view.approved] if each.for_round):
             glyphs = self.console.glyphs
             said = cost(view, runs).replace("×", glyphs.of("×", "x")).replace("≈", glyphs.about)
             if sum(cells(text) for text, _ in row) + cells(f"costs {said}") > pane.size.width:
@@ -130,11 +130,6 @@ class ProposalBrowser(LoopScreen):
             row = [*row, (f"costs {said}", "dim")]
             row = crop(row, 0, pane.size.width, mark)
         pane.show([row, [(f" {text}", "bold" if view.snapshot.waits_for_decision else "dim")]])
-
-    def _approved(self, view: View, proposal: Proposal) -> bool:
-        """Whether it runs in the next round as things stand."""
-        round_ = view.snapshot.round
-        return proposal.status is ProposalStatus.APPROVED and round_ is not None and proposal.round == round_.number
 
     def _paint_detail(self, view: View, *, moved: bool = True) -> None:
         proposal = self.rows.proposal

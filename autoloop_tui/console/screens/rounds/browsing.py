@@ -11,6 +11,7 @@ from typing import ClassVar
 from autoloop.model import Loop, Round, Run, RunState
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.geometry import Size
 
 from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.badges import Badge
@@ -45,6 +46,7 @@ class RoundsBrowser(TableScreen):
 
     SCOPE = "rounds"
     TITLE = "rounds"
+    KEPT = True
     CSS_PATH = "rounds.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings("rounds")
 
@@ -62,7 +64,9 @@ class RoundsBrowser(TableScreen):
         self._others: dict[int, LoopRuns] = {}
         """Loops of the project besides the one that is looked at, as far as they have been read."""
         self._to_load: list[Loop] = []
-        self._shown: list[str] = []
+        self._shown: tuple[Size, int] | None = None
+        """The size of the screen and the width of the table that were laid out last."""
+        self._arranged: View | None = None
         self._painter: RunPainter | None = None
         self._curves = Curves()
         self._places: dict[str, Place] = {}
@@ -83,6 +87,18 @@ class RoundsBrowser(TableScreen):
     # ------------------------------------------------------------------------------------------------------- painting
 
     def show_view(self, view: View) -> None:
+        now = (self.size, self.table.size.width)
+        if self._shown == now and self._arranged is view:  # it was left and looked at again
+            self._refresh_painter()
+            self.table.status = self._status()
+            self.table.repaint()
+            self._paint_preview(view)
+        else:
+            self._shown = now
+            self._show_loops(view)
+
+    def _show_loops(self, view: View) -> None:
+        """All that is known of the loops that are shown, laid out anew."""
         here = LoopRuns.of(view.snapshot)
         loops = [here]
         if self.all_loops:
@@ -107,6 +123,7 @@ class RoundsBrowser(TableScreen):
 
     def _arrange(self, view: View) -> None:
         """Filter and order anew, and show the result."""
+        self._arranged = view
         metric = next(iter(self._metrics), "")
         rows = [row for row in by_config(self.known.rows.values()) if self._matches(row)]
         glyphs = self.console.glyphs
@@ -128,8 +145,8 @@ class RoundsBrowser(TableScreen):
         table = self.table
         painter = self._painter = RunPainter(view.metrics, gone=view.gone, glyphs=glyphs, judge=view.judge)
         painter.winners = self._winners
-        held = {name for row in rows if row.run.summary for name in row.run.summary.metrics}
-        metrics = [each for at, each in enumerate(self._metrics) if at == 0 or each in held]
+        sums = [row.run.summary.metrics for row in rows if row.run.summary]
+        metrics = [each for at, each in enumerate(self._metrics) if at == 0 or any(each in held for held in sums)]
         painter.figures = [Figures.of(each, rows, view.metrics, self._curves.live) for each in metrics]
         self._refresh_painter()
         self._lay_out(view, table, places)
@@ -285,7 +302,7 @@ class RoundsBrowser(TableScreen):
             loop = self._to_load.pop(0)
             parts = store.rounds(loop.id), store.runs(loop.id), store.proposals(loop.id)
             self._others[loop.id] = LoopRuns(loop, *parts)
-        self.show_view(view)
+        self._show_loops(view)
 
     # ------------------------------------------------------------------------------------------- what is pointed at
 

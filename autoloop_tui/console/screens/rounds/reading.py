@@ -52,7 +52,9 @@ class Curves:
     def _reached(self, feed: Feed, view: View, run: Run, columns_of: Callable[[Run], Mapping[str, Series]]) -> bool:
         """Where a run stands and where its base stood then; whether that is new."""
         before = self.live.get(run.id)
-        self.live[run.id] = reached = so_far(columns_of(run), view.metrics)
+        columns = columns_of(run)
+        keys = {name: columns[name] for name in view.metrics.key_metrics if name in columns}  # what has a column
+        self.live[run.id] = reached = so_far(keys, view.metrics)
         if base := view.base_of(run):
             self.live_bases[run.id] = at_the_step_of(reached, columns_of(base), view.metrics)
         self.live_steps[run.id] = feed.step(run)

@@ -146,7 +146,7 @@ class RoundsScreen(RoundsBrowser):
             if self.all_loops:
                 here = self.view.loop.id
                 self._to_load = [loop for loop in self.console.feed.store.loops() if loop.id != here]
-            self.show_view(self.view)
+            self._show_loops(self.view)
         self.equivalent("rounds.loops")
 
     def action_round_chart(self) -> None:

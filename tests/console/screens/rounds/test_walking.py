@@ -15,11 +15,13 @@ from autoloop.model import (
 from autoloop.protocol import Propose, Retry, Variant
 
 from autoloop_tui.console.present.rounds.cells import RunPainter
+from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from autoloop_tui.console.screens.run.screen import RunScreen
 from autoloop_tui.console.widgets.table import Table
+from tests.console.pictures import text
 from tests.console.projects import NOW, RecordedProject, painted
 from tests.console.screens.rounds.driving import family, on_rounds, shown_runs, table_rows
-from tests.console.waiting import settle
+from tests.console.waiting import has_quit, settle
 from tests.support.calls import calls_of
 
 
@@ -198,3 +200,38 @@ def scroll_up(widget: Any) -> Any:
     from textual.events import MouseScrollUp
 
     return MouseScrollUp(widget, 1, 1, 0, -1, 0, False, False, False)
+
+
+async def test_rounds_and_proposals_are_found_as_they_were_left_with_what_is_new_since(project: RecordedProject) -> None:
+    base, failed, *_ = family(project)
+    first = project.proposal(base)
+    second = project.proposal(base)
+
+    async with on_rounds(project) as (pilot, screen):
+        await pilot.press("G", "m")
+        await pilot.press("p")
+        await settle(pilot)
+        proposals = pilot.app.screen
+        assert isinstance(proposals, ProposalsScreen)
+        await pilot.press("G")
+        chosen = proposals.rows.proposal
+        assert chosen is not None
+        await pilot.resize_terminal(160, 50)
+        project.run("act_new", RunState.QUEUED, base=base, round=3)
+        project.proposal(base, reason="a third one")
+        pilot.app.tick()
+        await pilot.press("r")
+        await settle(pilot)
+        assert pilot.app.screen is screen
+        assert screen.table.cursor == failed.id
+        assert any("act_new" in row for row in table_rows(screen))
+        assert max(map(len, painted(screen.query_one(Table)))) > 130
+        await pilot.press("p")
+        await settle(pilot)
+        assert pilot.app.screen is proposals
+        assert proposals.rows.proposal == chosen
+        assert {first.id, second.id} <= {each.id for each in proposals.rows.queue.entries if not isinstance(each, int)}
+        assert "a third one" in text(pilot.app)
+        await pilot.press("q")
+        await pilot.press("q")
+        assert has_quit(pilot.app)
