@@ -37,6 +37,7 @@ SCOPES = {
     "rounds": "Rounds",
     "compare": "Compare",
     "finish": "Finish page",
+    "agents": "Agents",
     "run": "Run",
     "logs": "Logs of all slots",
     "round": "All runs of a round in one chart",
@@ -59,6 +60,8 @@ ACTIONS = (
     Action("app.rounds", "r", "Rounds: every run of every round", "rounds", "autoloop-tui runs"),
     Action("app.compare", "c", "Compare the marked runs", "compare", "autoloop-tui runs --json"),
     Action("app.finish", "W", "Finish page: what the loop has come to", "result", "autoloop-tui status"),
+    Action("app.agents", "at", "Agents: what each person, agent and rule did and spent", "", "autoloop-tui agents"),
+    Action("app.hold-agents", "B", "Hold all agents, or release them", "", "autoloop-tui agents --hold"),
     Action("app.logs", "I", "Logs of all slots as one, in the order of time", "all logs", "autoloop-tui logs"),
     Action("app.help", "question_mark,f1", "Help", "help", "autoloop-tui --help"),
     Action("app.back", "q", "Back; on Slots: quit (the loop continues)", "back"),
@@ -160,6 +163,9 @@ ACTIONS = (
     Action("finish.variant", "v", "A variant of it", "variant", "autoloop-tui propose {run} --changes …"),
     Action("finish.extend", "plus", "Extend it to more steps", "extend", "autoloop-tui extend {run} --steps {steps}"),
     Action("finish.compare", "c", "Compare it with the baseline", "compare", "autoloop-tui runs --json"),
+    # Agents
+    Action("agents.down", "j,down", "Down"),
+    Action("agents.up", "k,up", "Up"),
     # Run
     Action("run.next-part", "tab", "Next part: charts, log, config, launch", "parts"),
     Action("run.charts", "1,m", "Charts", "", "autoloop-tui runs --json"),
@@ -226,7 +232,7 @@ BY_ID = {action.id: action for action in ACTIONS}
 
 CHANGING = frozenset(
     {
-        *("app.pause", "app.engine", "app.stop-loop", "slots.stop", "slots.retry"),
+        *("app.hold-agents", "app.pause", "app.engine", "app.stop-loop", "slots.stop", "slots.retry"),
         *("queue.earlier", "queue.later", "queue.stop"),
         *("proposals.approve", "proposals.approve-marked", "proposals.reject", "proposals.reject-marked"),
         *("proposals.edit", "proposals.edit-all", "proposals.variant", "proposals.duplicate", "proposals.undo"),
@@ -268,6 +274,7 @@ def shown_key(keys: str) -> str:
         "enter": "⏎",
         "exclamation_mark": "!",
         "ampersand": "&",
+        "at": "@",
         "plus": "+",
         "asterisk": "*",
         "left_square_bracket": "[",

@@ -186,8 +186,9 @@ class ConsoleApp(AskingApp):
 
     @property
     def mode(self) -> str:
-        """What is different in this console, for the first line."""
-        return self.readonly
+        """What is different here, for the first line of every screen."""
+        held = self.feed.view is not None and self.feed.view.loop.agents_held is not None
+        return self.glyphs.dot.join(filter(None, [self.readonly, "agents held" if held else ""]))
 
     async def on_hint_bar_chosen(self, event: HintBar.Chosen) -> None:
         target = self if event.action.scope == "app" else self.screen
@@ -239,6 +240,11 @@ class ConsoleApp(AskingApp):
                 self.push_screen(FinishScreen())
         else:
             self.show_message(f"the loop has ended: {self.keys_of('app.finish')} shows what it has come to")
+
+    def action_agents(self) -> None:
+        from autoloop_tui.console.screens.agents.screen import AgentsScreen
+
+        self._switch(AgentsScreen)
 
     def action_logs(self) -> None:
         from autoloop_tui.console.screens.logs.screen import LogsScreen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from autoloop.protocol import Pause, Request, Resume, Stop, verb
+from autoloop.protocol import Agents, Pause, Request, Resume, Stop, verb
 
 from autoloop_tui.console.actions import BY_ID, shown_key
 from autoloop_tui.console.feed import Feed
@@ -89,6 +89,11 @@ class AskingApp(ThemedApp):
         view = self.feed.view
         if view is not None:
             self.ask(Resume() if view.loop.paused else Pause())
+
+    def action_hold_agents(self) -> None:
+        view = self.feed.view
+        if view is not None:
+            self.ask(Agents(held=view.loop.agents_held is None))
 
     def action_stop_loop(self) -> None:
         self.confirm(

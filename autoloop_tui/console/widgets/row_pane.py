@@ -130,3 +130,23 @@ class DrawnPane(RowPane):
 
     def on_resize(self) -> None:
         self.show(self._draw(*self.size))
+
+
+class ScrolledPane(RowPane):
+    """Rows that scroll; shown again when the pane gets another size."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._all: list[list[Piece]] = []
+        self._top = 0
+
+    def show_rows(self, rows: list[list[Piece]]) -> None:
+        self._all = rows
+        self.scroll(0)
+
+    def scroll(self, by: int) -> None:
+        self._top = max(0, min(self._top + by, len(self._all) - self.size.height))
+        self.show(self._all[self._top :])
+
+    def on_resize(self) -> None:
+        self.scroll(0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autoloop.metrics import MetricBook, config_label
-from autoloop.model import ActorKind, Change, Observation, Proposal, ProposalStatus, RuleRecord, Run
+from autoloop.model import ActorKind, Change, Note, Observation, Proposal, ProposalStatus, RuleRecord, Run
 from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import averaged_text
 from autoloop.verdicts import Call, Judge, Results
@@ -16,6 +16,7 @@ from autoloop_tui.console.drawing.cutting import LONG, tail, wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look, number, plain, shown_value
 from autoloop_tui.console.drawing.pieces import Piece, crop
+from autoloop_tui.console.present.notes import note_rows
 from autoloop_tui.console.present.proposals.outcome import result_look
 from autoloop_tui.console.present.proposals.queue import (
     Reached,
@@ -45,6 +46,8 @@ class Facts:
     """Says which config is better; without it no run is called so."""
     results: Results | None = None
     """What became of the proposals."""
+    notes: Sequence[Note] = ()
+    """What people and agents noted on it."""
 
 
 def build(facts: Facts, width: int, *, glyphs: Glyphs) -> Rows:
@@ -52,6 +55,7 @@ def build(facts: Facts, width: int, *, glyphs: Glyphs) -> Rows:
     parts = [
         _what(facts, width, glyphs),
         _changes(facts.proposal, width, glyphs),
+        note_rows(facts.notes, width),
         _why(facts.proposal, width, glyphs),
         _became(facts, width, glyphs),
         _earlier(facts, width, glyphs),

@@ -20,28 +20,7 @@ from autoloop_tui.console.present.slots.best_chart import best_rows
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.proposals.writing import propose_variant
 from autoloop_tui.console.screens.run.extending import extend_run
-from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
-
-
-class Page(RowPane):
-    """Rows that scroll; shown again when the pane gets another size."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._all: list[list[Piece]] = []
-        self._top = 0
-
-    def show_rows(self, rows: list[list[Piece]]) -> None:
-        self._all = rows
-        self.scroll(0)
-
-    def scroll(self, by: int) -> None:
-        self._top = max(0, min(self._top + by, len(self._all) - self.size.height))
-        self.show(self._all[self._top :])
-
-    def on_resize(self) -> None:
-        self.scroll(0)
-
+from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane, ScrolledPane
 
 NO_CHART = 6
 """Rows that the chart needs at least."""
@@ -56,7 +35,7 @@ class FinishScreen(LoopScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("finish")
 
     def body(self) -> ComposeResult:
-        yield Page(id="page")
+        yield ScrolledPane(id="page")
         with Container(id="below"):
             yield DrawnPane(id="rounds")
             yield RowPane(id="changes")
@@ -67,11 +46,11 @@ class FinishScreen(LoopScreen):
     def show_view(self, view: View) -> None:
         host = self.console
         rows = page(host.feed.store, view, self.size.width, key=host.keys_of, glyphs=host.glyphs)
-        self.query_one(Page).show_rows(rows)
+        self.query_one(ScrolledPane).show_rows(rows)
         room = self.size.height - 3
         below = room - len(rows) - 1
         self.query_one("#below").display = below >= NO_CHART and view.outcome is not None
-        self.query_one(Page).styles.height = len(rows) + 1 if below >= NO_CHART else room
+        self.query_one(ScrolledPane).styles.height = len(rows) + 1 if below >= NO_CHART else room
         self.call_after_refresh(self._paint)
 
     def _paint(self) -> None:
@@ -122,10 +101,10 @@ class FinishScreen(LoopScreen):
         return may_propose(self.view, self.console.keys_of) if action == "finish.variant" and self.view else ""
 
     def action_down(self) -> None:
-        self.query_one(Page).scroll(1)
+        self.query_one(ScrolledPane).scroll(1)
 
     def action_up(self) -> None:
-        self.query_one(Page).scroll(-1)
+        self.query_one(ScrolledPane).scroll(-1)
 
     def action_open(self) -> None:
         if (run := self._first()) is not None:

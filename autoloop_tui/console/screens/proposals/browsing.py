@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar
 
-from autoloop.model import Proposal, ProposalStatus, Run
+from autoloop.model import NoteTarget, Proposal, ProposalStatus, Run
 from autoloop.text.plural import plural
 from textual.binding import BindingType
 from textual.containers import Container
@@ -20,6 +20,7 @@ from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.paint import cells, clip
 from autoloop_tui.console.drawing.pieces import crop
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.notes import notes_on
 from autoloop_tui.console.present.proposals.bulk import cost
 from autoloop_tui.console.present.proposals.detail import Facts
 from autoloop_tui.console.present.proposals.edits import edit_lines
@@ -140,7 +141,8 @@ class ProposalBrowser(LoopScreen):
             return
         record = self._records.of(self.console.feed.store, view).get(proposal.origin)
         proposals, judge = view.snapshot.proposals, view.judge
-        detail.show_facts(Facts(proposal, self._runs, proposals, view.metrics, record, judge, view.results))
+        notes = notes_on(view.snapshot.notes, NoteTarget.PROPOSAL, str(proposal.id))
+        detail.show_facts(Facts(proposal, self._runs, proposals, view.metrics, record, judge, view.results, notes))
         charts.show_evidence(proposal, self._runs.get(proposal.base_run), view.metrics)
         self._show_command(proposal, keep=not moved)
 

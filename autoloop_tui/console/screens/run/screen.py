@@ -19,6 +19,7 @@ from autoloop_tui.console.drawing.smoothing import WEIGHT
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.pane_bindings import PANE_KEYS, hint
 from autoloop_tui.console.present.charts.levels import live_levels
+from autoloop_tui.console.present.notes import note_text, notes_of_run
 from autoloop_tui.console.present.proposals.permitted import may_propose
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.run import header as run_header
@@ -93,6 +94,7 @@ class RunScreen(LoopScreen):
             RowPane(id="run-head"),
             RowPane(id="run-gpu"),
             TextPane(id="run-cause"),
+            TextPane(id="run-notes"),
             RowPane(id="run-parts"),
             RunCharts(id="part-charts"),
             LogTail(id="part-log"),
@@ -119,6 +121,8 @@ class RunScreen(LoopScreen):
             head.show([[(f" This loop has no run {plain(self.run_id)}; q goes back.", "slot-warn")]])
             return
         self._paint_cause(view, run)
+        notes = map(note_text, notes_of_run(view.snapshot.notes, run))
+        self.query_one("#run-notes", TextPane).show_text(self.console.glyphs.dot.join(notes), "")
         self._paint_parts()
         self._paint(view, run)
 

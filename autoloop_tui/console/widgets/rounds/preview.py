@@ -13,9 +13,13 @@ from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.drawing.pieces import Piece, heading
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.notes import note_rows, notes_of_run
 from autoloop_tui.console.present.proposals.detail import change_rows
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.row_pane import RowPane
+
+NOTES = 4
+"""Rows of notes at most; the run's own screen has more."""
 
 
 class RunPreview(Container):
@@ -90,6 +94,8 @@ class RunPreview(Container):
         glyphs = pane.glyphs
         title = f"changes from {plain(self._base.name)}" if self._base else "changes"
         rows: list[list[Piece]] = [heading(title, [], width, focused=False, glyphs=glyphs)]
+        notes = notes_of_run(self._view.snapshot.notes, run) if self._view and run else []
+        noted = note_rows(notes, width - 2, most=max(0, min(NOTES, height - 2)))
         if run is None:
             rows = [heading("", [], width, focused=False, glyphs=glyphs)]
         elif not run.changes:
@@ -97,7 +103,8 @@ class RunPreview(Container):
         else:
             changes = change_rows(run.changes, width - 2, glyphs)
             rows += changes
-            if len(rows) > height:
-                left = len(run.changes) - sum(not row[0][0].startswith("    ") for row in changes[: height - 2])
-                rows = [*rows[: height - 1], [(f"  {glyphs.ellipsis} more: enter, then d", "dim")]] if left > 0 else rows
-        pane.show(rows)
+            room = height - len(noted)
+            if len(rows) > room:
+                left = len(run.changes) - sum(not row[0][0].startswith("    ") for row in changes[: room - 2])
+                rows = [*rows[: room - 1], [(f"  {glyphs.ellipsis} more: enter, then d", "dim")]] if left > 0 else rows
+        pane.show([*rows, *noted])

@@ -1,0 +1,1 @@
+"""What each actor has done and spent."""
