@@ -8,6 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
+from autoloop.runners.sweeping import sweep
+
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 if [ -e {folder}/refuses ]; then cat {folder}/refuses >&2; exit 255; fi
@@ -46,3 +48,8 @@ class FarSide:
 
     def mend(self) -> None:
         (self.folder / "refuses").unlink()
+
+    def sweep(self) -> None:
+        """End what a test that failed left there."""
+        for claim in self.home.glob("*/attempts/*/claim"):
+            sweep(claim.parent.name, claim.parent)

@@ -161,8 +161,8 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def apart(self) -> bool:
-        """Whether all its runs are on hosts with folders and environments of their own."""
-        return self.elsewhere and self.slurm is None and not any(host.shared for host in self.hosts)
+        """Whether all its runs are on hosts, which have training environments of their own."""
+        return self.elsewhere and self.slurm is None
 
     @property
     def slots(self) -> list[Slot]:

@@ -44,11 +44,11 @@ def stop_loop(context: Context, execution: Execution, live: LiveProposals, end: 
     context.put_ended(loop_stopped(context.loop, end, context.clock()))
     for active in execution.executing:
         # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
-        execution.stop(active.run.id, live.stopping(active) or _halved(active) or LOOP_STOP, kill=kill)
+        execution.stop(active.run.id, live.stopping(active) or _for_good(active) or LOOP_STOP, kill=kill)
     return f"the loop stops: {end.text}; `autoloop-tui resume` resumes it"
 
 
-def _halved(active: Active) -> StopCause | None:
-    """Why --halve is stopping this attempt, which stays stopped too."""
+def _for_good(active: Active) -> StopCause | None:
+    """Why --halve or a user is stopping this attempt already, which stays stopped too."""
     stop = active.attempt.stop
-    return stop if stop is not None and stop.kind is StopKind.HALVED else None
+    return stop if stop is not None and stop.kind in (StopKind.HALVED, StopKind.USER) else None

@@ -87,6 +87,8 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
                 store.put_loop(loop_stopped(store.loop(loop.id), end, time.time()))
             for attempt in attempts:
                 cause = StopCause(kind=StopKind.USER, text=text) if run is not None else LOOP_STOP
+                if attempt.stop is not None and attempt.stop.kind is StopKind.USER:
+                    cause = attempt.stop  # it is being stopped for good already
                 begun = attempt.started_at or attempt.created_at
                 attempt = msgspec.structs.replace(attempt, started_at=begun)
                 store.put_attempt(attempt_stopping(attempt, cause, kill=kill), loop.id)
