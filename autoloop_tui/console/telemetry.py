@@ -46,19 +46,18 @@ class Sampler:
         loads: dict[str, Load] = {}
         own: set[int] = set()
         seconds: dict[int, tuple[float, float]] = {}
+        there = procfs.processes() if attempts else {}
         for run, attempt in attempts.items():
             handle = attempt.handle or {}
             pid = handle.get("pid")
             if not isinstance(pid, int) or handle.get("pid_ns", 0) not in (0, procfs.pid_namespace()):
                 continue
-            cpu, memory = 0.0, 0
-            try:
-                root = psutil.Process(pid)
-                tree = [root, *root.children(recursive=True)]
-            except psutil.Error:
+            if pid not in there:
                 continue
-            for process in tree:
+            cpu, memory = 0.0, 0
+            for each in (pid, *procfs.descendants({pid}, there)):
                 try:
+                    process = psutil.Process(each)
                     with process.oneshot():
                         used = sum(process.cpu_times()[:2])
                         memory += process.memory_info().rss

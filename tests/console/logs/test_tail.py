@@ -189,6 +189,8 @@ def test_the_last_line_with_something_in_it_is_for_the_card(path: Path, tmp_path
     path.write_bytes(b"x" * 100_000 + b"\r 50%\r 99%")
     assert last_line(path) == " 99%"
     assert last_line(tmp_path / "none") == ""
+    path.write_bytes(b"line\n" * 9000 + b"step 3 " + b"x" * 6000)  # longer than what is read at first
+    assert last_line(path).startswith("step 3 x")
 
 
 def test_a_key_is_asterisks_wherever_a_log_is_shown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,8 @@ class Histories:
         """Runs in the order in which they are read."""
         self._left: list[Run] = []
         """Asked for and not read to their ends."""
+        self._whole: set[tuple[str, int]] = set()
+        """Attempts of ended runs that were read to their ends: nothing comes any more."""
 
     def ask(self, view: View, feed: Feed, slots: Sequence[Slot], first: Run | None) -> None:
         """Read on in all of them, from `first`, unless the same are still being read."""
@@ -49,8 +51,13 @@ class Histories:
         while self._left:
             run = self._left.pop(0)
             before = sum(map(len, feed.known(run).values()))
+            attempt = (run.id, run.attempts)
+            if before and attempt in self._whole:
+                continue
             if sum(map(len, feed.read(run, budget=READ_BYTES).values())) > before:
                 self._left.append(run)  # there may be more
+            elif run.state.ended:
+                self._whole.add(attempt)
             if time.monotonic() > until:
                 return
 
