@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,12 +14,16 @@ from autoloop.store.copying import Copy
 
 from autoloop_tui.console.remote.messages import File, LogEnd, LogPart, Message, Rows
 
+PREFIX = "autoloop-console-"
+"""How the names of mirrors begin, before the number of their process."""
+
 
 class Mirror:
     """Written by the thread of the connection, read by the console as any project is."""
 
     def __init__(self) -> None:
-        self.project = Path(tempfile.mkdtemp(prefix="autoloop-")).resolve()
+        _clear_up()
+        self.project = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")).resolve()
         self._places = Places(self.project)
         self._copy: Copy | None = None
         self.logs: dict[str, LogEnd] = {}
@@ -57,3 +62,17 @@ class Mirror:
         if ".." in place.parts or not place.is_relative_to(self.project):
             raise UserError(f"{path} is no path of a project.")
         return place
+
+
+def _clear_up() -> None:
+    """Delete the mirrors of consoles that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        try:
+            if not pid.isdigit() or folder.lstat().st_uid != os.getuid():
+                continue
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (OSError, OverflowError):
+            continue

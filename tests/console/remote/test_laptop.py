@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -164,6 +167,37 @@ def test_a_host_that_refuses_is_a_sentence(project: RecordedProject, box: Box) -
         link.wait()
     link.close()
     mirror.close()
+
+
+def test_an_engine_is_started_there_or_it_is_said_why_not(project: RecordedProject, box: Box) -> None:
+    project.change_loop(spec=msgspec.structs.replace(project.spec, extra=["--hf_token=${AUTOLOOP_SECRET_HF_TOKEN}"]))
+    link, mirror = connected(project)
+    link.wait()
+    feed = RemoteFeed(link, mirror, None)
+    try:
+        with ThreadPoolExecutor() as threads:
+            asked = threads.submit(feed.wake)
+            eventually(lambda: (feed.poll(), asked.done())[1], "an answer")
+            with pytest.raises(UserError, match="AUTOLOOP_SECRET_HF_TOKEN"):
+                asked.result()
+    finally:
+        feed.close()
+
+
+def test_the_mirror_of_a_console_that_was_killed_is_deleted_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    killed, other = (tmp_path / f"autoloop-console-{pid}-abc" for pid in (ended.pid, os.getpid()))
+    for folder in (killed, other, tmp_path / "autoloop-console-x-y"):
+        (folder / ".autoloop").mkdir(parents=True)
+    mirror = Mirror()
+    assert not killed.exists()
+    assert other.exists()
+    mirror.close()
+    assert {each.name for each in tmp_path.iterdir()} == {other.name, "autoloop-console-x-y"}
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch /tmp/x", "", "a b", "a\n"])
