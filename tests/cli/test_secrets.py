@@ -90,10 +90,10 @@ def test_a_key_that_a_trainer_prints_itself_is_not_shown(project: CommandProject
 
 ALL_KINDS = """
 import os, sys
-print("environment", {name: value for name, value in os.environ.items() if "9z" in value})
+print("environment", {name: value for name, value in os.environ.items() if "9Z" in value})
 print("arguments", sys.argv[5:], "the first is", sys.argv[5].partition("=")[2])
-print("bare", os.environ["MY_TOKEN"], os.environ["DATABASE_PASSWORD"], "and ghp_9zGitHub0123456789abcd")
-raise RuntimeError("login refused: " + os.environ["MY_TOKEN"] + " https://me:url9zsecret@host/x " + str(sys.argv[5:]))
+print("bare", os.environ["MY_TOKEN"], os.environ["DATABASE_PASSWORD"], "and ghp_9ZGitHub0123456789abcd")
+raise RuntimeError("login refused: " + os.environ["MY_TOKEN"] + " https://me:url9Zsecret@host/x " + str(sys.argv[5:]))
 """
 
 PRESET = """
@@ -106,45 +106,45 @@ output_dir = "may-exist"
 config = "{config}"
 output_dir = "{output_dir}"
 [env]
-MY_TOKEN = "preset9ztoken"
+MY_TOKEN = "preset9Ztoken"
 """
 
 
 def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(project: CommandProject) -> None:
-    project.config(password="config9zpassword", hub={"token": "config9ztoken"})
+    project.config(password="config9Zpassword", hub={"token": "config9Ztoken"})
     (project.folder / "kinds.py").write_text(ALL_KINDS)
     (project.folder / "p.toml").write_text(PRESET)
-    env = {"DATABASE_PASSWORD": "environment9z", "WANDB_BASE_URL": "https://u:base9zsecret@wandb.local"}
+    env = {"DATABASE_PASSWORD": "environment9Z", "WANDB_BASE_URL": "https://u:base9Zsecret@wandb.local"}
     launch = ("--cfgs", "base.json", "--preset", "./p.toml", "--train-script", "kinds.py", "--device", "cpu", "--steps", "2")
-    extra = ("--extra", "--hf_token=argument9zone", "--password", "argument9ztwo", "--lr=1e-5")
+    extra = ("--extra", "--hf_token=argument9Zone", "--password", "argument9Ztwo", "--lr=1e-5")
     said = [project.call("run", *launch, *extra, env=env), project.call("run", *launch, "--json", *extra, env=env)]
     assert "hf_token=" in said[0].stdout
-    assert "argument9z" not in said[0].stdout + said[1].stdout
+    assert "argument9Z" not in said[0].stdout + said[1].stdout
     said.append(project.call("run", *launch, "--exec", "--no-ui", *extra, env=env))
     for words in (("status",), ("status", "--json"), ("runs",), ("runs", "--json"), ("logs",), ("report",)):
         said.append(project.call(*words, env=env))
     assert project.call("report", "--html", "page.html", env=env).returncode == 0
     page = (project.folder / "page.html").read_text()
     assert "login refused" in page
-    assert "9z" not in page.replace("the first is argument9zone", "")
+    assert "9Z" not in page.replace("the first is argument9Zone", "")
     attempt = project.attempts()[0]
     log = Path(attempt.directory, "log.txt").read_text()
-    for secret in ("argument9zone", "argument9ztwo", "preset9ztoken", "environment9z", "ghp_9z"):
+    for secret in ("argument9Zone", "argument9Ztwo", "preset9Ztoken", "environment9Z", "ghp_9Z"):
         assert secret in log, f"the trainer got {secret}"
     shown = "".join(each.stdout + each.stderr for each in said)
     assert "1e-5" in shown
     assert "login refused" in shown
     # Whoever did not give the arguments knows them by their names only, so a bare one stays in the raw log.
-    assert "9z" not in shown.replace("the first is argument9zone", "")
+    assert "9Z" not in shown.replace("the first is argument9Zone", "")
     assert "AUTOLOOP_SECRET_HF_TOKEN is not set here: if the run printed that secret of --extra, it is shown" in shown
-    given = {"AUTOLOOP_SECRET_HF_TOKEN": "argument9zone", "AUTOLOOP_SECRET_PASSWORD": "argument9ztwo"}
+    given = {"AUTOLOOP_SECRET_HF_TOKEN": "argument9Zone", "AUTOLOOP_SECRET_PASSWORD": "argument9Ztwo"}
     logs = project.call("logs", env=env | given)
     assert (logs.returncode, logs.stderr) == (0, "")
     assert "the first is ***" in logs.stdout
-    assert "9z" not in logs.stdout
+    assert "9Z" not in logs.stdout
     configs = set((project.folder / ".autoloop/configs").iterdir())
     sources = {project.folder / name for name in ("base.json", "kinds.py", "p.toml")}
-    assert set(holding(project.folder, b"9z")) - sources - configs == {Path(attempt.directory, "log.txt")}
+    assert set(holding(project.folder, b"9Z")) - sources - configs == {Path(attempt.directory, "log.txt")}
     assert configs  # the trainer reads them, so they have to hold what it was given, and the folder is its owner's alone
     assert stat.S_IMODE((project.folder / ".autoloop/configs").stat().st_mode) & 0o077 == 0
     assert "base.json holds a secret (trainer.hub.token, trainer.password)" in said[0].stdout
@@ -152,32 +152,32 @@ def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(proj
 
 def test_an_address_with_a_password_is_not_shown_by_what_looks_at_it(project: CommandProject) -> None:
     project.config()
-    env = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": "https://u:base9zsecret@127.0.0.1:9"}
+    env = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": "https://u:base9Zsecret@127.0.0.1:9"}
     online = ("--wandb-online", "--wandb-entity", "e", "--wandb-project", "p")
     launch = ("--cfgs", "base.json", *LAUNCH, "--device", "cpu", *online)
     said = [project.call("doctor", *launch, env=env), project.call("doctor", "--json", *launch, env=env)]
     said.append(project.call("run", *launch, "--exec", "--no-ui", env=env))
     said.append(project.call("analyze-wandb", "--entity", "e", "--project", "p", "--timeout", "5", env=env))
     assert [each.returncode for each in said] == [1, 1, 1, 2]
-    assert not any("9z" in each.stdout + each.stderr for each in said)
+    assert not any("9Z" in each.stdout + each.stderr for each in said)
 
 
 def test_a_variant_of_a_secret_is_shown_without_it(project: CommandProject) -> None:
     project.config()
-    said = project.call("generate", "--base-cfg", "base.json", "--changes", "hub.token@new=variant9z", "seed=2")
+    said = project.call("generate", "--base-cfg", "base.json", "--changes", "hub.token@new=variant9Z", "seed=2")
     assert said.returncode == 0, said.stderr
     assert "hub.token" in said.stdout
-    assert "9z" not in said.stdout + said.stderr
+    assert "9Z" not in said.stdout + said.stderr
 
 
 def test_a_preset_s_secret_that_is_gone_is_a_sentence_and_not_a_wrong_key(project: CommandProject) -> None:
     project.config(wait=True)
     preset = project.folder / "p.toml"
-    preset.write_text(PRESET.replace("preset9ztoken", "x9z"))
+    preset.write_text(PRESET.replace("preset9Ztoken", "x9Z"))
     launch = ("--cfgs", "base.json", "--preset", "./p.toml", "--train-script", LAUNCH[3], "--device", "cpu", "--steps", "20")
     assert project.call("run", *launch, "--exec", "--detach").returncode == 0
     await_start(project)
-    assert holding(project.folder / ".autoloop", b"x9z") == []
+    assert holding(project.folder / ".autoloop", b"x9Z") == []
     assert project.call("kill").returncode == 0
     project.call("wait")
     preset.unlink()
@@ -188,7 +188,7 @@ def test_a_preset_s_secret_that_is_gone_is_a_sentence_and_not_a_wrong_key(projec
 def test_a_secret_argument_is_asked_for_when_a_loop_goes_on_without_it(project: CommandProject) -> None:
     project.config(wait=True)
     said = project.call(
-        "run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--detach", "--extra", "--hf_token=argument9z"
+        "run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--detach", "--extra", "--hf_token=argument9Z"
     )
     assert said.returncode == 0, said.stderr
     await_start(project)
@@ -198,16 +198,16 @@ def test_a_secret_argument_is_asked_for_when_a_loop_goes_on_without_it(project: 
     assert again.returncode == 2
     assert "set AUTOLOOP_SECRET_HF_TOKEN in the environment" in again.stderr
     project.open_gate()
-    assert project.call("resume", "--no-ui", env={"AUTOLOOP_SECRET_HF_TOKEN": "argument9z"}).returncode == 0
+    assert project.call("resume", "--no-ui", env={"AUTOLOOP_SECRET_HF_TOKEN": "argument9Z"}).returncode == 0
     assert "${AUTOLOOP_SECRET_HF_TOKEN}" in project.attempts()[-1].argv[-1]
 
 
 def test_a_proposal_cannot_carry_a_secret_into_the_store(project: CommandProject) -> None:
     project.config()
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui").returncode == 0
-    said = project.call("propose", "base", "--changes", "hub.token@set=proposed9z")
+    said = project.call("propose", "base", "--changes", "hub.token@set=proposed9Z")
     assert said.returncode == 2
-    assert holding(project.folder / ".autoloop", b"proposed9z") == []
+    assert holding(project.folder / ".autoloop", b"proposed9Z") == []
 
 
 def await_start(project: CommandProject) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from autoloop.hooks import sender as sending
+from autoloop.hooks.calling import Reply
 from autoloop.hooks.health import failing, healths
 from autoloop.hooks.hook import Hook
 from autoloop.hooks.messages import MOST_WAITING, tell
@@ -177,3 +178,27 @@ def test_a_sender_leaves_to_that_of_another_engine(store: Store, receiver: Recei
     send(store, hooks)
     assert states(store) == [DeliveryState.PENDING]
     assert receiver.posted == []
+
+
+def test_few_hooks_are_called_at_one_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    calling, most, lock, all_in = 0, 0, threading.Lock(), threading.Event()
+
+    def call(*_: object) -> Reply:
+        nonlocal calling, most
+        with lock:
+            calling += 1
+            most = max(most, calling)
+            if calling == sending.AT_ONCE:
+                all_in.set()
+        assert all_in.wait(PATIENCE)  # those of the first lot wait for each other
+        time.sleep(0.05)
+        with lock:
+            calling -= 1
+        return Reply(True, "ok")
+
+    monkeypatch.setattr(sending, "call", call)
+    hooks = {f"h{number}": Hook(command="true") for number in range(3 * sending.AT_ONCE)}
+    put(store, hooks, "first", "second")
+    send(store, hooks)
+    assert set(states(store)) == {DeliveryState.DELIVERED}
+    assert most == sending.AT_ONCE

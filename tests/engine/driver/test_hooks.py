@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from autoloop.model import DeliveryState, LoopState
 from autoloop.protocol import Approve
 
 from tests.engine.project import RULES, EngineProject, rows
+from tests.support.processes import await_end
 from tests.support.receiver import Receiver, receiving
 
 
@@ -105,6 +107,18 @@ def test_what_a_killed_engine_left_is_sent_by_the_next(project: EngineProject, r
     project.until(lambda: project.store.deliveries(loop.id)[0].state is DeliveryState.DELIVERED, "it arrives")
     assert len({each.headers["x-autoloop-id"] for each in receiver.posted}) == 1
     assert any(text.startswith("hook phone fails: HTTP 500") for text in project.story(loop))
+    assert project.state(loop).state is LoopState.ACTIVE
+
+
+def test_a_sender_that_is_killed_is_started_again(project: EngineProject, receiver: Receiver) -> None:
+    hook(project, receiver, "later")
+    loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
+    with project.driven(loop):
+        project.until(lambda: project.store.deliveries(loop.id) and project.store.deliveries(loop.id)[0].error, "a failure")
+        (sender,) = project.senders()
+        await_end(sender, "the sender", number=signal.SIGKILL)
+        receiver.well.set()
+        project.until(lambda: project.store.deliveries(loop.id)[0].state is DeliveryState.DELIVERED, "it arrives")
     assert project.state(loop).state is LoopState.ACTIVE
 
 
