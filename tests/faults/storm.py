@@ -29,6 +29,9 @@ from tests.support.senders import person
 from tests.support.waiting import PATIENCE
 from tests.support.witness import truth_is_told
 
+IMPATIENT = (str(Path(__file__).with_name("impatient_engine.py")),)
+"""An engine that waits less long for a Slurm that says nothing."""
+
 Thing = TypeVar("Thing")
 
 

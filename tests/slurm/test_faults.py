@@ -16,7 +16,7 @@ from autoloop.model import Attempt, SlurmSpec
 from autoloop.runners import procfs
 
 from tests.engine.project import EngineProject
-from tests.faults.storm import Blow, Storm, blows
+from tests.faults.storm import IMPATIENT, Blow, Storm, blows
 from tests.slurm.cluster import NODES, Cluster
 
 pytestmark = pytest.mark.slurm
@@ -26,7 +26,7 @@ LOST = 25.0
 
 
 class SlurmStorm(Storm):
-    ENGINE = (str(Path(__file__).with_name("impatient_engine.py")),)
+    ENGINE = IMPATIENT
     KINDS: ClassVar[dict[str, int]] = {
         **Storm.KINDS,
         "supervisor_killed": 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from autoloop.engine.driver import process
 from autoloop.runners.slurm import runner
 
-runner.UNKNOWN, runner.SILENCE = 10.0, 20.0
+runner.UNKNOWN, runner.SILENCE = 3.0, 20.0
 
 if __name__ == "__main__":
     process.main()
