@@ -27,7 +27,7 @@ REMEMBERED = 20_000
 
 NEVER_READ: tuple[tuple[int, int], Any] = ((-1, 0), None)
 
-AT_ONCE = 256
+AT_ONCE = 32
 """Rows taken from SQLite at a time: all bodies of a large loop need not be in memory together."""
 
 T = TypeVar("T")
