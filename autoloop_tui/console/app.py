@@ -42,6 +42,9 @@ HANDS = 2.0
 READERS = ("autoloop.engine.runs.following", "autoloop.engine.planning.frozen", "autoloop.engine.base.output_secrets")
 """What `Feed` imports when histories and logs are read."""
 
+SCREENS = ("autoloop_tui.console.screens.rounds.screen", "autoloop_tui.console.screens.proposals.screen")
+"""What the first look at a screen would wait for."""
+
 LOADING = "load"
 """The group of the worker that imports them."""
 
@@ -97,12 +100,15 @@ class ConsoleApp(AskingApp):
         first.once_painted(self._load_the_rest)
 
     def _load_the_rest(self) -> None:
-        """Load in a thread what reads histories and logs: a key must not wait for it, and the first paint did not."""
+        """Load in a thread what reads histories and logs, then the other screens: a key must not wait for it, and the first
+        paint did not."""
 
         def load() -> None:
             for name in READERS:
                 import_module(name)
             self.call_from_thread(self._complete)
+            for name in SCREENS:
+                import_module(name)
 
         self.run_worker(load, thread=True, group=LOADING)
 
