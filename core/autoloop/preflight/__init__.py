@@ -9,7 +9,6 @@ from autoloop.model import LoopSpec
 from autoloop.preflight import machine
 from autoloop.preflight.config_paths import missing_paths
 from autoloop.preflight.finding import Finding, Level, ok
-from autoloop.preflight.hosts import hosts
 from autoloop.preflight.slurm import slurm
 from autoloop.preflight.trainer import PATIENCE, CandidateConfig, Question, candidate
 from autoloop.preflight.wandb_online import SERVER, wandb
@@ -64,9 +63,15 @@ def examine_machine(spec: LoopSpec, gpus: GpuReport, min_free: int, environment:
     return [
         *machine.gpus(spec, gpus),
         *slurm(spec),
-        *hosts(spec, min_free),
+        *(_hosts(spec, min_free) if spec.hosts else []),
         machine.output_root(spec, min_free),
         *wandb(spec, environment),
         *machine.terminal(environment),
         machine.linger(),
     ]
+
+
+def _hosts(spec: LoopSpec, min_free: int) -> list[Finding]:
+    from autoloop.preflight.hosts import hosts  # here: whoever uses no host loads nothing for them
+
+    return hosts(spec, min_free)

@@ -167,7 +167,7 @@ def edit(command: CommandContext, request: Edit) -> str:
     if request.kill_criterion is not UNSET:
         criterion = checked_criterion(request.kill_criterion, context.store.run(proposal.base_run), context.metrics)
         revised = msgspec.structs.replace(revised, kill_criterion=criterion)
-    if request.reason is not UNSET:
+    if not isinstance(request.reason, msgspec.UnsetType):
         revised = msgspec.structs.replace(revised, reason=request.reason or BY_HAND)
     if request.expect is not UNSET:
         expects = parse_expectation(request.expect, context.metrics) if request.expect else None
