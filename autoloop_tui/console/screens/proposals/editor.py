@@ -3,7 +3,7 @@ What is typed is judged a moment later by the engine's own code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,6 +61,7 @@ class Written:
     edits: list[str]
     reason: str = ""
     expect: str | None = None
+    kill_criterion: str = ""
 
 
 class Verdict(RowPane):
@@ -99,15 +100,20 @@ class EditTable(Standing, ModalScreen[Written | None]):
         book: MetricBook,
         reason: str = "",
         expect: str = "",
+        kill_criterion: str = "",
+        check_criterion: Callable[[str], object],
         new: bool = False,
     ) -> None:
-        """`new`: a proposal is written that there is not yet."""
+        """`check_criterion`: raises UserError for a criterion that cannot be used. `new`: a proposal is written that there
+        is not yet."""
         super().__init__()
         self.what, self.check, self.book, self.new = what, check, book, new
         self.rows = list(rows)
         self.add = Field("+ add path", "a path, or edits as path=value and path@mul=0.5")
         self.why = Field("why", "the reason, kept with the proposal (optional)", reason)
         self.expect = Field("expect", "what it is to do, as eval_l1 lower (optional)", expect)
+        self.kill = Field("kill if", "stop its run when this holds, as eval_l1.last > 0.2 (optional)", kill_criterion)
+        self.check_criterion = check_criterion
         self.at = 0
         self.outcome = CheckedVariant({})
         self.before = self._written()
@@ -121,7 +127,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
 
     @property
     def lines(self) -> list[EditRow | Field]:
-        return [*self.rows, self.add, self.why, self.expect]
+        return [*self.rows, self.add, self.why, self.expect, self.kill]
 
     @property
     def line(self) -> EditRow | Field:
@@ -158,7 +164,8 @@ class EditTable(Standing, ModalScreen[Written | None]):
         return [row_for(each, self.check.config, self.check.suffix) for each in typed]
 
     def _written(self) -> Written:
-        return Written(self.edits(), self.why.text.strip(), self.expect.text.strip() or None)
+        expect = self.expect.text.strip() or None
+        return Written(self.edits(), self.why.text.strip(), expect, self.kill.text.strip())
 
     def on_input_changed(self) -> None:
         text = self.query_one(Input).value
@@ -195,6 +202,11 @@ class EditTable(Standing, ModalScreen[Written | None]):
         if line is self.expect and line.text.strip():
             try:
                 parse_expectation(line.text, self.book)
+            except UserError as error:
+                return str(error)
+        if line is self.kill:
+            try:
+                self.check_criterion(line.text)
             except UserError as error:
                 return str(error)
         if line is self.add and line.text.strip() and not self._new_rows():

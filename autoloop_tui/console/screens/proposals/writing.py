@@ -6,8 +6,10 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from autoloop.engine.rounds.kill_criteria import checked_criterion
 from autoloop.metrics.expectations import expectation_text
 from autoloop.model import Proposal, Run, UserError
 from autoloop.protocol import Edit, Propose, Variant
@@ -39,7 +41,8 @@ def propose_variant(host: ConsoleHost, base: Run, like: Proposal | None = None) 
 
     def written(answer: Written | None) -> None:
         if answer is not None:
-            variant = Variant(edits=answer.edits, reason=answer.reason, expect=answer.expect)
+            criterion = answer.kill_criterion
+            variant = Variant(edits=answer.edits, reason=answer.reason, expect=answer.expect, kill_criterion=criterion)
             host.ask(Propose(run=base.id, variants=[variant]))
 
     dialog = EditTable(
@@ -49,6 +52,8 @@ def propose_variant(host: ConsoleHost, base: Run, like: Proposal | None = None) 
         book=view.metrics,
         reason=plain(like.reason) if like else "",
         expect=_expected(like, view) if like else "",
+        kill_criterion=plain(like.kill_criterion or "") if like else "",
+        check_criterion=partial(checked_criterion, base=base, metrics=view.metrics),
         new=True,
     )
     host.push_screen(dialog, written)
@@ -86,6 +91,8 @@ def edit_values(host: ConsoleHost, proposal: Proposal, base: Run) -> None:
         book=view.metrics,
         reason=plain(proposal.reason),
         expect=_expected(proposal, view),
+        kill_criterion=plain(proposal.kill_criterion or ""),
+        check_criterion=partial(checked_criterion, base=base, metrics=view.metrics),
     )
 
     def written(answer: Written | None) -> None:
@@ -99,6 +106,7 @@ def edit_values(host: ConsoleHost, proposal: Proposal, base: Run) -> None:
                 edits=answer.edits,
                 reason=answer.reason if answer.reason != was.reason else UNSET,
                 expect=(answer.expect or "") if answer.expect != was.expect else UNSET,
+                kill_criterion=answer.kill_criterion if answer.kill_criterion != was.kill_criterion else UNSET,
             )
         )
 

@@ -222,9 +222,14 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Reco
         await settle(pilot)
         assert '"l1_loss down" is no expectation' in verdict(app)
         await type_over(pilot, app, "l1_loss lower")
+        await pilot.press("enter", *"l1_loss.last >")
+        dialog.verdict()
+        await settle(pilot)
+        assert "The kill criterion cannot be used: " in verdict(app)
+        await type_over(pilot, app, "steps > 500")
         await pilot.press("enter")
         await settle(pilot)
-        variant = Variant(edits=["batch_size@set=24"], reason="bigger", expect="l1_loss lower")
+        variant = Variant(edits=["batch_size@set=24"], reason="bigger", expect="l1_loss lower", kill_criterion="steps > 500")
         assert project.commands() == [Propose(run="run00002", variants=[variant])]
 
 
