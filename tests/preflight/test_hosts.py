@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from autoloop.model import HostSpec, LoopSpec
 from autoloop.preflight.hosts import hosts
+from autoloop.settings import load_settings
 
 from tests.runners.far_side import FarSide
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hosts"
 
 
 @pytest.fixture
@@ -20,8 +23,15 @@ def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FarSide:
     return side
 
 
-def spec(project: Path, *, folder: str | None = None, python: str = sys.executable, shared: bool = False) -> LoopSpec:
-    host = HostSpec(name="box", gpus=[0], python=python, folder=folder, shared=shared)
+def spec(
+    project: Path,
+    *,
+    host: HostSpec | None = None,
+    folder: str | None = None,
+    python: str = sys.executable,
+    shared: bool = False,
+) -> LoopSpec:
+    host = host or HostSpec(name="box", gpus=[0], python=python, folder=folder, shared=shared)
     return LoopSpec(configs=[], cwd=str(project), output_root=str(project / "outputs"), device="cuda", hosts=[host])
 
 
@@ -47,6 +57,21 @@ def test_one_that_cannot_be_used(side: FarSide, tmp_path: Path) -> None:
     side.cut("Permission denied (publickey).")
     (found,) = hosts(spec(tmp_path, shared=True), 0)
     assert "refuses your key" in found.text
+
+
+def test_data_that_is_not_where_it_should_be(side: FarSide, tmp_path: Path) -> None:
+    (side.home / "pusht").mkdir()
+    host = HostSpec(name="box", gpus=[0], python=sys.executable, data={"data/a": "~/pusht", "data/b": "/no/data"})
+    found = [each for each in hosts(spec(tmp_path, host=host), 0) if each.subject == "box data"]
+    assert [each.text for each in found] == ["/no/data is not there, which [[host]] gives for data/b"]
+
+
+def test_the_example_is_two_hosts() -> None:
+    given = load_settings(EXAMPLE).host
+    assert [(host.name, host.destination, len(host.gpus)) for host in given] == [
+        ("box1", "box1", 2),
+        ("box2", "ann@10.0.0.12", 4),
+    ]
 
 
 def test_a_loop_without_hosts_asks_nobody(side: FarSide, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def _host(host: HostSpec, spec: LoopSpec, min_free: int) -> list[Finding]:
         return [reached, error(host.name, f"then it stopped answering: {problem}", "try again")]
     finally:
         connection.close()
-    return [reached, _clock(host, -connection.skew), folder, *gpus]
+    return [reached, _clock(host, -connection.skew), *folder, *gpus]
 
 
 def _clock(host: HostSpec, apart: float) -> Finding:
@@ -68,19 +68,27 @@ def _clock(host: HostSpec, apart: float) -> Finding:
     return warning(f"{host.name} clock", text, "set it on the host, as with: timedatectl set-ntp true")
 
 
-def _folder(host: HostSpec, folder: str, connection: Connection, min_free: int) -> Finding:
-    """Made if it is not there, so that it is known to be possible."""
+def _folder(host: HostSpec, folder: str, connection: Connection, min_free: int) -> list[Finding]:
+    """With the data that is to be there. Made if it is not there, so that it is known to be possible."""
     subject = f"{host.name} folder"
     try:
-        answer = connection.ask("settle", {"folder": folder, "make": not host.shared})
+        answer = connection.ask("settle", {"folder": folder, "make": not host.shared, "look": list(host.data.values())})
     except RefusedError as problem:
         advice = "choose another with folder in [[host]], or free some space"
-        return error(subject, f"{folder} cannot be used: {problem}", advice)
+        return [error(subject, f"{folder} cannot be used: {problem}", advice)]
     if answer.get("missing"):
         text = f"there is no {answer['folder']} there, which [[host]] says is shared"
-        return error(subject, text, "set folder in [[host]] to where that machine has it, or leave shared out")
-    free = int(answer["free"])
-    text = f"{answer['folder']}, {free / GIB:.1f} GiB free"
+        return [error(subject, text, "set folder in [[host]] to where that machine has it, or leave shared out")]
+    absent = [
+        error(f"{host.name} data", f"{there} is not there, which [[host]] gives for {here}", "correct data in [[host]]")
+        for here, there in host.data.items()
+        if there in answer["absent"]
+    ]
+    return [_space(subject, str(answer["folder"]), int(answer["free"]), min_free), *absent]
+
+
+def _space(subject: str, folder: str, free: int, min_free: int) -> Finding:
+    text = f"{folder}, {free / GIB:.1f} GiB free"
     if free < min_free:
         return error(subject, text, f"less than min_free_gb ({min_free / 1e9:g} GB): free some space there")
     if free < LITTLE_ROOM:

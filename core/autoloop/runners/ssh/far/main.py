@@ -83,7 +83,8 @@ class Program:
                 pass
 
     def settle(self, given: Given, _: bytes) -> Answer:
-        """Make the folders that all else lies in, and the supervisor's modules; how it stands there."""
+        """Make the folders that all else lies in, and the supervisor's modules; how it stands there, and which of the paths
+        `look` are absent."""
         folder = os.path.abspath(os.path.expanduser(str(given["folder"])))
         if given["make"]:
             for name in ("outputs", "attempts", "code", "configs"):
@@ -97,12 +98,15 @@ class Program:
             for name in ("supervisor", "procfs", "records", "bounded_log"):
                 with open(f"{fresh}/{name}.py", "w", encoding="utf-8") as file:
                     file.write(self.sources[f"autoloop.runners.{name}"])
+            _keep(fresh)
             try:
                 os.rename(fresh, modules)
             except OSError:  # another engine was faster
                 shutil.rmtree(fresh, ignore_errors=True)
         self.supervisor = f"{modules}/supervisor.py"
-        return {"folder": folder, "free": shutil.disk_usage(folder).free}, b""
+        wanted = [str(each) for each in given.get("look", [])]  # type: ignore[attr-defined]
+        absent = [each for each in wanted if not os.path.exists(os.path.expanduser(each))]
+        return {"folder": folder, "free": shutil.disk_usage(folder).free, "absent": absent}, b""
 
     def put(self, given: Given, payload: bytes) -> Answer:
         """A piece of the archive `path`, or with `unpack` its end: the folder `path` is there, whole, or not at all.
@@ -132,6 +136,7 @@ class Program:
         with tarfile.open(part) as archive:
             for member in archive:
                 archive.extract(member, fresh)
+        _keep(fresh)
         os.rename(fresh, path)
         os.unlink(part)
         return {"there": True}, b""
@@ -240,6 +245,18 @@ def _write(path: str, data: bytes) -> None:
     with open(fresh, "wb") as file:
         file.write(data)
     os.rename(fresh, path)
+
+
+def _keep(folder: str) -> None:
+    """See to it that its files outlast a loss of power: once it has its final name, nobody looks at what they hold."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if not os.path.islink(path := os.path.join(parent, name)):
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
 
 
 def _link(path: str, target: str) -> None:
