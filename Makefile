@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh check bench bench-judgement clean
+.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp check bench bench-judgement clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -40,6 +40,12 @@ test-slurm: $(STAMP)
 # (apt-get install --no-install-recommends openssh-server openssh-client), unshare and mount.
 test-ssh: $(STAMP)
 	$(BIN)/python -m pytest -m ssh -rs tests/ssh tests/console/remote
+
+# Agents: three rounds driven by the SDK's client and by a script, with a person in the console (needs tmux), counted in calls
+# and in tokens of o200k_base, which bpe-openai carries; and 10 000 calls that nobody should make.
+test-mcp: $(STAMP)
+	$(BIN)/python -m pip install -q -c constraints.txt bpe-openai
+	$(BIN)/python -m pytest -m mcp -rs -s tests/agents
 
 check: $(STAMP)
 	$(BIN)/ruff check .

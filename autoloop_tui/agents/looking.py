@@ -18,7 +18,7 @@ from autoloop_tui import client
 from autoloop_tui.agents.answers import Changed, Happened, Noted, Offer, Row, Rows, Standing, Until, Waits
 from autoloop_tui.agents.quoting import NAME, figure, quoted
 
-MOST_RUNS, MOST_PROPOSALS, MOST_EVENTS, MOST_NOTES = 40, 12, 10, 6
+MOST_RUNS, MOST_PROPOSALS, MOST_EVENTS, MOST_NOTES = 40, 12, 6, 6
 EVENT = 120
 """Characters of an event."""
 

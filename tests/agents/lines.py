@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from tests.cli.project import environment
+from tests.support.waiting import PATIENCE
 
-HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "script", "version": "1"}}
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}}
 
 
 class Lines:
@@ -19,9 +23,20 @@ class Lines:
     def __init__(self, folder: Path, name: str = "script") -> None:
         words = [sys.executable, "-m", "autoloop_tui", "mcp"]
         self.process = subprocess.Popen(
-            words, cwd=folder, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            words,
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
         )
-        self._number = 0
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._into, self._out = self.process.stdin.fileno(), self.process.stdout.fileno()
+        os.set_blocking(self._into, False)
+        self._number, self._read = 0, b""
+        self._answers: dict[int, dict[str, Any]] = {}
         self.ask("initialize", {**HELLO, "clientInfo": {"name": name, "version": "1"}})
         self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
@@ -39,26 +54,44 @@ class Lines:
         return self._number
 
     def answer(self, number: int) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        while True:
-            line = self.process.stdout.readline()
-            assert line, "the server has ended"
-            said: dict[str, Any] = json.loads(line)
-            if said.get("id") == number:
-                return said
+        while number not in self._answers:
+            self._exchange(b"")
+        return self._answers.pop(number)
 
     def send(self, message: object) -> None:
         self.write(json.dumps(message).encode() + b"\n")
 
     def write(self, raw: bytes) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(raw)
-        self.process.stdin.flush()
+        while raw:
+            raw = self._exchange(raw)
+
+    def _exchange(self, raw: bytes) -> bytes:
+        """Write what fits and read what is there, so that neither side waits for the other; what is left to write."""
+        readable, writable, _ = select.select([self._out], [self._into] if raw else [], [], PATIENCE)
+        assert readable or writable, "the server says nothing and reads nothing"
+        if readable:
+            piece = os.read(self._out, 1 << 20)
+            assert piece, "the server has ended"
+            *lines, self._read = (self._read + piece).split(b"\n")
+            for line in filter(None, lines):
+                said = json.loads(line)
+                if isinstance(said.get("id"), int):
+                    self._answers[said["id"]] = said
+        return raw[os.write(self._into, raw[: 1 << 16]) :] if writable else raw
+
+    def bite(self, size: int) -> None:
+        """Read a few bytes of whatever comes next, and no more."""
+        deadline = time.monotonic() + PATIENCE
+        while size > 0 and time.monotonic() < deadline:
+            size -= len(os.read(self._out, size)) or size
 
     def kill(self) -> None:
         """As a client that dies: nobody reads an answer that is under way."""
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            stream.close()
 
     def __enter__(self) -> Lines:
         return self

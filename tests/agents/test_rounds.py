@@ -100,9 +100,8 @@ def drive(project: CommandProject, tmux: Tmux, ledger: Ledger, call: Call, agent
         print(f"round {number}: {len(rows)} runs, {calls} calls, {cost} tokens: {ledger.calls[begin:]}")
         assert not changed["timed_out"]
         assert all(row["state"] == "finished" for row in rows)
-        if len(rows) == RUNS:
-            assert calls <= BUDGET_CALLS
-            assert cost <= BUDGET_TOKENS
+        assert calls <= BUDGET_CALLS
+        assert cost <= BUDGET_TOKENS * len(rows) / RUNS
         if last:
             assert standing["state"] == "finished"
             break
