@@ -53,6 +53,19 @@ SCOPES = {
     "welcome": "Welcome",
 }
 
+
+def _walks(scope: str, down: str, up: str) -> list[Action]:
+    """Those that walk through a list."""
+    return [
+        Action(f"{scope}.down", "j,down", down),
+        Action(f"{scope}.up", "k,up", up),
+        Action(f"{scope}.first", "g,home", "First"),
+        Action(f"{scope}.last", "G,end", "Last"),
+        Action(f"{scope}.page-down", "ctrl+d,pagedown", "Half a page down"),
+        Action(f"{scope}.page-up", "ctrl+u,pageup", "Half a page up"),
+    ]
+
+
 ACTIONS = (
     # Everywhere
     Action("app.slots", "s", "Slots: what is running", "slots", "autoloop-tui status"),
@@ -78,12 +91,7 @@ ACTIONS = (
     Action("app.engine", "R", "Restart the engine of a stopped or orphaned loop", "restart", "autoloop-tui resume"),
     Action("app.stop-loop", "Q", "Stop the whole loop (asks)", "", "autoloop-tui stop"),
     # Slots
-    Action("slots.down", "j,down", "Next slot"),
-    Action("slots.up", "k,up", "Previous slot"),
-    Action("slots.first", "g,home", "First"),
-    Action("slots.last", "G,end", "Last"),
-    Action("slots.page-down", "ctrl+d,pagedown", "Half a page down"),
-    Action("slots.page-up", "ctrl+u,pageup", "Half a page up"),
+    *_walks("slots", "Next slot", "Previous slot"),
     Action("slots.open", "enter", "Open the run", "open", "autoloop-tui logs {run}"),
     Action("slots.log", "L", "Show the log", "log", "autoloop-tui logs -f {run}"),
     Action("slots.charts", "m", "Show the charts", "charts", "autoloop-tui runs --json"),
@@ -96,12 +104,7 @@ ACTIONS = (
     Action("slots.retry", "t", "Retry a failed run", "retry", "autoloop-tui retry {run}"),
     Action("slots.queue", "e", "Reorder the queue", "queue", "autoloop-tui move {run}"),
     # Proposals
-    Action("proposals.down", "j,down", "Next proposal"),
-    Action("proposals.up", "k,up", "Previous proposal"),
-    Action("proposals.first", "g,home", "First"),
-    Action("proposals.last", "G,end", "Last"),
-    Action("proposals.page-down", "ctrl+d,pagedown", "Half a page down"),
-    Action("proposals.page-up", "ctrl+u,pageup", "Half a page up"),
+    *_walks("proposals", "Next proposal", "Previous proposal"),
     Action("proposals.approve", "a", "Approve", "approve", "autoloop-tui approve {proposal}"),
     Action("proposals.reject", "x", "Reject, with a reason", "reject", "autoloop-tui reject {proposal} --reason '…'"),
     Action("proposals.edit", "e", "Edit a value in place", "edit", "autoloop-tui edit {proposal} --changes {edits}"),
@@ -122,12 +125,7 @@ ACTIONS = (
     Action("proposals.clear", "U", "Clear the marks"),
     Action("proposals.log-y", "Y", "Logarithmic value axis on or off"),
     # Rounds
-    Action("rounds.down", "j,down", "Next run"),
-    Action("rounds.up", "k,up", "Previous run"),
-    Action("rounds.first", "g,home", "First"),
-    Action("rounds.last", "G,end", "Last"),
-    Action("rounds.page-down", "ctrl+d,pagedown", "Half a page down"),
-    Action("rounds.page-up", "ctrl+u,pageup", "Half a page up"),
+    *_walks("rounds", "Next run", "Previous run"),
     Action("rounds.left", "h,left", "Previous metrics"),
     Action("rounds.right", "l,right", "Next metrics"),
     Action("rounds.open", "enter", "Open the run", "open", "autoloop-tui logs {run}"),
@@ -143,12 +141,7 @@ ACTIONS = (
     Action("rounds.retry", "t", "Retry a failed run", "retry", "autoloop-tui retry {run}"),
     Action("rounds.variant", "v", "Propose a variant of the run", "variant", "autoloop-tui propose {run} --changes …"),
     # Compare
-    Action("compare.down", "j,down", "Down"),
-    Action("compare.up", "k,up", "Up"),
-    Action("compare.first", "g,home", "First"),
-    Action("compare.last", "G,end", "Last"),
-    Action("compare.page-down", "ctrl+d,pagedown", "Half a page down"),
-    Action("compare.page-up", "ctrl+u,pageup", "Half a page up"),
+    *_walks("compare", "Down", "Up"),
     Action("compare.next-part", "tab", "Next part: parameters, metrics, chart", "parts"),
     Action("compare.left", "h,left", "Previous metric"),
     Action("compare.right", "l,right", "Next metric"),
@@ -194,12 +187,7 @@ ACTIONS = (
     Action("queue.later", "greater_than_sign", "Move the run down", "", "autoloop-tui move {run}"),
     Action("queue.stop", "x", "Take the run out (asks)", "", "autoloop-tui stop {run}"),
     Action("queue.back", "q,escape", "Back"),
-    Action("pick.down", "j,down", "Next run"),
-    Action("pick.up", "k,up", "Previous run"),
-    Action("pick.first", "g,home", "First"),
-    Action("pick.last", "G,end", "Last"),
-    Action("pick.page-down", "ctrl+d,pagedown", "Half a page down"),
-    Action("pick.page-up", "ctrl+u,pageup", "Half a page up"),
+    *_walks("pick", "Next run", "Previous run"),
     Action("pick.open", "enter", "Take this run"),
     Action("pick.back", "q,escape,ctrl+c", "Back"),
     Action("question.yes", "y", "Yes"),

@@ -31,8 +31,8 @@ from autoloop_tui.console.screens.welcome import WelcomeApp
 from docs.make_pictures import local_fonts, size
 from tests.console.pictures import text
 from tests.console.running import Size, at_each
-from tests.console.states import DRIVEN, STATES, Night, relative, sample
-from tests.console.still_loop import settle, stand_still
+from tests.console.states import DRIVEN, STATES, Night, sample
+from tests.console.still_loop import relative, settle, stand_still
 
 SIZES: list[Size] = [(80, 24), (120, 40), (160, 45), (200, 50)]
 THEMES = ["dark", "light"]

@@ -157,18 +157,6 @@ class Night(RecordedProject):
         return run
 
 
-def relative(project: RecordedProject) -> None:
-    """The folder of a test has another name each time; pictures must not show it."""
-    here = f"{project.folder.resolve()}/"
-    for run in project.store.runs(project.loop.id):
-        path = run.config_path.removeprefix(here)
-        project.store.put_run(msgspec.structs.replace(run, config_path=path))
-        for attempt in project.store.attempts(run.id):
-            directory, argv = attempt.directory.removeprefix(here), [word.removeprefix(here) for word in attempt.argv]
-            changed = msgspec.structs.replace(attempt, directory=directory, argv=argv)
-            project.store.put_attempt(changed, project.loop.id)
-
-
 def running(folder: Path) -> Night:
     """Round 2 of 3 trains on every GPU, and two more configs wait."""
     night = Night(folder)

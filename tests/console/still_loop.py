@@ -164,7 +164,7 @@ def loop(*, deciding: bool = False) -> RecordedProject:
                 **more,
             )
         project.run("act_base_r2_1", RunState.QUEUED, config=config(tau_src=0.5), base=base, round=2)
-    move_to_relative_paths(project)
+    relative(project)
     return project
 
 
@@ -211,9 +211,9 @@ def propose(project: RecordedProject, base: Run) -> None:
         project.proposal(base, [f"{c.path}={c.after}" for c in changes], changes=changes, **more)
 
 
-def move_to_relative_paths(project: RecordedProject) -> None:
+def relative(project: RecordedProject) -> None:
     """The folder of a test has another name each time; pictures must not show it."""
-    here = f"{Path.cwd()}/"
+    here = f"{project.folder.resolve()}/"
     for run in project.store.runs(project.loop.id):
         path = run.config_path.removeprefix(here)
         project.store.put_run(msgspec.structs.replace(run, config_path=path))

@@ -15,7 +15,8 @@ from autoloop.protocol import Kill, Retry, Stop
 from autoloop_tui.console.actions import of_scope
 from autoloop_tui.console.drawing.paint import sparkline
 from autoloop_tui.console.screens.dialogs import Confirm
-from autoloop_tui.console.screens.run.screen import PARTS, SLOW, RunScreen
+from autoloop_tui.console.screens.run.browsing import PARTS, SLOW
+from autoloop_tui.console.screens.run.screen import RunScreen
 from tests.console.projects import RecordedProject, painted
 from tests.console.running import at_each
 from tests.console.screens.run.driving import SIZES, drive, press, seen
