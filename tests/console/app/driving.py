@@ -25,7 +25,8 @@ async def drive(
 
 
 def top(app: App[Any]) -> str:
-    return "\n".join(painted(app.screen.query_one("#top")))
+    """Empty on a screen that was pushed just now."""
+    return "\n".join(row for pane in app.screen.query("#top") for row in painted(pane))
 
 
 def hints(app: App[Any]) -> str:
