@@ -19,7 +19,7 @@ from autoloop.model import HostSpec
 from autoloop.runners.ssh import bundle, words
 
 SSH = (
-    *("ssh", "-T", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"),
+    *("ssh", "-T", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10"),
     *("-o", "ServerAliveCountMax=3", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"),
 )
 MARK = b"AUTOLOOP-FAR "
