@@ -198,7 +198,9 @@ def judge_taken(taken: Taken) -> tuple[RunState, Cause]:
         TakenKind.MEMORY: "ask for more memory, or lower num_workers or batch_size",
         TakenKind.TIME_LIMIT: "raise the time limit; a trainer whose preset has [resume] continues from its checkpoint",
     }
-    cause = Cause(id=taken.kind.value.replace(" ", "-"), text=taken.text, advice=advice.get(taken.kind, ""))
+    passes = taken.kind in (TakenKind.NODE_LOST, TakenKind.PREEMPTED)
+    name = taken.kind.value.replace(" ", "-")
+    cause = Cause(id=name, text=taken.text, advice=advice.get(taken.kind, ""), retry=passes)
     return failed.get(taken.kind, RunState.STOPPED), cause
 
 
