@@ -185,6 +185,34 @@ def test_a_job_that_slurm_forgets_while_it_waits_is_given_up(
     assert not runner.any_left()
 
 
+def test_a_job_that_begins_before_sbatch_answers_does_not_wait_again(slurm: Path, tmp_path: Path) -> None:
+    command(slurm, "sbatch", f"touch {slurm}/asked; until test -e {slurm}/go; do sleep 0.05; done; echo 7")
+    command(slurm, "squeue", f"touch {slurm}/asked_again; echo '7|RUNNING|None|n1|1|gpu|autoloop-abc-1'")
+    runner = SlurmRunner(SlurmSpec(poll=1.0))
+    directory = tmp_path / "a b"
+    attempt = Attempt(
+        id="abc-1", run="abc", number=1, slot=0, output_dir=str(tmp_path), directory=str(directory), created_at=0.0
+    )
+    told: list[News] = []
+
+    def heard(kind: type) -> bool:
+        told.extend(runner.news())
+        return any(isinstance(news, kind) for _, news in told)
+
+    try:
+        runner.submit(attempt, spec(tmp_path), dict(os.environ))
+        eventually((slurm / "asked").exists, "the submission")
+        records.claim(str(directory), {"pid": 1, "host": "n1"})
+        eventually(lambda: heard(Runs), "the start")
+        (slurm / "go").touch()
+        eventually((slurm / "asked_again").exists, "the question")
+        write_atomically(directory / "exit.json", '{"attempt_id": "abc-1", "code": 0, "ended_at": 1.0}')
+        eventually(lambda: heard(Ended), "the end")
+    finally:
+        runner.close()
+    assert not any(isinstance(each, Waits) for _, each in told)
+
+
 def test_an_end_is_seen_while_a_command_of_slurm_does_not_answer(
     slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,15 +20,7 @@ from autoloop.runners import local, records
 from autoloop.runners.background import Background
 from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits, write_spec
 from autoloop.runners.slurm import script, words
-from autoloop.runners.slurm.case import (
-    Case,
-    by_others,
-    end_unbegun,
-    explained,
-    forgotten,
-    read_json,
-    was_requeued,
-)
+from autoloop.runners.slurm.case import Case, by_others, end_unbegun, explained, forgotten, read_json, was_requeued
 from autoloop.runners.slurm.commands import Job, SlurmError, call, sacct, scancel, squeue
 
 LOG = logging.getLogger(__name__)
@@ -173,11 +165,8 @@ class SlurmRunner:
         spec, env = case.submission
         case.submission = None
         try:
-            told = call(
-                [*script.arguments(spec, self.spec, self.gres), str(spec.directory / script.SCRIPT)],
-                env,
-                meanwhile=self._look_on,
-            )
+            command = [*script.arguments(spec, self.spec, self.gres), str(spec.directory / script.SCRIPT)]
+            told = call(command, env, meanwhile=self._look_on)
         except SlurmError as error:
             if error.silent:  # it may have taken it: that is seen when it answers
                 self._silent(error)
@@ -190,7 +179,8 @@ class SlurmRunner:
         else:
             number, _, cluster = told.strip().partition(";")
             self._handed(case, number, cluster)
-            self._tell(case, Waits("Slurm: it was submitted"))
+            if not case.begun:  # before sbatch had answered
+                self._tell(case, Waits("Slurm: it was submitted"))
             self._ask_soon(2.0)
         case.since = time.monotonic()
 
