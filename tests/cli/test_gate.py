@@ -43,6 +43,10 @@ def test_an_agent_plans_and_starts_what_the_settings_open_to_it(project: Command
     assert "All agents are held in loop_" in project.call("note", "loop", "hello", env=AGENT).stderr
     assert "All agents are held in loop_" in project.call("agents", "--release", env=AGENT).stderr
     assert "All agents are held in loop_" in project.call(*words, "--seeds", "2", "--exec", env=AGENT).stderr
+    assert "`free` needs a person" in project.call("disk", "--empty", env=AGENT).stderr
+    opened = (project.folder / "autoloop.toml").read_text().replace('"start"', '"start", "free"')
+    project.write("autoloop.toml", opened)
+    assert "All agents are held in loop_" in project.call("disk", "--empty", env=AGENT).stderr
     told = json.loads(project.call("agents", "--json").stdout)
     assert told["held"]["by"] == project.call("agents").stdout.split("(by ")[1].split(",")[0]
     assert told["actors"][0]["actor"] == "script"

@@ -63,12 +63,12 @@ def disk(
         raise UserError("--free (with or without --exec), --undo and --empty are three actions; choose one.")
     project = Path.cwd()
     settings = load_settings(project)
-    if exec_ or empty:
-        check_freeing(settings.agents, whoami.this_process())
     for folder in outside or []:
         if not folder.is_dir():
             raise UserError(f"There is no folder {folder}; --outside names one in which runs have written.")
     with Store.open(project) as store:
+        if exec_ or empty:
+            check_freeing(settings.agents, whoami.this_process(), store.loops())
         trash = Trash(store.places.home)
         if undo:
             return _undo(trash, json)

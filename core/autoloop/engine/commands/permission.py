@@ -37,11 +37,7 @@ def check(store: Store, loop: Loop, grant: Grant | None, sender: Sender, request
     """UserError where the sender may not ask for this, with what to do."""
     if grant is None or isinstance(request, Pause) or (isinstance(request, Hold | Agents) and request.held):
         return
-    if loop.agents_held is not None:
-        raise UserError(
-            f"All agents are held in {loop.name} ({loop.agents_held.words}): look, and ask for nothing until a person "
-            "releases them (`autoloop-tui agents --release`)."
-        )
+    _check_not_held([loop])
     if isinstance(request, Propose | Note):
         return
     if isinstance(request, Reject) and all(_is_own(store.proposal(each), loop, sender) for each in request.proposals):
@@ -62,11 +58,23 @@ def check(store: Store, loop: Loop, grant: Grant | None, sender: Sender, request
         check_budget(store, loop, grant, name, 1, now)
 
 
-def check_freeing(agents: Mapping[str, Grant], sender: Sender) -> None:
-    """UserError where the sender may not move or delete what runs have written."""
+def _check_not_held(loops: Sequence[Loop]) -> None:
+    for loop in loops:
+        if loop.agents_held is not None:
+            raise UserError(
+                f"All agents are held in {loop.name} ({loop.agents_held.words}): look, and ask for nothing until a person "
+                "releases them (`autoloop-tui agents --release`)."
+            )
+
+
+def check_freeing(agents: Mapping[str, Grant], sender: Sender, loops: Sequence[Loop]) -> None:
+    """UserError where the sender may not move or delete what runs have written. `loops`: of the project."""
     grant = grant_of(agents, sender)
-    if grant is not None and "free" not in grant.allow:
+    if grant is None:
+        return
+    if "free" not in grant.allow:
         raise _needs_a_person("free", sender)
+    _check_not_held(loops)
 
 
 def check_begin(agents: Mapping[str, Grant], sender: Sender, runs: int, now: float, loops: Sequence[Loop] = ()) -> None:
@@ -77,9 +85,7 @@ def check_begin(agents: Mapping[str, Grant], sender: Sender, runs: int, now: flo
     if sender.agent is None:
         return
     name, grant = named(sender), agents.get(named(sender), Grant())
-    if holding := next((loop for loop in loops if loop.agents_held), None):
-        assert holding.agents_held is not None
-        raise UserError(f"All agents are held in {holding.name} ({holding.agents_held.words}); a person starts a loop.")
+    _check_not_held(loops)
     if "start" not in grant.allow:
         raise UserError(
             f"A loop is started by a person, and this came from the agent {name}: let a person give the command, or open it "
