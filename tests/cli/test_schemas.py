@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+from autoloop_tui.cli.catalogue import COMMANDS, function
 from autoloop_tui.cli.documents.answers import ANSWERS, UNMARKED, mark
+from autoloop_tui.cli.options import RunOptions
 from docs.make_json_page import PAGE, page
 from tests.cli.conftest import Call
 from tests.cli.past_loops import PastLoop, curve, open_store
@@ -107,3 +111,13 @@ def test_the_list_of_schemas_has_all_and_a_wrong_name_is_one_sentence(call: Call
 
 def test_the_page_of_answers_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "python -m docs.make_json_page writes it anew"
+
+
+def test_every_command_that_takes_json_has_an_answer_and_no_other() -> None:
+    taking = set()
+    for name in COMMANDS:
+        module, _, called = function(name).partition(":")
+        parameters = signature(getattr(import_module(module), called)).parameters
+        if "json" in parameters or any(isinstance(each.default, RunOptions) for each in parameters.values()):
+            taking.add(name)
+    assert taking == {form.partition(" ")[0] for answer in ANSWERS.values() for form in answer.commands}
