@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from autoloop.model import Actor, ProposalStatus, RunState, StopKind
+import msgspec
+from autoloop.engine.rounds.kill_criteria import criterion_of
+from autoloop.model import Actor, LiveContext, Proposal, ProposalStatus, RunState, StopKind
 from autoloop.protocol import Approve, Edit, Propose, Variant
 
 from tests.engine.project import EngineProject
@@ -59,3 +61,32 @@ def test_a_proposals_run_is_stopped_by_its_criterion_and_no_other_run_is(project
     report = (project.folder / "reports" / "report.md").read_text()
     assert "(stopped if l1" in report
     assert project.left_over() == []
+
+
+def test_the_criterion_goes_on_for_what_a_live_rule_makes_of_the_run(project: EngineProject) -> None:
+    loop = project.loop([project.config("a")])
+    context = project.engine(project.store, loop).context
+    base = project.named(loop, "a")
+    made = Proposal(
+        id=1,
+        loop=loop.id,
+        round=1,
+        base_run=base.id,
+        author=Actor.agent("codex"),
+        reason="",
+        edits=["lr=3"],
+        kill_criterion=TOO_HIGH,
+    )
+    project.store.put_proposal(made)
+    variant = msgspec.structs.replace(base, id="variant", name="a_r2_1", proposal=1, base_run=base.id)
+    live = LiveContext(attempt="1", step=3)
+    patched = msgspec.structs.replace(made, id=2, base_run="variant", kill_criterion=None, live=live)
+    relaunched = msgspec.structs.replace(base, id="relaunched", name="a_live1", proposal=2, base_run="variant")
+    for row in (variant, relaunched):
+        project.store.put_run(row)
+    project.store.put_proposal(patched)
+    assert criterion_of(context, base) is None
+    for run in (variant, relaunched):
+        rule = criterion_of(context, run)
+        assert rule is not None
+        assert rule.reason == f"the kill criterion of proposal 1: {TOO_HIGH}"
