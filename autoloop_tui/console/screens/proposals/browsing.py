@@ -147,10 +147,11 @@ class ProposalBrowser(LoopScreen):
         self._show_command(proposal, keep=not moved)
 
     def _show_command(self, proposal: Proposal, *, keep: bool) -> None:
-        """The command for what one would most likely do with the proposal under the cursor. `keep` what is said there."""
+        """The command for what one would most likely do with the proposal under the cursor; if that cannot be done, the one
+        that lists them. `keep` what is said there."""
         values = {"proposal": proposal.id, "base": proposal.base_run, "edits": shlex.join(edit_lines(proposal))}
-        action = LIKELY.get(proposal.status, "duplicate")
-        self.equivalent(f"proposals.{action}", keep=keep, **values)
+        action = f"proposals.{LIKELY.get(proposal.status, 'duplicate')}"
+        self.equivalent("app.proposals" if self.refusal(action) else action, keep=keep, **values)
 
     def show_message(self, text: str, look: str = "") -> None:
         super().show_message(f"{text}; {self._aside}" if self._aside else text, look)

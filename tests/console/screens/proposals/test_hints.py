@@ -85,6 +85,7 @@ async def test_a_loop_that_nobody_drives_offers_no_decision(project: RecordedPro
         project.change_loop(state=state, ended_at=NOW, end=LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="it is over"))
 
     async with console(project, (200, 50), engine=False) as (pilot, app):
+        assert last_line(app) == "$ autoloop-tui proposals"
         for key in "axu":
             assert offered(app) == set()
             await pilot.press(key)
