@@ -279,7 +279,7 @@ class RemoteFeed(Feed):
         key = next(self._numbers)
         self._asked[key] = letter, time.monotonic()
         payload = msgspec.json.encode(protocol.payload(request))
-        self._link.send(Ask(key, self.loop_id, verb(request), payload, _sender()))
+        self._link.send(Ask(key, self.loop_id, verb(request), payload, sender_here()))
         return False
 
     @property
@@ -318,7 +318,7 @@ class RemoteFeed(Feed):
         return woken.text
 
 
-def _sender() -> Sender:
+def sender_here() -> Sender:
     """This process as the sender, whose terminal is one of this machine."""
     here = whoami.this_process()
     name = f"{os.uname().nodename}:{here.terminal}" if here.terminal is not None else None

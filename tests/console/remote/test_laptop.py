@@ -12,15 +12,16 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop import whoami
-from autoloop.model import Attempt, LoopState, RunState, UserError
+from autoloop.model import Attempt, LoopState, RunState, Sender, UserError
 from autoloop.protocol import Pause
 from autoloop.store import Command, Places
 
 from autoloop_tui.cli.commands.console import console
-from autoloop_tui.console.remote.feed import RemoteFeed
+from autoloop_tui.console.remote.feed import RemoteFeed, sender_here
 from autoloop_tui.console.remote.link import Link, Where, command
 from autoloop_tui.console.remote.messages import State
 from autoloop_tui.console.remote.mirror import Mirror
+from autoloop_tui.console.remote.serving import sender_of
 from tests.console.pictures import text
 from tests.console.projects import NOW, RecordedProject, curve, history, output_of
 from tests.console.remote.hosts import PROGRAM, Box, remote
@@ -222,3 +223,15 @@ def test_an_ended_loop_is_shown_as_ended(project: RecordedProject, box: Box) -> 
         eventually(lambda: feed.poll() or (feed.view and feed.view.engine is None), "that no engine is there")
     finally:
         assert feed.close() == []
+
+
+def test_a_request_is_of_the_account_there_and_the_terminal_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whoami, "this_process", lambda: Sender(user="lovelace", terminal="/dev/ttys003", programs=["zsh"]))
+    told = sender_here()
+    assert told.terminal == f"{os.uname().nodename}:/dev/ttys003"
+    monkeypatch.setattr(whoami, "this_process", lambda: Sender(user="ada", programs=["sshd"]))
+    sent = sender_of(told)
+    assert (sent.user, sent.terminal, sent.programs) == ("ada", told.terminal, ["zsh", "sshd"])
+    assert sent.is_person
+    monkeypatch.setattr(whoami, "this_process", lambda: Sender(user="ada", agent="codex"))
+    assert not sender_of(told).is_person  # an agent there that starts the other end itself
