@@ -88,7 +88,8 @@ class Admission:
             watcher.wait(MOMENT)
         assert watcher.asked_at is not None
         if watcher.report is None:
-            late = now - watcher.asked_at > gpus.PATIENCE
+            # A host that does not answer is unreachable: nothing starts there unseen.
+            late = place == LOCAL and now - watcher.asked_at > gpus.PATIENCE
             return gpus.GpuReport(error=f"no answer within {gpus.PATIENCE:.0f} s") if late else None
         return watcher.report if since <= watcher.asked_at else None
 

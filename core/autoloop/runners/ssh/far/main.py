@@ -130,15 +130,20 @@ class Program:
         if digest.hexdigest() != given["unpack"]:
             os.unlink(part)
             return {"there": False, "has": 0}, b""
-        fresh = f"{path}.new"
-        shutil.rmtree(fresh, ignore_errors=True)
+        fresh = f"{path}.{os.getpid()}.new"
         os.makedirs(fresh, mode=0o700)
-        with tarfile.open(part) as archive:
-            for member in archive:
-                archive.extract(member, fresh)
-        _keep(fresh)
-        os.rename(fresh, path)
-        os.unlink(part)
+        try:
+            with tarfile.open(part) as archive:
+                for member in archive:
+                    archive.extract(member, fresh)
+            _keep(fresh)
+            os.rename(fresh, path)
+        except OSError:
+            shutil.rmtree(fresh, ignore_errors=True)
+            if not os.path.isdir(path):  # otherwise another engine was faster
+                raise
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
         return {"there": True}, b""
 
     def start(self, given: Given, payload: bytes) -> Answer:
