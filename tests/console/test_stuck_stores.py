@@ -69,6 +69,49 @@ async def test_a_command_that_cannot_be_sent_is_said_and_can_be_given_again(
         await until(pilot, lambda: project.commands(), "the second try")
 
 
+async def test_a_decision_that_could_not_be_sent_is_not_shown_as_sent_after_another_screen(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.2)
+
+    async with drive(project.app(), engine=project) as pilot:
+        app = pilot.app
+        await pilot.press("p")
+        await settle(pilot)
+        with locked(project):
+            type_ahead(app, "a", "r")
+            await until(pilot, lambda: isinstance(app.screen, RoundsScreen), "another screen")
+            await until(pilot, lambda: "approve was not sent" in text(app), "that it was not sent")
+        await pilot.press("p")
+        await settle(pilot)
+        assert isinstance(app.screen, ProposalsScreen)
+        assert "… sent" not in text(app)
+        assert not app.screen.refusal("proposals.approve")
+
+
+async def test_a_decision_that_the_feed_refuses_leaves_marks_and_proposals_as_they_are(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> bool:
+        raise OSError(28, "No space left on device")
+
+    async with drive(project.app(), engine=project) as pilot:
+        app = pilot.app
+        await pilot.press("p", "space")
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, ProposalsScreen)
+        monkeypatch.setattr(app.feed, "send", refuse)
+        await pilot.press("A", "y")
+        await until(pilot, lambda: "approve was not sent" in text(app), "that it was not sent")
+        assert screen.marked == {1}
+        assert "… sent" not in text(app)
+        monkeypatch.undo()
+        await pilot.press("A", "y")
+        await until(pilot, lambda: project.commands(), "the second try")
+        assert screen.marked == set()
+
+
 def test_quitting_waits_for_commands_under_way(project: RecordedProject) -> None:
     feed = Feed(project.folder)
     with locked(project):

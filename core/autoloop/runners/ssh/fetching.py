@@ -60,7 +60,7 @@ def _bring(connection: Connection, there: str, here: Path) -> None:
     """One file: whole under its name, or in part under another."""
     here.parent.mkdir(parents=True, exist_ok=True)
     part = here.with_name(f".{here.name[:200]}.part")
-    with part.open("ab") as file:
+    with open(part, "ab", opener=_no_link) as file:
         while True:
             answer = connection.ask("fetch", {"path": there, "at": file.tell(), "room": PIECE})
             if file.tell() > answer["total"]:  # it is another file by now
@@ -73,3 +73,8 @@ def _bring(connection: Connection, there: str, here: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(here)
+
+
+def _no_link(path: str, flags: int) -> int:
+    """The host may have sent a link of that name. OSError then."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -106,9 +107,10 @@ class Mirror:
 
 
 def inside(output: Path, path: str) -> Path | None:
-    """A path below an output directory; None for one that leads out of it."""
+    """A path below an output directory, to be written; None for one that leads out of it, through a link or to what says
+    where the rest of it is."""
     parts = path.split("/")
-    if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts):
+    if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts) or path == LEFT:
         return None
     return None if any(parent.is_symlink() for parent in _parents(output, parts)) else output / path
 
@@ -123,9 +125,7 @@ def make_links(output: Path, links: Mapping[str, str]) -> None:
     """The links of an output directory that lead to files of it. OSError."""
     for path, target in links.items():
         here = inside(output, path)
-        if here is None or os.path.isabs(target) or (here.exists() and not here.is_symlink()):
-            continue
-        if os.path.normpath(os.path.join(os.path.dirname(path), target)).startswith(".."):
+        if here is None or not _stays(output, here, target) or (here.exists() and not here.is_symlink()):
             continue
         if here.is_symlink():
             if os.readlink(here) == target:
@@ -135,11 +135,25 @@ def make_links(output: Path, links: Mapping[str, str]) -> None:
         here.symlink_to(target)
 
 
+def _stays(output: Path, link: Path, target: str) -> bool:
+    """Whether a link leads to something below the output directory, and still does whatever becomes of the links on its
+    way: what stands before `..` could be one of them."""
+    parts = target.split("/")
+    names = [at for at, part in enumerate(parts) if part not in ("", ".", "..")]
+    if not target or "\0" in target or os.path.isabs(target) or (names and ".." in parts[names[0] :]):
+        return False
+    root, leads = os.path.realpath(output), os.path.realpath(link.parent / target)
+    return leads == root or leads.startswith(root + os.sep)
+
+
 def _replace(path: Path, data: bytes) -> None:
-    """Readers see the old file or the new one. Not synced: what is lost with the power is brought again."""
-    fresh = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    """Readers see the old file or the new one. Not synced: what is lost with the power is brought again. No host can know
+    the name under which it is written, and make it a link before."""
+    fresh = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
-        fresh.write_bytes(data)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
