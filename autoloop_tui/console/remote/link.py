@@ -8,10 +8,11 @@ import re
 import select
 import shlex
 import subprocess
+import tempfile
 import threading
 import time
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from autoloop.model import UserError
 from autoloop.store import SCHEMA_VERSION
@@ -136,7 +137,7 @@ class Link(threading.Thread):
     def _connect_again_and_again(self) -> None:
         tries = 0
         while not self._over.is_set():
-            why = self._connect()
+            why = self._connect_once()
             tries = 0 if self._stands else tries + 1
             if self._stands or self.cut is None:
                 self.cut = Cut(time.time(), why)
@@ -149,22 +150,24 @@ class Link(threading.Thread):
                 return  # what has never stood is not tried again behind anybody's back
             self._over.wait(PAUSES[min(tries, len(PAUSES) - 1)])
 
-    def _connect(self) -> str:
+    def _connect_once(self) -> str:
         """One connection, to its end; why it ended, in a sentence."""
-        complaints = self._mirror.project / "ssh.txt"
         try:
             argv = command(self.where, batch=self._first.is_set())
-            with complaints.open("wb") as stderr:
-                process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+            with tempfile.TemporaryFile() as complaints:
+                return self._connect(argv, complaints)
         except UserError as error:
             return str(error)
         except OSError as error:
             return f"ssh cannot be started: {error.strerror}."
+
+    def _connect(self, argv: list[str], complaints: IO[bytes]) -> str:
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints)
         why = ""
         try:
             self._talk(process)
-        except (UserError, OSError) as error:
-            why = str(error)
+        except Exception as error:  # whatever it is: this connection has ended, and the next may do better
+            why = str(error) or type(error).__name__
         finally:
             process.kill() if why or self._over.is_set() else None
             for pipe in (process.stdin, process.stdout):
@@ -175,7 +178,8 @@ class Link(threading.Thread):
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
-        return why or self._said(code, complaints.read_bytes())
+        complaints.seek(0)
+        return why or self._said(code, complaints.read())
 
     def _said(self, code: int, complaints: bytes) -> str:
         if code == NOT_FOUND:
@@ -187,7 +191,7 @@ class Link(threading.Thread):
         return lines[-1][:300] if lines else f"ssh ended with code {code}."
 
     def _talk(self, process: subprocess.Popen[bytes]) -> None:
-        """Until the connection ends. UserError or OSError where there is more to say of it than ssh does."""
+        """Until the connection ends. An error where there is more to say of it than ssh does."""
         assert process.stdin is not None
         assert process.stdout is not None
         incoming, outgoing = process.stdout.fileno(), process.stdin.fileno()

@@ -19,7 +19,7 @@ from autoloop.store import Command, Places
 from autoloop_tui.cli.commands.console import console
 from autoloop_tui.console.remote.feed import RemoteFeed, sender_here
 from autoloop_tui.console.remote.link import Link, Where, command
-from autoloop_tui.console.remote.messages import State
+from autoloop_tui.console.remote.messages import Message, State
 from autoloop_tui.console.remote.mirror import Mirror
 from autoloop_tui.console.remote.serving import sender_of
 from tests.console.pictures import text
@@ -136,6 +136,29 @@ def test_times_are_shown_by_the_clock_of_the_console(project: RecordedProject, b
         attempt: Attempt = feed.attempts(project.store.run("run00001"))[0]
         assert attempt.started_at == pytest.approx(NOW, abs=2)
         assert feed.view.said(f"{mirror.project}/a") == f"{project.folder}/a"
+    finally:
+        feed.close()
+
+
+def test_a_connection_that_ends_by_any_error_is_cut_and_comes_back(
+    project: RecordedProject, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, mirror = connected(project)
+    link.wait()
+    feed = RemoteFeed(link, mirror, None)
+    try:
+
+        def broken(message: Message) -> bool:
+            raise ValueError("embedded null byte")
+
+        (box.folder / "refuses").touch()
+        with monkeypatch.context() as patched:
+            patched.setattr(mirror, "take", broken)
+            eventually(lambda: "null byte" in feed.away or "Connection refused" in feed.away, "that it is cut")
+        box.mend()
+        eventually(lambda: not feed.away, "that it stands again")
+        project.run("afterwards", RunState.QUEUED)
+        eventually(lambda: feed.poll() and feed.view and feed.view.run("run00003"), "what was made meanwhile")
     finally:
         feed.close()
 
