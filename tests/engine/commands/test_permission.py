@@ -117,6 +117,8 @@ def test_a_policy_opens_verbs_within_budgets_and_ranges(project: EngineProject) 
 
 
 def test_the_approval_policy_of_a_loop_does_not_speak_for_agents(project: EngineProject) -> None:
+    """Nor for one that may approve: the policy would ask for neither its hours nor its budget, and charge nobody."""
+    project.write("autoloop.toml", '[agents.codex]\nallow = ["approve"]\nruns = 0\n')
     loop = project.loop([project.config("a", gate=str(project.gate()))], rounds=2, decide=True)
     with project.driven(loop) as engine:
         engine.until(lambda: project.runs(loop)[0].state is RunState.RUNNING)

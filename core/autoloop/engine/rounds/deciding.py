@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from autoloop.engine.base.context import Context
 from autoloop.model import POLICY, ActorKind, Proposal, ProposalStatus
 from autoloop.model.transitions import proposal_decided, proposal_skipped
-from autoloop.settings import Grant
 
 WAYS_BACK = "`autoloop-tui undo` takes the last decision back, `hold` makes it wait, `start` starts it at once"
 """What a user can do while the next round is about to start automatically."""
@@ -18,7 +16,7 @@ def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
     """Approve the replicates, and for each base run the first `--variants-per-run` pending proposals by priority; skip the
     others, and what goes beyond the part of the round that replicates leave to new variants.
 
-    What a coding agent proposed is skipped unless the settings let it approve.
+    What a coding agent proposed is skipped: the policy decides for the rules, and never checks an agent's budget.
 
     `proposals`: all those for one round. What a user proposed is not counted for that part. The search made no more than the
     round has room for: only that part limits its.
@@ -32,7 +30,7 @@ def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
         if proposal.status is not ProposalStatus.PENDING:
             continue
         now = context.clock()
-        if proposal.author.kind is ActorKind.AGENT and "approve" not in _opened(context, proposal.author.name):
+        if proposal.author.kind is ActorKind.AGENT:
             text = "an agent's proposal, which only a person approves"
             context.store.put_proposal(proposal_skipped(proposal, text, now))
             continue
@@ -46,11 +44,6 @@ def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
             room = room - len(proposal.runs) if limited and room is not None else room
             decided = proposal_decided(proposal, ProposalStatus.APPROVED, POLICY, now)
         context.store.put_proposal(decided)
-
-
-def _opened(context: Context, agent: str) -> Sequence[str]:
-    """What a coding agent may ask for without a person."""
-    return context.agents.get(agent, Grant()).allow
 
 
 def _unlimited(proposal: Proposal) -> bool:
