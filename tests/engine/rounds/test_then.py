@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 from autoloop.engine import Engine
+from autoloop.engine.base.events import EventLog
+from autoloop.engine.driver import outage
 from autoloop.engine.planning.then import check_then
-from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Run, RunState, UserError
+from autoloop.model import EventKind, Loop, LoopState, Proposal, ProposalStatus, Run, RunState, UserError
 from autoloop.protocol import Approve, Edit, Reject, Undo
 from autoloop.reports import then_line
-from autoloop.store import Store
+from autoloop.store import Store, StoreUnavailableError
 
 from tests.engine.project import EngineProject, rows
 from tests.support.databases import Died, die_at
@@ -151,6 +153,28 @@ def test_it_waits_for_a_user_who_may_change_their_mind(project: EngineProject) -
         assert project.state(loop).state is LoopState.ACTIVE
         assert "waits for a decision" in line(project, loop)
     assert len(project.attempts()) == 8
+
+
+def test_what_a_store_refused_once_is_said_afterwards(project: EngineProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "LOOK_EVERY", 0.001)
+    record, refused = EventLog.record, list[str]()
+
+    def refuse_once(self: EventLog, kind: EventKind, text: str, run: str | None = None) -> None:
+        if kind is EventKind.WAITING and text not in refused:
+            refused.append(text)
+            raise StoreUnavailableError("the disk is full for this instant")
+        record(self, kind, text, run)
+
+    monkeypatch.setattr(EventLog, "record", refuse_once)
+    loops = [loop_of(project, approve="manual")]
+    loops.append(project.loop([project.config("a")], rounds=2, decide=True, approve="manual"))
+    for loop in loops:
+        with project.driven(loop) as driven:
+            driven.waiting()
+    assert [text.partition(":")[0].partition(";")[0] for text in refused] == [
+        "the winner waits for a decision",
+        "round 2 waits for a decision on 1 proposal",
+    ]
 
 
 def test_a_rejection_ends_the_loop(project: EngineProject) -> None:

@@ -190,13 +190,10 @@ class LoopProgression:
         proposals = self.proposals.for_next_round(round_.number)
         approved = any(p.status is ProposalStatus.APPROVED for p in proposals)
         start_at = start_due(self.context, proposals)
-        self._decided_on = mark
-        self._decide_at = min((at for at in (round_.decide_by, start_at) if at is not None), default=None)
         if approved and (round_.start_asked or (start_at is not None and self.context.clock() >= start_at)):
             runs = start_round(self.context, self.proposals, round_, self._interrupted)
             if runs is None:
-                self._decided_on = None  # if the loop goes on after all, it is tried again
-                return
+                return  # if the loop goes on after all, it is tried again
             if not runs:
                 text = "no approved proposal could be started; their bases have changed"
                 self.stop(LoopEnd(kind=LoopEndKind.BASES_CHANGED, text=text))
@@ -210,6 +207,9 @@ class LoopProgression:
             self._finish(round_, end)
         elif start_at is None:
             self._tell_wait(round_, proposals)
+        # Not before all of it is written: after a store that failed the round is looked at again.
+        self._decided_on = mark
+        self._decide_at = min((at for at in (round_.decide_by, start_at) if at is not None), default=None)
 
     def _approve_if_due(self, round_: Round) -> None:
         due = self.context.spec.approve.mode is ApprovalMode.AUTO or (
@@ -245,7 +245,6 @@ class LoopProgression:
         policy = context.spec.approve.after
         after = f"; approved automatically after {policy / 60:.0f} min" if policy and kind != "proposal" else ""
         if kind != self._waiting_said:
-            self._waiting_said = kind
             newest = max((p.id for p in proposals), default=0)
             next = f"autoloop-tui {command or 'proposals'} --loop {context.loop.name}"
             with context.store.transaction():
@@ -253,6 +252,7 @@ class LoopProgression:
                     EventKind.WAITING, f"{text}; {f'`autoloop-tui {command}` ' if command else ''}{how}{after}"
                 )
                 context.tell(HookEvent.ROUND_WAITS, f"{number} {kind} {newest}", f"{text}{after}", next=next, round=number)
+            self._waiting_said = kind  # not before it is written, which the store may refuse
 
     def _finish(self, round_: Round, end: LoopEnd) -> None:
         now = self.context.clock()

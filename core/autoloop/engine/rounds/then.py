@@ -178,7 +178,6 @@ class Then:
     def _tell_wait(self, proposal: Proposal) -> None:
         if self._waiting_said:
             return
-        self._waiting_said = True
         after = self.context.spec.approve.after
         text = (
             f"the winner waits for a decision: `autoloop-tui approve {proposal.id}` trains it on to {proposal.extend} "
@@ -190,6 +189,7 @@ class Then:
         with self.context.store.transaction():
             self.context.log_event(EventKind.WAITING, f"{text}{automatic}", proposal.base_run)
             self.context.tell(HookEvent.ROUND_WAITS, f"then {proposal.id}", told, next=next, round=proposal.round, run=base)
+        self._waiting_said = True  # not before it is written, which the store may refuse
 
     # -------------------------------------------------------------------------------------------------------- launching
 
