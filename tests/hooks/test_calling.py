@@ -48,6 +48,15 @@ def test_what_a_server_answers_decides(receiver: Receiver, told: Told) -> None:
     assert len(flood.text) <= 200
 
 
+def test_a_delivered_message_is_delivered_whatever_its_answer_and_the_process_print(receiver: Receiver, told: Told) -> None:
+    noisy = {"LD_PRELOAD": "/no/such/library.so"}  # the loader says so on standard error
+    assert web(f"{receiver.url}/ok", told, environment=noisy) == Reply(True, "HTTP 200: ok")
+    for byte in (b"\xff", b"\x01"):
+        receiver.answer = byte * 3000
+        assert web(f"{receiver.url}/json", told).ok
+    assert len(receiver.posted) == 3
+
+
 def test_a_redirect_is_followed_on_the_same_host_only(receiver: Receiver, told: Told) -> None:
     assert web(f"{receiver.url}/here", told).ok
     assert [each.path for each in receiver.posted] == ["/here", "/ok"]

@@ -24,8 +24,8 @@ class Posted(NamedTuple):
 
 class Receiver:
     """`/ok` answers 200, `/500` and other numbers that status, `/hang` nothing, `/cut` half an answer, `/drip` a byte now
-    and then, `/away` a redirect to another host, `/here` one to `/ok`, `/json` what `answer` is, `/flood` megabytes, and
-    `/later` 500 until `well` is set."""
+    and then, `/away` a redirect to another host, `/here` one to `/ok`, `/json` what `answer` is (bytes as they are),
+    `/flood` megabytes, and `/later` 500 until `well` is set."""
 
     def __init__(self) -> None:
         self.posted: list[Posted] = []
@@ -73,7 +73,8 @@ def receiving() -> Iterator[Receiver]:
             elif word == "here":
                 self.reply(307, Location=f"{receiver.url}/ok")
             elif word == "json":
-                self.reply(200, json.dumps(receiver.answer).encode())
+                answer = receiver.answer
+                self.reply(200, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
             elif word == "flood":
                 self.reply(200, b"x" * (8 << 20))
             elif word == "later":

@@ -20,8 +20,8 @@ from autoloop.hooks.service import Target
 from autoloop.secrets import HELD, long_enough, of_environment
 
 AGENT = "autoloop-tui"
-KEPT = 8 << 10
-"""Bytes of output that are kept, the last ones."""
+KEPT = 16 << 10
+"""Bytes of output that are kept, the last ones. The longest answer as JSON (`post.MOST`, six for each byte) fits."""
 SHOWN = 200
 """Characters of an answer that are shown."""
 STARTING = 5.0
@@ -67,7 +67,8 @@ def call(target: Target, told: Mapping[str, Any], environment: Mapping[str, str]
 def _command(argv: list[str], told: Mapping[str, Any], environment: Mapping[str, str], project: Path, limit: float) -> Reply:
     given = {name: value for name, value in environment.items() if not name.startswith(HELD)}
     try:
-        code, output = _run(argv, json.dumps(told, ensure_ascii=False) + "\n", given | variables(told), project, limit)
+        said = json.dumps(told, ensure_ascii=False) + "\n"
+        code, output = _run(argv, said, given | variables(told), project, limit, errors=subprocess.STDOUT)
     except (FileNotFoundError, PermissionError) as error:
         return Reply(False, f"{argv[0]} cannot be run ({error.strerror})", final=True)
     last = output.strip().rpartition("\n")[2].strip()
@@ -81,7 +82,7 @@ def _web(target: Target, made: Request, environment: Mapping[str, str], project:
     hook = target.hook
     asked = {"url": made.url, "headers": made.headers, "body": made.body, "timeout": hook.timeout}
     command = isolated.command("autoloop.hooks.post")
-    code, output = _run(command, json.dumps(asked), environment, project, hook.timeout + STARTING)
+    code, output = _run(command, json.dumps(asked), environment, project, hook.timeout + STARTING, errors=subprocess.DEVNULL)
     try:
         answer = json.loads(output)
     except ValueError:
@@ -111,13 +112,16 @@ def _understood(target: Target, answer: Mapping[str, Any]) -> Reply:
     return Reply(code == 0, text, final=code in service.final, wait=wait)
 
 
-def _run(argv: list[str], given: str, environment: Mapping[str, str], folder: Path, limit: float) -> tuple[int | None, str]:
-    """The exit code, None if it had to be killed, and the last of its output. OSError."""
+def _run(
+    argv: list[str], given: str, environment: Mapping[str, str], folder: Path, limit: float, *, errors: int
+) -> tuple[int | None, str]:
+    """The exit code, None if it had to be killed, and the last of its output. `errors`: where its standard error goes.
+    OSError."""
     process = subprocess.Popen(
         argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
         cwd=folder,
         env=dict(environment),
         start_new_session=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import http.client
 import json
+import re
 import signal
 import socket
 import ssl
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 
 MOST = 2000
 """Bytes of an answer."""
+LONGEST_HOST = 253
 PR_SET_PDEATHSIG = 1
 
 
@@ -52,8 +54,8 @@ def post(url: str, headers: dict[str, str], body: str, timeout: float) -> dict[s
 def _answer(status: int, headers: Any, body: bytes) -> dict[str, Any]:
     found: dict[str, Any] = {"status": status, "body": body.decode(errors="replace")}
     if 300 <= status < 400:
-        found["to"] = urlsplit(headers.get("Location", "")).hostname or ""
-    if (wait := headers.get("Retry-After", "")).isdigit():
+        found["to"] = (urlsplit(headers.get("Location", "")).hostname or "")[:LONGEST_HOST]
+    if re.fullmatch("[0-9]{1,9}", wait := headers.get("Retry-After", "")):
         found["wait"] = min(int(wait), 3600)
     return found
 
