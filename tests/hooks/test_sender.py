@@ -173,11 +173,15 @@ def test_a_sender_that_dies_is_followed_by_one_that_waits_for_its_try(store: Sto
 def test_a_sender_leaves_to_that_of_another_engine(store: Store, receiver: Receiver) -> None:
     hooks = {"a": web(receiver, "ok")}
     put(store, hooks, "first")
-    other = msgspec.structs.replace(Holder.me(0.0), pid=1)
-    store.places.lock("loop_1700000001").write_bytes(msgspec.json.encode(other))
+    lock = store.places.lock("loop_1700000001")
+    other = msgspec.structs.replace(Holder.me(0.0), pid=1, at_work=True)
+    lock.write_bytes(msgspec.json.encode(other))
     send(store, hooks)
     assert states(store) == [DeliveryState.PENDING]
     assert receiver.posted == []
+    lock.write_bytes(msgspec.json.encode(msgspec.structs.replace(other, at_work=False)))  # `stop` without an engine
+    send(store, hooks)
+    assert texts(receiver) == ["it is first"]
 
 
 def test_few_hooks_are_called_at_one_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,11 +89,12 @@ class Sender:
                 self._unrecorded.append(self._results.get(timeout=LOOK if self._busy else self._pause()))
 
     def _replaced(self) -> bool:
+        """By an engine, which signs as at work; a command that stops the loop only holds its lock for a moment."""
         try:
             signed = signature(self.store.places.lock(self.loop.name).read_bytes())
         except OSError:
             return False
-        return signed is not None and signed.pid != self._engine
+        return signed is not None and signed.at_work and signed.pid != self._engine
 
     def _pause(self) -> float:
         now = self._clock()
