@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from autoloop.model import DeliveryState, LoopState
+from autoloop.hooks import Hook
+from autoloop.hooks.messages import tell
+from autoloop.model import DeliveryState, HookEvent, LoopState
 from autoloop.protocol import Approve
 
 from tests.engine.project import RULES, EngineProject, rows
@@ -127,6 +129,16 @@ def test_without_hooks_no_process_is_started_and_nothing_is_stored(project: Engi
     loop = project.loop([project.config("a", code=1)])
     project.run(loop)
     assert project.store.deliveries(loop.id) == []
+
+
+def test_what_waits_for_a_hook_that_was_removed_is_dropped(project: EngineProject) -> None:
+    loop = project.loop([project.config("a")])
+    gone = {"gone": Hook(url="http://127.0.0.1:9/")}
+    tell(project.store, gone, loop, HookEvent.RUN_FAILED, "before", "it failed", time.time())
+    project.run(loop)
+    project.until(lambda: not project.store.open_deliveries(loop.id), "it is dropped")
+    assert [each.state for each in project.store.deliveries(loop.id)] == [DeliveryState.DROPPED]
+    assert "1 message for hook gone was dropped: autoloop.toml has no such hook any more" in project.story(loop)
 
 
 def test_a_service_that_cannot_be_read_keeps_no_loop_from_running(project: EngineProject) -> None:

@@ -29,7 +29,7 @@ class HookSender:
         self._targets = {name: target(hook, context.places.project) for name, hook in context.hooks.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self._again, self._pause = 0.0, PAUSE
-        self.context.told = bool(context.hooks)  # an engine before may have left some
+        self.context.told = True  # an engine before may have left some, also to hooks that are gone
 
     def look(self) -> None:
         """At each turn: start one if messages wait and none is at work."""
