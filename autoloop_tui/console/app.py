@@ -279,7 +279,8 @@ class ConsoleApp(AskingApp):
             self.pop_screen()
             return
         if kind.KEPT and not self.is_screen_installed(kind.SCOPE):
-            self.install_screen(kind(), kind.SCOPE)
+            self.kept.append(kind())
+            self.install_screen(self.kept[-1], kind.SCOPE)
         screen = kind.SCOPE if kind.KEPT else kind()
         if len(self.screen_stack) > 2:
             self.switch_screen(screen)

@@ -25,6 +25,8 @@ class AskingApp(ThemedApp):
     def __init__(self, project: Path, feed: Feed, preferences: Preferences) -> None:
         super().__init__(project, preferences)
         self.feed = feed
+        self.kept: list[LoopScreen] = []
+        """Screens that stay mounted, also while they are left."""
 
     def show_answers(self) -> None:
         """What became of the commands that were sent."""
@@ -38,7 +40,7 @@ class AskingApp(ThemedApp):
             self.show_message(f"{self.feed.waiting} not sent yet: {self.feed.UNSENT_BECAUSE}", ok=False)
         for problem in unsent:
             self.show_message(problem, ok=False)
-            for screen in self.screen_stack:
+            for screen in {*self.screen_stack, *self.kept}:
                 if isinstance(screen, LoopScreen) and screen.is_mounted:
                     screen.not_sent()
 
@@ -47,12 +49,12 @@ class AskingApp(ThemedApp):
         key = shown_key(self.preferences.keys.get(action_id, BY_ID[action_id].keys))
         return key.replace("⏎", self.glyphs.of("⏎", "enter"))
 
-    def ask(self, request: Request) -> None:
-        """Send a request to the engine; its answer is shown when it comes."""
+    def ask(self, request: Request) -> bool:
+        """Send a request to the engine; its answer is shown when it comes. False if it was not handed over; that is said."""
         if self.feed.view is None or self.feed.view.engine is None:
             self.show_message(f"the engine has stopped: press {self.keys_of('app.engine')} to restart it", ok=False)
-            return
-        self._send(request)
+            return False
+        return self._send(request)
 
     def ask_waking(self, request: Request) -> None:
         """`ask`, with an engine started for it if the loop has none."""
@@ -60,14 +62,16 @@ class AskingApp(ThemedApp):
         if not self.readonly and (self.feed.view is None or self.feed.view.engine is None):
             self._wake()
 
-    def _send(self, request: Request) -> None:
+    def _send(self, request: Request) -> bool:
         if self.readonly:
             self.show_message(f"{self.readonly}: {verb(request)} was not sent", ok=False)
-            return
+            return False
         try:
             self.feed.send(request)
         except TROUBLE as error:  # also from a dialog's answer, which is no action
             self.show_message(f"{verb(request)} was not sent: {error}", ok=False)
+            return False
+        return True
 
     def show_message(self, text: str, *, ok: bool = True) -> None:
         """Say one sentence on the last line of the screen, also below a dialog; paths as seen from the project."""

@@ -48,8 +48,8 @@ class ConsoleHost(Protocol):
     def own_actions(self, on: LoopScreen) -> list[Action]:
         """The user's own commands that can be used now on what the screen points at."""
 
-    def ask(self, request: Request) -> None:
-        """Send a request to the engine; its answer is shown when it comes."""
+    def ask(self, request: Request) -> bool:
+        """Send a request to the engine; its answer is shown when it comes. False if it was not handed over; that is said."""
 
     def ask_waking(self, request: Request) -> None:
         """`ask`, and start an engine for it if the loop has none."""

@@ -118,8 +118,7 @@ class ProposalsScreen(ProposalBrowser):
     def _decide(self, request: Approve | Reject, proposals: Sequence[Proposal], *, aside: str = "") -> None:
         """Send one decision on some proposals, which is undone as one; the cursor goes on to the next pending one."""
         view = self.view
-        self.console.ask(request)
-        if view is None or view.engine is None:  # `ask` has said that nobody would answer
+        if not self.console.ask(request) or view is None:
             return
         self._asked |= {proposal.id: proposal for proposal in proposals}
         self.marked -= set(request.proposals)
