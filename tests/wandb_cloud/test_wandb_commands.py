@@ -64,7 +64,7 @@ def test_json_in_a_file_leaves_the_table_on_the_screen(
     said = call("analyze-wandb", *HERE, "--out-json", "all.json")
     assert said.code == 0
     assert "newest" in said.out
-    assert set(json.loads((project.folder / "all.json").read_text())) == {"summary", "proposals"}
+    assert set(json.loads((project.folder / "all.json").read_text())) == {"schema", "summary", "proposals"}
 
 
 def test_limits_are_kept(call: Call, runs: dict[str, StandInRun]) -> None:

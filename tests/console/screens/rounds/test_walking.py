@@ -117,7 +117,7 @@ async def test_v_proposes_a_variant_of_the_run_under_the_cursor(project: Recorde
         async with on_rounds(project) as (pilot, _):
             await pilot.press("j", "j", "v")
             await settle(pilot)
-            await pilot.press(*"ot.lambda_ot=0.3", "enter", "enter", *"try", "enter", "enter")
+            await pilot.press(*"ot.lambda_ot=0.3", "enter", "enter", *"try", "enter", "enter", "enter")
             await settle(pilot)
             assert project.commands() == [
                 Propose(run=base.id, variants=[Variant(edits=["ot.lambda_ot@set=0.3"], reason="try")])
