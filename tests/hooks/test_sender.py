@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from autoloop.hooks.health import failing, healths
 from autoloop.hooks.hook import Hook
 from autoloop.hooks.messages import MOST_WAITING, tell
 from autoloop.hooks.sender import Sender
-from autoloop.hooks.service import Target
+from autoloop.hooks.service import Service, Target
 from autoloop.model import DeliveryState, HookEvent
 from autoloop.model.transitions import delivery_tried
 from autoloop.store import Holder, Store
@@ -41,13 +41,13 @@ def put(store: Store, hooks: dict[str, Hook], *keys: str, now: float | None = No
         tell(store, hooks, store.loop(1), HookEvent.LOOP_ENDED, key, f"it is {key}", now or time.time())
 
 
-def send(store: Store, hooks: dict[str, Hook], clock: Callable[[], float] = time.time) -> None:
+def send(store: Store, hooks: dict[str, Hook], service: Service | None = None) -> None:
     """Until nothing is left."""
-    targets = {name: Target(hook=hook) for name, hook in hooks.items()}
+    targets = {name: Target(hook=hook, service=service) for name, hook in hooks.items()}
 
     def run() -> None:
         with Store.open(store.places.project) as own:
-            Sender(own, 1, targets, os.getpid(), os.environ, clock).run()
+            Sender(own, 1, targets, os.getpid(), os.environ).run()
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -168,6 +168,22 @@ def test_a_sender_that_dies_is_followed_by_one_that_waits_for_its_try(store: Sto
     send(store, hooks)  # both tries are gone, whatever came of them
     assert store.delivery(second.id).state is DeliveryState.GIVEN_UP
     assert texts(receiver) == ["it is first"]
+
+
+def test_one_sender_after_another_keeps_the_pause_of_a_service_and_repeats_no_line(store: Store, receiver: Receiver) -> None:
+    hooks, service = {"a": web(receiver, "500", tries=1)}, Service(body="{text}", every=0.5)
+    put(store, hooks, "first")
+    send(store, hooks, service)
+    put(store, hooks, "second")
+    send(store, hooks, service)
+    second, first = (each.tried_at or 0.0 for each in store.deliveries(1))
+    assert second - first >= 0.5
+    put(store, hooks, "third")
+    now = time.time()
+    store.put_delivery(delivery_tried(store.open_deliveries(1)[0], now, now))  # under way by another
+    assert healths(store.deliveries(1))["a"].error == "HTTP 500: as asked"
+    send(store, {"a": web(receiver, "500", tries=2)}, service)
+    assert story(store) == ["hook a fails: HTTP 500: as asked; this message is not sent"]
 
 
 def test_a_sender_leaves_to_that_of_another_engine(store: Store, receiver: Receiver) -> None:

@@ -13,7 +13,7 @@ from autoloop.text.plural import plural
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     hook: str
     error: str | None = None
-    """How its last try failed; None if that succeeded, or nothing was tried."""
+    """How the last try failed of which the end is known; None if that succeeded, or there is none."""
     tried_at: float | None = None
     since: float | None = None
     """When the first of the tries failed that have failed since one succeeded."""
@@ -43,14 +43,15 @@ def healths(deliveries: Sequence[Delivery]) -> dict[str, Health]:
         own = [each for each in deliveries if each.hook == hook]
         tried = sorted((each for each in own if each.tried_at is not None), key=lambda each: each.tried_at or 0.0)
         counts = {state: sum(each.state is state for each in own) for state in DeliveryState}
+        known = [each for each in tried if each.error is not None or each.state is DeliveryState.DELIVERED]
         since = None
-        for each in reversed(tried):
+        for each in reversed(known):
             if each.error is None:
                 break
             since = each.tried_at
         found[hook] = Health(
             hook=hook,
-            error=tried[-1].error if tried else None,
+            error=known[-1].error if known else None,
             tried_at=tried[-1].tried_at if tried else None,
             since=since,
             delivered=counts[DeliveryState.DELIVERED],

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from autoloop.hooks.calling import STARTING, Reply, call
-from autoloop.hooks.health import healths
+from autoloop.hooks.health import Health, healths
 from autoloop.hooks.request import document
 from autoloop.hooks.service import Target
 from autoloop.model import Delivery, EventKind, UserError
@@ -70,8 +70,7 @@ class Sender:
         self._unrecorded: list[Result] = []
         self._busy: set[str] = set()
         self._quiet_until: dict[str, float] = {}
-        """Between two messages a service wants a pause."""
-        self._failing = {each.hook for each in healths(store.deliveries(loop)).values() if each.error is not None}
+        """Between two messages a service wants a pause, whoever sends them."""
 
     def run(self) -> None:
         self._drop_unknown()
@@ -130,9 +129,14 @@ class Sender:
 
     def _try(self, delivery: Delivery, now: float) -> None:
         target = self.targets[delivery.hook]
-        with self.store.transaction():  # a sender of an engine before may still be here
+        every = target.service.every if target.service else 0.0
+        with self.store.transaction():  # another sender may still be here: of an engine before, or of this one at its end
             delivery = self.store.delivery(delivery.id)
             if not delivery.open or delivery.next_at > now:
+                return
+            last = self._health(delivery.hook).tried_at if every else None
+            if last is not None and 0 <= now - last < every:
+                self._quiet_until[delivery.hook] = last + every
                 return
             if delivery.tries >= target.hook.tries:  # whoever made the last one died meanwhile
                 self.store.put_delivery(
@@ -176,17 +180,21 @@ class Sender:
         last = reply.final or delivery.tries >= target.hook.tries
         pause = max(min(PAUSE * 3 ** (delivery.tries - 1), LONGEST_PAUSE), reply.wait or 0.0)
         with self.store.transaction():
+            failing = self._health(hook).error is not None
             if reply.ok:
                 self.store.put_delivery(delivery_made(delivery))
             else:
                 self.store.put_delivery(delivery_failed(delivery, reply.text, None if last else now + pause))
-            if reply.ok and hook in self._failing:
+            if reply.ok and failing:
                 self._say(f"hook {hook} works again")
-            elif not reply.ok and hook not in self._failing:
+            elif not reply.ok and not failing:
                 what = "this message is not sent" if last else "it is tried again"
                 self._say(f"hook {hook} fails: {reply.text}; {what}")
-        (self._failing.discard if reply.ok else self._failing.add)(hook)
         self._quiet_until[hook] = now + (every if reply.ok or last else 0.0)
+
+    def _health(self, hook: str) -> Health:
+        """From the store: it is not this sender alone that tries."""
+        return healths([each for each in self.store.deliveries(self.loop.id) if each.hook == hook])[hook]
 
     def _say(self, text: str) -> None:
         self.store.add_event(self.loop.id, EventKind.NOTE, mask(text))

@@ -49,7 +49,8 @@ class HookSender:
             self._start()
 
     def close(self) -> None:
-        """This engine ends: what waits is sent without it."""
+        """This engine ends: what waits is sent without it. A sender still at work may end without having seen the newest, so
+        another one starts; both follow the store, which tells what the other does."""
         with contextlib.suppress(UserError):
             if self.context.told and self.context.store.open_deliveries(self.context.loop_id):
                 self._start()
