@@ -48,6 +48,9 @@ LOOK_EVERY = 2.0
 BUDGET = 512 << 10
 """Bytes of one history parsed at one tick: about 10 ms, so that a key never waits."""
 
+NOTHING: Mapping[str, Series] = {}
+"""The history of a run of which none is known."""
+
 
 class Feed:
     """Reads one loop. Owned by the app, used from its thread, closed with it."""
@@ -182,10 +185,11 @@ class Feed:
     # ---------------------------------------------------------------------------------------------------- histories
 
     def read(self, run: Run, *, budget: int = BUDGET) -> Mapping[str, Series]:
-        """The run's metrics by canonical name, as far as they have been read; reads on by `budget` bytes."""
+        """The run's metrics by canonical name, as far as they have been read; reads on by `budget` bytes. The same object
+        as before if there is nothing new and no more to read."""
         attempt = self.view.snapshot.attempts.get(run.id) if self.view else None
         if attempt is None or run.output_dir is None:
-            return {}
+            return NOTHING
         key = _key(run)
         follower = self._followers.get(key)
         if follower is None:
@@ -250,7 +254,7 @@ class Feed:
 
     def known(self, run: Run) -> Mapping[str, Series]:
         """What has been read of the run's metrics so far, without reading on."""
-        return self._columns.get(_key(run), {})
+        return self._columns.get(_key(run), NOTHING)
 
     def step(self, run: Run) -> int:
         """The newest step that is known of a run."""

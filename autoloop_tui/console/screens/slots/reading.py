@@ -20,6 +20,10 @@ READ_SECONDS = 0.015
 READ_BYTES = 64 << 10
 """Of one history at a time."""
 
+LOOK_AGAIN = 10.0
+"""Seconds for which the history of an ended run is left alone once all of it was read: what another machine writes may
+arrive late."""
+
 SAMPLE_EVERY = 2.0
 """Seconds between two samples of the machine."""
 
@@ -32,8 +36,8 @@ class Histories:
         """Runs in the order in which they are read."""
         self._left: list[Run] = []
         """Asked for and not read to their ends."""
-        self._whole: set[tuple[str, int]] = set()
-        """Attempts of ended runs that were read to their ends: nothing comes any more."""
+        self._whole: dict[tuple[str, int], float] = {}
+        """Attempts of ended runs that were read to their ends, and when."""
 
     def ask(self, view: View, feed: Feed, slots: Sequence[Slot], first: Run | None) -> None:
         """Read on in all of them, from `first`, unless the same are still being read."""
@@ -50,14 +54,13 @@ class Histories:
         until = time.monotonic() + READ_SECONDS
         while self._left:
             run = self._left.pop(0)
-            before = sum(map(len, feed.known(run).values()))
-            attempt = (run.id, run.attempts)
-            if before and attempt in self._whole:
+            before, attempt, now = feed.known(run), (run.id, run.attempts), time.monotonic()
+            if before and now - self._whole.get(attempt, -LOOK_AGAIN) < LOOK_AGAIN:
                 continue
-            if sum(map(len, feed.read(run, budget=READ_BYTES).values())) > before:
-                self._left.append(run)  # there may be more
-            elif run.state.ended:
-                self._whole.add(attempt)
+            if feed.read(run, budget=READ_BYTES) is not before:
+                self._left.append(run)  # there may be more, also after a piece without a point
+            elif run.state.ended and not feed.arrives(run):
+                self._whole[attempt] = now
             if time.monotonic() > until:
                 return
 

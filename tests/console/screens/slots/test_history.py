@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from autoloop.gpu_history import GpuHistory, GpuPoint
 from autoloop.gpus import GpuReport
 from autoloop.model import RoundState, RunState
 
+from autoloop_tui.console.screens.slots import reading
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.telemetry import Sample, Sampler
 from tests.console.projects import CONFIG, RecordedProject, curve, painted
@@ -110,3 +112,29 @@ async def test_histories_are_read_and_logs_looked_at_only_of_the_slots_in_the_wi
         assert (first, last) == (31, 40)
         assert read()[-10:] == [*range(30, 40)]
         assert [facts.last_line for facts in screen.table.facts[30:]] == [f"run {n} line 79" for n in range(30, 40)]
+
+
+async def test_the_history_of_an_ended_run_is_read_past_what_has_no_points_and_when_more_arrives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LOOK_AGAIN", 0.0)
+    project = busy(tmp_path, slots=1)
+    base = project.store.run("run00001")
+    file = next(Path(str(base.output_dir)).rglob("wandb-history.jsonl"))
+    last = json.loads(file.read_text().splitlines()[-1])["_step"]
+
+    def add(*rows: dict[str, object]) -> None:
+        with file.open("a") as out:
+            out.writelines(json.dumps(row) + "\n" for row in rows)
+
+    add(*({"_step": last, "sample": "x" * 2000} for _ in range(200)), {"_step": last + 1, "train/l1_loss": 0.5})
+    async with drive(project) as (pilot, screen):
+
+        def newest() -> float:
+            series = pilot.app.feed.known(base).get("train/l1_loss")
+            return series.steps[-1] if series else 0
+
+        await until(pilot, lambda: newest() == last + 1, "the point behind the texts")
+        look_again(screen)
+        add({"_step": last + 2, "train/l1_loss": 0.4})
+        await until(pilot, lambda: newest() == last + 2, "what came late")
