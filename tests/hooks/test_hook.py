@@ -39,6 +39,13 @@ def test_a_hook_is_read_with_its_defaults(tmp_path: Path) -> None:
         ('url = "https://hooks.slack.com/services/T0000/B0000/abcdefgh"', "has a secret in its url"),
         ('url = "https://open.feishu.cn/open-apis/bot/v2/hook/0a1b2c3d-0a1b-2c3d"', "has a secret in its url"),
         ('url = "https://oapi.dingtalk.com/robot/send?access_token=0a1b2c3d4e5f6071"', "has a secret in its url"),
+        ('url = "https://hooks.slack.com/workflows/T0000/A0000/abcdefgh"', "has a secret in its url"),
+        ('url = "https://hooks.slack.com/triggers/T0000/1234/abcdefgh"', "has a secret in its url"),
+        ('url = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=0a1b2c3d-abcdefgh"', "has a secret in its url"),
+        ('url = "https://api.telegram.org/bot123456:AAabcdefgh-0a1b2c3d4e5f/sendMessage"', "has a secret in its url"),
+        ('url = "https://a.webhook.office.com/webhookb2/0a1b@2c3d/IncomingWebhook/abcdefgh"', "has a secret in its url"),
+        ('url = "https://a.example/?to=me&key=abcdefgh"', "has a secret in its url"),
+        ('url = "https://a.example/workflows?sig=abcdefgh"', "has a secret in its url"),
         ('url = "https://me:passw0rd@a.example/"', "has a secret in its url"),
         ('url = "https://a.example"\nsecret = "abcdefgh12345"', "needs the name of a variable as its secret"),
         ('url = "https://a.example"\nheaders = { Authorization = "Bearer abcdefgh12345678" }', "a secret in the header"),
@@ -56,6 +63,24 @@ def test_what_cannot_work_is_refused_with_a_sentence(tmp_path: Path, lines: str,
         load_settings(tmp_path)
     assert said in str(refused.value)
     assert "abcdefgh" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://ntfy.sh/${TOPIC}", "https://ntfy.sh/${TOPIC}"),
+        ("${WEBHOOK}", "${WEBHOOK}"),
+        ("${BASE}/abcdefgh", "${BASE}/…"),
+        ("${BASE}?key=${KEY}", "${BASE}…"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("https://a.example/abcdefgh/${X}?to=me", "https://a.example/…"),
+        ("https://${NAME}@${HOST}:80/", "https://${HOST}:80/"),
+        ("https://a.example/?key=${KEY}", "https://a.example/…"),
+    ],
+)
+def test_of_an_address_its_host_and_its_variables_are_shown(tmp_path: Path, url: str, shown: str) -> None:
+    (tmp_path / "autoloop.toml").write_text(f'[hooks.phone]\nurl = "{url}"\n')
+    assert load_settings(tmp_path).hooks["phone"].target == shown
 
 
 def test_a_service_that_ships_can_be_copied_and_changed(tmp_path: Path) -> None:

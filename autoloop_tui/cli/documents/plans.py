@@ -121,7 +121,7 @@ class HookDocument(TypedDict):
     kind: str
     """command, webhook, or the service."""
     calls: str
-    """The command or the address, with the names of variables in place of their values."""
+    """The command or the address, with the names of variables in place of their values; of a written path, only `/…`."""
     events: list[EventName]
     obstacle: str | None
     """Why it cannot work here."""

@@ -18,6 +18,9 @@ EVENTS: list[EventName] = ["round waits", "run failed", "loop ended", "budget ne
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+KEY_IN_QUERY = re.compile(r"[?&](?:key|sig|signature)=(?!\$\{)[^&#]", re.IGNORECASE)
+"""What authorises in an address, though such a name alone is no secret elsewhere."""
+ORIGIN = re.compile(r"(https?://)(?:[^/?#]*@)?([^/?#]*)|\$\{\w+\}")
 SCHEMES = ("http://", "https://", "${")
 
 
@@ -50,8 +53,20 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def target(self) -> str:
-        """What is called, as it may be shown: no value of a variable is in it."""
-        return self.command or self.url or ""
+        """What is called, as it may be shown: without values of variables, and of an address without what may be a key."""
+        return self.command or _shown(self.url or "")
+
+
+def _shown(url: str) -> str:
+    """`https://host/…`; `https://host/${NAME}` whole, because it has nothing but variables behind its host."""
+    origin = ORIGIN.match(url)
+    if origin is None:
+        return "…"
+    rest = url[origin.end() :]
+    start = f"{origin[1]}{origin[2]}" if origin[1] else origin[0]
+    if not REFERENCE.sub("", rest).strip("/"):
+        return start + rest
+    return f"{start}/…" if rest.startswith("/") else f"{start}…"
 
 
 def expanded(text: str, environment: Mapping[str, str]) -> str:
@@ -98,7 +113,7 @@ def _url_problem(hook: Hook) -> str | None:
         return "needs a url that begins with http:// or https://, or with ${NAME}"
     if any(character.isspace() or not character.isprintable() for character in url):
         return "has a url with a space or a control character in it"
-    if mask(url) != url:
+    if mask(url) != url or KEY_IN_QUERY.search(url):
         return 'has a secret in its url: put the url into a variable, and write url = "${NAME}"'
     if hook.secret is not None and not REFERENCE.fullmatch(hook.secret):
         return 'needs the name of a variable as its secret: secret = "${NAME}"'
