@@ -1,4 +1,4 @@
-"""Who did something: a person, a coding agent, a rule, the default of the rule book, the search, or the approval policy."""
+"""Who did something: a person, an agent, a script, a rule, the rule book's default, the search, or the approval policy."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class ActorKind(StrEnum):
     PERSON = "person"
     AGENT = "agent"
     """A coding agent: what it may decide, `[agents]` of the settings say."""
+    SCRIPT = "script"
+    """A command without a terminal, of no agent that is known: as an agent, it speaks for no person."""
     RULE = "rule"
     DEFAULT = "default"
     """The rule book's `[default]`, which proposes if no rule fires."""
@@ -28,12 +30,12 @@ class ActorKind(StrEnum):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The author of a proposal, or who decided it. As text: `ada`, `agent:codex`, `rule:more-lr`, `default`,
-    `optuna (TPE)`, `policy`."""
+    """The author of a proposal, or who decided it. As text: `ada`, `agent:codex`, `script`, `rule:more-lr`,
+    `default`, `optuna (TPE)`, `policy`."""
 
     kind: ActorKind
     name: str = ""
-    """The person's or the agent's name, the rule's id or the search's sampler; empty for the other kinds."""
+    """The person's or the agent's name, whose script it is, the rule's id or the search's sampler; empty for the others."""
 
     @classmethod
     def person(cls, name: str) -> Self:
@@ -44,12 +46,21 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
         return cls(kind=ActorKind.AGENT, name=name)
 
     @classmethod
+    def script(cls, user: str) -> Self:
+        return cls(kind=ActorKind.SCRIPT, name=user)
+
+    @classmethod
     def rule(cls, rule: str) -> Self:
         return cls(kind=ActorKind.RULE, name=rule)
 
     @classmethod
     def search(cls, sampler: Sampler) -> Self:
         return cls(kind=ActorKind.SEARCH, name=sampler.words)
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether what it proposes waits for a person, whatever the loop's approval policy."""
+        return self.kind in (ActorKind.AGENT, ActorKind.SCRIPT)
 
     @property
     def by_rules(self) -> bool:

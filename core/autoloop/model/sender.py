@@ -26,7 +26,9 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def actor(self) -> Actor:
         """As the author of a proposal, or who decided one."""
-        return Actor.agent(self.agent) if self.agent is not None else Actor.person(self.user)
+        if self.agent is not None:
+            return Actor.agent(self.agent)
+        return Actor.person(self.user) if self.is_person else Actor.script(self.user)
 
     @property
     def origin(self) -> str:

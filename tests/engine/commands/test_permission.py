@@ -69,7 +69,15 @@ def test_what_needs_a_person_is_refused_to_agents_and_without_a_terminal(project
         assert "other variants" in engine.refused(other, agent())
         assert "needs a person" in engine.refused(Reject(proposals=[1, 3]), agent())
         assert "needs a person" in engine.refused(Reject(proposals=[3]), agent("gemini"))
+        assert "needs a person" in engine.refused(Reject(proposals=[3]), script())
         engine.done(Reject(proposals=[3]), agent())  # its own
+        # What a user's script asks for is not the user's own, and the other way round.
+        engine.done(Propose(run="a", variants=[Variant(edits=["lr=7"])], key="one"))
+        assert engine.done(Propose(run="a", variants=[Variant(edits=["lr=8"])], key="one"), script()).startswith(
+            "proposal 5 "
+        )
+        assert "needs a person" in engine.refused(Reject(proposals=[4]), script())
+        engine.done(Reject(proposals=[5]), script())
         engine.done(Pause(), agent())
         engine.done(Hold(), agent())
 
@@ -123,9 +131,12 @@ def test_the_approval_policy_of_a_loop_does_not_speak_for_agents(project: Engine
     with project.driven(loop) as engine:
         engine.until(lambda: project.runs(loop)[0].state is RunState.RUNNING)
         assert engine.done(Propose(run="a", variants=[Variant(edits=["lr=7"])]), agent())
+        assert engine.done(Propose(run="a", variants=[Variant(edits=["lr=8"])]), script())
         project.gate().touch()
         engine.end()
-    theirs, rules_own = project.proposals(loop)
+    theirs, scripts_own, rules_own = project.proposals(loop)
+    assert (scripts_own.author, scripts_own.status) == (Actor.script("ada"), ProposalStatus.SKIPPED)
+    assert scripts_own.note == "a script's proposal, which only a person approves"
     assert theirs.status is ProposalStatus.SKIPPED
     assert theirs.note == "an agent's proposal, which only a person approves"
     assert rules_own.status is ProposalStatus.LAUNCHED

@@ -74,13 +74,13 @@ def accounts(store: Store, loop: Loop, grants: Mapping[str, Grant], now: float) 
                 note_time(str(each.decided_by), each.decided_at)
         senders: dict[str, Sender] = {}
         for command in commands:
-            who = _called(command.sender)
+            who = str(command.sender.actor)
             senders[who] = command.sender
             refused[who] += command.ok is False
             note_time(who, command.sent_at)
         if loop.started_by:
-            senders.setdefault(_called(loop.started_by), loop.started_by)
-            note_time(_called(loop.started_by), loop.created_at)
+            senders.setdefault(str(loop.started_by.actor), loop.started_by)
+            note_time(str(loop.started_by.actor), loop.created_at)
         by_id = {each.id: each for each in proposals}
         for run in runs:
             who = _brought(run, by_id, loop)
@@ -103,15 +103,11 @@ def accounts(store: Store, loop: Loop, grants: Mapping[str, Grant], now: float) 
         return sorted((_with_budget(each, senders, store, loop, grants, now) for each in found), key=_order)
 
 
-def _called(sender: Sender) -> str:
-    return SCRIPT if sender.agent is None and sender.terminal is None else str(sender.actor)
-
-
 def _brought(run: Run, proposals: Mapping[int, Proposal], loop: Loop) -> str:
     proposal = proposals.get(run.proposal or 0)
     if proposal is not None:
         return str(proposal.author)
-    return _called(loop.started_by) if loop.started_by else "unknown"
+    return str(loop.started_by.actor) if loop.started_by else "unknown"
 
 
 def _with_budget(

@@ -16,7 +16,7 @@ def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
     """Approve the replicates, and for each base run the first `--variants-per-run` pending proposals by priority; skip the
     others, and what goes beyond the part of the round that replicates leave to new variants.
 
-    What a coding agent proposed is skipped: the policy decides for the rules, and never checks an agent's budget.
+    What an agent or a script proposed is skipped: the policy decides for the rules, and checks no budget.
 
     `proposals`: all those for one round. What a user proposed is not counted for that part. The search made no more than the
     round has room for: only that part limits its.
@@ -30,8 +30,9 @@ def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
         if proposal.status is not ProposalStatus.PENDING:
             continue
         now = context.clock()
-        if proposal.author.kind is ActorKind.AGENT:
-            text = "an agent's proposal, which only a person approves"
+        if proposal.author.needs_a_person:
+            whose = "an agent's" if proposal.author.kind is ActorKind.AGENT else "a script's"
+            text = f"{whose} proposal, which only a person approves"
             context.store.put_proposal(proposal_skipped(proposal, text, now))
             continue
         limited = room is not None and not proposal.repeats and proposal.author.kind is not ActorKind.PERSON
