@@ -54,6 +54,11 @@ def test_one_that_cannot_be_used(side: FarSide, tmp_path: Path) -> None:
     assert "there is no Python /no/python there" in found.text
     absent = {each.subject: each for each in hosts(spec(tmp_path, folder="/no/folder", shared=True), 0)}
     assert "there is no /no/folder there" in absent["box folder"].text
+    python, first = side.odd_python()
+    first.write_text("import os; del os.pidfd_open")
+    (found,) = hosts(spec(tmp_path, python=python, shared=True), 0)
+    assert (found.subject, found.level) == ("box", "error")
+    assert "Linux 5.3 or newer" in found.text
     side.cut("Permission denied (publickey).")
     (found,) = hosts(spec(tmp_path, shared=True), 0)
     assert "refuses your key" in found.text

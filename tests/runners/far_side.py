@@ -32,6 +32,14 @@ class FarSide:
         ssh.write_text(SSH.format(folder=folder, home=self.home, path=path))
         ssh.chmod(0o755)
 
+    def odd_python(self) -> tuple[str, Path]:
+        """A Python for the program there, and the file of code that each one runs first: as on another machine."""
+        python, first = self.programs / "odd-python", self.folder / "first.py"
+        first.touch()
+        python.write_text(f"#!/bin/sh\nexec {sys.executable} -I -S -c \"exec(open('{first}').read());$4\"\n")
+        python.chmod(0o755)
+        return str(python), first
+
     def connections(self) -> list[int]:
         """The pids of all that were ever made."""
         with contextlib.suppress(FileNotFoundError):

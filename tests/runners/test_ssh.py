@@ -289,6 +289,52 @@ def test_a_killed_supervisor_and_a_restarted_host_are_told_apart(trial: Trial) -
     procfs.send(claim["pid"], claim["start_time"], 10)
 
 
+OTHER_MACHINE = """
+import builtins, io, os
+real, named = open, os.uname()
+os.uname = lambda: os.uname_result((named.sysname, "box2", named.release, named.version, named.machine))
+boot = "/proc/sys/kernel/random/boot_id"
+builtins.open = lambda path, *rest, **more: io.StringIO("other") if path == boot else real(path, *rest, **more)
+"""
+
+
+def test_a_name_that_leads_to_another_machine_decides_nothing(trial: Trial) -> None:
+    """Also where that one sees the same home folder. Back on the first, a folder that is gone is no end before what ran
+    for it has ended."""
+    python, first = trial.far.odd_python()
+    trial.host = msgspec.structs.replace(trial.host, python=python)
+    trial.anew()
+    attempt = trial.submit("sh", "-c", "echo begun; sleep 1000")
+    trial.until(Runs)
+    handed = trial.heard(Handed)
+    assert isinstance(handed, Handed)
+    node = os.uname().nodename
+
+    def another_machine() -> bool:
+        return f"leads to another machine, box2, while runs are on {node}" in str(trial.runner.trouble)
+
+    first.write_text(OTHER_MACHINE)
+    trial.far.cut()
+    eventually(another_machine, "the trouble")
+    trial.anew()
+    trial.runner.reattach(msgspec.structs.replace(attempt, handle=handed.handle))
+    eventually(another_machine, "the trouble of another engine")
+    trial.anew()
+    trial.runner.reattach(attempt)
+    eventually(another_machine, "the trouble by its claim")
+    assert trial.heard(Vanished) is None
+
+    first.write_text("")
+    eventually(lambda: trial.runner.trouble is None, "the end of the trouble")
+    trial.told.clear()
+    trial.until(Runs)
+    trial.there(attempt).rename(trial.far.home / "moved")
+    gone = trial.until(Vanished)
+    assert isinstance(gone, Vanished)
+    assert "its folder on box is gone" in gone.reason
+    assert "left-over process" in gone.reason, "nothing of it stays"
+
+
 def test_a_log_that_is_cut_there_is_whole_here_as_far_as_it_came(trial: Trial) -> None:
     script = "i=0; while [ $i -lt 160 ]; do head -c 65536 /dev/zero | tr '\\0' x; echo; i=$((i+1)); done; echo the end"
     attempt = trial.submit("sh", "-c", script)

@@ -96,6 +96,15 @@ def open_alive(pid: int, start_time: int) -> int | None:
     return fd
 
 
+def can_open() -> bool:
+    """Whether this kernel and this Python have pidfds: from Linux 5.3 on, unless Python was built for an older one."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+        return hasattr(signal, "pidfd_send_signal")
+    except (AttributeError, OSError):
+        return False
+
+
 def send(pid: int, start_time: int, *numbers: int) -> bool:
     """Send signals to exactly this process. False if it has ended or may not be signalled."""
     fd = open_alive(pid, start_time)

@@ -49,7 +49,7 @@ def test_a_loop_of_two_rounds_runs_on_two_hosts(project: EngineProject, far: Far
     assert {attempt.place for attempt in attempts} == {"box1", "box2"}
     for attempt in attempts:
         assert attempt.node == os.uname().nodename
-        assert attempt.handle == {"host": attempt.place}
+        assert (attempt.handle or {})["host"] == attempt.place
         assert attempt.where == f"{attempt.node} ({attempt.place})"
         assert (far.home / attempt.place / "attempts" / attempt.id / "exit.json").exists()
         assert attempt.exit is not None

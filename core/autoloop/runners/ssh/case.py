@@ -12,6 +12,7 @@ import msgspec
 from autoloop.model import Attempt, ExitRecord, Taken, TakenKind
 from autoloop.runners import local
 from autoloop.runners.runner import AttemptSpec, End, Ended, Vanished
+from autoloop.runners.ssh.connection import Machine
 from autoloop.runners.ssh.mirror import Mirror
 
 SILENCE = local.SILENCE
@@ -46,6 +47,8 @@ class Case:
     """When its beat changed last, by our clock."""
     unseen_since: float | None = None
     """Since when it has ended, and its record is not to be seen here."""
+    machine: Machine | None = None
+    """Where it was started, once that is known."""
     state: dict[str, Any] = field(default_factory=dict)
     """As the host told it last."""
 
@@ -84,12 +87,14 @@ def end_of(case: Case, skew: float) -> End:
 def vanished(case: Case, name: str, killed: int) -> Vanished:
     """How one ended that left none."""
     state = case.state
+    left = f"; {killed} left-over process{'es' if killed > 1 else ''} ended" if killed else ""
+    if state["state"] == "none":
+        return Vanished(f"its folder on {name} is gone, and with it the record of how it ended{left}")
     if state.get("rebooted"):
         text = f"{name} was restarted while it ran"
         return Vanished(text, taken=Taken(kind=TakenKind.NODE_LOST, text=text))
     if state.get("elsewhere"):
         return Vanished(f"its supervisor, in a container of {name}, has been silent for over {SILENCE:.0f} s")
-    left = f"; {killed} left-over process{'es' if killed > 1 else ''} ended" if killed else ""
     if not state.get("log"):
         return Vanished(
             f"its supervisor on {name} ended before it could start the command (a full disk?){left}", started=False

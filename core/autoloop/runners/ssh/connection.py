@@ -11,7 +11,7 @@ import os
 import select
 import subprocess
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -41,6 +41,17 @@ class RefusedError(Exception):
         self.errno = errno
 
 
+class Machine(NamedTuple):
+    """Which machine it is, by its name and by when it was started last."""
+
+    node: str
+    boot: str = ""
+
+    def is_(self, other: Machine) -> bool:
+        """A machine that was started again has its name still, a container that was made anew the boot of its machine."""
+        return self.node == other.node or (bool(self.boot) and self.boot == other.boot)
+
+
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """What a host says of itself."""
 
@@ -49,6 +60,12 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     system: str
     home: str
+    boot: str
+    pidfd: bool
+
+    @property
+    def machine(self) -> Machine:
+        return Machine(self.node, self.boot)
 
 
 class Connection:
@@ -204,9 +221,13 @@ def connect(host: HostSpec, *, patience: float = PATIENCE) -> tuple[Connection, 
     """A connection that is ready for questions. UnreachableError."""
     connection = Connection(host)
     try:
-        return connection, connection.open(patience)
+        hello = connection.open(patience)
     except UnreachableError:
         raise
     except Exception as error:
         connection.close()
         raise UnreachableError(f"what it says of itself cannot be understood: {error}") from error
+    if unfit := words.unfit(hello.system, pidfd=hello.pidfd):
+        connection.close()
+        raise UnreachableError(unfit)
+    return connection, hello

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 
 from autoloop.model import HostSpec, LoopSpec
-from autoloop.runners.ssh.connection import Connection, Hello, RefusedError, UnreachableError, connect
+from autoloop.runners.ssh import words
+from autoloop.runners.ssh.connection import Connection, Hello, Machine, RefusedError, UnreachableError, connect
 from autoloop.runners.ssh.paths import Layout, default_folder
 
 LOG = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ class Line:
     def __init__(self, host: HostSpec, spec: LoopSpec) -> None:
         self.host, self.spec = host, spec
         self.trouble: str | None = None
+        self.machine = Machine("")
+        """Where the connection leads."""
         self._open: tuple[Connection, Layout] | None = None
         self._again = 0.0
         self._pause = 0.0
@@ -44,10 +48,16 @@ class Line:
         """Seconds for which it could not be reached."""
         return 0.0 if self._unreached is None else time.monotonic() - self._unreached
 
-    def reach(self) -> tuple[Connection, Layout]:
-        """The connection, made if there is none. UnreachableError."""
+    def reach(self, machines: Collection[Machine]) -> tuple[Connection, Layout]:
+        """The connection, made if there is none. UnreachableError, also where it leads to none of the `machines` that runs
+        are on."""
         if self._open is None:
             connection, hello = connect(self.host)
+            for each in machines:
+                if not each.is_(hello.machine):
+                    connection.close()
+                    raise UnreachableError(words.another_machine(self.host, hello.node, each.node))
+            self.machine = hello.machine
             self._open = connection, settle(connection, self.host, self.spec, hello)
             LOG.debug("%s: connected, %s", self.host.name, hello)
             self.trouble, self._unreached = None, None

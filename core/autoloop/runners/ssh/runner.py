@@ -20,8 +20,9 @@ from autoloop.model import Attempt, ExitRecord, HostSpec, LoopSpec, UserError
 from autoloop.runners import local
 from autoloop.runners.background import Background
 from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits, write_spec
+from autoloop.runners.ssh import words
 from autoloop.runners.ssh.case import SILENCE, Case, end_of, ours, vanished
-from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError
+from autoloop.runners.ssh.connection import Connection, Machine, RefusedError, UnreachableError
 from autoloop.runners.ssh.gpus import HostGpus
 from autoloop.runners.ssh.line import Line
 from autoloop.runners.ssh.mirror import Mirror
@@ -86,6 +87,8 @@ class HostRunner:
     def _follow(self, attempt: Attempt, submission: tuple[AttemptSpec, Mapping[str, str]] | None) -> None:
         mirror = Mirror(Path(attempt.directory), Path(attempt.output_dir), self.host.name, self._max_log)
         case = Case(attempt, mirror, submission)
+        if (handle := attempt.handle or {}).get("node"):
+            case.machine = Machine(str(handle["node"]), str(handle.get("boot", "")))
         if attempt.node is not None:
             case.begun, case.said = True, Runs(attempt.started_at or attempt.created_at, attempt.node)
         self._open.add(attempt.id)
@@ -127,7 +130,7 @@ class HostRunner:
         if (pause := self._line.pause) > 0:
             return pause
         try:
-            connection, layout = self._line.reach()
+            connection, layout = self._line.reach({case.machine for case in self._cases.values() if case.machine})
             for case in list(self._cases.values()):
                 self._start(case, connection, layout)
                 self._pass_stop(case, connection, layout)
@@ -217,7 +220,8 @@ class HostRunner:
             self._fail(case, f"cannot start on {self.host.name}: {error}")
         else:
             case.submission, case.since = None, time.monotonic()
-            self._tell(case, Handed({"host": self.host.name}))
+            case.machine = self._line.machine
+            self._tell(case, Handed({"host": self.host.name, "node": case.machine.node, "boot": case.machine.boot}))
 
     def _fail(self, case: Case, text: str) -> None:
         self._tell(case, Ended(ExitRecord(error=text, ended_at=time.time())))
@@ -285,6 +289,8 @@ class HostRunner:
 
     def _hear(self, case: Case, state: dict[str, Any]) -> None:
         before, case.state = case.state, state
+        if (claim := state.get("claim", {})).get("host"):
+            case.machine = Machine(str(claim["host"]), str(claim.get("boot_id") or ""))
         if state.get("beat") != case.beat:
             case.beat, case.heard = state.get("beat"), time.monotonic()
             if not self.host.shared:
@@ -306,6 +312,8 @@ class HostRunner:
         kind = state["state"]
         if kind == "alive" and state.get("elsewhere") and time.monotonic() - case.heard > SILENCE:
             kind = "gone"
+        if case.machine and not case.machine.is_(self._line.machine):
+            raise UnreachableError(words.another_machine(self.host, self._line.machine.node, case.machine.node))
         if kind in ("alive", "ended", "gone") and "pid" in state.get("claim", {}):
             self._begin(case, state, connection.skew)
         if kind in ("ended", "gone") and not state["complete"]:
@@ -314,14 +322,12 @@ class HostRunner:
             if self.host.shared and not self._visible(case):
                 return
             self._tell(case, end_of(case, connection.skew))
-        elif kind == "gone":
+        elif kind == "gone" or (kind == "none" and case.begun):
             given = {"id": case.id, "dir": layout.attempt(case.attempt)}
             killed = 0 if state.get("rebooted") else int(connection.ask("sweep", given)["killed"])
             self._tell(case, vanished(case, name, killed))
         elif kind == "fenced":
             self._unbegun(case)
-        elif kind == "none" and case.begun:
-            self._tell(case, Vanished(f"its folder on {name} is gone, and with it the record of how it ended"))
         elif kind == "none" and (case.asked or not case.tried or time.monotonic() - case.since > UNCLAIMED):
             connection.ask("fence", {"dir": layout.attempt(case.attempt)})  # whose claim it is, is told by the next poll
 

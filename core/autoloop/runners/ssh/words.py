@@ -43,5 +43,21 @@ def why(host: HostSpec, printed: str, code: int | None) -> str:
     return "the connection was cut" if code is None or code <= 0 else f"ssh ended with code {code}"
 
 
+def unfit(system: str, *, pidfd: bool) -> str | None:
+    """Why runs cannot be followed on a machine, if so."""
+    if system != "Linux":
+        return f"it runs {system}, and Linux is needed"
+    if not pidfd:
+        return "its kernel or its Python has no pidfd: Linux 5.3 or newer, and a Python built for it, are needed"
+    return None
+
+
+def another_machine(host: HostSpec, now: str, before: str) -> str:
+    return (
+        f"{host.destination} leads to another machine, {now}, while runs are on {before}: "
+        "let the name lead to one machine only, in ~/.ssh/config or by address in [[host]]"
+    )
+
+
 def too_old(host: HostSpec, version: str) -> str:
     return f"{host.python} there is Python {version}, and 3.9 or newer is needed: set python in [[host]]"

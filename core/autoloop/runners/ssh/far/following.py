@@ -235,7 +235,8 @@ def state_of(directory: str, attempt_id: str) -> Chunk:
             found["start"] = start
         with contextlib.suppress(OSError):
             found["beat"] = os.stat(f"{directory}/claim").st_mtime_ns
-        found["rebooted"] = claim.get("boot_id") not in (None, procfs.boot_id())
+        here = claim.get("host") in (None, os.uname().nodename)  # otherwise it is another machine that was started apart
+        found["rebooted"] = here and claim.get("boot_id") not in (None, procfs.boot_id())
         found["elsewhere"] = elsewhere
         found["log"] = os.path.exists(f"{directory}/log.txt")
     exit_ = _read(f"{directory}/exit.json")  # after the look at the process: it may have ended in between

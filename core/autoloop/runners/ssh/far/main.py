@@ -56,6 +56,8 @@ class Program:
             "executable": sys.executable,
             "node": os.uname().nodename,
             "system": os.uname().sysname,
+            "boot": procfs.boot_id() if os.path.exists("/proc/sys/kernel/random/boot_id") else "",
+            "pidfd": procfs.can_open(),
             "home": os.path.expanduser("~"),
         }
         target.write(b"\n" + MARK + json.dumps(hello).encode() + b"\n")
