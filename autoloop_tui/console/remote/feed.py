@@ -72,6 +72,8 @@ class RemoteFeed(Feed):
         self._least = float("inf")
         self._got: dict[tuple[str, int], Known] = {}
         """Histories, by run and number of its attempts."""
+        self._lost: set[str] = set()
+        """Runs of whose histories a part is missing: they are not looked at once, so that they come anew."""
         self._histories_at: dict[str, float] = {}
         self._logs_at: dict[str, float] = {}
         """When a history of a run, or a log of an attempt, was on the screen last."""
@@ -146,6 +148,7 @@ class RemoteFeed(Feed):
             self._woken.put(message)
         elif isinstance(message, Ready):
             self._looked = None  # the new connection knows nothing of it
+            self._lost.clear()
             self._least = float("inf")
 
     def _set_clock(self, ahead: float) -> None:
@@ -163,7 +166,8 @@ class RemoteFeed(Feed):
                 del times[old]
         newest = sorted(self._histories_at, key=lambda run: -self._histories_at[run])[: self._most]
         logs = {attempt: self._mirror.logs.get(attempt) for attempt in sorted(self._logs_at)}
-        look = Look(self.loop_id, sorted(newest), logs, sample=now - self._sample_at < LOOKED_AT)
+        wanted, self._lost = sorted(set(newest) - self._lost), set()
+        look = Look(self.loop_id, wanted, logs, sample=now - self._sample_at < LOOKED_AT)
         before = self._looked
         same = before is not None and msgspec.structs.replace(look, logs={}) == msgspec.structs.replace(before, logs={})
         if not same or before is None or before.logs.keys() != logs.keys():
@@ -253,8 +257,12 @@ class RemoteFeed(Feed):
 
     def _take_history(self, message: History) -> None:
         key = message.run, message.attempts
-        known = self._got.pop(key, None) or Known()
-        columns = {} if message.anew else dict(known.columns)
+        known = Known() if message.anew else self._got.get(key)
+        if known is None or any(points.start > len(known.columns.get(name, ())) for name, points in message.points.items()):
+            self._lost.add(message.run)  # what it follows is not here
+            return
+        self._got.pop(key, None)
+        columns = dict(known.columns)
         for name in message.dropped:
             columns.pop(name, None)
         for name, points in message.points.items():
@@ -266,8 +274,10 @@ class RemoteFeed(Feed):
             series.values.frombytes(points.values)
         changed = message.anew or message.dropped or message.points
         self._got[key] = Known(columns if changed else known.columns, message.step, message.rate, message.complete)
-        while len(self._got) > self._most:
-            self._got.pop(next(iter(self._got)))
+        # The other end goes on where it is with those that are looked at, so that none of these can be let go.
+        looked = self._looked.histories if self._looked is not None else []
+        for old in [each for each in self._got if each[0] not in looked][: max(0, len(self._got) - self._most)]:
+            del self._got[old]
         self._columns = {f"{run} {attempts}": each.columns for (run, attempts), each in self._got.items()}
 
     # ----------------------------------------------------------------------------------------------------- commands

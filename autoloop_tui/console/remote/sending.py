@@ -78,12 +78,14 @@ class Histories:
         """By run: of which attempt, and what the other end has of it."""
         self._progress: dict[str, tuple[int, float | None, bool]] = {}
 
-    def send(self, feed: Feed, runs: Sequence[Run], files: Files, send: Send) -> None:
-        """What is new of them."""
-        wanted = {run.id for run in runs}
+    def keep(self, wanted: Sequence[str]) -> None:
+        """Forget all others: whoever wants one of those again gets it anew. To be told of every `Look`."""
         for gone in [run for run in self._sent if run not in wanted]:
             del self._sent[gone]
             self._progress.pop(gone, None)
+
+    def send(self, feed: Feed, runs: Sequence[Run], files: Files, send: Send) -> None:
+        """What is new of them."""
         until = time.monotonic() + TURN
         for run in runs:
             self._send(feed, run, send)

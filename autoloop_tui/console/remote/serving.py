@@ -169,6 +169,7 @@ class Served:
     def hear(self, message: FromConsole) -> None:
         if isinstance(message, Look):
             self._look = message
+            self._histories.keep(message.histories)
             if message.loop != self._feed.loop_id:
                 self._feed.follow_loop(message.loop)
                 self._files.send_settings(self._feed.store.loop(message.loop), self._send)

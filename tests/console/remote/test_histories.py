@@ -1,0 +1,109 @@
+"""The histories of runs on another machine: what is on the screen is here whole, whatever else was let go meanwhile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from autoloop.model import Run
+
+import autoloop_tui.console.feed
+from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.remote.feed import RemoteFeed
+from autoloop_tui.console.remote.link import Link, Where
+from autoloop_tui.console.remote.messages import History, Look, Message
+from autoloop_tui.console.remote.mirror import Mirror
+from autoloop_tui.console.remote.serving import Served
+from tests.console.projects import NOW, RecordedProject, output_of
+from tests.console.remote.hosts import PROGRAM, Box
+from tests.support.waiting import eventually
+
+METRIC = "eval/offline_eval/avg_l1"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> RecordedProject:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    made = RecordedProject(folder)
+    for name in ("base", "other", "third"):
+        made.run(name)
+    return made
+
+
+@pytest.fixture
+def feed(project: RecordedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteFeed]:
+    """On a project of another machine, with two histories open at a time."""
+    box = Box(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{box.folder}:/usr/bin:/bin")
+    monkeypatch.setattr(autoloop_tui.console.feed, "HISTORIES", 2)
+    mirror = Mirror()
+    link = Link(Where("box", str(project.folder), PROGRAM), None, mirror)
+    try:
+        link.wait()
+        feed = RemoteFeed(link, mirror, None)
+        feed.poll()
+        yield feed
+        feed.close()
+    finally:
+        link.close()
+        mirror.close()
+
+
+def shown(feed: RemoteFeed, runs: list[Run]) -> None:
+    """Until the histories of these runs are here."""
+
+    def whole() -> bool:
+        feed.poll()
+        for run in runs:
+            feed.read(run)
+        return not any(feed.arrives(run) for run in runs)
+
+    eventually(whole, "the histories")
+
+
+def test_a_history_on_the_screen_is_never_let_go_for_another(feed: RemoteFeed, project: RecordedProject) -> None:
+    first, second, third = (project.store.run(f"run0000{number}") for number in (1, 2, 3))
+    shown(feed, [first, third])
+    shown(feed, [first, second])
+    assert feed.known(first)
+    assert feed.known(second)
+    assert not feed.known(third)
+
+
+def test_a_history_whose_beginning_is_missing_comes_anew(feed: RemoteFeed, project: RecordedProject) -> None:
+    run = project.store.run("run00001")
+    shown(feed, [run])
+    feed._link.inbox.put(History(run.id, 1, True, {}, [], 0, None, complete=True))  # noqa: SLF001
+    feed.poll()
+    assert not feed.known(run)
+    with (output_of(run) / "wandb/latest-run/files/wandb-history.jsonl").open("a") as file:
+        file.write(json.dumps({"_step": 240, "_timestamp": NOW - 480, METRIC: 0.2}) + "\n")
+    eventually(lambda: (feed.poll(), feed.read(run), len(feed.known(run).get(METRIC, ())) == 11)[-1], "all of it")
+
+
+def test_a_history_that_is_let_go_and_wanted_again_at_once_is_sent_anew(project: RecordedProject) -> None:
+    sent: list[Message] = []
+
+    def all_sent() -> bool:
+        served.tick()
+        return any(each.complete for each in sent if isinstance(each, History))
+
+    feed = Feed(project.folder)
+    try:
+        served = Served(feed, sent.append)
+        served.begin()
+        look = Look(feed.loop_id, ["run00001"], {}, sample=False)
+        served.hear(look)
+        eventually(all_sent, "all of it")
+        sent.clear()
+        served.tick()
+        assert not [each for each in sent if isinstance(each, History)]
+        served.hear(Look(feed.loop_id, [], {}, sample=False))
+        served.hear(look)
+        served.tick()
+        assert [each.anew for each in sent if isinstance(each, History)] == [True]
+    finally:
+        feed.close()
