@@ -100,8 +100,8 @@ class RunComparison(TableScreen):
         for run in runs:
             before = old.get(run.id)
             columns = before.columns if before else {}
-            # A new attempt writes elsewhere, and a run that goes on has more to read.
-            read = bool(before and before.read and before.run.output_dir == run.output_dir and run.state.ended)
+            # A new attempt has more to read, also one that extends the run in the same folder; so has a run that goes on.
+            read = bool(before and before.read and before.run.attempts == run.attempts and run.state.ended)
             self.sides.append(Side(badges[run.id], run, self._config(run), columns, read))
         if not self._parameters:
             configs = [side.config for side in self.sides]
@@ -280,7 +280,7 @@ class RunComparison(TableScreen):
         until = time.monotonic() + READ_SECONDS
         for side in unread[self._ticks % len(unread) :] + unread[: self._ticks % len(unread)]:
             columns, before = self.console.feed.read(side.run), side.caught_up
-            side.caught_up = (columns is side.columns or not columns) and not self.console.feed.arrives(side.run)
+            side.caught_up = columns is side.columns and not self.console.feed.arrives(side.run)
             side.read = side.caught_up and side.run.state.ended
             self._stale = self._stale or columns is not side.columns or side.caught_up != before or side.read
             side.columns = columns

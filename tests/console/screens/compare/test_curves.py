@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import msgspec
 from autoloop.model import RunState
 
 from autoloop_tui.console.widgets.chart import Chart
-from tests.console.projects import RecordedProject
-from tests.console.screens.compare.driving import config, metrics, on_compare, text_of, three
-from tests.console.waiting import settle
+from tests.console.projects import RecordedProject, curve, history
+from tests.console.screens.compare.driving import L1, config, metrics, on_compare, text_of, three
+from tests.console.waiting import settle, until
 
 
 async def test_the_chart_draws_each_run_in_its_colour_with_its_letter_beside_its_end(project: RecordedProject) -> None:
@@ -82,3 +86,30 @@ async def test_capital_c_draws_one_run_alone_then_the_next_then_all(project: Rec
             await settle(pilot)
             drawn.append([line.label for line in screen.query_one(Chart).lines])
         assert drawn == [["r0"], ["r1"], ["r0", "r1"]]
+
+
+async def test_a_run_that_was_extended_and_has_ended_again_has_its_new_end(project: RecordedProject) -> None:
+    run, other = project.run("extended", metrics={L1: curve(5)}), project.run("other")
+
+    async with on_compare(project, marked=[run.id, other.id]) as (pilot, screen):
+        await until(pilot, lambda: all(side.read for side in screen.sides), "both are read")
+        again = msgspec.structs.replace(run, attempts=2)
+        project.store.put_run(again)
+        project.attempt(again, 2)
+        history(Path(str(run.output_dir)), {L1: curve(10)})
+
+        def newest() -> list[float]:
+            series = screen.sides[0].columns.get(L1)
+            return list(series.steps) if series else []
+
+        await until(pilot, lambda: newest() == list(curve(10).steps), "its new end")
+
+
+async def test_a_history_that_begins_with_long_texts_is_drawn(project: RecordedProject) -> None:
+    run, other = project.run("talks", metrics={}), project.run("other")
+    file = next(Path(str(run.output_dir)).rglob("wandb-history.jsonl"))
+    rows = [*({"_step": 0, "sample": "x" * 4000} for _ in range(300)), {"_step": 1, L1: 0.5}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    async with on_compare(project, marked=[run.id, other.id]) as (pilot, screen):
+        await until(pilot, lambda: L1 in screen.sides[0].columns, "the point behind the texts")
