@@ -335,6 +335,49 @@ def test_a_name_that_leads_to_another_machine_decides_nothing(trial: Trial) -> N
     assert "left-over process" in gone.reason, "nothing of it stays"
 
 
+def test_links_of_the_project_that_lead_elsewhere_go_along_and_what_cannot_be_unpacked_leaves_nothing(trial: Trial) -> None:
+    """Also where Python lets no archive have such links, as from 3.14 on."""
+    python, first = trial.far.odd_python()
+    trial.host = msgspec.structs.replace(trial.host, python=python)
+    first.write_text("import tarfile\ntarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)\n")
+    trial.anew()
+    (trial.project / "assets").symlink_to("/usr/share")
+    trial.submit("true")
+    ended = trial.until(Ended)
+    assert isinstance(ended, Ended)
+    assert ended.record.code == 0
+    (code,) = (trial.far.home / ".autoloop/project/code").iterdir()
+    assert os.readlink(code / "assets") == "/usr/share"
+
+    trial.told.clear()
+    first.write_text("import tarfile\ndef fail(*_, **__): raise tarfile.ReadError('odd')\ntarfile.TarFile.extract = fail\n")
+    trial.anew()
+    (trial.project / "more.py").touch()
+    trial.submit("true", name="r2-1")
+    ended = trial.until(Ended)
+    assert isinstance(ended, Ended)
+    assert ended.record.error == "cannot start on box: ReadError: odd"
+    assert trial.runner.trouble is None
+    assert not list(code.parent.glob("*.new"))
+
+
+def test_an_attempt_that_cannot_be_looked_at_keeps_no_other_from_its_end(trial: Trial) -> None:
+    python, first = trial.far.odd_python()
+    trial.host = msgspec.structs.replace(trial.host, python=python)
+    odd = trial.submit("sleep", "1000", name="odd-1")
+    trial.until(Runs)
+    trial.anew()
+    first.write_text(
+        "import os\nreal = os.path.isdir\n"
+        "def isdir(path):\n    if 'attempts/odd-1' in str(path): raise ValueError(path)\n    return real(path)\n"
+        "os.path.isdir = isdir\n"
+    )
+    trial.runner.reattach(odd)
+    trial.submit("true", name="r2-1")
+    assert trial.until(Ended)
+    assert trial.heard(Vanished) is None
+
+
 def test_a_log_that_is_cut_there_is_whole_here_as_far_as_it_came(trial: Trial) -> None:
     script = "i=0; while [ $i -lt 160 ]; do head -c 65536 /dev/zero | tr '\\0' x; echo; i=$((i+1)); done; echo the end"
     attempt = trial.submit("sh", "-c", script)

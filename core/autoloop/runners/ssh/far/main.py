@@ -73,6 +73,8 @@ class Program:
                 answer, data = self.verbs[str(given["do"])](given, payload)
             except OSError as error:
                 answer, data = {"error": error.strerror or str(error), "errno": error.errno, "file": error.filename}, b""
+            except Exception as error:  # of this question; the attempts that others are about go on
+                answer, data = {"error": f"{type(error).__name__}: {error}", "errno": None}, b""
             answer |= {"bytes": len(data), "time": time.time()}
             target.write(json.dumps(answer).encode() + b"\n" + data)
             target.flush()
@@ -134,16 +136,19 @@ class Program:
             return {"there": False, "has": 0}, b""
         fresh = f"{path}.{os.getpid()}.new"
         os.makedirs(fresh, mode=0o700)
+        # It is the user's own project, whose links may lead anywhere; older Pythons know no filters.
+        trusting = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
         try:
             with tarfile.open(part) as archive:
                 for member in archive:
-                    archive.extract(member, fresh)
+                    archive.extract(member, fresh, **trusting)  # type: ignore[arg-type]
             _keep(fresh)
             os.rename(fresh, path)
         except OSError:
-            shutil.rmtree(fresh, ignore_errors=True)
             if not os.path.isdir(path):  # otherwise another engine was faster
                 raise
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
         return {"there": True}, b""
@@ -187,7 +192,14 @@ class Program:
             self.gpus.ask()
             self.gpus.wait(float(given["gpus"]))  # type: ignore[arg-type]
         room = following.Room(int(given["room"]))  # type: ignore[call-overload]
-        states = {each.id: state for each in self.followed.values() if (state := each.news(room)) is not None}
+        states: Given = {}
+        for each in self.followed.values():
+            try:
+                state = each.news(room)
+            except Exception as error:  # of this attempt; the others go on
+                state = {"state": "unreadable", "why": f"{type(error).__name__}: {error}", "complete": False}
+            if state is not None:
+                states[each.id] = state
         if room.more and self.followed:  # whoever had no room comes first the next time
             first = next(iter(self.followed))
             self.followed[first] = self.followed.pop(first)
