@@ -59,6 +59,7 @@ SCREENS: dict[str, list[str]] = {
     "run-launch": ["enter", "4"],
     "logs": ["I"],
     "finish": ["W"],
+    "agents": ["at"],
     "help": ["question_mark"],
     "palette": ["colon"],
 }

@@ -83,6 +83,7 @@ async def test_each_screen_answers_the_four_questions_in_every_size(folder: Path
                 for screen in ("slots", "proposals", "rounds", "run-charts", "finish"):
                     await lead(pilot, night, screen)
                     shown = text(app)
+                    assert app.screen.max_scroll_y == 0, f"{screen} at {columns}x{rows} is higher than the terminal"
                     wanted = {question: answers for question, answers in EVERYWHERE[state].items()}
                     wanted["in more detail"] = BELOW.get((state, screen), [])
                     missing += [

@@ -63,7 +63,11 @@ class RoundsBrowser(TableScreen):
         """Configs whose runs are shown."""
         self._others: dict[int, LoopRuns] = {}
         """Loops of the project besides the one that is looked at, as far as they have been read."""
+        self._here: LoopRuns | None = None
+        """The loop that was looked at last."""
         self._to_load: list[Loop] = []
+        self._loops_due = False
+        """Whether the other loops are to be read anew: they went on, or another one is looked at now."""
         self._shown: tuple[Size, int] | None = None
         """The size of the screen and the width of the table that were laid out last."""
         self._arranged: View | None = None
@@ -100,8 +104,11 @@ class RoundsBrowser(TableScreen):
     def _show_loops(self, view: View) -> None:
         """All that is known of the loops that are shown, laid out anew."""
         here = LoopRuns.of(view.snapshot)
-        loops = [here]
+        loops, before, self._here = [here], self._here, here
         if self.all_loops:
+            if before is not None and before.loop.id != here.loop.id:
+                self._others[before.loop.id] = before
+                self._loops_due = True
             self._others.pop(here.loop.id, None)
             loops += self._others.values()
             loops.sort(key=lambda each: -each.loop.id)
@@ -281,6 +288,8 @@ class RoundsBrowser(TableScreen):
         if view is None:
             return
         self._ticks += 1
+        if self._loops_due:
+            self._list_loops(view)
         if self._to_load:
             self._load(view)
         feed, curves, window = self.console.feed, self._curves, self.table.in_window
@@ -294,6 +303,16 @@ class RoundsBrowser(TableScreen):
                 self._arrange(view)  # the columns are as wide as the numbers
             self._refresh_painter()
             self.table.repaint()
+
+    def on_screen_resume(self) -> None:
+        self._loops_due = True  # listed by the clock, which says what the store does not let it do
+
+    def _list_loops(self, view: View) -> None:
+        """The other loops of the project are to be read; until each has been, what was read of it before is shown."""
+        self._to_load = (
+            [loop for loop in self.console.feed.store.loops() if loop.id != view.loop.id] if self.all_loops else []
+        )
+        self._loops_due = False
 
     def _load(self, view: View) -> None:
         """Read on in the other loops of the project."""

@@ -6,11 +6,10 @@ from autoloop.model import Loop, RunState
 from autoloop.protocol import Retry
 
 from autoloop_tui.console.drawing.paint import plain
-from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.proposals.permitted import may_propose
 from autoloop_tui.console.present.rounds.cells import OF_FIRST
 from autoloop_tui.console.present.rounds.filter import Filter, parse_filter
-from autoloop_tui.console.present.rounds.rows import LoopRuns, RunRow
+from autoloop_tui.console.present.rounds.rows import RunRow
 from autoloop_tui.console.screens.letter_menu import LetterMenu
 from autoloop_tui.console.screens.proposals.writing import propose_variant
 from autoloop_tui.console.screens.rounds.browsing import RoundsBrowser
@@ -106,12 +105,11 @@ class RoundsScreen(RoundsBrowser):
         if row is None or self.view is None:
             return
         if row.loop.id != self.view.loop.id:
-            self._go_to_loop(self.view, row.loop)
+            self._go_to_loop(row.loop)
         self.console.open_run(self._with_history(row).id)
 
-    def _go_to_loop(self, view: View, loop: Loop) -> None:
+    def _go_to_loop(self, loop: Loop) -> None:
         """Look at another loop from now on, on every screen."""
-        self._others[view.loop.id] = LoopRuns.of(view.snapshot)
         self.console.feed.follow_loop(loop.id)
         self.console.feed.poll()
         self.refresh_view()
@@ -141,11 +139,9 @@ class RoundsScreen(RoundsBrowser):
 
     def action_loops(self) -> None:
         self.all_loops = not self.all_loops
-        self._others, self._to_load = {}, []
+        self._others = {}
         if self.view is not None:
-            if self.all_loops:
-                here = self.view.loop.id
-                self._to_load = [loop for loop in self.console.feed.store.loops() if loop.id != here]
+            self._list_loops(self.view)
             self._show_loops(self.view)
         self.equivalent("rounds.loops")
 

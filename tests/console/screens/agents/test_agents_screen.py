@@ -50,6 +50,7 @@ async def test_one_key_shows_what_agents_did_and_one_holds_them_all(project: Rec
         await pilot.press("@")
         await settle(pilot)
         assert isinstance(app.screen, AgentsScreen)
+        assert app.screen.max_scroll_y == 0  # the page scrolls, the screen does not
         shown = text(app)
         line = next(line for line in shown.splitlines() if "agent:codex" in line)
         assert line.split()[1:] == ["2", "0", "1", "0", "0", "0", "1", *line.split()[8:10], "4", "runs"]
