@@ -19,7 +19,7 @@ from autoloop.engine import Holder, holder
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.metrics import MetricBook, canonical_columns, for_runs
-from autoloop.model import Attempt, Event, Run, Series, UserError
+from autoloop.model import Attempt, Event, Loop, Run, Series, UserError
 from autoloop.protocol import Request
 from autoloop.secrets import missing
 from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
@@ -65,7 +65,7 @@ class Feed:
         self.store = Store.open(project)
         self.store.wait_at_most(LOCK_PATIENCE)
         self.loop_id = self.store.find_loop(loop).id
-        self.metrics = metrics_of(self.store.places, self.store.loop(self.loop_id))
+        self.metrics = self._book()
         self._resolved: MetricBook | None = None
         self._keys_of: tuple[Snapshot, int] | None = None
         """The snapshot and how many columns were known when the key metrics were chosen."""
@@ -89,6 +89,13 @@ class Feed:
         self._secrets: dict[str, list[str]] = {}
         """By run; a frozen config does not change."""
         self._sampler = Sampler()
+
+    def _loop(self) -> Loop:
+        """The loop, with the paths at which its files are."""
+        return self.store.loop(self.loop_id)
+
+    def _book(self) -> MetricBook:
+        return metrics_of(self.store.places, self._loop())
 
     def close(self) -> list[str]:
         """What could not be sent any more, in sentences."""
@@ -179,7 +186,7 @@ class Feed:
     def follow_loop(self, loop: int) -> None:
         """Look at another loop of the project."""
         self.loop_id, self.view = loop, None
-        self.metrics = metrics_of(self.store.places, self.store.loop(loop))
+        self.metrics = self._book()
         self._resolved = self._keys_of = None
 
     # ---------------------------------------------------------------------------------------------------- histories
@@ -217,7 +224,7 @@ class Feed:
 
         if self.loop_id not in self._presets:
             with suppress(UserError):
-                self._presets[self.loop_id] = preset_of(self.store.places, self.store.loop(self.loop_id))
+                self._presets[self.loop_id] = preset_of(self.store.places, self._loop())
         return self._presets.get(self.loop_id)
 
     def rules(self) -> list[Rule]:
@@ -227,7 +234,7 @@ class Feed:
         if self.loop_id not in self._rules:
             self._rules[self.loop_id] = []
             with suppress(*TROUBLE):
-                self._rules[self.loop_id] = rules_of(self.store.places, self.store.loop(self.loop_id), self.metrics)
+                self._rules[self.loop_id] = rules_of(self.store.places, self._loop(), self.metrics)
         return self._rules[self.loop_id]
 
     def secrets(self, run: Run) -> list[str]:

@@ -17,7 +17,8 @@ from autoloop.as_of import shifted
 from autoloop.engine import Holder
 from autoloop.engine.runs.presence import Presence
 from autoloop.gpus import GpuReport
-from autoloop.model import Attempt, Event, Run, Sender, Series, UserError
+from autoloop.metrics import MetricBook, default_book
+from autoloop.model import Attempt, Event, Loop, Run, Sender, Series, UserError
 from autoloop.protocol import Request, verb
 from autoloop.store import Command, Snapshot
 from autoloop.text.values import duration
@@ -64,6 +65,7 @@ class RemoteFeed(Feed):
     def __init__(self, link: Link, mirror: Mirror, loop: str | None) -> None:
         assert link.welcome is not None
         self._mirror, self._link, self._there = mirror, link, link.welcome
+        self._settings = mirror.settings
         super().__init__(mirror.project, loop)
         self.known_as = Path(f"{link.where.host}:{self._there.project}")
         self._state: State | None = None
@@ -119,6 +121,9 @@ class RemoteFeed(Feed):
 
     def poll(self, *, brief: bool = False) -> bool:
         self._take_all()
+        if self._settings != self._mirror.settings:
+            self._settings = self._mirror.settings
+            self._take_settings()
         changed = super().poll(brief=brief)
         self._tell_look()
         if away := self.away:
@@ -175,6 +180,27 @@ class RemoteFeed(Feed):
             self._link.send(look)
 
     # --------------------------------------------------------------------------------------------------- the loop's side
+
+    def _loop(self) -> Loop:
+        """By its copies alone: a path of the other machine may be something else here."""
+        loop = super()._loop()
+        folder = self.store.places.frozen(loop.name)
+        rules = str(folder / Path(loop.spec.rules).name) if loop.spec.rules is not None else None
+        spec = msgspec.structs.replace(loop.spec, cwd=str(self.project), rules=rules)
+        return msgspec.structs.replace(loop, spec=spec)
+
+    def _book(self) -> MetricBook:
+        """The loop's own, as far as its files have come."""
+        try:
+            return super()._book()
+        except UserError:
+            return default_book()
+
+    def _take_settings(self) -> None:
+        """Files that a loop is shown by have come."""
+        self.metrics = self._book()
+        self._resolved = self._keys_of = None
+        self._rules.clear()
 
     @property
     def _origin(self) -> str | None:

@@ -11,6 +11,7 @@ from autoloop.files import write_atomically
 from autoloop.model import UserError
 from autoloop.store import Places
 from autoloop.store.copying import Copy
+from autoloop.toml import SETTINGS_FILE
 
 from autoloop_tui.console.remote.messages import File, LogEnd, LogPart, Message, Rows
 
@@ -28,6 +29,8 @@ class Mirror:
         self._copy: Copy | None = None
         self.logs: dict[str, LogEnd] = {}
         """By attempt: how much of its log is here."""
+        self.settings = 0
+        """How many files that a loop is shown by have come."""
 
     def end(self) -> None:
         """Nothing more is taken. By the thread that took."""
@@ -45,7 +48,10 @@ class Mirror:
                 self._copy = Copy(self._places)
             self._copy.apply(message.tables, whole=message.whole)
         elif isinstance(message, File):
-            write_atomically(self._inside(message.path), message.data)
+            path = self._inside(message.path)
+            write_atomically(path, message.data)
+            if path == self.project / SETTINGS_FILE or path.is_relative_to(self._places.home / "loops"):
+                self.settings += 1
         elif isinstance(message, LogPart):
             path = self._inside(self._places.attempt(message.attempt) / "log.txt")
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

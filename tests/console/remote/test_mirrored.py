@@ -1,4 +1,4 @@
-"""The histories of runs on another machine: what is on the screen is here whole, whatever else was let go meanwhile."""
+"""What a loop of another machine is shown by: histories that are here whole, and its own metric book and rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from autoloop.metrics import default_book
 from autoloop.model import Run
 
 import autoloop_tui.console.feed
@@ -20,6 +22,15 @@ from tests.console.projects import NOW, RecordedProject, output_of
 from tests.console.remote.hosts import PROGRAM, Box
 from tests.support.waiting import eventually
 
+BOOK = """
+name = "book"
+version = "1"
+[[rule]]
+id = "{}"
+when = "loss.last > 1"
+reason = "the loss is high"
+changes = ["batch_size@mul=2"]
+"""
 METRIC = "eval/offline_eval/avg_l1"
 
 
@@ -107,3 +118,29 @@ def test_a_history_that_is_let_go_and_wanted_again_at_once_is_sent_anew(project:
         assert [each.anew for each in sent if isinstance(each, History)] == [True]
     finally:
         feed.close()
+
+
+def test_another_loop_is_shown_by_its_own_files_and_none_of_this_machine(feed: RemoteFeed, project: RecordedProject) -> None:
+    here = project.folder / "live.toml"  # a path of the loop's machine, which is another file on this one
+    here.write_text(BOOK.format("of-this-machine"))
+    spec = msgspec.structs.replace(project.spec, rules=str(here))
+    second = msgspec.structs.replace(project.loop, id=project.store.next_id("loops"), name="second", spec=spec)
+    kept = project.store.places.frozen("second")
+    kept.mkdir(parents=True)
+    (kept / "rules.toml").write_text(BOOK.format("kept"))
+    (kept / "metrics.toml").write_text('key = ["train/grad_norm"]\n')
+    project.store.put_loop(second)
+    eventually(lambda: (feed.poll(), second.id in {each.id for each in feed.store.loops()})[1], "the loop")
+
+    feed.follow_loop(second.id)
+    assert feed.rules() == []
+    feed.poll()
+    eventually(lambda: (feed.poll(), "kept" in {each.id for each in feed.rules()})[1], "its rules")
+    there = Feed(project.folder, "second")
+    try:
+        assert feed.metrics.key_metrics == there.metrics.key_metrics
+        assert feed.metrics.key_metrics != default_book().key_metrics
+        assert feed.view is not None
+        assert feed.view.metrics.key_metrics == feed.metrics.key_metrics
+    finally:
+        there.close()
