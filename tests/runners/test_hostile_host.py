@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from autoloop.model import HostSpec
+from autoloop.runners.ssh import connection
+from autoloop.runners.ssh.connection import UnreachableError, connect
 from autoloop.runners.ssh.fetching import fetch
 from autoloop.runners.ssh.left import LEFT, Left
 from autoloop.runners.ssh.mirror import Mirror, make_links
@@ -83,3 +85,38 @@ def test_what_is_fetched_is_written_through_no_link(side: FarSide, tmp_path: Pat
     with pytest.raises(OSError, match="symbolic links"):
         fetch(HostSpec(name="box", python=sys.executable), left, output, [], lambda *_: None)
     assert keys.read_text() == "mine"
+
+
+ENDLESS = "import sys\nwhile True: sys.stdout.write('x' * 65536)\n"
+ANSWERS = """
+import json, sys, time
+real = json.dumps
+json.dumps = lambda value, **more: real({**value, **CHANGED} if "time" in value else value, **more)
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        (ENDLESS, "prints too much"),
+        (f"{ANSWERS}CHANGED = {{'x': 'x' * 200000}}", "has no end"),
+        (f"{ANSWERS}CHANGED = {{'bytes': 10 ** 12}}", "cannot be understood"),
+        (f"{ANSWERS}CHANGED = {{'bytes': -1}}", "cannot be understood"),
+        (f"{ANSWERS}CHANGED = {{'bytes': float('inf')}}", "cannot be understood"),
+    ],
+)
+def test_an_answer_without_end_fills_no_memory(side: FarSide, monkeypatch: pytest.MonkeyPatch, first: str, why: str) -> None:
+    monkeypatch.setattr(connection, "MOST", 100_000)
+    python, code = side.odd_python()
+    code.write_text(first)
+
+    def ask() -> None:
+        line, _ = connect(HostSpec(name="box", python=python))
+        try:
+            line.ask("list", {"path": str(side.home)})
+        finally:
+            line.close()
+            assert line.received < 1 << 20
+
+    with pytest.raises(UnreachableError, match=why):
+        ask()

@@ -21,12 +21,15 @@ from autoloop.runners.ssh import bundle, words
 SSH = (
     *("ssh", "-T", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10"),
     *("-o", "ServerAliveCountMax=3", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"),
+    *("-o", "ControlMaster=no"),  # one that is there is used; ours would end the user's other sessions with itself
 )
 MARK = b"AUTOLOOP-FAR "
 PATIENCE = 60.0
 """Seconds without a byte after which a connection is given up."""
 NOISE = 64 << 10
 """Bytes that a login shell may print before the program begins."""
+MOST = 64 << 20
+"""Bytes of a line, or of what comes behind it, that are read: no answer has so many."""
 
 
 class UnreachableError(Exception):
@@ -103,12 +106,12 @@ class Connection:
         """Send the program, and hear what the host says of itself."""
         self._send(bundle.program(), patience)
         noise = 0
-        while not (line := self._line(patience)).startswith(MARK):
-            noise += len(line)
+        while not (line := self._line(patience, NOISE)).startswith(MARK):
+            noise += len(line) + 1
             if line.startswith(bundle.OLD_PYTHON.encode()):
                 raise self._broken(words.too_old(self.host, line.decode().split()[-1]))
             if noise > NOISE:
-                raise self._broken("its shell prints too much before a command begins")
+                raise self._broken(words.NOISY)
         return msgspec.json.decode(line[len(MARK) :], type=Hello)
 
     def ask(self, verb: str, given: dict[str, Any], payload: bytes = b"", *, patience: float = PATIENCE) -> dict[str, Any]:
@@ -117,10 +120,13 @@ class Connection:
         before = time.time()
         self._send(question + b"\n" + payload, patience)
         try:
-            answer: dict[str, Any] = json.loads(self._line(patience))
+            answer: dict[str, Any] = json.loads(self._line(patience, MOST))
             self._compare_clocks(before, time.time(), float(answer["time"]))
-            answer["data"] = self._take(int(answer["bytes"]), patience)
-        except (ValueError, KeyError, TypeError):
+            size = int(answer["bytes"])
+            if not 0 <= size <= MOST:
+                raise ValueError(size)
+            answer["data"] = self._take(size, patience)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise self._broken("what it answers cannot be understood") from None
         if "error" in answer:
             where = f" ({answer['file']})" if answer.get("file") else ""
@@ -157,8 +163,11 @@ class Connection:
             rest = rest[done:]
             self.sent += done
 
-    def _line(self, patience: float) -> bytes:
-        while (end := self._buffer.find(b"\n")) < 0:
+    def _line(self, patience: float, most: int) -> bytes:
+        seen = 0
+        while (end := self._buffer.find(b"\n", seen)) < 0:
+            if (seen := len(self._buffer)) > most:
+                raise self._broken(words.NOISY if most == NOISE else "what it answers has no end")
             self._read(patience)
         return self._take(end + 1, patience)[:-1]
 

@@ -30,6 +30,8 @@ SAID = (
 )
 """What is printed, and the sentence for it; the first that fits."""
 
+NOISY = "its shell prints too much before a command begins"
+
 
 def why(host: HostSpec, printed: str, code: int | None) -> str:
     """One sentence, without its end."""
