@@ -19,6 +19,7 @@ from autoloop.runners.ssh import bundle, words
 from autoloop.runners.ssh import runner as host_runner
 from autoloop.runners.ssh.fetching import fetch
 from autoloop.runners.ssh.left import exists, read_left
+from autoloop.runners.ssh.mirror import Mirror
 from autoloop.runners.ssh.paths import PathMap
 from autoloop.runners.ssh.runner import HostRunner
 
@@ -220,6 +221,77 @@ def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Tri
     assert told == [(model, 100000)]
     assert fetch(trial.host, found, here, [], lambda *_: None) == {"checkpoints/000005/only.pt": 1}
     assert fetch(trial.host, found, here, [], lambda *_: None) == {}
+
+
+CHANGES = """
+import os, pathlib, sys, time
+out = pathlib.Path(sys.argv[1])
+(out / "last").mkdir(parents=True)
+(out / "last" / "x").write_text("in a folder")
+(out / "best").write_text("a file")
+(out / "first").symlink_to("last")
+(out / os.fsdecode(b"weights \\xff.pt")).write_text("w")
+while not (out / "go").exists():
+    time.sleep(0.02)
+(out / "last" / "x").unlink()
+(out / "last").rmdir()
+(out / "last").write_text("a file")
+(out / "best").unlink()
+(out / "best").mkdir()
+(out / "best" / "y").write_text("in a folder")
+(out / "first").unlink()
+(out / "first").mkdir()
+(out / "first" / "z").write_text("in a folder")
+(out / ("n" * 255)).write_text("a long name")
+(out / os.fsdecode(b"note \\xff")).write_text("n")
+"""
+
+
+def test_names_that_are_not_utf_8_and_paths_that_change_their_kind_hold_up_nothing(trial: Trial) -> None:
+    attempt = trial.submit(sys.executable, "-c", CHANGES, str(trial.project / "outputs/train/loop/r1"))
+    here, there = Path(attempt.output_dir), trial.output_there(attempt)
+    eventually(
+        lambda: (here / "last/x").exists() and (here / "first").is_symlink() and (here / "best").exists(), "its files"
+    )
+    left = eventually(lambda: (found := read_left(here)) and found.files, "what stays there")
+    assert left == {os.fsdecode(b"weights \xff.pt"): 1}
+    (there / "go").touch()
+    ended = trial.until(Ended)
+    assert isinstance(ended, Ended)
+    assert ended.record.code == 0
+    assert (here / "last").read_text() == "a file"
+    assert (here / "last.before1/x").read_text() == "in a folder", "nothing is deleted with a folder"
+    assert (here / "best/y").read_text() == "in a folder"
+    assert (here / "first/z").read_text() == "in a folder"
+    assert not (here / "last.before1/z").exists(), "nothing is written through a link that was there before"
+    assert (here / ("n" * 255)).read_text() == "a long name"
+    assert (here / os.fsdecode(b"note \xff")).read_text() == "n"
+    assert trial.runner.trouble is None
+
+
+def test_what_cannot_be_written_here_holds_up_no_other_run_and_is_said(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_runner, "AGAIN", 0.2)
+    mends = trial.folder / "mended"
+    take = Mirror.take
+
+    def fails(mirror: Mirror, chunk: dict[str, object], data: bytes) -> None:
+        if mirror.directory.name == "r1-1" and not mends.exists():
+            raise RuntimeError("as nobody thought of")
+        take(mirror, chunk, data)
+
+    monkeypatch.setattr(Mirror, "take", fails)
+    first = trial.submit("sh", "-c", "echo first")
+    trial.submit("sh", "-c", "echo second", name="r2-1")
+    ended = trial.until(Ended)
+    assert isinstance(ended, Ended)
+    assert [id_ for id_, news in trial.told if isinstance(news, Ended)] != [first.id]
+    eventually(lambda: "what r1 writes on box cannot be written here: as nobody" in str(trial.runner.trouble), "the reason")
+    mends.touch()
+    eventually(lambda: (trial.heard(Ended), not trial.runner.any_left())[1], "the end of the first")
+    assert (Path(first.directory) / "log.txt").read_text() == "first\n"
+    assert trial.runner.trouble is None
 
 
 def test_stop_and_kill_and_what_never_began(trial: Trial) -> None:

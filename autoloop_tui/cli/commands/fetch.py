@@ -58,6 +58,8 @@ def fetch(
 
         print(said, file=sys.stderr)
         brought = bring(host, left, Path(run.output_dir), only or [], tell)
+        for path, why in sorted(left.skipped.items()):
+            print(printing.printable(f"  {path} cannot be written here: {why}"), file=sys.stderr)
         amount = f"{plural(len(brought), 'file')}, {size_text(sum(brought.values()))}, in" if brought else "all is here:"
         print(printing.printable(f"{run.name} ({run.id}): {amount} {run.output_dir}"))
     return 0

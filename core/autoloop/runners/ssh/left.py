@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -13,23 +14,25 @@ LEFT = ".autoloop-host.json"
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """`folder` is the output directory on `host`, `files` are the sizes of what is only there, by path below it."""
+    """`folder` is the output directory on `host`, `files` are the sizes of what is only there, by path below it.
+    `skipped`: paths that cannot be written on this machine, with why."""
 
     host: str
     folder: str
     files: dict[str, int] = {}
+    skipped: dict[str, str] = {}
 
 
 def write_left(output: Path, left: Left) -> None:
     """OSError."""
-    write_atomically(output / LEFT, msgspec.json.encode(left))
+    write_atomically(output / LEFT, json.dumps(msgspec.to_builtins(left)))  # names need not be UTF-8
 
 
 def read_left(output: Path | str) -> Left | None:
     """None for a run of this machine."""
     try:
-        return msgspec.json.decode((Path(output) / LEFT).read_bytes(), type=Left)
-    except (OSError, msgspec.MsgspecError):
+        return msgspec.convert(json.loads((Path(output) / LEFT).read_bytes()), type=Left)
+    except (OSError, ValueError, msgspec.MsgspecError):
         return None
 
 

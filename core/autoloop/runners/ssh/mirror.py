@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -15,6 +16,14 @@ from autoloop.runners import bounded_log
 from autoloop.runners.ssh.far.following import tail_sum
 from autoloop.runners.ssh.left import LEFT, Left, write_left
 
+OF_THE_PATH = frozenset(
+    {
+        *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+        *(errno.EINVAL, errno.EILSEQ, errno.EFBIG, errno.ENXIO, errno.ETXTBSY),
+    }
+)
+"""Errors that lie in a path itself, so that trying again does not help."""
+
 
 class Mirror:
     """One attempt. What a host sends is never written outside the attempt's folder and output directory, nor through a
@@ -26,6 +35,9 @@ class Mirror:
         self.folder = ""
         """The output directory there."""
         self._max_log = max_log
+        self._left: dict[str, int] = {}
+        self.skipped: dict[str, str] = {}
+        """Paths that cannot be written here, with why; the rest of the attempt does not wait for them."""
 
     def has(self) -> dict[str, list[int]]:
         """The files that are here, each with its size and the checksum of its end."""
@@ -60,17 +72,31 @@ class Mirror:
         if chunk.get("log"):
             self._log(chunk.get("keep"), data)
             return
-        path = inside(self.output, str(chunk["path"]))
-        if path is None:
+        name, at = str(chunk["path"]), int(chunk["at"])
+        if name == LEFT or (at and name in self.skipped):
             return
+        try:
+            self._file(name, at, bool(chunk["whole"]), data)
+        except OSError as error:
+            if error.errno not in OF_THE_PATH:
+                raise
+            self._skip({name: error.strerror or str(error)})
+        else:
+            if self.skipped.pop(name, None):
+                self._skip({})
+
+    def _file(self, name: str, at: int, whole: bool, data: bytes) -> None:
+        make_way(self.output, name)
+        path = self.output / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if chunk["whole"]:
+        if whole:
             _replace(path, data)
             return
-        at = int(chunk["at"])
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_TRUNC if at == 0 else 0)
+        flags = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT | os.O_TRUNC if at == 0 else 0)
         fd = os.open(path, flags, 0o644)
         try:
+            if os.fstat(fd).st_size < at:
+                raise OSError(errno.ESTALE, "what comes before it is not here any more")
             os.ftruncate(fd, at)
             with os.fdopen(fd, "wb", closefd=False) as file:
                 file.seek(at)
@@ -89,9 +115,13 @@ class Mirror:
 
     def left(self, files: Mapping[str, int], links: Mapping[str, str]) -> None:
         """What stays on the host, and the links between its files."""
-        make_links(self.output, links)
         self.output.mkdir(parents=True, exist_ok=True)
-        write_left(self.output, Left(host=self._host, folder=self.folder, files=dict(files)))
+        self._left = dict(files)
+        self._skip(make_links(self.output, links))
+
+    def _skip(self, paths: Mapping[str, str]) -> None:
+        self.skipped |= paths
+        write_left(self.output, Left(host=self._host, folder=self.folder, files=self._left, skipped=self.skipped))
 
     def _log(self, keep: int | None, data: bytes) -> None:
         fd = os.open(self.directory / "log.txt", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -109,10 +139,13 @@ class Mirror:
 def inside(output: Path, path: str) -> Path | None:
     """A path below an output directory, to be written; None for one that leads out of it, through a link or to what says
     where the rest of it is."""
+    parts = _parts(path)
+    return None if parts is None or any(parent.is_symlink() for parent in _parents(output, parts)) else output / path
+
+
+def _parts(path: str) -> list[str] | None:
     parts = path.split("/")
-    if not path or path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts) or path == LEFT:
-        return None
-    return None if any(parent.is_symlink() for parent in _parents(output, parts)) else output / path
+    return None if "\0" in path or any(part in ("", ".", "..") for part in parts) or path == LEFT else parts
 
 
 def _parents(path: Path, parts: list[str]) -> Iterator[Path]:
@@ -121,18 +154,53 @@ def _parents(path: Path, parts: list[str]) -> Iterator[Path]:
         yield path
 
 
-def make_links(output: Path, links: Mapping[str, str]) -> None:
-    """The links of an output directory that lead to files of it. OSError."""
+def make_way(output: Path, path: str) -> None:
+    """Take away what a path of an output directory cannot be written for, since it was something else before: a file or a
+    link of ours is removed, a folder gets another name. OSError."""
+    parts = _parts(path)
+    if parts is None:
+        raise OSError(errno.EINVAL, "it would lie outside the output directory")
+    for parent in _parents(output, parts):
+        if parent.is_symlink():
+            if not _stays(output, parent, os.readlink(parent)):
+                raise OSError(errno.ELOOP, f"{parent.name} is a link that leads elsewhere")
+            parent.unlink()
+        elif parent.exists() and not parent.is_dir():
+            parent.unlink()
+    here = output.joinpath(*parts)
+    if here.is_symlink():
+        here.unlink()
+    elif here.is_dir():
+        try:
+            here.rmdir()
+        except OSError:
+            names = (here.with_name(f"{here.name[:60]}.before{number}") for number in range(1, 1000))
+            here.rename(next(each for each in names if not os.path.lexists(each)))
+
+
+def make_links(output: Path, links: Mapping[str, str]) -> dict[str, str]:
+    """The links of an output directory that lead to files of it; those whose path cannot be made, with why. OSError."""
+    failed = {}
     for path, target in links.items():
-        here = inside(output, path)
-        if here is None or not _stays(output, here, target) or (here.exists() and not here.is_symlink()):
-            continue
-        if here.is_symlink():
-            if os.readlink(here) == target:
-                continue
-            here.unlink()
-        here.parent.mkdir(parents=True, exist_ok=True)
-        here.symlink_to(target)
+        try:
+            _link(output, path, target)
+        except OSError as error:
+            if error.errno not in OF_THE_PATH:
+                raise
+            failed[path] = error.strerror or str(error)
+    return failed
+
+
+def _link(output: Path, path: str, target: str) -> None:
+    here = inside(output, path)
+    if here is None or not _stays(output, here, target) or (here.exists() and not here.is_symlink()):
+        return
+    if here.is_symlink():
+        if os.readlink(here) == target:
+            return
+        here.unlink()
+    here.parent.mkdir(parents=True, exist_ok=True)
+    here.symlink_to(target)
 
 
 def _stays(output: Path, link: Path, target: str) -> bool:

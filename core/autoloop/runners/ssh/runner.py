@@ -69,12 +69,14 @@ class HostRunner:
         self._starter = Starter(Code(spec))
         self._line = Line(host, spec)
         self._forget: list[str] = []
+        self._unkept: dict[str, str] = {}
+        """Attempts of which something cannot be written on this machine, with why."""
 
     # ---------------------------------------------------------------------------------------------- the engine's thread
 
     @property
     def trouble(self) -> str | None:
-        return self._line.trouble
+        return self._line.trouble or next(iter(list(self._unkept.values())), None)
 
     def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> None:
         write_spec(spec)
@@ -125,7 +127,7 @@ class HostRunner:
             self._line.hang_up()
             return None
         self._withdraw()
-        if not self._cases and not self.gpus.open and self.trouble is None:
+        if not self._cases and not self.gpus.open and self._line.trouble is None:
             return 3600.0
         if (pause := self._line.pause) > 0:
             return pause
@@ -145,6 +147,9 @@ class HostRunner:
         except RefusedError as error:
             LOG.debug("%s refuses: %s", self.host.name, error)
             return self._lost(f"it cannot be used: {error}")
+        except Exception as error:  # part of an answer may be lost: all is read anew
+            LOG.exception("%s: unexpected", self.host.name)
+            return self._lost(f"an answer of it could not be used: {type(error).__name__}: {error}")
         return 0.0 if more else POLL_EVERY if self._cases else 0.2 if self.gpus.open else 3600.0
 
     def _take_requests(self) -> None:
@@ -166,7 +171,7 @@ class HostRunner:
                 self._tell(case, Ended(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
             elif silent and not case.tried:
                 self._tell(case, Vanished(f"{self.host.name} could not be reached, so it never began", started=False))
-            elif self.trouble:
+            elif self._line.trouble:
                 self._tell(case, Waits(f"{self.host.name} cannot be reached; it starts when that answers"))
 
     def _tell(self, case: Case, news: Handed | Waits | Runs | End) -> None:
@@ -260,6 +265,8 @@ class HostRunner:
             piece, at = bytes(data[at : at + chunk["size"]]), at + chunk["size"]
             if (known := self._cases.get(chunk["id"])) is not None and known.followed:
                 self._write(known, lambda mirror, chunk=chunk, piece=piece: mirror.take(chunk, piece))
+        for id_ in [id_ for id_ in self._unkept if id_ not in self._cases or self._cases[id_].followed]:
+            del self._unkept[id_]
         return bool(answer["more"])
 
     @staticmethod
@@ -283,8 +290,9 @@ class HostRunner:
         """On this machine. Where that fails, the attempt is compared with what is here once more."""
         try:
             write(case.mirror)
-        except OSError as error:
-            LOG.debug("%s: cannot be written here: %s", case.id, error)
+        except Exception as error:  # the others go on
+            LOG.debug("%s: cannot be written here: %s", case.id, error, exc_info=not isinstance(error, OSError))
+            self._unkept[case.id] = f"what {case.attempt.run} writes on {self.host.name} cannot be written here: {error}"
             case.followed, case.state, case.again = False, {}, time.monotonic() + AGAIN
 
     def _hear(self, case: Case, state: dict[str, Any]) -> None:
