@@ -152,6 +152,7 @@ class RemoteFeed(Feed):
         elif isinstance(message, Woken):
             self._woken.put(message)
         elif isinstance(message, Ready):
+            self._give_up_asked()
             self._looked = None  # the new connection knows nothing of it
             self._lost.clear()
             self._least = float("inf")
@@ -311,6 +312,7 @@ class RemoteFeed(Feed):
     def send(self, request: Request) -> bool:
         if away := self.away:
             raise UserError(away)
+        self._take_all()  # a new connection first: what is asked now is of that
         letter = Letter(self.loop_id, request)
         key = next(self._numbers)
         self._asked[key] = letter, time.monotonic()

@@ -238,10 +238,10 @@ class Link(threading.Thread):
         if isinstance(message, Welcome):
             self.welcome = message
         elif not self._mirror.take(message):
-            if isinstance(message, Ready):
+            self.inbox.put(message)
+            if isinstance(message, Ready):  # handed over already when anybody sees that it stands
                 self._stands, self.cut = True, None
                 self._first.set()
-            self.inbox.put(message)
 
 
 def _write(fd: int, data: bytes) -> None:

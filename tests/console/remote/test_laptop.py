@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from autoloop import whoami
 from autoloop.model import Attempt, LoopState, RunState, Sender, UserError
-from autoloop.protocol import Pause
+from autoloop.protocol import Pause, Resume
 from autoloop.store import Command, Places
 
 from autoloop_tui.cli.commands.console import console
@@ -159,6 +159,31 @@ def test_a_connection_that_ends_by_any_error_is_cut_and_comes_back(
         eventually(lambda: not feed.away, "that it stands again")
         project.run("afterwards", RunState.QUEUED)
         eventually(lambda: feed.poll() and feed.view and feed.view.run("run00003"), "what was made meanwhile")
+    finally:
+        feed.close()
+
+
+def test_a_request_is_given_up_with_its_connection_and_the_next_ones_is_not(
+    project: RecordedProject, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, mirror = connected(project)
+    link.wait()
+    feed = RemoteFeed(link, mirror, None)
+    try:
+        feed.poll()
+        with monkeypatch.context() as patched:
+            patched.setattr(link, "send", lambda message: None)  # lost on the way
+            feed.send(Pause())
+        box.cut()
+        eventually(lambda: feed.away, "that it is cut")
+        box.mend()
+        eventually(lambda: not feed.away, "that it stands again")  # nobody has looked meanwhile: a pager was open
+        feed.send(Resume())
+        eventually(project.commands, "the second request")
+        assert project.commands() == [Resume()]
+        assert feed.unsent() == ["whether pause reached box is not known: the connection was cut meanwhile"]
+        eventually(lambda: (feed.poll(), not feed._asked)[1], "that the second has arrived")  # noqa: SLF001
+        assert feed.unsent() == []
     finally:
         feed.close()
 
