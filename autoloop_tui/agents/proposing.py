@@ -8,8 +8,8 @@ from autoloop.protocol import Hold, Note, Propose, Reject, Variant
 from autoloop.store import Store
 
 from autoloop_tui import client
-from autoloop_tui.agents.answers import Alike, Checked, Difference, Found, Proposed, Said
-from autoloop_tui.agents.quoting import NAME, quoted, value
+from autoloop_tui.agents.answers import Alike, Checked, Found, Proposed, Said
+from autoloop_tui.agents.quoting import NAME, difference, quoted
 
 LONGEST_REASON, MOST_EDITS, LONGEST_EDIT = 500, 40, 1000
 MOST_FINDINGS, MOST_PATHS = 10, 3
@@ -21,7 +21,7 @@ def checked(store: Store, loop: Loop, run: str, edits: list[str], actor: Actor) 
     found = seen.variant
     return Checked(
         base=base.id,
-        changes=[Difference(quoted(each.path), value(each.before), value(each.after)) for each in found.changes],
+        changes=[difference(each) for each in found.changes],
         notes=[quoted(note) for note in found.notes],
         blocked=quoted(found.blocked, 400) if found.blocked else None,
         config_hash=found.hash[:12],
@@ -65,7 +65,7 @@ def proposed(
     return Proposed(
         proposal=made.id,
         status=made.status.value,
-        changes=[Difference(quoted(each.path), value(each.before), value(each.after)) for each in made.changes],
+        changes=[difference(each) for each in made.changes],
         said=quoted(said),
         key=quoted(key),
         notes=[quoted(note) for note in made.notes],

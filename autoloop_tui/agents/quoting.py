@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from autoloop.logs import one_line
-from autoloop.secrets import mask
+from autoloop.model import Change
+from autoloop.secrets import mask, masked_value
+
+from autoloop_tui.agents.answers import Difference
 
 NAME, TEXT, LINE, SENTENCE = 80, 200, 300, 600
 """Characters of a name, of a text, of a line of a log, and of what is wrong."""
@@ -31,6 +34,12 @@ def value(given: object) -> Any:
     if isinstance(given, list | tuple):
         return [value(each) for each in given]
     return given
+
+
+def difference(change: Change) -> Difference:
+    """What a config holds at a place, before and after, without secrets."""
+    path = change.path
+    return Difference(quoted(path), *(value(masked_value(path, each)) for each in (change.before, change.after)))
 
 
 def figure(given: float | None) -> float | None:

@@ -6,7 +6,6 @@ import math
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from autoloop.configs import diff
 from autoloop.engine.base.frozen_config import frozen_config
@@ -19,16 +18,16 @@ from autoloop.metrics import for_runs
 from autoloop.model import Loop, Run, UserError
 from autoloop.regex import compile_regex
 from autoloop.reports.html.thinning import thinned
-from autoloop.secrets import MASK, is_secret_name, mask_lines
+from autoloop.secrets import mask_lines
 from autoloop.store import Store
 from autoloop.text.evidence import observation_text
 from autoloop.text.suggest import did_you_mean
 from autoloop.verdicts import Judge
 from autoloop.verdicts.wording import sentence
 
-from autoloop_tui.agents.answers import MOST_LINES, MOST_POINTS, Compared, Curve, Difference, Judged, LogLines, Reasons
+from autoloop_tui.agents.answers import MOST_LINES, MOST_POINTS, Compared, Curve, Judged, LogLines, Reasons
 from autoloop_tui.agents.looking import noted
-from autoloop_tui.agents.quoting import LINE, NAME, figure, quoted, value
+from autoloop_tui.agents.quoting import LINE, NAME, difference, figure, quoted
 
 MOST_CHANGES, MOST_METRICS = 40, 6
 
@@ -89,10 +88,7 @@ def compared(store: Store, loop: Loop, ours: Run, theirs: Run) -> Compared:
     first, second = (run.summary.metrics if run.summary else {} for run in (ours, theirs))
     keys = [key for key in book.key_metrics if key in first or key in second][:MOST_METRICS]
     return Compared(
-        configs=[
-            Difference(quoted(each.path), _shown(each.path, each.before), _shown(each.path, each.after))
-            for each in changes[:MOST_CHANGES]
-        ],
+        configs=[difference(each) for each in changes[:MOST_CHANGES]],
         metrics={
             quoted(book.short(key), NAME): [figure(side[key].last) if key in side else None for side in (first, second)]
             for key in keys
@@ -100,10 +96,6 @@ def compared(store: Store, loop: Loop, ours: Run, theirs: Run) -> Compared:
         verdicts=verdicts(store, loop, ours, theirs, None),
         left_out=max(0, len(changes) - MOST_CHANGES),
     )
-
-
-def _shown(path: str, given: object) -> Any:
-    return MASK if is_secret_name(path.rpartition(".")[2]) else value(given)
 
 
 def evidence(store: Store, loop: Loop, number: int) -> Reasons:

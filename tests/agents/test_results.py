@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from autoloop.model import UserError
+from autoloop.model import Actor, UserError
 
-from autoloop_tui.agents import results
+from autoloop_tui.agents import proposing, results
 from autoloop_tui.agents.answers import MOST_LINES, MOST_POINTS
 from tests.cli.past_loops import PastLoop, open_store
 
@@ -29,6 +29,19 @@ def test_a_curve_is_short_and_keeps_its_extremes_and_what_is_no_number(tmp_path:
     assert {701: 99.0, 1901: -99.0}.items() <= dict(zip(curve.steps, curve.values, strict=True)).items()
     assert None in curve.values
     assert (curve.steps[0], curve.steps[-1]) == (1, 3000)
+
+
+def test_no_tool_shows_a_secret_of_a_config(tmp_path: Path) -> None:
+    key = "5ec4e7" + "0123456789abcdef" * 2
+    with open_store(tmp_path) as store:
+        past = PastLoop(store)
+        one = past.add("a", [{"_step": 1, "loss": 1.0}], {"seed": 1, "lr": 1.0, "hub": {"token": key, "size": 1}})
+        other = past.add("b", [{"_step": 1, "loss": 1.0}], {"seed": 1, "lr": 2.0})
+        compared = results.compared(store, store.loop(1), one, other)
+        checked = proposing.checked(store, store.loop(1), "a", ["hub.token=null", "lr=3"], Actor.agent("codex"))
+    assert "hub" in repr(compared.configs)
+    assert [each.path for each in checked.changes] == ["hub.token", "lr"]
+    assert key not in repr([compared, checked])
 
 
 def test_a_pattern_takes_time_in_proportion_to_the_log_and_the_answer_is_bounded(tmp_path: Path) -> None:

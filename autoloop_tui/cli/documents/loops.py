@@ -8,6 +8,8 @@ from autoloop.engine.commands.accounts import Account
 from autoloop.engine.runs.presence import Presence
 from autoloop.hooks.health import Health
 from autoloop.model import AgentsHeld, Cause, Comparison, Loop, LoopSpec, Note, Proposal, Round, Run, RunState, Sender
+from autoloop.secrets import mask
+from autoloop.text.changes import without_secrets
 from autoloop.verdicts.wording import NoiseDocument, OutcomeDocument, RecordDocument
 
 
@@ -172,7 +174,11 @@ class ProposalDocument(Proposal, frozen=True, kw_only=True):
         decided_by = str(proposal.decided_by) if proposal.decided_by else None
         told = {"author": str(proposal.author), "decided_by": decided_by, "decided_from": sender}
         told["approval_hash"] = proposal.approval_hash
-        return cls(**{**_fields(proposal), **told, "outcome": outcome, "record": record})
+        masked = {
+            "changes": [without_secrets(each) for each in proposal.changes],
+            "edits": [mask(e) for e in proposal.edits],
+        }
+        return cls(**{**_fields(proposal), **told, **masked, "outcome": outcome, "record": record})
 
 
 class ProposalsDocument(TypedDict):

@@ -16,7 +16,7 @@ from autoloop.metrics import MetricBook, MetricBooks, main_metrics, mean_summary
 from autoloop.model import Change, Config, Run, Summary, UserError
 from autoloop.reports.replicates import mean_text
 from autoloop.settings import Settings
-from autoloop.text.changes import after_text, before_text
+from autoloop.text.changes import after_text, before_text, without_secrets
 from autoloop.text.number_column import aligned
 from autoloop.text.plural import plural
 
@@ -76,6 +76,7 @@ class Suggestion(NamedTuple):
 
 
 def _resolved(change: Change) -> ResolvedDocument:
+    change = without_secrets(change)
     document: ResolvedDocument = {"path": change.path, "before": change.before, "after": change.after}
     return {**document, "removed": True} if change.removed else document
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoloop.model import Run
-from autoloop.text.changes import change_text, changes_text
+from autoloop.text.changes import change_text, changes_text, without_secrets
 
 from autoloop_tui.cli.output import findings, printing
 
@@ -19,7 +19,7 @@ def document(base: Run, seen: Foresight) -> CheckDocument:
     variant = seen.variant
     return {
         "base": base.id,
-        "changes": variant.changes,
+        "changes": [without_secrets(change) for change in variant.changes],
         "config_hash": variant.hash,
         "notes": variant.notes,
         "blocked": variant.blocked,
@@ -38,7 +38,7 @@ def _document(each: Alike) -> AlikeDocument:
         "loop": each.loop,
         "state": each.run.state,
         "step": each.run.step,
-        "differs": each.differs,
+        "differs": [without_secrets(change) for change in each.differs],
         "ending": each.outcome.ending,
         "at": each.outcome.at,
         "rule": by.rule if by else None,

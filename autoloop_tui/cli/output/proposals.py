@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.metrics import MetricBook, config_label, for_runs
 from autoloop.model import Loop, Note, Proposal, ProposalStatus, RuleRecord, Run, Sender
+from autoloop.secrets import mask
 from autoloop.store import Store
 from autoloop.text.changes import change_text, extension_text
 from autoloop.text.evidence import averaged_text, observation_text
@@ -67,7 +68,7 @@ def proposal_text(
         head += f"  {proposal.tag}"
     lines = [head, f"    {proposal.reason}"]
     lines += [f"    {change.path}  {change_text(change)}" for change in proposal.changes] or [
-        f"    {edit}" for edit in proposal.edits
+        f"    {mask(edit)}" for edit in proposal.edits
     ]
     if proposal.extend is not None:
         lines.append(f"    {extension_text(proposal.extend)}")

@@ -4,7 +4,17 @@
 secrets of a command out of the store.
 """
 
-from autoloop.secrets.masking import LONGEST, MASK, mask, mask_bytes, mask_lines, masked_document, shown_value, unsure
+from autoloop.secrets.masking import (
+    LONGEST,
+    MASK,
+    mask,
+    mask_bytes,
+    mask_lines,
+    masked_document,
+    masked_value,
+    shown_value,
+    unsure,
+)
 from autoloop.secrets.names import is_secret, is_secret_name
 from autoloop.secrets.values import HELD, SHORTEST, long_enough, of_config, of_environment, secret_keys
 from autoloop.secrets.withheld import missing, shown_words, withheld
@@ -21,6 +31,7 @@ __all__ = [
     "mask_bytes",
     "mask_lines",
     "masked_document",
+    "masked_value",
     "missing",
     "of_config",
     "of_environment",

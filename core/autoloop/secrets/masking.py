@@ -191,13 +191,15 @@ def _unlike_words(value: str) -> bool:
     return len(value) >= SHORTEST and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
+def masked_value(name: str, value: Any, known: Sequence[str] = ()) -> Any:
+    """A JSON value that is held under a name or path: masked as a whole if that is a secret's, else every text in it."""
+    return MASK if is_secret(name, value) else masked_document(value, known)
+
+
 def masked_document(value: Any, known: Sequence[str] = ()) -> Any:
     """A JSON value with every text in it masked, and what stands under a secret's name."""
     if isinstance(value, dict):
-        return {
-            key: MASK if isinstance(inner, str) and is_secret(str(key), inner) else masked_document(inner, known)
-            for key, inner in value.items()
-        }
+        return {key: masked_value(str(key), inner, known) for key, inner in value.items()}
     if isinstance(value, list):
         return [masked_document(inner, known) for inner in value]
     return mask(value, known) if isinstance(value, str) else value

@@ -5,19 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from autoloop.model import Change
-from autoloop.secrets import MASK, is_secret
+from autoloop.secrets import MASK, is_secret, mask, masked_document, masked_value
 from autoloop.text.values import value_text
 
 
 def before_text(change: Change, shown: Callable[[Any], str] = value_text) -> str:
     """The value before a change; `(new)` for a key that the change creates."""
-    return "(new)" if change.created else MASK if is_secret(change.path, change.before) else shown(change.before)
+    return "(new)" if change.created else _shown(change.path, change.before, shown)
 
 
 def after_text(change: Change, shown: Callable[[Any], str] = value_text) -> str:
     """The value after a change; `(deleted)` for a key or element that the change removes."""
-    return "(deleted)" if change.removed else MASK if is_secret(change.path, change.after) else shown(change.after)
+    return "(deleted)" if change.removed else _shown(change.path, change.after, shown)
+
+
+def _shown(path: str, value: Any, shown: Callable[[Any], str]) -> str:
+    return MASK if is_secret(path, value) else shown(masked_document(value))
+
+
+def without_secrets(change: Change) -> Change:
+    """The change as it may be stored and sent: its values masked, also those inside of a block."""
+    before, after = (masked_value(change.path, each) for each in (change.before, change.after))
+    return msgspec.structs.replace(change, before=before, after=after, note=mask(change.note) if change.note else None)
 
 
 def change_text(change: Change) -> str:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from autoloop.engine import Engine
+from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.model import POLICY, Actor, EventKind, LapseKind, LoopState, Proposal, ProposalStatus, Run, RunState
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Start, Stop, Undo, Variant
 
@@ -206,6 +207,22 @@ def test_a_held_round_waits_although_everything_is_approved_and_a_skipped_propos
         engine.done(Hold(held=False))
         engine.end()
     assert sorted(rates(project.runs(loop, 2))) == [2.0, 4.0]
+
+
+def test_a_proposal_that_takes_a_secret_out_does_not_keep_it(project: EngineProject) -> None:
+    key = "5ec4e7" + "0123456789abcdef" * 2
+    config = project.config("a", hub={"token": key, "size": 1})
+    loop = project.loop([config], rounds=2, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (rules_own,) = engine.waiting()
+        engine.done(Propose(run="a", variants=[Variant(edits=["hub.token=null", "lr=7"])]))
+        made = project.proposals(loop)[-1]
+        assert {change.path: change.before for change in made.changes} == {"hub.token": "***", "lr": 1.0}
+        engine.done(Approve(proposals=[made.id]))
+        engine.done(Reject(proposals=[rules_own.id]))
+        engine.end()
+    (run,) = project.runs(loop, 2)
+    assert (run.state, frozen_config(run)["hub"]) == (RunState.FINISHED, {"token": None, "size": 1})
 
 
 def test_an_edited_proposal_shows_what_it_gives_now_and_runs_so(project: EngineProject) -> None:

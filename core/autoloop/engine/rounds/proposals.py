@@ -14,6 +14,7 @@ from autoloop.engine.planning.variant_policies import loop_policy
 from autoloop.metrics import config_name
 from autoloop.model import REPLICATES, Actor, Change, EventKind, Proposal, Repeats, Run, UserError
 from autoloop.model.transitions import proposal_edited, proposal_resolved
+from autoloop.secrets import masked_value
 from autoloop.text.changes import changes_text, extension_text
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.grids import seed_of, seed_path
@@ -207,7 +208,9 @@ class Proposals:
 
 
 def _with_variant(proposal: Proposal, variant: CheckedVariant) -> Proposal:
-    return proposal_resolved(proposal, variant.changes, variant.notes, variant.hash, variant.blocked)
+    # What a place held before is not needed to make the variant: a secret among it is not copied out of the config.
+    changes = [msgspec.structs.replace(each, before=masked_value(each.path, each.before)) for each in variant.changes]
+    return proposal_resolved(proposal, changes, variant.notes, variant.hash, variant.blocked)
 
 
 def describe_changes(proposal: Proposal) -> str:
