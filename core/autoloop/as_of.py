@@ -17,6 +17,7 @@ import msgspec
 
 from autoloop.model import (
     Attempt,
+    Delivery,
     Event,
     EventKind,
     Loop,
@@ -30,7 +31,7 @@ from autoloop.model import (
 )
 from autoloop.store import Snapshot, Store, take_snapshot
 
-Row = TypeVar("Row", Loop, Round, Run, Attempt, Proposal)
+Row = TypeVar("Row", Loop, Round, Run, Attempt, Proposal, Delivery)
 
 AGAIN = (EventKind.RUN_RETRIED, EventKind.RUN_EXTENDED)
 
@@ -207,7 +208,7 @@ def step_at(run: Run, attempt: Attempt, at: float) -> int:
     return int(reached * min(1.0, max(0.0, (at - since) / (attempt.ended_at - since))))
 
 
-TIMES = ("created_at", "started_at", "ended_at", "decided_at", "deadline", "resumed_at")
+TIMES = ("created_at", "started_at", "ended_at", "decided_at", "deadline", "resumed_at", "tried_at", "next_at")
 
 
 def shifted(snapshot: Snapshot, seconds: float) -> Snapshot:
@@ -220,6 +221,7 @@ def shifted(snapshot: Snapshot, seconds: float) -> Snapshot:
         proposals=[_moved(each, seconds) for each in snapshot.proposals],
         elsewhere=snapshot.elsewhere,
         notes=[msgspec.structs.replace(note, at=note.at + seconds) for note in snapshot.notes],
+        deliveries=[_moved(each, seconds) for each in snapshot.deliveries],
     )
 
 

@@ -9,7 +9,20 @@ from typing import Any
 import msgspec
 import pytest
 from autoloop.as_of import Past, as_of, shifted
-from autoloop.model import EventKind, LoopEnd, LoopEndKind, LoopState, ProposalStatus, Round, RoundState, Run, RunState
+from autoloop.model import (
+    Delivery,
+    EventKind,
+    HookEvent,
+    LoopEnd,
+    LoopEndKind,
+    LoopState,
+    Message,
+    ProposalStatus,
+    Round,
+    RoundState,
+    Run,
+    RunState,
+)
 from autoloop.store import Snapshot, take_snapshot
 
 from tests.console.projects import RecordedProject
@@ -94,5 +107,9 @@ def test_a_running_run_has_its_slot_a_step_between_and_no_result(past: tuple[Rec
     assert as_of(project.store, project.loop.id, START + 400) == whole
     moved = shifted(read.as_of(START + 110), 50)
     assert [run.started_at for run in moved.runs] == [START + 60, START + 120]
+    message = Message(id="1", event=HookEvent.RUN_FAILED, at=START, text="x")
+    tried = Delivery(id=1, loop=project.loop.id, hook="phone", message=message, tried_at=START)
+    (delivery,) = shifted(msgspec.structs.replace(whole, deliveries=[tried]), 50).deliveries
+    assert (delivery.tried_at, delivery.next_at) == (START + 50, 0)
     assert (read.next_event(START + 71), read.previous_event(START + 71)) == (START + 310, START + 70)
     assert (read.next_event(START + 310), read.previous_event(START)) == (START + 310, START)

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from autoloop.model import EventKind, RunState, UserError
+from autoloop.model import Delivery, EventKind, HookEvent, Message, RunState, UserError
 from autoloop.protocol import Pause
 from autoloop.store import Places, Store
 from autoloop.store.copying import KEYS, Changes, Copy, Table
 
-from tests.console.projects import RecordedProject
+from tests.console.projects import NOW, RecordedProject
 from tests.support.senders import person
 
 
@@ -51,9 +51,16 @@ def test_a_copy_follows_what_is_written_changed_and_deleted(project: RecordedPro
         project.store.put_run(msgspec.structs.replace(run, state=RunState.STOPPED))
         project.store.add_event(1, EventKind.LOOP_STARTED, "it begins")
         number = project.store.send(1, Pause(), person())
+        message = Message(id="1", event=HookEvent.RUN_FAILED, at=NOW, text="x")
+        project.store.put_delivery(Delivery(id=1, loop=1, hook="phone", message=message))
         assert changes.any
         told = changes.take()
-        assert {table.name: len(table.rows) for table in told} == {"runs": 1, "events": 1, "commands": 1}
+        assert {table.name: len(table.rows) for table in told} == {
+            "runs": 1,
+            "events": 1,
+            "commands": 1,
+            "deliveries": 1,
+        }
         copy.apply(told, whole=False)
         assert same()
         project.store.add_event(1, EventKind.LOOP_STARTED, "and again")
@@ -73,10 +80,10 @@ def test_a_copy_follows_what_is_written_changed_and_deleted(project: RecordedPro
     copy.close()
 
 
-def test_every_table_is_copied_but_what_hooks_were_sent(project: RecordedProject) -> None:
+def test_every_table_is_copied(project: RecordedProject) -> None:
     with contextlib.closing(sqlite3.connect(project.store.places.database)) as db:
         tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables - {"deliveries"} == set(KEYS)
+    assert tables == set(KEYS)
 
 
 def test_rows_of_another_version_are_refused(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ KEYS = {
     "events": "id",
     "notes": "id",
     "commands": "id",
+    "deliveries": "id",
 }
 """By table that a client shows something of, what tells its rows apart. Where it is the hidden row number, the order in
 which rows were made is in it."""
