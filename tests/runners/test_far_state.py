@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from autoloop.runners.ssh.far import following
 from autoloop.runners.ssh.far.following import claim_of, lives, state_of
 
 from tests.support.waiting import eventually
@@ -31,3 +33,25 @@ def test_an_attempt_that_was_fenced_off_or_never_begun(tmp_path: Path) -> None:
     assert state_of(str(tmp_path), "a-1")["state"] == "none"
     (tmp_path / "claim").write_text('{"fenced_by": "autoloop"}\n')
     assert state_of(str(tmp_path), "a-1")["state"] == "fenced"
+
+
+def test_a_folder_full_of_samples_keeps_no_history_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "MOST_FILES", 12)
+    monkeypatch.setattr(following, "MOST_IN_FOLDER", 5)
+    output = tmp_path / "output"
+    for folder in ("a", "b", "c", "z"):
+        (output / folder).mkdir(parents=True)
+        for number in range(20):
+            (output / folder / f"{number:02}.json").write_text("{}")
+    (output / "z/deep").mkdir()
+    for path in ("z/deep/history.jsonl", "z/events.out.tfevents.1", "config.yaml", "checkpoint-last.pt"):
+        (output / path).write_text("x")
+    given = {"id": "a-1", "dir": str(tmp_path), "out": str(output), "files": True, "fetch": [], "log": 0, "has": {}}
+    room = following.Room(1 << 20)
+    state = following.Followed(given).news(room)
+    sent = [str(chunk["path"]) for chunk in room.chunks]
+    assert sent[:3] == ["z/events.out.tfevents.1", "z/deep/history.jsonl", "config.yaml"]
+    assert len(sent) == 12
+    assert state is not None
+    assert (state["complete"], state["cut"]) == (True, 83 - 12)
+    assert state["left"] == {"checkpoint-last.pt": 1}

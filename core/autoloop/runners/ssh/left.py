@@ -15,11 +15,13 @@ LEFT = ".autoloop-host.json"
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
     """`folder` is the output directory on `host`, `files` are the sizes of what is only there, by path below it.
+    `cut`: how many small files were too many to be brought while it ran.
     `skipped`: paths that cannot be written on this machine, with why."""
 
     host: str
     folder: str
     files: dict[str, int] = {}
+    cut: int = 0
     skipped: dict[str, str] = {}
 
 

@@ -36,6 +36,7 @@ class Mirror:
         """The output directory there."""
         self._max_log = max_log
         self._left: dict[str, int] = {}
+        self._cut = 0
         self.skipped: dict[str, str] = {}
         """Paths that cannot be written here, with why; the rest of the attempt does not wait for them."""
 
@@ -113,15 +114,16 @@ class Mirror:
         with contextlib.suppress(OSError):
             os.utime(self.directory / "claim", (time.time(),) * 2)
 
-    def left(self, files: Mapping[str, int], links: Mapping[str, str]) -> None:
-        """What stays on the host, and the links between its files."""
+    def left(self, files: Mapping[str, int], links: Mapping[str, str], cut: int = 0) -> None:
+        """What stays on the host, and the links between its files; how many small files are too many to be brought."""
         self.output.mkdir(parents=True, exist_ok=True)
-        self._left = dict(files)
+        self._left, self._cut = dict(files), cut
         self._skip(make_links(self.output, links))
 
     def _skip(self, paths: Mapping[str, str]) -> None:
         self.skipped |= paths
-        write_left(self.output, Left(host=self._host, folder=self.folder, files=self._left, skipped=self.skipped))
+        left = Left(host=self._host, folder=self.folder, files=self._left, cut=self._cut, skipped=self.skipped)
+        write_left(self.output, left)
 
     def _log(self, keep: int | None, data: bytes) -> None:
         fd = os.open(self.directory / "log.txt", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

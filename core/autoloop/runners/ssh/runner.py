@@ -309,7 +309,7 @@ class HostRunner:
             if key in state and state[key] != before.get(key):
                 self._write(case, lambda mirror, name=name, key=key: mirror.record(name, state[key]))
         if "left" in state:
-            self._write(case, lambda mirror: mirror.left(state["left"], state["links"]))
+            self._write(case, lambda mirror: mirror.left(state["left"], state["links"], state["cut"]))
 
     # --------------------------------------------------------------------------------------------------------- deciding
 

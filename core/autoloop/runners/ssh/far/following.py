@@ -18,9 +18,14 @@ LARGEST = 256 << 20
 REWRITTEN = 16 << 20
 """Bytes; a larger file that keeps its size is taken to have only been touched."""
 DATABASES = ("*.db", "*.db-wal", "*.sqlite", "*.sqlite3", "*.sqlite-wal", "*.sqlite3-wal")
+FIRST = ("*.jsonl", "*.csv", "*.tsv", "*.log", "*.out", "*.err", "log*.txt", "*tfevents*", "*.wandb", *DATABASES)
+"""Histories and logs, brought before all else."""
 TAIL = 4096
 """Bytes before an offset by which a file is known again."""
 MOST_FILES = 5000
+MOST_IN_FOLDER = 1000
+MOST_LOOKED = 50_000
+"""Entries of folders that one look takes in."""
 MOST_LEFT = 2000
 LEFT_FOLDERS = ("*checkpoint*", "*ckpt*", "weights", ".wandb_cache", "__pycache__", "artifacts")
 LEFT_NAMES = (
@@ -126,30 +131,35 @@ class Followed:
     # ----------------------------------------------------------------------------------------------------------- output
 
     def _output(self, room: Room, found: Chunk) -> bool:
-        files, links, left = self._scan()
+        files, links, left, cut = self._scan()
         full = False
         for path, state in files.items():
             if room.left <= 0:
                 return True
             full = self._file(path, state, room) or full
-        told = (links, left)
+        told = (links, left, cut)
         if told != self.told:
             self.told = told
-            found["links"], found["left"] = links, left
+            found["links"], found["left"], found["cut"] = links, left, cut
         return full
 
-    def _scan(self) -> tuple[dict[str, os.stat_result], dict[str, str], dict[str, int]]:
-        """The files to be sent, the links, and the files that stay here, by their paths below the output directory."""
-        files: dict[str, os.stat_result] = {}
+    def _scan(self) -> tuple[dict[str, os.stat_result], dict[str, str], dict[str, int], int]:
+        """The files to be sent, in their order, the links, and the files that stay here, by their paths below the output
+        directory; how many of the first are too many, and are not sent.
+
+        Histories and logs come first, then what is less deep; one folder full of samples takes no place from others."""
+        found: list[tuple[bool, int, str, os.stat_result]] = []
         links: dict[str, str] = {}
         left: dict[str, int] = {}
+        looked = cut = 0
         todo = [("", False)]
-        while todo and len(files) < MOST_FILES:
-            folder, heavy = todo.pop()
+        for folder, heavy in todo:  # grows meanwhile, so the less deep ones come first
             try:
-                entries = sorted(os.scandir(os.path.join(self.output, folder)), key=lambda each: each.name)
+                with os.scandir(os.path.join(self.output, folder)) as listed:
+                    entries = sorted(listed, key=lambda each: (not _matches(each.name.lower(), FIRST), each.name))
             except OSError:
                 continue
+            many = 0
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 try:
@@ -159,16 +169,25 @@ class Followed:
                     if entry.is_dir(follow_symlinks=False):
                         todo.append((path, heavy or _matches(entry.name, LEFT_FOLDERS)))
                         continue
+                    looked += 1
+                    wanted = _matches(path, self.wanted)
+                    if looked > MOST_LOOKED or (many >= MOST_IN_FOLDER and not wanted):
+                        cut += 1
+                        continue
                     state = entry.stat(follow_symlinks=False)
                 except OSError:
                     continue
                 if not stat.S_ISREG(state.st_mode):
                     continue
-                if _matches(path, self.wanted) or not _stays(entry.name, heavy, state.st_size):
-                    files[path] = state
+                if wanted or not _stays(entry.name, heavy, state.st_size):
+                    first = wanted or _matches(entry.name.lower(), FIRST)
+                    found.append((not first, path.count("/"), path, state))
+                    many += 1
                 elif len(left) < MOST_LEFT:
                     left[path] = state.st_size
-        return files, links, left
+        found.sort(key=lambda each: each[:3])
+        files = {path: state for _, _, path, state in found[:MOST_FILES]}
+        return files, links, left, cut + len(found) - len(files)
 
     def _file(self, path: str, state: os.stat_result, room: Room) -> bool:
         """Send what a file has more, or all of one that is another; True if that had no room."""
