@@ -71,6 +71,29 @@ def test_data_that_is_not_where_it_should_be(side: FarSide, tmp_path: Path) -> N
     assert [each.text for each in found] == ["/no/data is not there, which [[host]] gives for data/b"]
 
 
+SESSION = """
+import builtins, io, os
+real = open
+os.getuid = lambda: 4242
+group = "0::/user.slice/user-4242.slice/session-7.scope"
+builtins.open = lambda path, *rest, **more: io.StringIO(group) if path == "/proc/self/cgroup" else real(path, *rest, **more)
+"""
+
+
+def test_a_machine_that_ends_runs_with_the_connection(side: FarSide, tmp_path: Path) -> None:
+    python, first = side.odd_python()
+    first.write_text(SESSION)
+    busctl = side.programs / "busctl"
+    for kills, excluded, warned in (("true", '"root"', True), ("false", '"root"', False), ("true", '"root" "4242"', False)):
+        busctl.write_text(f"#!/bin/sh\necho 'b {kills}'\necho 'as 1 {excluded}'\necho 'as 0'\n")
+        busctl.chmod(0o755)
+        found = {each.subject: each for each in hosts(spec(tmp_path, python=python), 0)}
+        assert ("box logout" in found) == warned
+        if warned:
+            assert found["box logout"].level == "warning"
+            assert "KillUserProcesses=no" in found["box logout"].advice
+
+
 def test_the_example_is_two_hosts() -> None:
     given = load_settings(EXAMPLE).host
     assert [(host.name, host.destination, len(host.gpus)) for host in given] == [

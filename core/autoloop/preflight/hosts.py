@@ -86,7 +86,12 @@ def _folder(host: HostSpec, folder: str, connection: Connection, min_free: int) 
         for here, there in host.data.items()
         if there in answer["absent"]
     ]
-    return [_space(subject, str(answer["folder"]), int(answer["free"]), min_free), *absent]
+    ends = []
+    if answer["ends"]:
+        text = "it ends your processes when the connection does, runs among them (KillUserProcesses=yes)"
+        advice = "set KillUserProcesses=no, or name yourself in KillExcludeUsers, in its /etc/systemd/logind.conf"
+        ends = [warning(f"{host.name} logout", text, advice)]
+    return [_space(subject, str(answer["folder"]), int(answer["free"]), min_free), *absent, *ends]
 
 
 def _space(subject: str, folder: str, free: int, min_free: int) -> Finding:

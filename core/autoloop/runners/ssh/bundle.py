@@ -10,7 +10,7 @@ from pathlib import Path
 RUNNERS = Path(__file__).parents[1]
 MODULES = (
     *("procfs", "records", "bounded_log", "sweeping", "supervisor"),
-    *("ssh.far.gpus", "ssh.far.following", "ssh.far.main"),
+    *("ssh.far.gpus", "ssh.far.following", "ssh.far.logout", "ssh.far.main"),
 )
 """In the order in which they are loaded; the supervisor is only handed on."""
 

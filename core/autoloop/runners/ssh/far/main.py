@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 
 from autoloop.runners import procfs, records, sweeping
-from autoloop.runners.ssh.far import following, gpus
+from autoloop.runners.ssh.far import following, gpus, logout
 
 MARK = b"AUTOLOOP-FAR "
 """Begins the first line; what a login shell prints stands before it."""
@@ -87,8 +87,8 @@ class Program:
                 pass
 
     def settle(self, given: Given, _: bytes) -> Answer:
-        """Make the folders that all else lies in, and the supervisor's modules; how it stands there, and which of the paths
-        `look` are absent."""
+        """Make the folders that all else lies in, and the supervisor's modules; how it stands there. With `look`, for
+        doctor: which of these paths are absent, and whether runs end with the connection."""
         folder = os.path.abspath(os.path.expanduser(str(given["folder"])))
         if given["make"]:
             for name in ("outputs", "attempts", "code", "configs"):
@@ -110,7 +110,8 @@ class Program:
         self.supervisor = f"{modules}/supervisor.py"
         wanted = [str(each) for each in given.get("look", [])]  # type: ignore[attr-defined]
         absent = [each for each in wanted if not os.path.exists(os.path.expanduser(each))]
-        return {"folder": folder, "free": shutil.disk_usage(folder).free, "absent": absent}, b""
+        ends = "look" in given and logout.ends_what_is_left()
+        return {"folder": folder, "free": shutil.disk_usage(folder).free, "absent": absent, "ends": ends}, b""
 
     def put(self, given: Given, payload: bytes) -> Answer:
         """A piece of the archive `path`, or with `unpack` its end: the folder `path` is there, whole, or not at all.
