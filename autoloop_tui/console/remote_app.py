@@ -28,7 +28,7 @@ class RemoteApp(ConsoleApp):
     def mode(self) -> str:
         """What is different in this console, for the first line."""
         host = f"{self.remote.host}: not connected" if self.remote.away else self.remote.host
-        return f"{host}{self.glyphs.dot}{self.readonly}" if self.readonly else host
+        return self.glyphs.dot.join(filter(None, [host, super().mode]))
 
     def refusal(self, action_id: str, on: Screen[Any] | None = None) -> str:
         if action_id in CHANGING and (away := self.remote.away):

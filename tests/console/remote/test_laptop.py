@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop import whoami
-from autoloop.model import Attempt, LoopState, RunState, Sender, UserError
+from autoloop.model import AgentsHeld, Attempt, LoopState, RunState, Sender, UserError
 from autoloop.protocol import Pause, Resume
 from autoloop.store import Command, Places
 
@@ -83,6 +83,9 @@ async def test_a_loop_is_shown_and_commanded_by_a_connection_that_may_be_cut(pro
             assert (sent.user, sent.agent) == (here.user, here.agent)
             project.store.answer(1, True, "the loop is paused now")
             await until(pilot, lambda: "the loop is paused now" in text(app), "the answer")
+            project.change_loop(agents_held=AgentsHeld(by="ada", at=NOW))
+            await until(pilot, lambda: "agents held" in text(app).splitlines()[0], "that agents are held")
+            assert "box" in text(app).splitlines()[0]
 
             box.cut()
             await until(pilot, lambda: "not connected to box since" in text(app), "that it is cut")
