@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autoloop.model import UserError
+from autoloop.logs import visible
+from autoloop.model import Loop, UserError
+from autoloop.secrets import mask
+from autoloop.store import Store
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError
 
@@ -14,40 +19,56 @@ from autoloop_tui.agents.quoting import SENTENCE, quoted
 
 RESOURCE = 48_000
 """Characters of a resource at most."""
+READ = 8 * RESOURCE
+"""Bytes of a file that are read for it."""
+
+
+@contextmanager
+def _loop(project: Path) -> Iterator[tuple[Store, Loop]]:
+    """The newest loop. What a user would be told is what the agent is told, also where there is none."""
+    try:
+        with opened(project, None) as found:
+            yield found
+    except UserError as error:
+        raise ResourceError(quoted(str(error), SENTENCE)) from None
+
+
+def _text(path: Path | None, what: str) -> str:
+    from autoloop.files import open_regular
+
+    try:
+        if path is None or not path.is_file():
+            raise ResourceError(f"There is no {what} yet.")
+        with open_regular(path) as file:
+            return page(file.read(READ).decode("utf-8-sig", "replace"))
+    except OSError as error:
+        raise ResourceError(f"The {what} cannot be read: {error.strerror}.") from None
+
+
+def page(text: str) -> str:
+    """A text as an agent gets it: bounded, without secrets and without control characters. It may have been cut before."""
+    return mask(visible(text))[:RESOURCE]  # cut last: half of a secret is not known to be one
 
 
 def add_resources(server: MCPServer[Any], project: Path) -> None:
-    def text(path: Path | None, what: str) -> str:
-        from autoloop.files import read_text
-
-        try:
-            if path is None or not path.is_file():
-                raise ResourceError(f"There is no {what} yet.")
-            return read_text(path, what)[:RESOURCE]
-        except UserError as error:
-            raise ResourceError(quoted(str(error), SENTENCE)) from None
-
     def report() -> str:
         from autoloop_tui.agents import results
 
-        with opened(project, None) as (_, found):
-            return text(results.inside(project, found.spec.markdown_out), "report")
+        with _loop(project) as (_, found):
+            return _text(results.inside(project, found.spec.markdown_out), "report")
 
     def rules() -> str:
-        with opened(project, None) as (store, found):
+        with _loop(project) as (store, found):
             kept = store.places.frozen(found.name)
-            return text(next((path for path in sorted(kept.glob("rules.*"))), None), "rule book of its own")
+            return _text(next((path for path in sorted(kept.glob("rules.*"))), None), "rule book of its own")
 
     def config(run: str) -> str:
         from autoloop.configs import dump_config
         from autoloop.engine.base.frozen_config import frozen_config
         from autoloop.secrets import masked_document
 
-        try:
-            with opened(project, None) as (store, found):
-                return dump_config(masked_document(frozen_config(store.find_run(found, run))))[:RESOURCE]
-        except UserError as error:
-            raise ResourceError(quoted(str(error), SENTENCE)) from None
+        with _loop(project) as (store, found):
+            return page(dump_config(masked_document(frozen_config(store.find_run(found, run)))))
 
     server.resource("autoloop://report", description="The newest loop's report.", mime_type="text/markdown")(report)
     server.resource("autoloop://rules", description="The rule book of the newest loop.", mime_type="text/plain")(rules)

@@ -33,6 +33,12 @@ def one_line(text: str) -> str:
     return "".join(" " if unicodedata.category(each) in _UNSEEN else each for each in line).strip()
 
 
+def visible(text: str) -> str:
+    """A text with its lines and indents, and otherwise as `one_line`."""
+    text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
+    return "".join(" " if each not in "\n\t" and unicodedata.category(each) in _UNSEEN else each for each in text)
+
+
 def _bounded(line: str) -> str:
     """Head and tail of an overlong line: the cause may be in either, and matching patterns stays fast."""
     half = LONGEST_LINE // 2

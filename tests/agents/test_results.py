@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from autoloop.model import Actor, UserError
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError
 
-from autoloop_tui.agents import proposing, results
+from autoloop_tui.agents import proposing, resources, results
 from autoloop_tui.agents.answers import MOST_LINES, MOST_POINTS
 from tests.cli.past_loops import PastLoop, open_store
 
@@ -42,6 +46,31 @@ def test_no_tool_shows_a_secret_of_a_config(tmp_path: Path) -> None:
     assert "hub" in repr(compared.configs)
     assert [each.path for each in checked.changes] == ["hub.token", "lr"]
     assert key not in repr([compared, checked])
+
+
+def test_a_file_is_bounded_and_holds_neither_secrets_nor_what_nobody_sees(tmp_path: Path) -> None:
+    server: MCPServer[Any] = MCPServer("autoloop")
+    resources.add_resources(server, tmp_path)
+
+    def read(name: str) -> str:
+        (content,) = asyncio.run(server.read_resource(f"autoloop://{name}"))
+        return str(content.content)
+
+    with pytest.raises(ResourceError):  # before the first loop, also without a store
+        read("report")
+    with open_store(tmp_path) as store:
+        loop = PastLoop(store, markdown_out="report.md")
+        loop.add("a", [{"_step": 1, "loss": 1.0}])
+        rules = store.places.frozen("loop_1") / "rules.toml"
+        rules.parent.mkdir(parents=True, exist_ok=True)
+        rules.write_bytes(b'name = "own"\r\n\n  token = "hf_abcdefghijklmnopqrstuvwxyz012345"\n')
+    with pytest.raises(ResourceError, match="no report yet"):
+        read("report")
+    (tmp_path / "report.md").write_text("# \x1b[31mRed\u202e\n\n\tcode\x07\n" + "x" * 9_000_000, encoding="utf-8")
+    report = read("report")
+    assert report.startswith("# Red \n\n\tcode \nxxx")
+    assert len(report) == resources.RESOURCE
+    assert read("rules") == 'name = "own"\n\n  token = "***"\n'
 
 
 def test_a_pattern_takes_time_in_proportion_to_the_log_and_the_answer_is_bounded(tmp_path: Path) -> None:
