@@ -43,6 +43,9 @@ PARTING = 5.0
 WAKING = 60.0
 """Seconds that an engine there may take to start."""
 
+WAKING_STEP = 0.2
+"""Seconds after which whoever waits for it looks whether an answer can still come."""
+
 SAME_CLOCK = 2.0
 """Seconds by which the clocks of two machines may differ and count as one."""
 
@@ -87,6 +90,7 @@ class RemoteFeed(Feed):
         """Commands that have not arrived yet, as far as is known, and since when."""
         self._came_back: list[Letter] = []
         self._woken: queue.SimpleQueue[Woken] = queue.SimpleQueue()
+        self._closed = False
         self._take_all()
 
     UNSENT_BECAUSE = "its machine has not confirmed it"
@@ -96,6 +100,7 @@ class RemoteFeed(Feed):
         return self._link.where.host
 
     def close(self) -> list[str]:
+        self._closed = True
         until = time.monotonic() + PARTING
         while self._asked and self._link.cut is None and time.monotonic() < until:
             self._take_all()
@@ -346,14 +351,21 @@ class RemoteFeed(Feed):
     def wake(self) -> str:
         if away := self.away:
             raise UserError(away)
+        while not self._woken.empty():
+            self._woken.get()  # the answer to a wake that nobody waits for any more
         self._link.send(Wake(self.loop_id))
-        try:
-            woken = self._woken.get(timeout=WAKING)
-        except queue.Empty:
-            raise UserError(f"{self.host} has not said within {WAKING:.0f} s that an engine runs.") from None
-        if not woken.ok:
-            raise UserError(woken.text)
-        return woken.text
+        until = time.monotonic() + WAKING
+        while time.monotonic() < until:
+            try:
+                woken = self._woken.get(timeout=WAKING_STEP)
+            except queue.Empty:
+                if away := "the console is closed" if self._closed else self.away:
+                    raise UserError(f"whether an engine runs is not known: {away}") from None
+                continue
+            if not woken.ok:
+                raise UserError(woken.text)
+            return woken.text
+        raise UserError(f"{self.host} has not said within {WAKING:.0f} s that an engine runs.")
 
 
 def sender_here() -> Sender:

@@ -19,7 +19,7 @@ from autoloop.store import Command, Places
 from autoloop_tui.cli.commands.console import console
 from autoloop_tui.console.remote.feed import RemoteFeed, sender_here
 from autoloop_tui.console.remote.link import Link, Where, command
-from autoloop_tui.console.remote.messages import Message, State
+from autoloop_tui.console.remote.messages import Message, State, Woken
 from autoloop_tui.console.remote.mirror import Mirror
 from autoloop_tui.console.remote.serving import sender_of
 from tests.console.pictures import text
@@ -233,6 +233,26 @@ def test_an_engine_is_started_there_or_it_is_said_why_not(project: RecordedProje
             with pytest.raises(UserError, match="AUTOLOOP_SECRET_HF_TOKEN"):
                 asked.result()
     finally:
+        feed.close()
+
+
+@pytest.mark.parametrize("end", ["closed", "cut"])
+def test_whoever_waits_for_an_engine_is_told_when_no_answer_can_come(
+    project: RecordedProject, box: Box, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    link, mirror = connected(project)
+    link.wait()
+    feed = RemoteFeed(link, mirror, None)
+    sent: list[Message] = []
+    monkeypatch.setattr(link, "send", sent.append)  # it never arrives
+    feed._take(Woken(ok=True, text="of an earlier wake"))  # noqa: SLF001
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(feed.wake)
+        eventually(lambda: sent, "the question")
+        feed.close() if end == "closed" else box.cut()
+        with pytest.raises(UserError, match="the console is closed" if end == "closed" else "not connected to box"):
+            asked.result()
+    if end == "cut":
         feed.close()
 
 
