@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -448,6 +449,17 @@ def test_an_attempt_that_cannot_be_looked_at_keeps_no_other_from_its_end(trial: 
     trial.submit("true", name="r2-1")
     assert trial.until(Ended)
     assert trial.heard(Vanished) is None
+
+
+def test_code_that_was_deleted_on_the_host_is_sent_again(trial: Trial) -> None:
+    (trial.project / "say.sh").write_text("echo said")
+    for name in ("r1-1", "r2-1"):
+        trial.submit("sh", "say.sh", name=name)
+        ended = trial.until(Ended)
+        assert isinstance(ended, Ended)
+        assert ended.record.code == 0
+        trial.told.clear()
+        shutil.rmtree(next((trial.far.home / ".autoloop/project/code").iterdir()))
 
 
 def test_a_log_that_is_cut_there_is_whole_here_as_far_as_it_came(trial: Trial) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import gzip
 import hashlib
+import io
 import os
+import stat
 import subprocess
 import tarfile
 import tempfile
@@ -22,8 +25,8 @@ PATIENCE = 60.0
 NEVER = (SETTINGS_FILE, ".git", ".autoloop", ".wandb_cache", "__pycache__")
 """Names of files and folders that stay here."""
 SECRET = (".env", ".env.*", ".netrc", "*.pem", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*")
-USUAL = (".venv", "venv", "node_modules", "wandb", ".mypy_cache", ".ruff_cache", ".pytest_cache")
-"""Folders that no .gitignore names where there is no git either."""
+USUAL = (".venv", "venv", "node_modules", "wandb", "nohup.out", ".mypy_cache", ".ruff_cache", ".pytest_cache")
+"""What stays here, unless git knows it, though no .gitignore names it."""
 
 
 class Code:
@@ -49,29 +52,41 @@ class Code:
                     f"the project's files take more than {LARGEST >> 20} MiB, the largest of them {largest[1]} "
                     f"({largest[0] >> 20} MiB): list data in .gitignore and say in [[host]] where it is there"
                 )
-            paths.append(path)
-            total.update(f"{path}\0{state.st_mode & 0o170100}\0{self._sum(path, state)}\0".encode(errors="surrogateescape"))
+            with contextlib.suppress(FileNotFoundError):  # deleted just now
+                total.update(_entry(path, state, self._sum(path, state)))
+                paths.append(path)
         return total.hexdigest()[:20], paths
 
-    def archive(self, paths: list[str]) -> IO[bytes]:
-        """The same bytes for the same files, so that one that was sent in part goes on."""
-        file = tempfile.TemporaryFile()  # noqa: SIM115
+    def archive(self, paths: list[str]) -> tuple[IO[bytes], str]:
+        """An archive of the files as they are now, and the hash of what it holds: of another state than `digest` saw, if
+        they have changed since. The same bytes for the same files, so that one that was sent in part goes on."""
+        file, total = tempfile.TemporaryFile(), hashlib.sha256()  # noqa: SIM115
         with (
             gzip.GzipFile(filename="", mode="wb", compresslevel=5, fileobj=file, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
             for path in paths:
-                archive.add(self.root / path, arcname=path, recursive=False, filter=_anonymous)
+                try:
+                    state = os.lstat(self.root / path)
+                    data = _read(self.root / path, state)
+                except FileNotFoundError:  # deleted just now
+                    continue
+                total.update(_entry(path, state, hashlib.sha256(data).hexdigest()))
+                member = tarfile.TarInfo(path)
+                member.mode = 0o700 if state.st_mode & 0o100 else 0o600
+                if stat.S_ISLNK(state.st_mode):
+                    member.type, member.linkname = tarfile.SYMTYPE, os.fsdecode(data)
+                else:
+                    member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
         file.seek(0)
-        return file
+        return file, total.hexdigest()[:20]
 
     def _sum(self, path: str, state: os.stat_result) -> str:
         stamp = (state.st_ino, state.st_size, state.st_mtime_ns)
         known = self._sums.get(path)
         if known is None or known[0] != stamp:
-            full = self.root / path
-            data = os.fsencode(os.readlink(full)) if full.is_symlink() else full.read_bytes()
-            known = self._sums[path] = (stamp, hashlib.sha256(data).hexdigest())
+            known = self._sums[path] = (stamp, hashlib.sha256(_read(self.root / path, state)).hexdigest())
         return known[1]
 
     def _files(self) -> Iterator[str]:
@@ -89,24 +104,26 @@ class Code:
         return not any(fnmatch.fnmatch(full.name, each) for each in SECRET) and (full.is_symlink() or full.is_file())
 
 
-def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    member.mtime = 0
-    member.mode = 0o700 if member.mode & 0o100 else 0o600
-    return member
+def _read(path: Path, state: os.stat_result) -> bytes:
+    return os.fsencode(os.readlink(path)) if stat.S_ISLNK(state.st_mode) else path.read_bytes()
+
+
+def _entry(path: str, state: os.stat_result, held: str) -> bytes:
+    """What is hashed of a file."""
+    return f"{path}\0{state.st_mode & 0o170100}\0{held}\0".encode(errors="surrogateescape")
 
 
 def _git_files(root: Path, prefix: str = "") -> list[str] | None:
     """What git knows below `root` or would add, submodules too. Where there is no repository, by the .gitignore alone; None
     without git."""
-    listed = _git(root, "-C", str(root), "ls-files", "-co", "--exclude-standard", "-z")
+    untracked = ("-o", "--exclude-standard", *(f"--exclude={name}" for name in USUAL), "-z")
+    listed = _git(root, "-C", str(root), "ls-files", "-c", *untracked)
     if listed is None:
         with tempfile.TemporaryDirectory() as empty:
             if _git(root, "init", "-q", "--bare", empty) is None:
                 return None
             where = (f"--git-dir={empty}", f"--work-tree={root}")
-            listed = _git(root, *where, "ls-files", "-o", "--exclude-standard", "-z")
+            listed = _git(root, *where, "ls-files", *untracked)
     if listed is None:
         return None
     paths: list[str] = []
@@ -139,5 +156,5 @@ def _git(root: Path, *words: str) -> str | None:
 def _all_files(root: Path) -> Iterator[str]:
     for parent, folders, names in os.walk(root):
         folders[:] = [name for name in folders if name not in (*NEVER, *USUAL)]
-        for name in names:
+        for name in set(names).difference(USUAL):
             yield os.path.relpath(os.path.join(parent, name), root)

@@ -33,8 +33,6 @@ class Starter:
 
     def __init__(self, code: Code) -> None:
         self._code = code
-        self._there: set[str] = set()
-        """The hashes of code that the host has."""
 
     def send_code(self, connection: Connection, layout: Layout) -> str:
         """The folder on the host that holds the project as it is now. UserError, OSError or what a connection raises."""
@@ -42,18 +40,17 @@ class Starter:
             return layout.folder
         digest, paths = self._code.digest()
         path = layout.code(digest)
-        if path in self._there:
+        if connection.ask("put", {"path": path})["there"]:  # asked each time: it may have been deleted
             return path
-        answer = connection.ask("put", {"path": path})
-        if not answer["there"]:
-            with self._code.archive(paths) as archive:
-                whole = _sha256(archive)
-                while not answer["there"]:
-                    archive.seek(int(answer["has"]))
-                    piece = archive.read(PIECE)
-                    given = {"path": path, "at": int(answer["has"]), "unpack": None if piece else whole}
-                    answer = connection.ask("put", given, piece, patience=60.0 if piece else 300.0)
-        self._there.add(path)
+        archive, digest = self._code.archive(paths)  # files may have changed since: they go under the hash that is theirs
+        with archive:
+            path, whole = layout.code(digest), _sha256(archive)
+            answer = connection.ask("put", {"path": path})
+            while not answer["there"]:
+                archive.seek(int(answer["has"]))
+                piece = archive.read(PIECE)
+                given = {"path": path, "at": int(answer["has"]), "unpack": None if piece else whole}
+                answer = connection.ask("put", given, piece, patience=60.0 if piece else 300.0)
         return path
 
     @staticmethod

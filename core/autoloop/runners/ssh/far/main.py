@@ -24,6 +24,8 @@ MARK = b"AUTOLOOP-FAR "
 """Begins the first line; what a login shell prints stands before it."""
 IDLE = 900
 """Seconds without a question after which it ends: a connection can be cut without a word."""
+UNFINISHED = 86_400
+"""Seconds after which code that has come in part is deleted."""
 
 Given = dict[str, object]
 Answer = tuple[Given, bytes]
@@ -93,6 +95,7 @@ class Program:
         if given["make"]:
             for name in ("outputs", "attempts", "code", "configs"):
                 os.makedirs(os.path.join(folder, name), mode=0o755 if name == "outputs" else 0o700, exist_ok=True)
+            _clear(os.path.join(folder, "code"))
         elif not os.path.isdir(folder):
             return {"folder": folder, "missing": True}, b""
         modules = os.path.join(folder, *([] if given["make"] else [".autoloop"]), "far", self.digest)
@@ -257,6 +260,15 @@ class Program:
             file.seek(int(given["at"]))  # type: ignore[call-overload]
             data = file.read(int(given["room"]))  # type: ignore[call-overload]
             return {"total": os.fstat(file.fileno()).st_size}, data
+
+
+def _clear(folder: str) -> None:
+    """Delete what was sent or unpacked in part and given up."""
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError):
+            if name.endswith((".part", ".new")) and time.time() - os.stat(path).st_mtime > UNFINISHED:
+                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
 def _write(path: str, data: bytes) -> None:
