@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
+from typing import NamedTuple
 
 from autoloop.files import Stamp, read_regular, stamp
 from autoloop.gpu_history import NAME
@@ -74,20 +75,21 @@ class Histories:
     """Those of the runs that are on the screen, and what they use of their GPUs."""
 
     def __init__(self) -> None:
-        self._sent: dict[str, tuple[int, dict[str, Series]]] = {}
-        """By run: of which attempt, and what the other end has of it."""
-        self._progress: dict[str, tuple[int, float | None, bool]] = {}
+        self._sent: dict[str, _Sent] = {}
+        self._last: str | None = None
+        """The run that was looked at last."""
 
     def keep(self, wanted: Sequence[str]) -> None:
         """Forget all others: whoever wants one of those again gets it anew. To be told of every `Look`."""
         for gone in [run for run in self._sent if run not in wanted]:
             del self._sent[gone]
-            self._progress.pop(gone, None)
 
     def send(self, feed: Feed, runs: Sequence[Run], files: Files, send: Send) -> None:
-        """What is new of them."""
+        """What is new of them, of as many as one turn allows: the next goes on with the others."""
         until = time.monotonic() + TURN
-        for run in runs:
+        first = next((place + 1 for place, run in enumerate(runs) if run.id == self._last), 0)
+        for run in [*runs[first:], *runs[:first]]:
+            self._last = run.id
             self._send(feed, run, send)
             attempt = feed.view.snapshot.attempts.get(run.id) if feed.view else None
             if attempt is not None:
@@ -98,15 +100,27 @@ class Histories:
     def _send(self, feed: Feed, run: Run, send: Send) -> None:
         before = feed.known(run)
         columns = feed.read(run)
-        complete = columns is before or not columns
-        attempts, sent = self._sent.get(run.id, (-1, {}))
-        anew = attempts != run.attempts
-        points, dropped = changes_of({} if anew else sent, columns)
-        progress = feed.step(run), feed.rate(run), complete
-        if points or dropped or anew or progress != self._progress.get(run.id):
+        progress = feed.step(run), feed.rate(run), columns is before or not columns
+        sent = self._sent.get(run.id)
+        anew = sent is None or sent.attempts != run.attempts
+        if sent is not None and not anew and columns is sent.columns and progress == sent.progress:
+            return
+        there = sent.there if sent is not None and not anew else {}
+        points, dropped = changes_of(there, columns)
+        if points or dropped or anew or sent is None or progress != sent.progress:
             send(History(run.id, run.attempts, anew, points, dropped, *progress))
-            self._progress[run.id] = progress
-            self._sent[run.id] = run.attempts, {name: copy_of(series) for name, series in columns.items()}
+        there = {name: copy_of(series) for name, series in columns.items()}
+        self._sent[run.id] = _Sent(run.attempts, columns, there, progress)
+
+
+class _Sent(NamedTuple):
+    """What the other end has of a run."""
+
+    attempts: int
+    columns: Mapping[str, Series]
+    """As they were read, to see at once that nothing is new."""
+    there: dict[str, Series]
+    progress: tuple[int, float | None, bool]
 
 
 def copy_of(series: Series) -> Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,9 +14,10 @@ from autoloop.model import Run
 
 import autoloop_tui.console.feed
 from autoloop_tui.console.feed import Feed
+from autoloop_tui.console.remote import sending
 from autoloop_tui.console.remote.feed import RemoteFeed
 from autoloop_tui.console.remote.link import Link, Where
-from autoloop_tui.console.remote.messages import History, Look, Message
+from autoloop_tui.console.remote.messages import History, Look, Message, changes_of
 from autoloop_tui.console.remote.mirror import Mirror
 from autoloop_tui.console.remote.serving import Served
 from tests.console.projects import NOW, RecordedProject, output_of
@@ -116,6 +118,43 @@ def test_a_history_that_is_let_go_and_wanted_again_at_once_is_sent_anew(project:
         served.hear(look)
         served.tick()
         assert [each.anew for each in sent if isinstance(each, History)] == [True]
+    finally:
+        feed.close()
+
+
+def test_every_run_has_its_turn_and_what_is_unchanged_is_not_compared(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+
+    def counted(before: Any, now: Any) -> Any:
+        compared.append(len(now))
+        return changes_of(before, now)
+
+    monkeypatch.setattr(sending, "changes_of", counted)
+    monkeypatch.setattr(sending, "TURN", -1.0)  # one run has used it up
+    sent: list[Message] = []
+    feed = Feed(project.folder)
+    try:
+        served = Served(feed, sent.append)
+        served.begin()
+        served.hear(Look(feed.loop_id, ["run00001", "run00002", "run00003"], {}, sample=False))
+        for _ in range(3):
+            served.tick()
+        assert [each.run for each in sent if isinstance(each, History)] == ["run00001", "run00002", "run00003"]
+        for _ in range(6):
+            served.tick()
+        compared.clear()
+        for _ in range(3):
+            served.tick()
+        assert compared == []
+        with (output_of(project.store.run("run00002")) / "wandb/latest-run/files/wandb-history.jsonl").open("a") as file:
+            file.write(json.dumps({"_step": 240, "_timestamp": NOW - 480, METRIC: 0.2}) + "\n")
+        sent.clear()
+        for _ in range(3):
+            served.tick()
+        (history,) = (each for each in sent if isinstance(each, History))
+        assert (history.run, history.points[METRIC].start, history.anew) == ("run00002", 10, False)
     finally:
         feed.close()
 
