@@ -7,16 +7,19 @@ import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from autoloop import whoami
 from autoloop.model import AgentsHeld, Attempt, LoopState, RunState, Sender, UserError
 from autoloop.protocol import Pause, Resume
-from autoloop.store import Command, Places
+from autoloop.store import SCHEMA_VERSION, Command, Places
 
 from autoloop_tui.cli.commands.console import console
+from autoloop_tui.console.remote import link as link_module
 from autoloop_tui.console.remote.feed import RemoteFeed, sender_here
 from autoloop_tui.console.remote.link import Link, Where, command
 from autoloop_tui.console.remote.messages import Message, State, Woken
@@ -219,6 +222,24 @@ def test_a_host_that_refuses_is_a_sentence(project: RecordedProject, box: Box) -
         link.wait()
     link.close()
     mirror.close()
+
+
+@pytest.mark.parametrize(("name", "ours"), [("version", lambda _: "0.0.1"), ("SCHEMA_VERSION", 1)])
+def test_versions_that_differ_are_a_sentence_that_names_both(
+    project: RecordedProject, box: Box, monkeypatch: pytest.MonkeyPatch, name: str, ours: Any
+) -> None:
+    there = f"{version('autoloop-tui')} (records {SCHEMA_VERSION}) there"
+    monkeypatch.setattr(link_module, name, ours)
+    here = f"0.0.1 ({SCHEMA_VERSION}) here" if name == "version" else f"{version('autoloop-tui')} (1) here"
+    link, mirror = connected(project)
+    try:
+        with pytest.raises(UserError) as refused:
+            link.wait()
+        assert str(refused.value) == f"Auto Loop is version {there} and {here}; install the same."
+        eventually(lambda: not link.is_alive(), "the end of the connection, which is not tried again")
+    finally:
+        link.close()
+        mirror.close()
 
 
 def test_an_engine_is_started_there_or_it_is_said_why_not(project: RecordedProject, box: Box) -> None:
