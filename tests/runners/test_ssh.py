@@ -18,6 +18,7 @@ from autoloop.runners import bounded_log, local, procfs
 from autoloop.runners.runner import AttemptSpec, Ended, Handed, News, Runs, Vanished, Waits
 from autoloop.runners.ssh import bundle, words
 from autoloop.runners.ssh import runner as host_runner
+from autoloop.runners.ssh.asking import ask_to_end
 from autoloop.runners.ssh.fetching import fetch
 from autoloop.runners.ssh.left import exists, read_left
 from autoloop.runners.ssh.mirror import Mirror
@@ -396,6 +397,8 @@ def test_a_name_that_leads_to_another_machine_decides_nothing(trial: Trial) -> N
     trial.runner.reattach(attempt)
     eventually(another_machine, "the trouble by its claim")
     assert trial.heard(Vanished) is None
+    known = msgspec.structs.replace(attempt, handle=handed.handle)
+    assert not ask_to_end(msgspec.structs.replace(trial.spec, hosts=[trial.host]), known, kill=True)
 
     first.write_text("")
     eventually(lambda: trial.runner.trouble is None, "the end of the trouble")

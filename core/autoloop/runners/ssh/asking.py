@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import Iterator
 
 from autoloop.model import Attempt, HostSpec, LoopSpec
-from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError, connect
+from autoloop.runners.ssh import words
+from autoloop.runners.ssh.case import machine_of
+from autoloop.runners.ssh.connection import Connection, Machine, RefusedError, UnreachableError, connect
 from autoloop.runners.ssh.line import settle
 from autoloop.runners.ssh.paths import Layout
 
@@ -14,10 +16,12 @@ PATIENCE = 20.0
 
 
 @contextlib.contextmanager
-def asking(host: HostSpec, spec: LoopSpec) -> Iterator[tuple[Connection, Layout]]:
-    """A connection for a moment. UnreachableError."""
+def asking(host: HostSpec, spec: LoopSpec, machine: Machine | None) -> Iterator[tuple[Connection, Layout]]:
+    """A connection for a moment. UnreachableError, also where it leads to another than `machine`."""
     connection, hello = connect(host, patience=PATIENCE)
     try:
+        if machine and not machine.is_(hello.machine):
+            raise UnreachableError(words.another_machine(host, hello.node, machine.node))
         yield connection, settle(connection, host, spec, hello)
     finally:
         connection.close()
@@ -29,7 +33,7 @@ def ask_to_end(spec: LoopSpec, attempt: Attempt, *, kill: bool) -> bool:
     if host is None:
         return False
     try:
-        with asking(host, spec) as (connection, layout):
+        with asking(host, spec, machine_of(attempt)) as (connection, layout):
             given = {"id": attempt.id, "dir": layout.attempt(attempt), "what": "kill" if kill else "stop"}
             return connection.ask("stop", given)["state"] in ("alive", "none")
     except (UnreachableError, RefusedError):

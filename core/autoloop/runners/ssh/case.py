@@ -57,6 +57,12 @@ class Case:
         return self.attempt.id
 
 
+def machine_of(attempt: Attempt) -> Machine | None:
+    """Where it was started; None as long as that is not known."""
+    handle = attempt.handle or {}
+    return Machine(str(handle["node"]), str(handle.get("boot", ""))) if handle.get("node") else None
+
+
 def ours(told: object, skew: float) -> float | None:
     """A time of the host on our clock."""
     if not isinstance(told, int | float):

@@ -21,7 +21,7 @@ from autoloop.runners import local
 from autoloop.runners.background import Background
 from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits, write_spec
 from autoloop.runners.ssh import words
-from autoloop.runners.ssh.case import SILENCE, Case, end_of, ours, vanished
+from autoloop.runners.ssh.case import SILENCE, Case, end_of, machine_of, ours, vanished
 from autoloop.runners.ssh.connection import Connection, Machine, RefusedError, UnreachableError
 from autoloop.runners.ssh.gpus import HostGpus
 from autoloop.runners.ssh.line import Line
@@ -88,9 +88,7 @@ class HostRunner:
 
     def _follow(self, attempt: Attempt, submission: tuple[AttemptSpec, Mapping[str, str]] | None) -> None:
         mirror = Mirror(Path(attempt.directory), Path(attempt.output_dir), self.host.name, self._max_log)
-        case = Case(attempt, mirror, submission)
-        if (handle := attempt.handle or {}).get("node"):
-            case.machine = Machine(str(handle["node"]), str(handle.get("boot", "")))
+        case = Case(attempt, mirror, submission, machine=machine_of(attempt))
         if attempt.node is not None:
             case.begun, case.said = True, Runs(attempt.started_at or attempt.created_at, attempt.node)
         self._open.add(attempt.id)
