@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoloop.engine.commands.proposals import proposed_with
 from autoloop.foresight import foresee
 from autoloop.model import LONGEST_NOTE, Actor, Loop, NoteTarget, Sender, UserError
 from autoloop.protocol import Hold, Note, Propose, Reject, Variant
@@ -59,9 +60,12 @@ def proposed(
     variant = Variant(edits=_bounded(edits), reason=_reason(reason), expect=expect, kill_criterion=kill_criterion)
     if not 1 <= len(key) <= 200:
         raise UserError("Give a key of 1 to 200 characters: the same call with the same key proposes nothing anew.")
-    said = client.ask(store, loop, Propose(run=base.id, variants=[variant], key=quoted(key)), sender)
-    mine = [each for each in store.proposals(loop.id) if each.author == sender.actor and each.base_run == base.id]
-    made = next(each for each in reversed(mine) if each.edits == variant.edits)
+    request = Propose(run=base.id, variants=[variant], key=quoted(key))
+    said = client.ask(store, loop, request, sender)
+    first = proposed_with(store, loop.id, sender, request.key)  # of a retry not the command that was just answered
+    made = next((each for each in store.proposals(loop.id) if first and each.asked == first.id), None)
+    if made is None:
+        raise UserError(f"{said}; look at `status` for how it stands.")
     return Proposed(
         proposal=made.id,
         status=made.status.value,

@@ -97,6 +97,13 @@ def test_an_agent_looks_proposes_and_waits_and_a_person_decides(project: Command
                 assert theirs.author == Actor.agent("mcp")
                 assert theirs.reason == "steeper still"
                 assert store.proposals(theirs.loop)[-1] == theirs
+            # The answer to a retry is how that proposal stands, also when a person has edited it.
+            second = {"run": "base", "edits": ["ot.loss_config.reg=0.6"], "reason": "other", "key": "two"}
+            assert (await call("propose", **second))["proposal"] == 4
+            for words in (("edit", "4", "--changes", "ot.loss_config.reg=0.7"), ("reject", "4")):
+                assert (await asyncio.to_thread(project.call, *words)).returncode == 0
+            retried = await call("propose", **second)
+            assert (retried["proposal"], retried["status"], retried["changes"][0]["second"]) == (4, "rejected", 0.7)
             # A person decides meanwhile, and `wait` returns at once.
             waiting = asyncio.create_task(call("wait", until="end", timeout_s=PATIENCE))
             approved = await asyncio.to_thread(project.call, "approve", "3")

@@ -87,6 +87,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     decided_at: float | None = None
     decision: int | None = None
     """Number of the command that decided it: proposals decided by one command are undone together."""
+    asked: int | None = None
+    """Number of the command that proposed it; None for what the loop proposed itself."""
     base_hash: str = ""
     """Hash of the base config that the changes were resolved against."""
     config_hash: str = ""

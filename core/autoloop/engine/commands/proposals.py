@@ -15,10 +15,10 @@ from autoloop.engine.rounds.kill_criteria import checked_criterion
 from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.rounds.proposals import criterion_text, describe_changes
 from autoloop.metrics import parse_expectation
-from autoloop.model import POLICY, EventKind, Proposal, ProposalStatus, RoundState, UserError
+from autoloop.model import POLICY, EventKind, Proposal, ProposalStatus, RoundState, Sender, UserError
 from autoloop.model.transitions import proposal_decided, proposal_undecided
 from autoloop.protocol import Approve, Edit, Propose, Reject, Undo
-from autoloop.store import StoreUnavailableError
+from autoloop.store import Command, Store, StoreUnavailableError
 from autoloop.text.plural import noun_for
 from autoloop.variants.request import VariantRequest
 
@@ -206,6 +206,7 @@ def propose(command: CommandContext, request: Propose) -> str:
         proposal = msgspec.structs.replace(
             command.proposals.propose(base, wanted, last.number),
             kill_criterion=checked_criterion(each.kill_criterion, base, context.metrics),
+            asked=command.number,
         )
         which = f"variant {number} ({wanted.reason}): " if len(request.variants) > 1 else ""
         permission.check_changes(command.grant, proposal)
@@ -222,13 +223,21 @@ def propose(command: CommandContext, request: Propose) -> str:
 
 def _answered_before(command: CommandContext, request: Propose) -> str | None:
     """The answer to an earlier request with this key of the same sender. UserError if that asked for something else."""
-    for earlier in command.context.store.answered_commands(command.context.loop_id):
-        if earlier.ok and earlier.kind == "propose" and earlier.sender.actor == command.sender.actor:
+    earlier = proposed_with(command.context.store, command.context.loop_id, command.sender, request.key)
+    if earlier is None:
+        return None
+    if earlier.request != request:
+        raise UserError(f'The key "{request.key}" was given with other variants; give each proposal its own.')
+    return earlier.answer
+
+
+def proposed_with(store: Store, loop: int, sender: Sender, key: str | None) -> Command | None:
+    """The command by which a sender has proposed something with this key; its number is with what it proposed."""
+    for earlier in store.answered_commands(loop):
+        if earlier.ok and earlier.kind == "propose" and earlier.sender.actor == sender.actor:
             asked = earlier.request
-            if isinstance(asked, Propose) and asked.key == request.key:
-                if asked != request:
-                    raise UserError(f'The key "{request.key}" was given with other variants; give each proposal its own.')
-                return earlier.answer
+            if isinstance(asked, Propose) and asked.key == key:
+                return earlier
     return None
 
 
