@@ -211,7 +211,6 @@ def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Tri
 
     told: list[tuple[str, int]] = []
     model = "checkpoints/000010/model.safetensors"
-    (here / model).with_name(".model.safetensors.part").write_bytes(b"w" * 1000)
     found = read_left(here)
     assert found is not None
     with pytest.raises(UserError, match="is not there any more on box"):
@@ -222,6 +221,13 @@ def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Tri
     assert (here / "checkpoints/last/model.safetensors").read_bytes() == b"w" * 100000
     assert told == [(model, 100000)]
     assert fetch(trial.host, found, here, [], lambda *_: None) == {"checkpoints/000005/only.pt": 1}
+    assert fetch(trial.host, found, here, [], lambda *_: None) == {}
+
+    (there / model).write_bytes(b"v" * 100000)
+    later = time.time() + 10
+    os.utime(there / model, (later, later))
+    assert fetch(trial.host, found, here, [], lambda *_: None) == {model: 100000}, "a newer one of the same size"
+    assert (here / model).read_bytes() == b"v" * 100000
     assert fetch(trial.host, found, here, [], lambda *_: None) == {}
 
 

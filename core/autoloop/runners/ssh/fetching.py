@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -11,10 +12,16 @@ from autoloop.disk import free_below
 from autoloop.model import HostSpec, UserError
 from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError, connect
 from autoloop.runners.ssh.left import Left
-from autoloop.runners.ssh.mirror import inside, make_links
+from autoloop.runners.ssh.mirror import inside, make_links, make_way
 from autoloop.text.values import size_text
 
 PIECE = 4 << 20
+TRIES = 5
+COARSE = 2 * 10**9
+"""Nanoseconds by which a file system may round the time of a file."""
+
+Stamp = list[int]
+"""Of a file on the host: inode, bytes, time in nanoseconds."""
 
 
 def fetch(
@@ -29,15 +36,23 @@ def fetch(
             if not listed["there"]:
                 raise UserError(f"The folder {left.folder} is not there any more on {host.name}.")
             lacking = _lacking(listed["files"], output, patterns)
-            if (needed := sum(lacking.values())) >= (free := free_below(output)):
+            if (needed := sum(size for _, size, _ in lacking.values())) >= (free := free_below(output)):
                 raise UserError(
                     f"{size_text(needed)} are to be fetched and {size_text(free)} are free: name some with --only."
                 )
-            for path, size in lacking.items():
-                _bring(connection, f"{left.folder}/{path}", output / path)
+            brought, restless = {}, []
+            for path, stamp in lacking.items():
+                make_way(output, path)
+                size = bring(connection, f"{left.folder}/{path}", output / path, stamp)
+                if size is None:
+                    restless.append(path)
+                    continue
+                brought[path] = size
                 tell(path, size)
             make_links(output, listed["links"])
-            return lacking
+            if restless:
+                raise UserError(f"{restless[0]} is written on {host.name} all the time: fetch it when its run has ended.")
+            return brought
         finally:
             connection.close()
     except UnreachableError as error:
@@ -46,33 +61,50 @@ def fetch(
         raise UserError(f"{host.name} could not give it: {error}.") from None
 
 
-def _lacking(files: Mapping[str, int], output: Path, patterns: Collection[str]) -> dict[str, int]:
+def _lacking(files: Mapping[str, Stamp], output: Path, patterns: Collection[str]) -> dict[str, Stamp]:
+    """What is not here, has another size, or is newer there: what was fetched has the time that it has there."""
     found = {}
-    for path, size in sorted(files.items()):
+    for path, stamp in sorted(files.items()):
         here = inside(output, path)
-        wanted = not patterns or any(fnmatch.fnmatchcase(path, each) for each in patterns)
-        if here is not None and wanted and not (here.is_file() and here.stat().st_size == size):
-            found[path] = size
+        if here is None or (patterns and not any(fnmatch.fnmatchcase(path, each) for each in patterns)):
+            continue
+        if not here.is_file() or here.stat().st_size != stamp[1] or here.stat().st_mtime_ns + COARSE < stamp[2]:
+            found[path] = stamp
     return found
 
 
-def _bring(connection: Connection, there: str, here: Path) -> None:
-    """One file: whole under its name, or in part under another."""
+def bring(connection: Connection, there: str, here: Path, stamp: Stamp) -> int | None:
+    """One file: whole under its name, or in part under another, that goes on only if it is the same file still. Its size;
+    None if it was another one each time."""
     here.parent.mkdir(parents=True, exist_ok=True)
-    part = here.with_name(f".{here.name[:200]}.part")
-    with open(part, "ab", opener=_no_link) as file:
-        while True:
-            answer = connection.ask("fetch", {"path": there, "at": file.tell(), "room": PIECE})
-            if file.tell() > answer["total"]:  # it is another file by now
-                file.truncate(0)
-                file.seek(0)
-                continue
-            file.write(answer["data"])
-            if file.tell() >= answer["total"] or not answer["data"]:
-                break
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(here)
+    for _ in range(TRIES):
+        part = _part(here, stamp)
+        with open(part, "ab", opener=_no_link) as file:
+            while True:
+                answer = connection.ask("fetch", {"path": there, "at": file.tell(), "room": PIECE})
+                if answer["of"] != stamp:
+                    stamp = answer["of"]
+                    if file.tell():  # its beginning may be another by now
+                        break
+                    part = part.rename(_part(here, stamp))
+                file.write(answer["data"])
+                if file.tell() >= stamp[1]:
+                    file.flush()
+                    os.fsync(file.fileno())
+                    os.utime(file.fileno(), ns=(stamp[2], stamp[2]))
+                    part.replace(here)
+                    return stamp[1]
+    return None
+
+
+def _part(here: Path, stamp: Stamp) -> Path:
+    """Where one state of a file is kept until it is whole; parts of other states are deleted."""
+    prefix = f".{hashlib.sha256(os.fsencode(here.name)).hexdigest()[:12]}."
+    part = here.with_name(f"{prefix}{'-'.join(map(str, stamp))}.part")
+    for other in here.parent.glob(f"{prefix}*.part"):
+        if other != part and not other.is_dir():
+            other.unlink()
+    return part
 
 
 def _no_link(path: str, flags: int) -> int:

@@ -16,7 +16,7 @@ from autoloop.runners import bounded_log, procfs, records
 LARGEST = 256 << 20
 """Bytes; of larger files only their names are told."""
 REWRITTEN = 16 << 20
-"""Bytes; a larger file that keeps its size is taken to have only been touched."""
+"""Bytes; a larger file that keeps its size is taken to have only been touched, unless it was asked for."""
 DATABASES = ("*.db", "*.db-wal", "*.sqlite", "*.sqlite3", "*.sqlite-wal", "*.sqlite3-wal")
 FIRST = ("*.jsonl", "*.csv", "*.tsv", "*.log", "*.out", "*.err", "log*.txt", "*tfevents*", "*.wandb", *DATABASES)
 """Histories and logs, brought before all else."""
@@ -223,7 +223,7 @@ class Followed:
         if has is None or has[0] > size or (before is not None and before[0] != inode):
             return 0
         if before is not None and before[2] and (before[1] == size or _matches(path, DATABASES)):
-            return 0 if size <= REWRITTEN else size  # touched, or rewritten in its place
+            return 0 if size <= REWRITTEN or _matches(path, self.wanted) else size  # touched, or rewritten in its place
         return has[0] if tail_sum(fd, has[0]) == has[1] else 0
 
 

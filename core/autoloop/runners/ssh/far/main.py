@@ -240,9 +240,9 @@ class Program:
         return {"killed": sweeping.sweep(str(given["id"]), directory if os.path.isdir(directory) else None)}, b""
 
     def list(self, given: Given, _: bytes) -> Answer:
-        """All files below a folder, with their sizes, and the links."""
+        """All files below a folder, each with its inode, size and time, and the links."""
         folder = str(given["path"])
-        files: dict[str, int] = {}
+        files: dict[str, list[int]] = {}
         links: dict[str, str] = {}
         for parent, folders, names in os.walk(folder):
             for name in [*names, *(each for each in folders if os.path.islink(os.path.join(parent, each)))]:
@@ -251,15 +251,19 @@ class Program:
                     if os.path.islink(path):
                         links[os.path.relpath(path, folder)] = os.readlink(path)
                     elif os.path.isfile(path):
-                        files[os.path.relpath(path, folder)] = os.path.getsize(path)
+                        files[os.path.relpath(path, folder)] = _stamp(os.stat(path))
         return {"files": files, "links": links, "there": os.path.isdir(folder)}, b""
 
     def fetch(self, given: Given, _: bytes) -> Answer:
-        """A piece of a file."""
+        """A piece of a file, and which state of it."""
         with open(str(given["path"]), "rb") as file:
             file.seek(int(given["at"]))  # type: ignore[call-overload]
             data = file.read(int(given["room"]))  # type: ignore[call-overload]
-            return {"total": os.fstat(file.fileno()).st_size}, data
+            return {"of": _stamp(os.fstat(file.fileno()))}, data
+
+
+def _stamp(state: os.stat_result) -> list[int]:
+    return [state.st_ino, state.st_size, state.st_mtime_ns]
 
 
 def _clear(folder: str) -> None:
