@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 
 import msgspec
-
-from autoloop.files import write_atomically
 
 LEFT = ".autoloop-host.json"
 
@@ -27,7 +26,8 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_left(output: Path, left: Left) -> None:
     """OSError."""
-    write_atomically(output / LEFT, json.dumps(msgspec.to_builtins(left)))  # names need not be UTF-8
+    output.mkdir(parents=True, exist_ok=True)
+    replace(output / LEFT, json.dumps(msgspec.to_builtins(left)).encode(), sync=True)  # names need not be UTF-8
 
 
 def read_left(output: Path | str) -> Left | None:
@@ -47,3 +47,19 @@ def exists(path: str, output: str) -> bool:
         return False
     inside = os.path.relpath(os.path.realpath(path), os.path.realpath(output))  # a link may lead to what stayed there
     return inside in left.files or any(each.startswith(inside + "/") for each in left.files)
+
+
+def replace(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Readers see the old file or the new one. No host can know the name under which it is written, and make it a link
+    before. `sync`: for what is not brought again when it is lost with the power."""
+    fresh = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(fd)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)

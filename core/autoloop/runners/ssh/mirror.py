@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from autoloop.runners import bounded_log
 from autoloop.runners.ssh.far.following import tail_sum
-from autoloop.runners.ssh.left import LEFT, Left, write_left
+from autoloop.runners.ssh.left import LEFT, Left, replace, write_left
 
 OF_THE_PATH = frozenset(
     {
@@ -91,7 +90,7 @@ class Mirror:
         path = self.output / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if whole:
-            _replace(path, data)
+            replace(path, data)
             return
         flags = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT | os.O_TRUNC if at == 0 else 0)
         fd = os.open(path, flags, 0o644)
@@ -107,7 +106,7 @@ class Mirror:
 
     def record(self, name: str, value: Mapping[str, Any]) -> None:
         """A record of its supervisor."""
-        _replace(self.directory / name, json.dumps(value).encode() + b"\n")
+        replace(self.directory / name, json.dumps(value).encode() + b"\n")
 
     def beat(self) -> None:
         """Its supervisor gave a sign of life, by our clock."""
@@ -116,7 +115,6 @@ class Mirror:
 
     def left(self, files: Mapping[str, int], links: Mapping[str, str], cut: int = 0) -> None:
         """What stays on the host, and the links between its files; how many small files are too many to be brought."""
-        self.output.mkdir(parents=True, exist_ok=True)
         self._left, self._cut = dict(files), cut
         self._skip(make_links(self.output, links))
 
@@ -214,16 +212,3 @@ def _stays(output: Path, link: Path, target: str) -> bool:
         return False
     root, leads = os.path.realpath(output), os.path.realpath(link.parent / target)
     return leads == root or leads.startswith(root + os.sep)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Readers see the old file or the new one. Not synced: what is lost with the power is brought again. No host can know
-    the name under which it is written, and make it a link before."""
-    fresh = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
