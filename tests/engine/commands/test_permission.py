@@ -162,6 +162,24 @@ def test_gpu_hours_slots_and_hours_of_the_day(project: EngineProject) -> None:
         check(Grant(allow=["retry"], gpu_hours=0.9), agent())
     with pytest.raises(UserError, match="slots = 0"):
         check(Grant(allow=["retry"], slots=0), agent())
+    # An extension is charged for the steps that it adds, also while it waits: here a run of 100 steps took a GPU hour.
+    store.put_run(msgspec.structs.replace(run, state=RunState.FINISHED, attempts=1, step=100, total_steps=100))
+
+    def extend(steps: int, hours: float) -> None:
+        grant = Grant(allow=["extend"], gpu_hours=hours, runs=1, slots=1)
+        permission.check(store, on_gpus, grant, agent(), Extend(run=run.id, steps=steps), 5000.0)
+
+    extend(150, 0.5)
+    extend(1100, 10.0)
+    with pytest.raises(UserError, match=r"gpu_hours = 1: with this it would come to about 10;"):
+        extend(1100, 1.0)
+    number = store.send(loop.id, Extend(run=run.id, steps=1100), agent("gemini"))
+    store.answer(number, True, "queued")
+    store.put_run(msgspec.structs.replace(run, state=RunState.QUEUED, attempts=1, step=100, total_steps=1100))
+    assert budgets.used(store, on_gpus, "gemini", 5000.0).ahead == 1.0  # no run has ended: nothing tells how long it takes
+    store.put_run(msgspec.structs.replace(run, id="zz", state=RunState.FINISHED, attempts=1, step=200, total_steps=200))
+    assert budgets.used(store, on_gpus, "gemini", 5000.0).ahead == 5.0
+    store.put_run(msgspec.structs.replace(run, state=RunState.FAILED, attempts=1))
     noon = time.mktime((2026, 1, 5, 12, 0, 0, 0, 0, -1))
     check(Grant(allow=["retry"], hours="11:00-13:00"), agent(), noon)
     with pytest.raises(UserError, match="lets it retry at 22:00-07:00 only"):

@@ -27,19 +27,30 @@ def brings_about(proposal: Proposal) -> bool:
 
 @dataclass(frozen=True)
 class Use:
-    """What a sender has brought about in a loop: runs, those of them that have not ended, and GPU hours of all."""
+    """What a sender has brought about in a loop: runs, those of them that have not ended, and GPU hours of all.
+
+    `ahead`: what those that have not ended may still take, in mean runs of the loop.
+    """
 
     runs: int
     open: int
+    ahead: float
     gpu_hours: float
 
 
-def check_budget(store: Store, loop: Loop, grant: Grant, name: str, more: int, now: float) -> None:
+def check_budget(
+    store: Store, loop: Loop, grant: Grant, name: str, more: int, now: float, *, extends: Extend | None = None
+) -> None:
+    """UserError where `more` runs go beyond the budget. `extends`: what asks for one of them, which takes as long as the
+    steps that it adds."""
     if grant.runs is None and grant.gpu_hours is None and grant.slots is None:
         return
     use = used(store, loop, name, now)
     mean = _mean_hours(store, loop, now)
-    hours = use.gpu_hours + mean * (use.open + more)
+    asked = float(more)
+    if extends is not None:
+        asked = _length(store.find_run(loop, extends.run), extends.steps, _mean_steps(store.runs(loop.id)))
+    hours = use.gpu_hours + mean * (use.ahead + asked)
     spent = None
     if grant.runs is not None and use.runs + more > grant.runs:
         spent = f"runs = {grant.runs}: it has brought about {use.runs}, and this would be {more} more"
@@ -57,11 +68,14 @@ def used(store: Store, loop: Loop, name: str, now: float) -> Use:
     numbers = {command.id for command in sent}
     proposals = [each for each in store.proposals(loop.id) if each.decision in numbers and brings_about(each)]
     again: dict[str, list[float]] = {}
+    extended: set[str] = set()
     for command in sent:
         if command.ok and command.kind in ("retry", "extend"):
             request = command.request
             assert isinstance(request, Retry | Extend)
-            again.setdefault(store.find_run(loop, request.run).id, []).append(command.sent_at)
+            run = store.find_run(loop, request.run).id
+            again.setdefault(run, []).append(command.sent_at)
+            extended |= {run} if isinstance(request, Extend) else set()
     ids = {proposal.id for proposal in proposals}
     runs = store.runs(loop.id)
     begun = store.loop(loop.id).started_by
@@ -71,9 +85,11 @@ def used(store: Store, loop: Loop, name: str, now: float) -> Use:
     seconds = sum(executed(store.attempts(run.id), 0.0, now) for run in own)
     seconds += sum(executed(store.attempts(run.id), min(again[run.id]), now) for run in others)
     waiting = sum(each.trainings for each in proposals if each.status is ProposalStatus.APPROVED and not each.live)
-    still = sum(not run.state.ended for run in [*own, *others])
+    still = [run for run in [*own, *others] if not run.state.ended]
+    steps = _mean_steps(runs)
+    ahead = waiting + sum(_length(run, run.total_steps, steps) if run.id in extended else 1.0 for run in still)
     total = len(first) + sum(each.trainings for each in proposals) + sum(len(times) for times in again.values())
-    return Use(runs=total, open=waiting + still, gpu_hours=seconds / 3600 * gpus_of(loop))
+    return Use(runs=total, open=waiting + len(still), ahead=ahead, gpu_hours=seconds / 3600 * gpus_of(loop))
 
 
 def _is(sender: Sender | None, name: str) -> bool:
@@ -81,8 +97,22 @@ def _is(sender: Sender | None, name: str) -> bool:
     return sender is not None and not sender.is_person and named(sender) == name
 
 
+def _length(run: Run, steps: int, mean_steps: float) -> float:
+    """How many mean runs of the loop it takes to bring a run to so many steps."""
+    return max(0, steps - run.step) / mean_steps if mean_steps else 1.0
+
+
+def _mean_steps(runs: Iterable[Run]) -> float:
+    """How many steps the runs have made whose hours `_mean_hours` counts."""
+    return fmean([run.step for run in _ended(runs)] or [0.0])
+
+
+def _ended(runs: Iterable[Run]) -> list[Run]:
+    return [run for run in runs if run.state.ended and run.attempts]
+
+
 def _mean_hours(store: Store, loop: Loop, now: float) -> float:
-    ended: list[Run] = [run for run in store.runs(loop.id) if run.state.ended and run.attempts]
+    ended = _ended(store.runs(loop.id))
     return fmean(executed(store.attempts(run.id), 0.0, now) for run in ended) / 3600 * gpus_of(loop) if ended else 0.0
 
 

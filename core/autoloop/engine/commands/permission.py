@@ -55,7 +55,7 @@ def check(store: Store, loop: Loop, grant: Grant | None, sender: Sender, request
             check_changes(grant, proposal)
         check_budget(store, loop, grant, name, sum(each.trainings for each in asked if not brings_about(each)), now)
     elif isinstance(request, Retry | Extend):
-        check_budget(store, loop, grant, name, 1, now)
+        check_budget(store, loop, grant, name, 1, now, extends=request if isinstance(request, Extend) else None)
 
 
 def _check_not_held(loops: Sequence[Loop]) -> None:
