@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from autoloop.runners.ssh.left import read_left
+from autoloop.runners.ssh.left import notes_on, read_left
 from autoloop.runners.ssh.mirror import Mirror
 
 
@@ -44,6 +44,12 @@ def test_a_path_that_cannot_be_written_is_skipped_with_a_note(mirror: Mirror, tm
     assert left is not None
     assert left.skipped["mine/x"] == "mine is a link that leads elsewhere"
     assert len(left.skipped) == 5
+    (note,) = notes_on(mirror.output, "box")
+    assert (
+        note
+        == "what is called ../precious on box cannot be written here (it would lie outside the output directory), and 4 more"
+    )
+    assert notes_on(mirror.output, None) == [], "an attempt of this machine has nothing there"
     (mirror.output / "mine").unlink()
     mirror.take(chunk("mine/x"), b"x")
     left = read_left(mirror.output)
@@ -58,3 +64,10 @@ def test_links_whose_path_cannot_be_made_are_skipped(mirror: Mirror) -> None:
     left = read_left(mirror.output)
     assert left is not None
     assert set(left.skipped) == {"file/link", "n" * 300}
+
+
+def test_how_many_small_files_were_too_many_is_noted(mirror: Mirror) -> None:
+    mirror.left({}, {}, 70)
+    assert notes_on(mirror.output, "box") == [
+        "70 small files are on box alone, since there were too many: `fetch` brings them"
+    ]

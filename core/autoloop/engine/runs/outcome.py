@@ -35,6 +35,7 @@ from autoloop.model import (
 )
 from autoloop.model.transitions import attempt_settled, run_ended, run_requeued
 from autoloop.rules import live_rules, no_point_seen
+from autoloop.runners.ssh.left import notes_on
 from autoloop.secrets import mask_lines
 
 READ_AT_MOST = 30.0
@@ -63,6 +64,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     silent = _unwatched(context, run, follower)
     total = max(step, follower.total_steps or 0) if run.total_assumed else run.total_steps
     notes, wandb_id, sources = history_notes(follower), follower.wandb_id, follower.sources or run.sources
+    notes += notes_on(attempt.output_dir, attempt.place)
     follower.close()
     lines = mask_lines(read_log_tail(Path(attempt.directory) / "log.txt"), context.secrets(run))
     state, cause = judge_exit(context, attempt, lines, diverged)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from autoloop.text.plural import plural
+
 LEFT = ".autoloop-host.json"
 
 
@@ -47,6 +49,25 @@ def exists(path: str, output: str) -> bool:
         return False
     inside = os.path.relpath(os.path.realpath(path), os.path.realpath(output))  # a link may lead to what stayed there
     return inside in left.files or any(each.startswith(inside + "/") for each in left.files)
+
+
+def notes_on(output: Path | str, host: str | None) -> list[str]:
+    """What of a run's small files did not come from its host, in a sentence each."""
+    left = read_left(output)
+    if left is None or left.host != host:
+        return []
+    notes = []
+    if left.cut:
+        are = "is" if left.cut == 1 else "are"
+        notes.append(
+            f"{plural(left.cut, 'small file')} {are} on {host} alone, since there were too many: `fetch` brings them"
+        )
+    if left.skipped:
+        path, why = min(left.skipped.items())
+        path = path.encode(errors="replace").decode()[:200]
+        others = f", and {len(left.skipped) - 1} more" if len(left.skipped) > 1 else ""
+        notes.append(f"what is called {path} on {host} cannot be written here ({why}){others}")
+    return notes
 
 
 def replace(path: Path, data: bytes, *, sync: bool = False) -> None:
