@@ -13,6 +13,7 @@ from autoloop.model import (
     LoopState,
     Round,
     RoundState,
+    RunState,
 )
 
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen
@@ -83,3 +84,29 @@ async def test_opening_a_run_of_another_loop_makes_the_console_look_at_that_loop
         await settle(pilot)
         assert screen.query_one(Table).cursor == "old0"
         assert base.id in shown_runs(screen)
+
+
+async def test_runs_of_other_loops_are_read_anew_when_the_screen_is_looked_at_again(project: RecordedProject) -> None:
+    base, *_ = family(project)
+    loop = older_loop(project)
+    running = msgspec.structs.replace(project.store.run("old0"), state=RunState.RUNNING, ended_at=None)
+    project.store.put_run(running)
+
+    async with on_rounds_of(project) as (pilot, screen):
+        await pilot.press("asterisk")
+        await until(pilot, lambda: "old0" in shown_runs(screen), "the other loop's runs")
+        assert screen.known.rows["old0"].run.state is RunState.RUNNING
+        await pilot.press("s")
+        project.store.put_run(msgspec.structs.replace(running, state=RunState.FAILED, ended_at=NOW))
+        await pilot.press("r")
+        await settle(pilot)
+        assert {"old0", "old1", base.id} <= set(shown_runs(screen))
+        await until(pilot, lambda: screen.known.rows["old0"].run.state is RunState.FAILED, "how it ended")
+
+        pilot.app.look_at(loop)
+        await pilot.press("r")
+        await settle(pilot)
+        assert {"old0", "old1", base.id} <= set(shown_runs(screen))
+        project.store.put_run(msgspec.structs.replace(base, state=RunState.LOST))
+        await pilot.press("s", "r")
+        await until(pilot, lambda: screen.known.rows[base.id].run.state is RunState.LOST, "the loop that was left")
