@@ -192,6 +192,24 @@ async def test_the_marked_are_approved_or_rejected_together(project: RecordedPro
         assert project.commands()[1:] == [Approve(proposals=[2], seen=[""])]
 
 
+async def test_marks_stand_after_a_look_at_another_screen_and_a_decision_on_them_says_how_many(
+    project: RecordedProject,
+) -> None:
+    for _ in range(40):
+        add(project)
+
+    async with console(project) as (pilot, app):
+        await pilot.press("space", "j", "space", "s", "p", "G")
+        await settle(pilot)
+        assert not any(row[1] == "*" for row in rows(app, "queue")[1:])  # they are scrolled out of sight
+        assert "2 marked" in rows(app, "head")[0]
+        await pilot.press("A")
+        assert on_top(app, Confirm).what == "Approve 2 marked proposals?"
+        await pilot.press("n", "a")
+        assert project.commands() == [Approve(proposals=[40], seen=[""])]  # the one under the cursor alone
+        assert on_top(app, ProposalsScreen).marked == {1, 3}
+
+
 async def test_start_asks_and_says_what_is_left_behind(project: RecordedProject) -> None:
     add(project, status=ProposalStatus.APPROVED)
     add(project)
