@@ -11,6 +11,7 @@ from typing import Any, Literal, get_type_hints
 
 import msgspec
 from autoloop.files import decoded, read_regular, write_atomically
+from autoloop.model.structs import convert
 from autoloop.text.suggest import nearest
 from autoloop.text.validation import problem_text
 from autoloop.text.values import value_text
@@ -61,7 +62,7 @@ class Preferences(msgspec.Struct, kw_only=True):
                 problems.append(f'console.toml: no setting "{key}"{_meant(key, SETTINGS)}')
                 continue
             try:
-                setattr(chosen, key, msgspec.convert(value, SETTINGS[key]))
+                setattr(chosen, key, convert(value, SETTINGS[key]))
             except msgspec.ValidationError as error:
                 problems.append(
                     f"console.toml: {key} = {value_text(value, 80)} is left out: {problem_text(error, SETTINGS[key])}"
@@ -108,7 +109,7 @@ MOST_PROJECTS = 100
 def _pins(found: Mapping[str, Any]) -> dict[str, list[str]]:
     """The pins of a file that anything may stand in."""
     try:
-        return msgspec.convert(found.get("pins", {}), dict[str, list[str]])
+        return convert(found.get("pins", {}), dict[str, list[str]])
     except msgspec.ValidationError:
         return {}
 

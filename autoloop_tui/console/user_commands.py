@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 from autoloop.model import Proposal, Round, Run, Slot
+from autoloop.model.structs import convert
 from autoloop.text.suggest import nearest
 from autoloop.text.validation import problem_text
 
@@ -93,7 +94,7 @@ def read(found: Any, text: str, problems: list[str]) -> list[UserCommand]:
     for place, each in enumerate(found):
         where = f"console.toml, line {lines[place]}" if place < len(lines) else "console.toml"
         try:
-            command = msgspec.convert(each, UserCommand)
+            command = convert(each, UserCommand)
             problem = command.problem()
             taken = [other.label for other in commands if set(other.key.split(",")) & set(command.key.split(","))]
             problem = problem or (f'the key {command.key} is that of "{taken[0]}" already' if taken else None)

@@ -11,6 +11,7 @@ import msgspec
 from autoloop.files import read_regular, write_atomically
 from autoloop.gpus import GIB, Gpu
 from autoloop.model import GpuUse
+from autoloop.model.structs import decode
 
 NAME = "gpu.json"
 MOST = 512
@@ -118,7 +119,7 @@ class GpuHistory(msgspec.Struct, kw_only=True):
 def read_history(directory: Path) -> GpuHistory | None:
     """The history of an attempt; None if it has none, or none that can be read."""
     with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return msgspec.json.decode(read_regular(directory / NAME, _LARGEST), type=GpuHistory)
+        return decode(read_regular(directory / NAME, _LARGEST), GpuHistory)
     return None
 
 

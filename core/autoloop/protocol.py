@@ -6,12 +6,13 @@ carries it out (`engine/commands/`). No I/O, and no engine: a client needs nothi
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from autoloop.model import LONGEST_NOTE, NoteTarget, UserError
+from autoloop.model.structs import convert
 from autoloop.text.validation import problem_text
 
 Number = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
@@ -191,7 +192,7 @@ def decode(kind: str, body: bytes | str) -> Request:
         raise UserError(f'There is no command "{kind}"; known are {", ".join(VERBS)}.')
     try:
         fields = msgspec.json.decode(body, type=dict[str, Any])
-        request: Request = msgspec.convert({**_of_version_0_1(kind, fields), "type": kind}, type=Request)
+        request: Request = convert({**_of_version_0_1(kind, fields), "type": kind}, cast("Any", Request))
         return request
     except msgspec.ValidationError as error:
         problem = problem_text(error, _KINDS[kind])

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from autoloop.model import UserError
+from autoloop.model.structs import convert
 from autoloop.text.validation import problem_text
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -48,7 +49,7 @@ def read_table(raw: Any, shape: type[T], where: str, written: Mapping[str, str] 
     """The raw table as `shape`, which forbids unknown fields. UserError names `where`, and the key that is unknown (with the
     nearest), missing or wrong. `written`: how keys are written in the file, where a field has another name."""
     try:
-        return msgspec.convert(raw, shape)
+        return convert(raw, shape)
     except msgspec.ValidationError as error:
         raise UserError(f"{where}: {problem_text(error, shape, written)}") from None
 

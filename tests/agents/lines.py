@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ class Lines:
 
     def __init__(self, folder: Path, name: str = "script") -> None:
         words = [sys.executable, "-m", "autoloop_tui", "mcp"]
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill
         self.process = subprocess.Popen(
             words,
             cwd=folder,
-            env=environment(),
+            env={**environment(), "PYTHONFAULTHANDLER": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._complaints,
             bufsize=0,
         )
         assert self.process.stdin is not None
@@ -71,7 +73,9 @@ class Lines:
         assert readable or writable, "the server says nothing and reads nothing"
         if readable:
             piece = os.read(self._out, 1 << 20)
-            assert piece, "the server has ended"
+            if not piece:
+                self._complaints.seek(0)
+                raise AssertionError(f"the server has ended ({self.process.wait()}): {self._complaints.read()[-4000:]!r}")
             *lines, self._read = (self._read + piece).split(b"\n")
             for line in filter(None, lines):
                 said = json.loads(line)
@@ -92,6 +96,7 @@ class Lines:
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
             stream.close()
+        self._complaints.close()
 
     def __enter__(self) -> Lines:
         return self

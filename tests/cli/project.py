@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -165,8 +166,9 @@ def environment(more: dict[str, str] | None = None) -> dict[str, str]:
 
 
 def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Everything below a folder: path -> (time of change, content)."""
-    return {
-        str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-        for path in [folder, *folder.rglob("*")]
-    }
+    """Everything below a folder: path -> (time of change, content). What goes meanwhile is none of it."""
+    found = {}
+    for path in [folder, *folder.rglob("*")]:
+        with contextlib.suppress(FileNotFoundError):
+            found[str(path.relative_to(folder))] = path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b""
+    return found

@@ -14,6 +14,7 @@ import msgspec
 from autoloop.engine import Holder
 from autoloop.engine.runs.presence import Presence
 from autoloop.model import Sender
+from autoloop.model.structs import decoder
 from autoloop.store.copying import Table
 
 from autoloop_tui.console.telemetry import Sample
@@ -206,6 +207,7 @@ class Reader(Generic[M]):
     """The other direction: messages of the bytes that have come, however they were cut."""
 
     def __init__(self, kind: Any) -> None:
+        decoder(kind)  # resolves its types beside no other thread
         self._decoder = msgspec.msgpack.Decoder(kind)
         self._unpacker = zlib.decompressobj()
         self._rest = bytearray()

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from autoloop import profiles
+from autoloop.model.structs import convert
 
 
 class Wrapper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,7 +100,7 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @functools.cache
 def known() -> Known:
     text = profiles.command_lines().read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), Known)
+    return convert(tomllib.loads(text), Known)
 
 
 def wraps(words: Sequence[str]) -> Wrapper | None:

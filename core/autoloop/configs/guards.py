@@ -17,6 +17,7 @@ from autoloop.configs.changes import apply, same
 from autoloop.configs.paths import children, exists, get, split, written
 from autoloop.configs.text import is_number
 from autoloop.model import Change, Config
+from autoloop.model.structs import convert
 from autoloop.text.values import value_text
 
 
@@ -63,7 +64,7 @@ class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def default_guards() -> Guards:
     """The guards of the profiles that apply."""
-    found = [msgspec.convert(tomllib.loads(text), Guards) for text in profiles.texts("guards.toml")]
+    found = [convert(tomllib.loads(text), Guards) for text in profiles.texts("guards.toml")]
     return Guards(
         floor=tuple(each for guards in found for each in guards.floor),
         not_both=tuple(each for guards in found for each in guards.not_both),

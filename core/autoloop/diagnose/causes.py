@@ -13,6 +13,7 @@ import msgspec
 from autoloop import profiles
 from autoloop.logs import log_lines
 from autoloop.model import Cause
+from autoloop.model.structs import convert
 from autoloop.regex import compile_regex
 from autoloop.trainers import Preset
 
@@ -54,7 +55,7 @@ def cause_table() -> CauseTable:
     """The profiles' causes, which are the more special, before the general ones."""
     general = tomllib.loads((resources.files("autoloop.diagnose") / "causes.toml").read_text(encoding="utf-8"))
     special = [cause for text in profiles.texts("causes.toml") for cause in tomllib.loads(text)["cause"]]
-    return msgspec.convert({**general, "cause": [*special, *general["cause"]]}, CauseTable)
+    return convert({**general, "cause": [*special, *general["cause"]]}, CauseTable)
 
 
 @functools.cache

@@ -19,13 +19,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from autoloop.hooks.calling import STARTING, Reply, call
 from autoloop.hooks.health import Health, healths
 from autoloop.hooks.request import document
 from autoloop.hooks.service import Target
 from autoloop.model import Delivery, EventKind, UserError
+from autoloop.model.structs import decode
 from autoloop.model.transitions import delivery_dropped, delivery_failed, delivery_made, delivery_tried
 from autoloop.secrets import mask
 from autoloop.store import Store, StoreUnavailableError
@@ -207,7 +206,7 @@ def main() -> int:
     parser.add_argument("--engine", type=int, required=True)
     parser.add_argument("loop", type=int)
     arguments = parser.parse_args()
-    targets = msgspec.json.decode(sys.stdin.buffer.read(), type=dict[str, Target])
+    targets = decode(sys.stdin.buffer.read(), dict[str, Target])
     try:
         with Store.open(arguments.project) as store:
             Sender(store, arguments.loop, targets, arguments.engine, dict(os.environ)).run()

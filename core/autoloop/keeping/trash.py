@@ -18,6 +18,7 @@ import msgspec
 from autoloop.files import exclusive, read_regular, write_atomically
 from autoloop.keeping.usage import Usage, measure
 from autoloop.model import UserError
+from autoloop.model.structs import decode
 
 BESIDE = ".autoloop-trash"
 """The folder beside a run's, on a disk where `.autoloop` is not."""
@@ -59,7 +60,7 @@ class Trash:
         found: list[Batch] = []
         for path in sorted(self.folder.glob("*.json")):
             with contextlib.suppress(OSError, msgspec.DecodeError):
-                batch = msgspec.json.decode(read_regular(path), type=Batch)
+                batch = decode(read_regular(path), Batch)
                 found.append(self._with_paths(batch, lambda path: os.path.join(self._project, path)))
         return found
 

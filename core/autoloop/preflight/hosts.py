@@ -10,6 +10,7 @@ import msgspec
 
 from autoloop.gpus import GIB, GpuReport
 from autoloop.model import HostSpec, LoopSpec, UserError
+from autoloop.model.structs import convert
 from autoloop.preflight.finding import Finding, error, ok, warning
 from autoloop.preflight.machine import LITTLE_ROOM, cards
 from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError, connect
@@ -108,7 +109,7 @@ def _gpus(host: HostSpec, spec: LoopSpec, connection: Connection) -> list[Findin
         return []
     try:
         answer = connection.ask("poll", {"follow": [], "forget": [], "gpus": PATIENCE, "room": 0})
-        report = msgspec.convert(answer["gpus"], GpuReport)
+        report = convert(answer["gpus"], GpuReport)
     except (RefusedError, msgspec.ValidationError) as problem:
         report = GpuReport(error=str(problem))
     if report.error or not report.gpus:

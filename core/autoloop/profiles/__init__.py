@@ -18,6 +18,7 @@ from importlib.resources.abc import Traversable
 import msgspec
 
 from autoloop.model import LoopSpec
+from autoloop.model.structs import convert
 
 METHODS, TRAINERS = ("act_ot",), ("lerobot",)
 PROFILES = (*METHODS, *TRAINERS)
@@ -120,7 +121,7 @@ def _profiles() -> tuple[Profile, ...]:
 
 @cache
 def _profile(name: str) -> Profile:
-    return msgspec.convert(tomllib.loads((_folder(name) / "profile.toml").read_text(encoding="utf-8")), Profile)
+    return convert(tomllib.loads((_folder(name) / "profile.toml").read_text(encoding="utf-8")), Profile)
 
 
 def _folder(profile: str) -> Traversable:

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from autoloop.model import ExitRecord
+from autoloop.model.structs import convert
 from autoloop.runners import procfs, records
 from autoloop.runners.runner import AttemptSpec, Ended, Vanished, write_spec
 from autoloop.runners.sweeping import sweep as sweep
@@ -55,7 +56,7 @@ class Handle(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Handle:
         """Takes any mapping that holds the four fields, so a start.json will do; ValueError otherwise."""
-        return msgspec.convert(dict(value), cls)
+        return convert(dict(value), cls)
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -238,7 +239,7 @@ def exit_record(directory: Path, attempt_id: str) -> ExitRecord | None:
     if record is None or record.get("attempt_id") != attempt_id:
         return None
     try:
-        return msgspec.convert(record, ExitRecord)
+        return convert(record, ExitRecord)
     except msgspec.ValidationError:
         return None
 

@@ -19,6 +19,7 @@ import msgspec
 
 from autoloop import isolated
 from autoloop.model import UserError
+from autoloop.model.structs import decode
 from autoloop.search.question import Answer, Question, installed
 
 PATIENCE = 600.0
@@ -66,7 +67,7 @@ class SearchProcess:
             if process.returncode:
                 raise SearchError(f"ended its process ({_how(process.returncode)}){_last_line(printed)}")
         try:
-            return msgspec.json.decode(given, type=Answer)
+            return decode(given, Answer)
         except msgspec.DecodeError:
             raise SearchError("gave an answer that cannot be read") from None
 
@@ -102,7 +103,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    question = decode(sys.stdin.buffer.read(), Question)
     try:
         installed(question.search.sampler)
     except UserError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from autoloop.model import UserError
+from autoloop.model.structs import decode
 from autoloop.runners import procfs
 from autoloop.store.places import FOLDERS, Places
 from autoloop.store.trouble import StoreUnavailableError
@@ -51,7 +52,7 @@ class Holder(msgspec.Struct, frozen=True):
 def signature(data: bytes) -> Holder | None:
     """Who signed a lock file; None where nobody did (yet)."""
     try:
-        return msgspec.json.decode(data, type=Holder)
+        return decode(data, Holder)
     except msgspec.DecodeError:
         return None
 

@@ -11,6 +11,7 @@ import msgspec
 
 from autoloop import protocol
 from autoloop.model import Attempt, Delivery, Event, EventKind, Loop, Note, Proposal, Round, Run, RunState, Sender, UserError
+from autoloop.model.structs import decode
 from autoloop.protocol import Request
 from autoloop.secrets import masked_document
 from autoloop.store.access import check_access, driven
@@ -353,6 +354,6 @@ class Store(Rows):
 def _sender(body: bytes | None, user: str) -> Sender:
     """Who sent a command; of a row that does not say it, or says it badly, nobody at a terminal."""
     try:
-        return msgspec.json.decode(body or b"", type=Sender)
+        return decode(body or b"", Sender)
     except (msgspec.DecodeError, TypeError):
         return Sender(user=user)

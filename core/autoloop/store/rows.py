@@ -17,6 +17,7 @@ import msgspec
 
 from autoloop.model import Attempt, Run, UserError
 from autoloop.model.packed_metrics import PackedMetrics
+from autoloop.model.structs import decoder
 from autoloop.store.opening import SCHEMA_VERSION
 from autoloop.store.places import Places
 from autoloop.store.portable import from_stored, to_stored
@@ -44,7 +45,6 @@ class Rows:
         self._project = str(places.project)
         self._file = _identity(places.database)
         self._encode = msgspec.json.Encoder(enc_hook=_as_dict).encode
-        self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
         self._decoded: dict[type, dict[int, tuple[tuple[int, int], Any]]] = {}
         """Rows as they were last read, with the length and the hash of 64 bits of their bodies: they are frozen, so an equal
         body is the same value and need not be decoded again."""
@@ -164,7 +164,7 @@ class Rows:
         )
 
     def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
-        decoder = self._decoders.setdefault(kind, msgspec.json.Decoder(kind))
+        decode = decoder(kind).decode
         known = self._decoded.setdefault(kind, {})
         found: list[T] = []
         for row, body in self._each(sql, values):
@@ -173,7 +173,7 @@ class Rows:
                 if before != (mark := (len(body), hash(body))):
                     if len(known) >= self._remembered:
                         known.clear()
-                    value = _packed(from_stored(decoder.decode(body), self._project))
+                    value = _packed(from_stored(decode(body), self._project))
                     known[row] = mark, value
             except (msgspec.DecodeError, TypeError, RecursionError) as error:
                 what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"

@@ -14,11 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from autoloop.configs import Config, apply, parse_config
 from autoloop.files import decoded, read_regular
 from autoloop.model import Loop, Proposal, Run, UserError
+from autoloop.model.structs import convert, decode
 from autoloop.store.portable import from_stored
 
 CONFIGS = 100
@@ -33,7 +32,7 @@ def name_trainers(db: sqlite3.Connection, folder: Path) -> None:
 
     project = str(folder)
     for (body,) in db.execute("SELECT body FROM loops").fetchall():
-        loop = from_stored(msgspec.json.decode(body, type=Loop), project)
+        loop = from_stored(decode(body, Loop), project)
         spec = loop.spec
         try:
             now = launch_policy(load_preset(spec.preset), spec.train_script, spec.steps, spec.extra)
@@ -52,7 +51,7 @@ def _rename(
         (body,) = db.execute("SELECT body FROM runs WHERE id = ?", (run,)).fetchone() or (None,)
         if body is None:
             return None
-        path = from_stored(msgspec.json.decode(body, type=Run), project).config_path
+        path = from_stored(decode(body, Run), project).config_path
         try:
             return parse_config(decoded(read_regular(Path(path))), path)
         except (OSError, ValueError, UserError):
@@ -66,7 +65,7 @@ def _rename(
             db.execute("UPDATE runs SET config_hash = ?, body = ? WHERE id = ?", (now(config), _encoded(document), run))
     for (number,) in db.execute("SELECT id FROM proposals WHERE loop = ? ORDER BY id", (loop,)).fetchall():
         document = _document(db, "proposals", number)
-        proposal = msgspec.convert(document, Proposal)
+        proposal = convert(document, Proposal)
         base = config_of(proposal.base_run)
         try:
             config = apply(base, proposal.changes) if base is not None else None

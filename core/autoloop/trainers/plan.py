@@ -13,6 +13,7 @@ from importlib import resources
 import msgspec
 
 from autoloop.model import Config, UserError, WandbSpec
+from autoloop.model.structs import convert
 from autoloop.secrets import shown_value
 from autoloop.trainers.overrides import flag, override_words, plain_key, text_value
 from autoloop.trainers.presets import PLACEHOLDER, Preset, passes
@@ -153,7 +154,7 @@ class _EnvironmentTables(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 @functools.cache
 def _environment_tables() -> _EnvironmentTables:
     text = (resources.files("autoloop.trainers") / "environment.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), _EnvironmentTables)
+    return convert(tomllib.loads(text), _EnvironmentTables)
 
 
 def _values(preset: Preset, request: LaunchRequest) -> dict[str, str | None]:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from autoloop.model import Attempt, ExitRecord, Taken, TakenKind
+from autoloop.model.structs import convert
 from autoloop.runners import local
 from autoloop.runners.runner import AttemptSpec, End, Ended, Vanished
 from autoloop.runners.ssh.connection import Machine
@@ -72,7 +73,7 @@ def ours(told: object, skew: float) -> float | None:
 
 def exit_record(case: Case, skew: float) -> ExitRecord | None:
     try:
-        record = msgspec.convert(case.state.get("exit"), ExitRecord)
+        record = convert(case.state.get("exit"), ExitRecord)
     except msgspec.ValidationError:
         return None
     return msgspec.structs.replace(

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from autoloop.model import HostSpec
+from autoloop.model.structs import decode
 from autoloop.runners.ssh import bundle, words
 
 SSH = (
@@ -112,7 +113,7 @@ class Connection:
                 raise self._broken(words.too_old(self.host, line.decode().split()[-1]))
             if noise > NOISE:
                 raise self._broken(words.NOISY)
-        return msgspec.json.decode(line[len(MARK) :], type=Hello)
+        return decode(line[len(MARK) :], Hello)
 
     def ask(self, verb: str, given: dict[str, Any], payload: bytes = b"", *, patience: float = PATIENCE) -> dict[str, Any]:
         """The answer; what came with it stands under `data`. RefusedError if the host could not do it."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from autoloop.gpus import GpuReport
+from autoloop.model.structs import convert
 
 
 class HostGpus:
@@ -51,6 +52,6 @@ class HostGpus:
         if self._number is not None and number >= self._number:
             self._number = None
             try:
-                self.report = msgspec.convert(answer["gpus"], GpuReport)
+                self.report = convert(answer["gpus"], GpuReport)
             except msgspec.ValidationError as error:
                 self.report = GpuReport(error=f"what nvidia-smi says there cannot be read: {error}")

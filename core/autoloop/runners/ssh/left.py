@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from autoloop.model.structs import convert
 from autoloop.text.plural import plural
 
 LEFT = ".autoloop-host.json"
@@ -35,7 +36,7 @@ def write_left(output: Path, left: Left) -> None:
 def read_left(output: Path | str) -> Left | None:
     """None for a run of this machine."""
     try:
-        return msgspec.convert(json.loads((Path(output) / LEFT).read_bytes()), type=Left)
+        return convert(json.loads((Path(output) / LEFT).read_bytes()), Left)
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
 
