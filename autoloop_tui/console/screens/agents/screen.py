@@ -27,6 +27,7 @@ class AgentsScreen(LoopScreen):
 
     SCOPE = "agents"
     TITLE = "agents"
+    DEFAULT_CSS = "AgentsScreen #agents { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = bindings("agents")
 
     def body(self) -> ComposeResult:
