@@ -10,7 +10,7 @@ import pytest
 from autoloop.model import HostSpec
 from autoloop.runners.ssh import connection
 from autoloop.runners.ssh.connection import UnreachableError, connect
-from autoloop.runners.ssh.fetching import fetch
+from autoloop.runners.ssh.fetching import fetch, part_of
 from autoloop.runners.ssh.left import LEFT, Left, read_left
 from autoloop.runners.ssh.mirror import Mirror, make_links
 
@@ -79,9 +79,11 @@ def test_what_is_fetched_is_written_through_no_link(side: FarSide, tmp_path: Pat
     output, keys = tmp_path / "output", tmp_path / "keys"
     output.mkdir()
     keys.write_text("mine")
-    (output / ".model.pt.part").symlink_to(keys)
     (side.home / "out").mkdir()
-    (side.home / "out/model.pt").write_text("theirs")
+    there = side.home / "out/model.pt"
+    there.write_text("theirs")
+    state = there.stat()
+    part_of(output / "model.pt", [state.st_ino, state.st_size, state.st_mtime_ns]).symlink_to(keys)
     left = Left(host="box", folder=str(side.home / "out"))
     with pytest.raises(OSError, match="symbolic links"):
         fetch(HostSpec(name="box", python=sys.executable), left, output, [], lambda *_: None)

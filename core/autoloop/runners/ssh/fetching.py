@@ -78,7 +78,7 @@ def bring(connection: Connection, there: str, here: Path, stamp: Stamp) -> int |
     None if it was another one each time."""
     here.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(TRIES):
-        part = _part(here, stamp)
+        part = part_of(here, stamp)
         with open(part, "ab", opener=_no_link) as file:
             while True:
                 answer = connection.ask("fetch", {"path": there, "at": file.tell(), "room": PIECE})
@@ -86,7 +86,7 @@ def bring(connection: Connection, there: str, here: Path, stamp: Stamp) -> int |
                     stamp = answer["of"]
                     if file.tell():  # its beginning may be another by now
                         break
-                    part = part.rename(_part(here, stamp))
+                    part = part.rename(part_of(here, stamp))
                 file.write(answer["data"])
                 if file.tell() >= stamp[1]:
                     file.flush()
@@ -97,7 +97,7 @@ def bring(connection: Connection, there: str, here: Path, stamp: Stamp) -> int |
     return None
 
 
-def _part(here: Path, stamp: Stamp) -> Path:
+def part_of(here: Path, stamp: Stamp) -> Path:
     """Where one state of a file is kept until it is whole; parts of other states are deleted."""
     prefix = f".{hashlib.sha256(os.fsencode(here.name)).hexdigest()[:12]}."
     part = here.with_name(f"{prefix}{'-'.join(map(str, stamp))}.part")
