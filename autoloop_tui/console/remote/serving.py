@@ -86,7 +86,7 @@ def _serve(project: Path, hello: Hello, heard: _Heard, send: Callable[[Message],
     if (hello.version, hello.schema) != ours:
         raise UserError(
             f"Auto Loop is version {ours[0]} (records {ours[1]}) there and {hello.version} ({hello.schema}) here; install "
-            "the same."
+            "the same version on both."
         )
     try:
         feed = Feed(project, hello.loop)

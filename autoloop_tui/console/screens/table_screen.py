@@ -6,11 +6,8 @@ from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.table import Table
 
 
-class TableScreen(LoopScreen):
+class TableKeys(LoopScreen):
     """`table` says which table has the keys just now."""
-
-    AUTO_FOCUS = ""
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (14, "-tall")]  # noqa: RUF012 - Textual's own form
 
     @property
     def table(self) -> Table:
@@ -33,3 +30,10 @@ class TableScreen(LoopScreen):
 
     def action_page_up(self) -> None:
         self.table.page(-1)
+
+
+class TableScreen(TableKeys):
+    """One that is laid out by its height."""
+
+    AUTO_FOCUS = ""
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (14, "-tall")]  # noqa: RUF012 - Textual's own form

@@ -28,6 +28,8 @@ class Background:
         self._news: deque[News] = deque()
         self._readable = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._awake = threading.Event()
+        self._open: set[str] = set()
+        """The attempts that are followed, for the engine's thread."""
         self.closing = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
@@ -46,14 +48,20 @@ class Background:
         with contextlib.suppress(OSError):  # closed meanwhile
             os.eventfd_write(self._readable, 1)
 
+    def follow(self, attempt: str) -> None:
+        """News of this attempt will come, its end last."""
+        self._open.add(attempt)
+
     def take(self) -> list[News]:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._readable)
-        return [self._news.popleft() for _ in range(len(self._news))]
+        taken = [self._news.popleft() for _ in range(len(self._news))]
+        self._open -= {id_ for id_, news in taken if isinstance(news, End)}
+        return taken
 
-    def ended(self) -> set[str]:
-        """The attempts of whose end has been told, and not taken yet."""
-        return {id_ for id_, news in list(self._news) if isinstance(news, End)}
+    def any_left(self) -> bool:
+        """Whether an attempt that is followed has not ended, as far as has been told."""
+        return bool(self._open - {id_ for id_, news in list(self._news) if isinstance(news, End)})
 
     def close(self, patience: float) -> None:
         """Let the thread end; wait for that at most `patience` seconds, since it may be in the middle of a call."""

@@ -235,7 +235,7 @@ def test_versions_that_differ_are_a_sentence_that_names_both(
     try:
         with pytest.raises(UserError) as refused:
             link.wait()
-        assert str(refused.value) == f"Auto Loop is version {there} and {here}; install the same."
+        assert str(refused.value) == f"Auto Loop is version {there} and {here}; install the same version on both."
         eventually(lambda: not link.is_alive(), "the end of the connection, which is not tried again")
     finally:
         link.close()

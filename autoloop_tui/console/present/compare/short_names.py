@@ -10,7 +10,7 @@ _WORDS = re.compile(r"[^_,\s-]+")
 
 def telling(names: Sequence[str]) -> list[str]:
     """Each name without the words that all of them begin with and end with: `reg_040,seed=1`, `reg_064,seed=1` → `reg_040`,
-    `reg_064`. A number alone tells nothing, so the word before it stays. Empty for names that are all the same."""
+    `reg_064`. A bare number says nothing, so the word before it stays. Empty strings if the names are identical."""
     words = [[found.span() for found in _WORDS.finditer(name)] for name in names]
     if len(set(names)) < 2 or not all(words):
         return ["" for _ in names] if len(names) > 1 else list(names)

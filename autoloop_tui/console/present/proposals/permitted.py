@@ -1,5 +1,5 @@
-"""What can be done with proposals just now, and why it cannot: for the hints, which offer nothing in vain, and for the
-sentence that answers the key all the same. The engine decides by rules of its own; these save a question. Pure."""
+"""What can be done with proposals at the moment, or why not: hints offer only what can be done, and a key that cannot act
+gets the reason. The engine checks for itself; this saves a request that it would refuse. Pure."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.slots.facts import facts_of
 from autoloop_tui.console.present.slots.next_up import proposals_shown, upcoming
 from autoloop_tui.console.present.slots.rows import queue_row
-from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.slots.reading import Histories, Machine
+from autoloop_tui.console.screens.table_screen import TableKeys
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.slots.detail import SlotDetail
 from autoloop_tui.console.widgets.slots.table import SlotTable
@@ -36,7 +36,7 @@ TYPING = 1.0
 """Seconds within which a second digit belongs to the number of a slot that is typed."""
 
 
-class SlotBrowser(LoopScreen):
+class SlotBrowser(TableKeys):
     """The table of slots, and under it the run that is pointed at; without any key that sends a request."""
 
     SCOPE = "slots"
@@ -60,7 +60,7 @@ class SlotBrowser(LoopScreen):
         self._details_due = False
         """What is shown of the run under the cursor will be painted after the cursor."""
         self._pointed = ""
-        """The run that the command on the last line was last made for by itself."""
+        """The run for which the command on the last line was last generated automatically."""
 
     def body(self) -> list[Widget]:
         return [
@@ -178,24 +178,6 @@ class SlotBrowser(LoopScreen):
             self.call_after_refresh(pane.show, rows)
 
     # --------------------------------------------------------------------------------------------------------- moving
-
-    def action_down(self) -> None:
-        self.table.move(1)
-
-    def action_up(self) -> None:
-        self.table.move(-1)
-
-    def action_first(self) -> None:
-        self.table.first()
-
-    def action_last(self) -> None:
-        self.table.last()
-
-    def action_page_down(self) -> None:
-        self.table.page(1)
-
-    def action_page_up(self) -> None:
-        self.table.page(-1)
 
     def action_slot(self, digit: str) -> None:
         """To the slot whose label has this number, and digits typed before it within a moment."""

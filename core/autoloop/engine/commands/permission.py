@@ -78,7 +78,7 @@ def check_freeing(agents: Mapping[str, Grant], sender: Sender, loops: Sequence[L
 
 
 def check_begin(agents: Mapping[str, Grant], sender: Sender, runs: int, now: float, loops: Sequence[Loop] = ()) -> None:
-    """UserError where a coding agent may not start a loop whose first round has so many runs. `loops`: of the project.
+    """UserError if a coding agent may not start a loop with this many runs in its first round. `loops`: of the project.
 
     A command without a terminal may, if no agent is known: cron, nohup and scripts start loops for whoever wrote them.
     """

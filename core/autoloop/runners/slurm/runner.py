@@ -12,7 +12,7 @@ import logging
 import queue
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from autoloop.model import Attempt, ExitRecord, SlurmSpec
@@ -58,8 +58,6 @@ class SlurmRunner:
     gres: str | None = None
     trouble: str | None = None
     gpus: None = None
-    _open: set[str] = field(default_factory=set)
-    """What is followed, for the engine's thread."""
 
     def __post_init__(self) -> None:
         self._requests: queue.SimpleQueue[_Submit | _Stop] = queue.SimpleQueue()
@@ -93,7 +91,7 @@ class SlurmRunner:
         return Followed(attempt.handle, "in Slurm and is followed again")
 
     def _follow(self, case: Case) -> None:
-        self._open.add(case.id)
+        self._background.follow(case.id)
         self._requests.put(_Submit(case))
         self._background.start()
         self._background.wake()
@@ -106,12 +104,10 @@ class SlurmRunner:
         return self._background.fileno()
 
     def news(self) -> list[News]:
-        news = self._background.take()
-        self._open -= {id_ for id_, each in news if isinstance(each, End)}
-        return news
+        return self._background.take()
 
     def any_left(self) -> bool:
-        return bool(self._open - self._background.ended())
+        return self._background.any_left()
 
     def close(self) -> None:
         """Submissions under way are finished: what is not submitted when an engine leaves starts when the next one comes."""

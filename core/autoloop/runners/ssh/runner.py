@@ -60,8 +60,6 @@ class HostRunner:
     def __init__(self, host: HostSpec, spec: LoopSpec, max_log: int) -> None:
         self.host, self.spec = host, spec
         self._max_log = max_log
-        self._open: set[str] = set()
-        """What is followed, for the engine's thread."""
         self._background = Background(f"ssh {host.name}", self._turn)
         self.gpus = HostGpus(self._wake)
         self._requests: queue.SimpleQueue[_Take | _Stop] = queue.SimpleQueue()
@@ -91,7 +89,7 @@ class HostRunner:
         case = Case(attempt, mirror, submission, machine=machine_of(attempt))
         if attempt.node is not None:
             case.begun, case.said = True, Runs(attempt.started_at or attempt.created_at, attempt.node)
-        self._open.add(attempt.id)
+        self._background.follow(attempt.id)
         self._requests.put(_Take(case))
         self._wake()
 
@@ -103,12 +101,10 @@ class HostRunner:
         return self._background.fileno()
 
     def news(self) -> list[News]:
-        news = self._background.take()
-        self._open -= {id_ for id_, each in news if isinstance(each, End)}
-        return news
+        return self._background.take()
 
     def any_left(self) -> bool:
-        return bool(self._open - self._background.ended())
+        return self._background.any_left()
 
     def close(self) -> None:
         self._background.close(5.0)
