@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -44,6 +45,12 @@ def nothing_left_over() -> Iterator[None]:
     before = below()
     yield
     assert below() <= before
+
+
+def test_without_the_client_the_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as where it is not installed
+    with pytest.raises(UserError, match=r"^W&B's client is not installed; pip install 'autoloop-tui\[wandb\]' brings it\.$"):
+        project()
 
 
 @pytest.mark.usefixtures("nothing_left_over")

@@ -7,6 +7,7 @@ that it has started. The key is checked first, by one short request of our own, 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import queue
@@ -61,6 +62,8 @@ class Project:
     """
 
     def __init__(self, environment: Mapping[str, str], deadline: float, entity: str, project: str) -> None:
+        if importlib.util.find_spec("wandb") is None:
+            raise UserError("W&B's client is not installed; pip install 'autoloop-tui[wandb]' brings it.")
         self.entity = entity
         self.project = project
         self._environment = environment
