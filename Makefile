@@ -53,7 +53,9 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Speed: docs/performance.md. PARTS="console analysis" for some parts, PARTS=report to write the page anew.
 bench: $(STAMP)
+	$(BIN)/python -m bench $(PARTS)
 	$(BIN)/python bench/history.py
 	$(BIN)/python bench/sources.py
 	$(BIN)/python bench/analyze.py
@@ -61,7 +63,6 @@ bench: $(STAMP)
 	$(BIN)/python bench/watching.py
 	$(BIN)/python bench/store.py
 	$(BIN)/python bench/backtest.py
-	$(BIN)/python bench/mcp.py
 	$(BIN)/python bench/console.py
 	$(BIN)/python bench/console_large.py
 

@@ -1,18 +1,12 @@
-"""What `autoloop-tui mcp` costs: its start, its first answer, its memory, and what it takes while nobody asks.
+"""The server for agents (`autoloop-tui mcp`): its start, its first answer, its memory, and what it takes while nobody asks.
 
-    python bench/mcp.py [--idle SECONDS] [--starts N]
-
-Each start is a fresh process in a project with a past loop, to which plain JSON lines are sent. Times are of the processor
-(user and system) as well as of the clock: on a busy machine only the former say something.
+Each start is a fresh process in a project with a past loop, to which plain JSON lines are sent.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,13 +14,14 @@ from typing import Any
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from bench.measuring import RUNS, Result, Target, ours
 
-HELLO = {
-    "protocolVersion": "2025-06-18",
-    "capabilities": {},
-    "clientInfo": {"name": "bench", "version": "1"},
-}
+TITLE = "Agents"
+PACKAGES = ("mcp",)
+IDLE = 15.0
+"""Seconds during which nobody asks."""
+START = Target(0.6, "an agent starts the server for each session")
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
 
 
 class Served:
@@ -34,9 +29,7 @@ class Served:
 
     def __init__(self, folder: Path) -> None:
         self.began, self.number = time.monotonic(), 0
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "autoloop_tui", "mcp"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        self.process = subprocess.Popen(ours("mcp"), cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.looked_at = psutil.Process(self.process.pid)
 
     def ask(self, method: str, params: dict[str, Any]) -> Any:
@@ -72,16 +65,12 @@ def project(folder: Path) -> None:
             loop.add(f"run{number}", curve(9.0, 1.0 + number, 1.0))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--idle", type=float, default=20.0, help="seconds during which nobody asks")
-    parser.add_argument("--starts", type=int, default=5)
-    given = parser.parse_args()
+def measure(result: Result) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         project(folder)
         starts, firsts = [], []
-        for _ in range(given.starts):
+        for _ in range(RUNS):
             served = Served(folder)
             served.ask("initialize", HELLO)
             starts.append(served.spent())
@@ -89,18 +78,21 @@ def main() -> None:
             served.ask("tools/list", {})
             served.ask("tools/call", {"name": "status", "arguments": {}})
             firsts.append(served.spent())
-            if len(starts) == given.starts:
-                before = served.spent()
-                time.sleep(given.idle)
-                after = served.spent()
-                memory = served.looked_at.memory_full_info()
-                print(f"idle: {(after[1] - before[1]) / (after[0] - before[0]):.2%} of a core over {given.idle:.0f} s")
-                print(f"memory: {memory.rss / 2**20:.0f} MB, of its own {memory.uss / 2**20:.0f} MB")
+            if len(starts) == RUNS:
+                idle, memory = quiet(served)
             served.end()
-        for what, times in (("`initialize` answered", starts), ("first `status` answered", firsts)):
-            clock, processor = (statistics.median(column) for column in zip(*times, strict=True))
-            print(f"{what}: {processor:.2f} s of the processor, {clock:.2f} s by the clock (medians of {len(times)})")
+    table = result.table("A server in a project with eight past runs")
+    for what, times, target in (("`initialize` answered", starts, START), ("first `status` answered", firsts, None)):
+        clock, processor = zip(*times, strict=True)
+        table.add(what, "s", clock, target)
+        table.add(f"{what}, processor", "s", processor)
+    table.add("idle, of a core", "%", [idle])
+    table.add("memory of its own", "MB", [memory])
 
 
-if __name__ == "__main__":
-    main()
+def quiet(served: Served) -> tuple[float, float]:
+    """What a server takes of a core (%) while nobody asks, and its memory (MB)."""
+    before = served.spent()
+    time.sleep(IDLE)
+    after = served.spent()
+    return 100 * (after[1] - before[1]) / (after[0] - before[0]), served.looked_at.memory_full_info().uss / 2**20
