@@ -122,6 +122,10 @@ class Cluster:
         lines = self.ask("squeue", "-h", "-t", "all", "-o", "%j|%T").splitlines()
         return dict(line.split("|") for line in lines)
 
+    def all_that_it_knows(self) -> str:
+        """For the message of a test that fails."""
+        return f"{self.ask('scontrol', 'show', 'job')}\n{self.ask('sinfo', '-N', '-o', '%N %T %E')}"
+
     # ------------------------------------------------------------------------------------------------ configuration
 
     def _run(self, *words: str) -> None:

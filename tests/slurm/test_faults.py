@@ -138,7 +138,10 @@ class SlurmStorm(Storm):
         """A job that Slurm took back just when it ended may be held in its queue: whenever it is let go, it does nothing."""
         super().calm()
         self.cluster.ask("scancel", "--name=urgent")
-        self.project.until(self._no_job, f"no job: {self.cluster.jobs()}")
+        try:
+            self.project.until(self._no_job, "a queue without jobs")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.cluster.all_that_it_knows()}") from None
         truth_is_told(self.project, self.loop, self.witness, self.asked, self.killed)
 
     def _no_job(self) -> bool:

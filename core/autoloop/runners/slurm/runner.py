@@ -22,6 +22,7 @@ from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, N
 from autoloop.runners.slurm import script, words
 from autoloop.runners.slurm.case import Case, by_others, end_unbegun, explained, forgotten, read_json, was_requeued
 from autoloop.runners.slurm.commands import Job, SlurmError, call, sacct, scancel, squeue
+from autoloop.runners.slurm.put_back import PutBack
 
 LOG = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class SlurmRunner:
     def __post_init__(self) -> None:
         self._requests: queue.SimpleQueue[_Submit | _Stop] = queue.SimpleQueue()
         self._cases: dict[str, Case] = {}
+        self._put_back = PutBack()
         self._background = Background("slurm", self._turn)
         self._ask_at = 0.0
         self._pause = self.spec.poll
@@ -122,14 +124,18 @@ class SlurmRunner:
                 self._submit(case)
                 self._take_requests()
         if self._background.closing:
+            if self._put_back.names and self.trouble is None:
+                self._ask()
             return None
         for case in list(self._cases.values()):
             self._look(case)
-        if self._cases and time.monotonic() >= self._ask_at:
+        if (self._cases or self._put_back.names) and time.monotonic() >= self._ask_at:
             self._ask()
         for case in list(self._cases.values()):
             self._decide(case)
-        return LOOK_EVERY if self._cases else 3600.0
+        if self._cases:
+            return LOOK_EVERY
+        return max(LOOK_EVERY, self._ask_at - time.monotonic()) if self._put_back.names else 3600.0
 
     def _take_requests(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -153,6 +159,8 @@ class SlurmRunner:
         if isinstance(news, End):
             LOG.debug("%s: %s; Slurm said %s", case.id, news, case.job)
             del self._cases[case.id]
+            if case.begun and (case.job is None or not case.job.over):
+                self._put_back.watch(case.name)
 
     # ------------------------------------------------------------------------------------------------------- submitting
 
@@ -270,16 +278,18 @@ class SlurmRunner:
         """One question for all of them."""
         cases = {case.name: case for case in self._cases.values() if case.submission is None}
         now = time.monotonic()
-        if not cases and self.trouble is None:
+        names = [*cases, *self._put_back.names]
+        if not names and self.trouble is None:
             self._ask_at = now + self.spec.poll
             return
         try:
-            found = squeue(cases or ["autoloop"], self._look_on)
+            found = squeue(names or ["autoloop"], self._look_on)
         except SlurmError as error:
             self._silent(error)
             return
         self.trouble, self._pause, self._answered_at = None, self.spec.poll, time.monotonic()
         self._ask_at = self._answered_at + self.spec.poll
+        self._put_back.take_out(found, self._look_on)
         unknown = [name for name, case in cases.items() if name not in found]
         if unknown and self._accounting is not False:
             found |= self._from_accounting({name: cases[name] for name in unknown})
