@@ -70,7 +70,8 @@ class Explainer:
         ]
         if run.waits:
             attempt = self.snapshot.attempts[run.id]
-            ends = f"{attempt.place} begins it, or `autoloop-tui stop {run.id}`"
+            begins = f"{attempt.place} begins it, or `autoloop-tui stop {run.id}`"
+            ends = begins if attempt.node is None else f"{attempt.place} says why it ended, or 5 minutes have passed"
             waits.append(Wait(resource=attempt.place, why=run.waits, ends=ends, since=attempt.created_at))
         return Explanation(stands, [*self._engine(), *waits])
 

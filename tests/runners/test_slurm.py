@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from autoloop.files import write_atomically
 from autoloop.model import Attempt, SlurmSpec, TakenKind
 from autoloop.runners import records
 from autoloop.runners.runner import AttemptSpec, Ended, News, Runs, Vanished, Waits
-from autoloop.runners.slurm import commands, script, words
+from autoloop.runners.slurm import case, commands, script, words
 from autoloop.runners.slurm import runner as slurm_runner
 from autoloop.runners.slurm.commands import Job, SlurmError
 from autoloop.runners.slurm.runner import SlurmRunner
@@ -239,4 +241,63 @@ def test_an_end_is_seen_while_a_command_of_slurm_does_not_answer(
         eventually(lambda: heard(Ended), "the end")
     finally:
         runner.close()
+    assert not runner.any_left()
+
+
+@pytest.fixture
+def followed(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Attempt, SlurmRunner]]:
+    """An attempt that has begun."""
+    monkeypatch.setattr(slurm_runner, "LOOK_EVERY", 0.05)
+    command(slurm, "sbatch", "echo 7")
+    command(slurm, "squeue", f'echo "7|$(cat {slurm}/state)|None|n1|1|gpu|autoloop-abc-1"')
+    command(slurm, "scancel", f'echo "$*" >> {slurm}/cancelled; echo CANCELLED > {slurm}/state')
+    (slurm / "state").write_text("RUNNING")
+    attempt = Attempt(
+        id="abc-1", run="abc", number=1, slot=0, output_dir=str(tmp_path), directory=str(tmp_path / "a b"), created_at=0.0
+    )
+    runner = SlurmRunner(SlurmSpec(poll=1.0))
+    runner.submit(attempt, spec(tmp_path), dict(os.environ))
+    eventually((tmp_path / "a b").exists, "its folder")
+    records.claim(attempt.directory, {"pid": 1, "host": "n1"})
+    yield attempt, runner
+    runner.close()
+
+
+def hears(runner: SlurmRunner, kind: type, told: list[object]) -> None:
+    def heard() -> bool:
+        told.extend(news for _, news in runner.news())
+        return any(isinstance(each, kind) for each in told)
+
+    eventually(heard, kind.__name__)
+
+
+def ends(attempt: Attempt, **record: object) -> None:
+    text = json.dumps({"attempt_id": attempt.id, "ended_at": 1.0, **record})
+    write_atomically(Path(attempt.directory) / "exit.json", text)
+
+
+def test_a_failed_run_says_that_it_waits_for_slurm_s_word_and_not_for_long(
+    followed: tuple[Attempt, SlurmRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt, runner = followed
+    monkeypatch.setattr(slurm_runner, "SOON", 0.0)
+    monkeypatch.setattr(case, "FAILING", 3.0)
+    told: list[object] = []
+    hears(runner, Runs, told)
+    ends(attempt, code=1)
+    hears(runner, Ended, told)
+    assert Waits("it ended with code 1; waiting for Slurm to say why") in told
+    assert isinstance(told[-1], Ended)
+    assert (told[-1].record.code, told[-1].taken) == (1, None)
+
+
+def test_a_job_that_slurm_puts_back_as_its_run_ends_is_taken_out(slurm: Path, followed: tuple[Attempt, SlurmRunner]) -> None:
+    attempt, runner = followed
+    told: list[object] = []
+    hears(runner, Runs, told)
+    (slurm / "state").write_text("PENDING")
+    ends(attempt, code=0)
+    hears(runner, Ended, told)
+    eventually((slurm / "cancelled").exists, "the end of its job")
+    assert "--name=autoloop-abc-1 --state=PENDING" in (slurm / "cancelled").read_text()
     assert not runner.any_left()

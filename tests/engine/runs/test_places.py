@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from autoloop.engine import Engine
+from autoloop.explaining import Explainer
 from autoloop.model import LOCAL, Attempt, ExitRecord, RunState
 from autoloop.protocol import Stop
 from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits
+from autoloop.store import take_snapshot
 
 from tests.engine.project import EngineProject
 
@@ -92,6 +94,13 @@ def test_a_run_waits_begins_and_ends_as_its_place_tells(project: EngineProject) 
         assert project.attempts()[0].node == "n3"
         assert f"a ({run.id}) runs on n3" in project.story(loop)
         project.until(lambda: project.state(loop).unreachable == {})
+
+        place.tell((attempt.id, Waits("it ended with code 1; waiting for Slurm to say why")))
+        project.until(lambda: project.runs(loop)[0].waits)
+        told = Explainer(take_snapshot(project.store, loop.id), [], driven=True, now=1010.0).run(project.runs(loop)[0])
+        assert [(wait.why, wait.ends) for wait in told.waits if wait.resource == LOCAL] == [
+            ("it ended with code 1; waiting for Slurm to say why", f"{LOCAL} says why it ended, or 5 minutes have passed")
+        ]
 
         (Path(attempt.directory) / "log.txt").parent.mkdir(parents=True, exist_ok=True)
         (Path(attempt.directory) / "log.txt").write_text("End of training\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from autoloop.model import ExitRecord, Taken, TakenKind
+from autoloop.runners import records
 from autoloop.runners.runner import AttemptSpec, End, Ended, Vanished
 from autoloop.runners.slurm import script, words
 from autoloop.runners.slurm.commands import Job, job_name
+
+LOG = logging.getLogger(__name__)
+
+CLEARING = 300.0
+"""Seconds for which Slurm may be clearing up after a job that was killed or stopped, until its end is told without why."""
+FAILING = 30.0
+"""The same for a command that ended itself with an error: Slurm can only add that memory was short."""
 
 
 @dataclass
@@ -97,6 +106,24 @@ def explained(case: Case, record: ExitRecord, limit: str | None) -> Ended | None
     if record.stopped_by == "time limit":
         return Ended(record, at_the_limit(limit))
     return Ended(record, was_requeued()) if case.again else None
+
+
+def fence(case: Case) -> bool:
+    """Whether the attempt has not begun and never will."""
+    try:
+        return records.claim(str(case.directory), {"fenced_by": case.name})
+    except FileNotFoundError:  # without its folder it cannot begin
+        return True
+    except OSError as error:
+        LOG.debug("%s: cannot be fenced off: %s", case.id, error)
+        return False
+
+
+def patience(case: Case, record: ExitRecord, unknown: float) -> float:
+    """Seconds for which Slurm is asked why an attempt ended; at most `unknown` if it does not know the job."""
+    by_force = record.stopped_by is not None or record.signal is not None or (record.code or 0) > 128
+    longest = CLEARING if by_force else FAILING
+    return min(unknown, longest) if case.missing_since else longest
 
 
 def forgotten() -> Taken:

@@ -20,7 +20,17 @@ from autoloop.runners import local, records
 from autoloop.runners.background import Background
 from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits, write_spec
 from autoloop.runners.slurm import script, words
-from autoloop.runners.slurm.case import Case, by_others, end_unbegun, explained, forgotten, read_json, was_requeued
+from autoloop.runners.slurm.case import (
+    Case,
+    by_others,
+    end_unbegun,
+    explained,
+    fence,
+    forgotten,
+    patience,
+    read_json,
+    was_requeued,
+)
 from autoloop.runners.slurm.commands import Job, SlurmError, call, sacct, scancel, squeue
 from autoloop.runners.slurm.put_back import PutBack
 
@@ -32,8 +42,8 @@ UNKNOWN = 60.0
 """Seconds for which a job may be unknown to a Slurm that answers before it is taken to have gone."""
 SILENCE = local.SILENCE
 """Seconds without a beat, of what Slurm no longer runs, after which its supervisor is taken to have ended."""
-CLEARING = 300.0
-"""Seconds for which Slurm may be clearing up after a job, until it is not waited for what it says of its end."""
+SOON = 5.0
+"""Seconds after which it is said that Slurm is waited for."""
 SLOWEST = 120.0
 """Seconds between two questions at most, to a Slurm that does not answer."""
 LAST_RESORT = 60.0
@@ -174,7 +184,7 @@ class SlurmRunner:
         except SlurmError as error:
             if error.silent:  # it may have taken it: that is seen when it answers
                 self._silent(error)
-            elif not self._fence(case):
+            elif not fence(case):
                 return
             elif error.full:
                 self._tell(case, Vanished(f"Slurm takes no more jobs now: {error}", started=False))
@@ -220,20 +230,10 @@ class SlurmRunner:
 
     def _withdrawn(self, case: Case) -> bool:
         """End an attempt that was asked to stop before its supervisor began; False if that has begun after all."""
-        if not self._fence(case):
+        if not fence(case):
             return False
         self._tell(case, Ended(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
         return True
-
-    def _fence(self, case: Case) -> bool:
-        """Whether the attempt has not begun and never will."""
-        try:
-            return records.claim(str(case.directory), {"fenced_by": case.name})
-        except FileNotFoundError:  # without its folder it cannot begin
-            return True
-        except OSError as error:
-            LOG.debug("%s: cannot be fenced off: %s", case.id, error)
-            return False
 
     # ---------------------------------------------------------------------------------------------------------- looking
 
@@ -353,7 +353,7 @@ class SlurmRunner:
             return
         if case.begun:
             self._gone(case, now)
-        elif self._fence(case):
+        elif fence(case):
             self._tell(case, end_unbegun(case, self.spec.time))
 
     def _requeued(self, case: Case) -> None:
@@ -376,9 +376,11 @@ class SlurmRunner:
             self._tell(case, Ended(record, words.taken(case.job, self.spec.time) or (by_others() if stopped else None)))
         elif case.missing_since is not None and not case.adopted:
             self._tell(case, Ended(record, forgotten() if stopped else None))
-        elif now - case.asked_why > (UNKNOWN if case.missing_since else CLEARING) and not (stopped and self.trouble):
+        elif now - case.asked_why > patience(case, record, UNKNOWN) and not (stopped and self.trouble):
             self._tell(case, Ended(record, by_others() if stopped else None))
         else:
+            if now - case.asked_why > SOON:
+                self._tell(case, Waits(words.reason_awaited(record)))
             self._ask_soon(2.0)
 
     def _gone(self, case: Case, now: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from autoloop.model import Taken, TakenKind
+from autoloop.model import ExitRecord, Taken, TakenKind
 from autoloop.runners.slurm.commands import Job
 
 REASONS = {
@@ -49,6 +49,15 @@ def waiting_words(job: Job, now: float) -> str:
         today = time.strftime("%F", then) == time.strftime("%F", time.localtime(now))
         text += time.strftime(f" (expected about {'' if today else '%a %d %b '}%H:%M)", then)
     return text
+
+
+def reason_awaited(record: ExitRecord) -> str:
+    """Of a run that has ended, and whose end may have a reason that only Slurm knows."""
+    if record.stopped_by is not None:
+        how = "was stopped"
+    else:
+        how = f"ended with {f'signal {record.signal}' if record.signal else f'code {record.code}'}"
+    return f"it {how}; waiting for Slurm to say why"
 
 
 def taken(job: Job, limit: str | None) -> Taken | None:
