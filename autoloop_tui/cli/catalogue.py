@@ -32,6 +32,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "demo": Command(
             "demo", "Watch three rounds of a small real training.", ("demo", "demo my-demo --rounds 2 --approve auto")
         ),
+        "examples": Command("examples", "Print commands to copy, by task.", ("examples", "examples grid")),
         "init": Command(
             "init",
             "Write autoloop.toml for the command that you train with.",

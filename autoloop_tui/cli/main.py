@@ -28,6 +28,9 @@ from autoloop_tui.cli.output import printing
 _UNUSED = {"run": "configs go after --cfgs", "init": "write -- before the command that it belongs to"}
 """By command, where words that belong to no flag were probably meant to stand."""
 
+LISTING = ("--help", "-h", "--man", "--install-completion")
+"""First words that are about the commands, and run none."""
+
 
 def command_line(*, listing: bool = False) -> App:
     """The commands. `listing`: with a line for each, for the list of them; else each says itself what it does."""
@@ -55,7 +58,22 @@ def command_line(*, listing: bool = False) -> App:
                 help_epilogue=catalogue.examples(name),
             )
     app.command(console.serve_console, name=catalogue.SERVING, show=False)
+    if listing:
+        _about_the_program(app)
     return app
+
+
+def _about_the_program(app: App) -> None:
+    """The flags beside --help and --version; no command needs what they load."""
+
+    def man() -> int:
+        """Show the manual page; into a pipe or a file, print it."""
+        from autoloop_tui.cli import manual
+
+        return manual.show(command_line())
+
+    app.command(man, name="--man")
+    app.register_install_completion_command(help="Install completion for bash, zsh or fish (--shell; by default yours).")
 
 
 app = command_line()
@@ -83,7 +101,7 @@ def _run(tokens: Sequence[str] | None) -> int:
         words = sys.argv[1:] if tokens is None else tokens
         if words and not words[0].startswith("-") and words[0] not in (*catalogue.COMMANDS, catalogue.SERVING):
             raise UserError(f"There is no command {words[0]}; {_nearest_command(words[0])}")
-        chosen = command_line(listing=True) if words and words[0] in ("--help", "-h") else app
+        chosen = command_line(listing=True) if words and words[0] in LISTING else app
         code = chosen(words, exit_on_error=False, print_error=False, result_action="return_value")
         return code if isinstance(code, int) else 0
     except (UserError, CycloptsError) as error:

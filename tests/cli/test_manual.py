@@ -1,0 +1,82 @@
+"""`--man`, `--install-completion` and `examples`."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from autoloop_tui.cli import catalogue, main
+from autoloop_tui.cli.commands.examples import TASKS
+from tests.cli.conftest import Call
+from tests.support.waiting import PATIENCE
+
+ASKING = {
+    "bash": 'source "$0"; COMP_WORDS=(autoloop-tui appr); COMP_CWORD=1; _autoloop_tui; printf "%s\\n" "${COMPREPLY[@]}"',
+    "fish": "source $argv[1]; complete -C 'autoloop-tui appr'",
+    "zsh": 'zsh -n "$0" && fpath=(${0:h} $fpath) && autoload -Uz compinit && compinit -u -D && print $_comps[autoloop-tui]',
+}
+"""By shell, a script that loads the completion given as its word and completes. zsh completes in a terminal only: here it
+names the function that would."""
+
+
+@pytest.mark.parametrize("shell", ASKING)
+def test_completion_is_installed_and_knows_the_commands(
+    shell: str, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("ZSH", raising=False)
+    monkeypatch.delenv("ZSH_CUSTOM", raising=False)
+    said = call("--install-completion", "--shell", shell)
+    assert (said.code, said.err) == (0, "")
+    (script,) = (path for path in tmp_path.rglob("*autoloop-tui*") if path.is_file())
+    text = script.read_text(encoding="utf-8")
+    assert all(name in text for name in catalogue.COMMANDS)
+    assert "--max-hours" in text
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell} on this machine to load it")
+    asked = subprocess.run(
+        [shell, "-c", ASKING[shell], str(script)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert ("_cyclopts_autoloop-tui" if shell == "zsh" else "approve") in asked.stdout, asked.stderr
+
+
+def test_the_manual_page_has_every_command_and_no_mistake_of_roff(call: Call, tmp_path: Path) -> None:
+    said = call("--man")
+    assert said.code == 0
+    for name in catalogue.COMMANDS:
+        assert f'.SS "autoloop\\-tui {name.replace("-", chr(92) + "-")}' in said.out
+    assert r"\fB\-\-max\-hours FLOAT\fR" in said.out
+    groff = shutil.which("groff")
+    if groff:
+        made = subprocess.run([groff, "-man", "-ww", "-Tutf8"], input=said.out, capture_output=True, text=True, check=False)
+        assert made.stderr == ""
+        assert "Stopped by a user." in made.stdout
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_lines_of_a_task_are_calls_that_are_understood(task: str) -> None:
+    for line in TASKS[task]:
+        assert len(line) <= 100
+        main.app.parse_args(shlex.split(line), exit_on_error=False, print_error=False)
+
+
+def test_examples_are_found_by_a_word_of_the_task_or_the_command(call: Call) -> None:
+    everything = call("examples").out
+    assert all(f"  autoloop-tui {line}\n" in everything for lines in TASKS.values() for line in lines)
+    assert call("examples", "Night").out.splitlines()[0] == "Leave it alone for the night"
+    assert "--propose optuna" in call("examples", "optuna").out
+    said = call("examples", "zebra")
+    assert (said.code, said.err) == (
+        2,
+        "autoloop-tui: No example mentions zebra; `autoloop-tui examples` prints all of them.\n",
+    )
