@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp check bench bench-judgement clean
+.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp test-installs check bench bench-judgement clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -46,6 +46,12 @@ test-ssh: $(STAMP)
 test-mcp: $(STAMP)
 	$(BIN)/python -m pip install -q -c constraints.txt bpe-openai
 	$(BIN)/python -m pytest -m mcp -rs -s tests/agents
+
+# What would be published: checked as an index does, installed into empty environments of Python 3.11 to 3.13 (those that are
+# here), and beside LeRobot and the trainers of `make test-trainers` without moving a package of theirs.
+test-installs: $(STAMP)
+	$(BIN)/python -m pip install -q -c constraints.txt twine
+	$(BIN)/python -m pytest -m installs -rsP --show-capture=stdout tests/packaging
 
 check: $(STAMP)
 	$(BIN)/ruff check .
