@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.make_licences_page import PAGE, page
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +96,13 @@ def test_an_installed_wheel_works_in_an_empty_folder(installed: Path, tmp_path: 
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_licences_of_all_dependencies_are_listed() -> None:
+    # Another Python may need fewer packages than the page names.
+    missing = set(page().splitlines()) - set(PAGE.read_text(encoding="utf-8").splitlines())
+    assert not missing, "python -m docs.make_licences_page writes it anew"
+    assert "not stated" not in page()
 
 
 @pytest.mark.parametrize("name", ["tests", "bench", "docs", "core", "recipes"])
