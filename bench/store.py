@@ -1,7 +1,9 @@
-"""How long `autoloop-tui status` takes with 100 000 runs in the store, beyond its start with one run.
+"""How long `autoloop-tui status` takes with 100 000 runs in the store, beyond its start with one run, and what the next
+picture of a loop costs a client that looks four times a second.
 
-Three shapes: 1000 loops of 100 runs, one loop of 100 rounds of 1000 runs, and the same when it has finished.
-Run: `python bench/store.py [RUNS]`.
+Three shapes for `status`: 1000 loops of 100 runs, one loop of 100 rounds of 1000 runs, and the same when it has finished.
+The picture (`take_snapshot`): 5 000 runs in ten rounds with a proposal each, and 500 finished replicates in another loop;
+first, and after one, eight or no rows were written. Run: `python bench/store.py [RUNS]`.
 """
 
 from __future__ import annotations
@@ -15,21 +17,24 @@ from pathlib import Path
 
 import msgspec
 from autoloop.model import (
+    Actor,
     Attempt,
     BestRun,
     Loop,
     LoopSpec,
     LoopState,
     MetricSummary,
+    Proposal,
     Round,
     RoundState,
     Run,
     RunState,
     Summary,
 )
-from autoloop.store import Store
+from autoloop.store import Store, take_snapshot
 
 TRIES = 9
+SNAPSHOT_RUNS, SNAPSHOT_ROUNDS = 5000, 10
 METRIC = MetricSummary(
     first=1.0,
     last=0.1,
@@ -79,6 +84,7 @@ def add_run(store: Store, loop: int, round_: int, position: int, *, going: bool)
             config_path="/c",
             source_path="/s",
             config_hash=name,
+            group=f"{round_}x{position}",
             state=state,
             slot=position if state is RunState.RUNNING else None,
             total_steps=2000,
@@ -103,10 +109,43 @@ def status(project: Path) -> float:
     return statistics.median(took)
 
 
+def snapshots(project: Path) -> None:
+    """Print what pictures of a large loop cost."""
+    fill(project, 2, SNAPSHOT_ROUNDS, SNAPSHOT_RUNS // SNAPSHOT_ROUNDS)
+    with Store.open(project) as engine, Store.open(project) as client:
+        with engine.transaction():
+            for number, run in enumerate(engine.runs(2), start=1):
+                made = Proposal(
+                    id=number, loop=2, round=run.round, base_run=run.id, author=Actor.rule("r"), reason="", edits=[]
+                )
+                engine.put_proposal(made)
+        wall, cpu = picture(client)
+        print(f"take_snapshot of {SNAPSHOT_RUNS} runs   first {wall:6.1f} ms, of the processor {cpu:6.1f} ms")
+        going = [run for run in engine.runs(2, SNAPSHOT_ROUNDS) if run.state is RunState.RUNNING]
+        for changed in (0, 1, len(going)):
+            took = []
+            for step in range(2 * TRIES):
+                with engine.transaction():
+                    for run in going[:changed]:
+                        engine.put_run(msgspec.structs.replace(run, step=step))
+                took.append(picture(client))
+            wall, cpu = map(statistics.median, zip(*took, strict=True))
+            print(f"  after {changed} rows were written   {wall:6.2f} ms, of the processor {cpu:6.2f} ms   (≤ 5)")
+
+
+def picture(client: Store) -> tuple[float, float]:
+    """Milliseconds of a snapshot, and of processor time."""
+    began, used = time.perf_counter(), time.process_time()
+    take_snapshot(client, 2)
+    return (time.perf_counter() - began) * 1e3, (time.process_time() - used) * 1e3
+
+
 def main() -> int:
     total = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     one = (1, total // 1000, 1000)
     shapes = {"1 run": (1, 1, 1), "loops of 100 runs": (total // 100, 1, 100), "one loop": one, "one finished loop": one}
+    with tempfile.TemporaryDirectory() as folder:
+        snapshots(Path(folder))
     start = 0.0
     for label, shape in shapes.items():
         with tempfile.TemporaryDirectory() as folder:

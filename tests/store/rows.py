@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from autoloop.model import Loop, LoopSpec, LoopState, Run, WandbSpec
@@ -41,3 +42,10 @@ def filled(folder: Path, runs: int = 300) -> Path:
         for number in range(runs):
             store.put_run(a_run(f"run{number}", position=number, source_path="x" * 500))
     return folder / ".autoloop" / "autoloop.db"
+
+
+def without_revisions(raw: sqlite3.Connection) -> None:
+    """As schema 9 had the tables."""
+    for table in ("runs", "attempts", "proposals"):
+        raw.execute(f"DROP INDEX {table}_by_revision")
+        raw.execute(f"ALTER TABLE {table} DROP COLUMN revision")

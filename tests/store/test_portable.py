@@ -10,7 +10,7 @@ import pytest
 from autoloop.model import Attempt, LoopSpec
 from autoloop.store import SCHEMA_VERSION, Store
 
-from tests.store.rows import a_loop, a_run
+from tests.store.rows import a_loop, a_run, without_revisions
 
 
 def fill(project: Path, store: Store) -> None:
@@ -100,6 +100,7 @@ def test_a_store_of_absolute_paths_is_migrated_and_a_copy_of_it_is_kept(
     path = before / ".autoloop/autoloop.db"
     with sqlite3.connect(path) as raw:
         assert str(before / "out/r") in raw.execute("SELECT body FROM runs").fetchone()[0].decode()
+        without_revisions(raw)
         raw.execute("DROP TABLE deliveries")
         raw.execute("DROP INDEX runs_by_group")
         raw.execute("ALTER TABLE runs DROP COLUMN config_group")

@@ -10,14 +10,15 @@ import pytest
 from autoloop.engine.driver.lock import EngineLock
 from autoloop.model import Actor, Note, NoteTarget, RunState, Sender, UserError
 from autoloop.protocol import Pause
-from autoloop.store import SCHEMA_VERSION, Places, Store, opening
+from autoloop.store import SCHEMA_VERSION, Places, Store, opening, take_snapshot
 
-from tests.store.rows import filled
+from tests.store.rows import filled, without_revisions
 from tests.support.senders import person
 
 
 def older(path: Path, version: int) -> None:
     with sqlite3.connect(path) as raw:
+        without_revisions(raw)
         raw.execute("DROP TABLE deliveries")
         raw.execute("DROP INDEX runs_by_state")
         raw.execute("DROP INDEX runs_by_group")
@@ -80,6 +81,7 @@ def test_requests_that_waited_in_an_older_database_are_a_persons(tmp_path: Path)
 def test_a_database_without_notes_takes_them_once_it_is_migrated(tmp_path: Path) -> None:
     path = filled(tmp_path)
     with sqlite3.connect(path) as raw:
+        without_revisions(raw)
         raw.execute("DROP TABLE notes")
         raw.execute("DROP TABLE deliveries")
         raw.execute("PRAGMA user_version = 7")
@@ -91,6 +93,18 @@ def test_a_database_without_notes_takes_them_once_it_is_migrated(tmp_path: Path)
         assert store.notes(1) == [note]
     assert version_of(path) == SCHEMA_VERSION
     assert version_of(path.with_name("autoloop.db.version-7")) == 7
+
+
+def test_what_changes_after_a_migration_is_seen_by_who_looked_before(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with sqlite3.connect(path) as raw:
+        without_revisions(raw)
+        raw.execute("PRAGMA user_version = 9")
+    raw.close()
+    with Store.open(tmp_path) as looking, Store.open(tmp_path) as store:
+        assert len(take_snapshot(looking, 1).runs) == 300
+        store.put_run(msgspec.structs.replace(store.run("run7"), step=5))
+        assert [run.id for run in take_snapshot(looking, 1).runs if run.step] == ["run7"]
 
 
 def test_steps_from_an_artificial_version_0_are_taken_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

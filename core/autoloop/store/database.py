@@ -15,6 +15,7 @@ from autoloop.model.structs import decode
 from autoloop.protocol import Request
 from autoloop.secrets import masked_document
 from autoloop.store.access import check_access, driven
+from autoloop.store.kept import LoopRows
 from autoloop.store.opening import connect, connect_or_begin_anew, lost
 from autoloop.store.places import Places
 from autoloop.store.rows import Rows
@@ -122,9 +123,12 @@ class Store(Rows):
     def forget_loop(self, loop: int) -> None:
         """Delete a loop of which nothing has run."""
         with self.transaction():
+            last = self._sql("SELECT MAX(revision) FROM runs")[0][0]
             for table in ("deliveries", "events", "commands", "notes", "proposals", "runs", "rounds"):
                 self._sql(f"DELETE FROM {table} WHERE loop = ?", loop)
             self._sql("DELETE FROM loops WHERE id = ?", loop)
+            # The number of no change is given twice: clients ask for what came after the last one that they saw.
+            self._sql("UPDATE runs SET revision = ? WHERE revision = (SELECT MAX(revision) FROM runs)", last)
 
     def next_id(self, table: str) -> int:
         """The next free number of `table`; meant for use inside a transaction."""
@@ -185,6 +189,16 @@ class Store(Rows):
         if round_ is None:
             return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? ORDER BY round, rowid", loop)
         return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? AND round = ? ORDER BY rowid", loop, round_)
+
+    def rows_of(self, loop: Loop) -> LoopRows:
+        """The loop's runs, newest attempts and proposals, and the replicates of its runs in other loops. What did not change
+        since the store was last asked for this loop is not read again."""
+        if self._kept is None or not self._kept.are_of(loop):
+            self._kept = LoopRows(loop)
+        kept, self._kept = self._kept, None  # one that failed half way is read anew
+        kept.bring_up(self, self.replicates_elsewhere)
+        self._kept = kept
+        return kept
 
     def counts(self, loop: int, round_: int | None = None) -> dict[RunState, int]:
         """How many runs of the loop, or of one of its rounds, are in each state."""

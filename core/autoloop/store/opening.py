@@ -21,7 +21,7 @@ from autoloop.store.portable import make_relative
 from autoloop.store.sentences import make_typed
 from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
 
 PATIENCE = 10.0
@@ -37,6 +37,11 @@ CREATE INDEX deliveries_open ON deliveries (loop, open)
 
 RUNS_BY_STATE = "CREATE INDEX runs_by_state ON runs (loop, state, round, position)"
 
+REVISED = ("runs", "attempts", "proposals")
+"""Tables of which a loop may have thousands of rows: each row says with which change of its table it was written last."""
+
+BY_REVISION = [f"CREATE INDEX {table}_by_revision ON {table} (revision, loop)" for table in REVISED]
+
 NOTES = "CREATE TABLE notes (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, body BLOB NOT NULL)"
 NOTES_BY_LOOP = "CREATE INDEX notes_by_loop ON notes (loop, id)"
 
@@ -44,18 +49,18 @@ SCHEMA = f"""
 CREATE TABLE loops (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE rounds (loop INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (loop, number));
 CREATE TABLE runs (id TEXT PRIMARY KEY, loop INTEGER NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
-                   state TEXT NOT NULL, config_hash TEXT NOT NULL, body BLOB NOT NULL,
-                   config_group TEXT NOT NULL DEFAULT '');
+                   state TEXT NOT NULL, config_hash TEXT NOT NULL, config_group TEXT NOT NULL DEFAULT '',
+                   revision INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL);
 CREATE INDEX runs_by_loop ON runs (loop, round, position);
 CREATE INDEX runs_by_config ON runs (config_hash);
 {RUNS_BY_STATE};
 {RUNS_BY_GROUP};
 CREATE TABLE attempts (id TEXT PRIMARY KEY, run TEXT NOT NULL, loop INTEGER NOT NULL, number INTEGER NOT NULL,
-                       open INTEGER NOT NULL, body BLOB NOT NULL);
+                       open INTEGER NOT NULL, revision INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL);
 CREATE INDEX attempts_by_run ON attempts (run, number);
 CREATE INDEX attempts_open ON attempts (loop, open);
 CREATE TABLE proposals (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, round INTEGER NOT NULL, status TEXT NOT NULL,
-                        body BLOB NOT NULL);
+                        revision INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL);
 CREATE INDEX proposals_by_loop ON proposals (loop, round);
 CREATE TABLE events (id INTEGER PRIMARY KEY, loop INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX events_by_loop ON events (loop, id);
@@ -66,6 +71,7 @@ CREATE INDEX commands_open ON commands (loop, answered_at);
 {NOTES};
 {NOTES_BY_LOOP};
 {DELIVERIES};
+{";".join(BY_REVISION)};
 """
 
 
@@ -106,6 +112,13 @@ def _add_deliveries(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def _number_changes(db: sqlite3.Connection) -> None:
+    """What has changed since a client looked is found without reading what has not."""
+    for table, index in zip(REVISED, BY_REVISION, strict=True):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN revision INTEGER NOT NULL DEFAULT 0")
+        db.execute(index)
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     1: lambda db, _: _index_states(db),
     2: lambda db, _: make_relative(db),
@@ -115,6 +128,7 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     6: lambda db, _: _record_senders(db),
     7: lambda db, _: _add_notes(db),
     8: lambda db, _: _add_deliveries(db),
+    9: lambda db, _: _number_changes(db),
 }
 """Version -> the step from it to the next one, inside a transaction; the path is the project's."""
 

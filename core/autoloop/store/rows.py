@@ -11,17 +11,20 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
 from autoloop.model import Attempt, Run, UserError
 from autoloop.model.packed_metrics import PackedMetrics
 from autoloop.model.structs import decoder
-from autoloop.store.opening import SCHEMA_VERSION
+from autoloop.store.opening import REVISED, SCHEMA_VERSION
 from autoloop.store.places import Places
 from autoloop.store.portable import from_stored, to_stored
 from autoloop.store.trouble import StoreUnavailableError, translated
+
+if TYPE_CHECKING:
+    from autoloop.store.kept import LoopRows
 
 REMEMBERED = 20_000
 """Decoded rows kept of each kind, by a client that paints them again and again."""
@@ -49,6 +52,8 @@ class Rows:
         """Rows as they were last read, with the length and the hash of 64 bits of their bodies: they are frozen, so an equal
         body is the same value and need not be decoded again."""
         self._remembered = REMEMBERED
+        self._kept: LoopRows | None = None
+        """Those of the loop of which a snapshot was taken last."""
 
     def close(self) -> None:
         self._db.close()
@@ -120,6 +125,7 @@ class Rows:
         except BaseException:
             with suppress(sqlite3.Error):  # a full disk has ended the transaction already
                 self._db.execute("ROLLBACK")
+            self._kept = None  # the numbers of the changes that were undone are given again
             raise
 
     @contextmanager
@@ -154,19 +160,38 @@ class Rows:
 
     def _put(self, table: str, keys: dict[str, Any], body: Any) -> None:
         columns = [*keys, "body"]
+        values = ", ".join("?" * len(columns))
+        if table in REVISED:
+            columns.append("revision")
+            values += f", (SELECT COALESCE(MAX(revision), 0) + 1 FROM {table})"
         primary = "loop, number" if table == "rounds" else "id"
         updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
         self._sql(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
-            f"ON CONFLICT ({primary}) DO UPDATE SET {updates}",
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) ON CONFLICT ({primary}) DO UPDATE SET {updates}",
             *keys.values(),
             self._encode(to_stored(body, self._project)),
         )
 
+    def changed(self, kind: type[T], table: str, loop: int, since: int | None) -> tuple[int, dict[int, T]]:
+        """The number of the table's last change, and by row number the loop's rows that were written after the change
+        `since`; all of them if that is None."""
+        last = int(self._sql(f"SELECT COALESCE(MAX(revision), 0) FROM {table}")[0][0])
+        if since is None:
+            return last, dict(self._rows(kind, f"SELECT rowid, body FROM {table} WHERE loop = ?", loop))
+        sql = f"SELECT rowid, body FROM {table} WHERE revision > ? AND loop = ?"
+        return last, dict(self._rows(kind, sql, since, loop)) if last > since else {}
+
+    def changed_elsewhere(self, loop: int, since: int) -> set[str]:
+        """The configs, seeds aside, of the runs of other loops that were written after the change `since`."""
+        return {row[0] for row in self._sql("SELECT config_group FROM runs WHERE revision > ? AND loop != ?", since, loop)}
+
     def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
+        return [value for _, value in self._rows(kind, sql, *values)]
+
+    def _rows(self, kind: type[T], sql: str, *values: Any) -> Iterator[tuple[int, T]]:
+        """Rows with their numbers."""
         decode = decoder(kind).decode
         known = self._decoded.setdefault(kind, {})
-        found: list[T] = []
         for row, body in self._each(sql, values):
             before, value = known.get(row, NEVER_READ)
             try:
@@ -178,8 +203,7 @@ class Rows:
             except (msgspec.DecodeError, TypeError, RecursionError) as error:
                 what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
                 raise UserError(f"{what}: the file is damaged, bring back a copy of it.") from None
-            found.append(value)
-        return found
+            yield row, value
 
     def _one(self, kind: type[T], sql: str, value: Any) -> T:
         found = self._all(kind, sql, value)
