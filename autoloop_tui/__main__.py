@@ -10,6 +10,11 @@ import sys
 def main() -> None:
     """The console script. Exit codes are the command line's; see `cli`."""
     _trust_the_project_last()
+    if sys.argv[1:] == ["--version"]:
+        from importlib.metadata import version
+
+        print(version("autoloop-tui"))
+        return
     from autoloop_tui.console import opening
 
     if len(sys.argv) > 1 or not opening.has_screen():

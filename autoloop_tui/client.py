@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoloop import whoami
 from autoloop.engine.driver.lock import holder
 from autoloop.model import Event, Loop, LoopState, RunState, Sender, UserError
 from autoloop.protocol import Agents, Note, Request, verb
@@ -51,6 +50,8 @@ def ask(store: Store, loop: Loop, request: Request, sender: Sender | None = None
     """
     if loop.state is LoopState.FINISHED and not alive(store, loop):
         raise UserError(f"{loop.name} has finished; it accepts no more commands.")
+    from autoloop import whoami
+
     number = store.send(loop.id, request, sender or whoami.this_process())
     command = _answered(store, loop, number)
     if command is None:
@@ -65,6 +66,7 @@ def ask_or_do(store: Store, loop: Loop, request: Note | Agents, sender: Sender |
     """`ask` for what needs no engine: without one it is done here."""
     if alive(store, loop):
         return ask(store, loop, request, sender)
+    from autoloop import whoami
     from autoloop.engine.commands.directly import carry_out_directly
 
     return carry_out_directly(store, loop, request, sender or whoami.this_process())
@@ -72,6 +74,7 @@ def ask_or_do(store: Store, loop: Loop, request: Note | Agents, sender: Sender |
 
 def ask_waking(store: Store, loop: Loop, request: Request) -> tuple[str, bool]:
     """`ask`, with an engine started for it if the loop has none. The answer, and whether one was started."""
+    from autoloop import whoami
     from autoloop.engine.commands.permission import check_early
 
     sender = whoami.this_process()

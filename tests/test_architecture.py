@@ -25,12 +25,15 @@ MODULES = sorted(
 
 TELL_AT_END = """
 import atexit, sys
-atexit.register(lambda: print("LOADED", *{name.partition(".")[0] for name in sys.modules}, file=sys.stderr))
+atexit.register(lambda: print("LOADED", *sys.modules, file=sys.stderr))
 """
+TOP = {"autoloop_tui", "autoloop_tui.__main__"}
 
 
-def loaded(code: str, *words: str, flags: tuple[str, ...] = (), folder: Path = ROOT, ends_with: int = 0) -> set[str]:
-    """Top-level names of the modules that a fresh interpreter has loaded when it has run `code`."""
+def loaded(
+    code: str, *words: str, flags: tuple[str, ...] = (), folder: Path = ROOT, ends_with: int = 0, whole: bool = False
+) -> set[str]:
+    """Names of the modules that a fresh interpreter has loaded when it has run `code`: of the top level, or `whole`."""
     done = subprocess.run(
         [sys.executable, *flags, "-c", TELL_AT_END + code, *words],
         cwd=folder,
@@ -40,7 +43,8 @@ def loaded(code: str, *words: str, flags: tuple[str, ...] = (), folder: Path = R
         check=False,
     )
     assert done.returncode == ends_with, done.stderr
-    return set(done.stderr.rpartition("LOADED ")[2].split())
+    names = done.stderr.rpartition("LOADED ")[2].split()
+    return set(names) if whole else {name.partition(".")[0] for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +116,39 @@ def test_a_command_without_a_screen_loads_none(project: CommandProject, names: s
     for words, *loaded in after:
         assert {"autoloop", "cyclopts"} <= {*loaded}
         assert not {*loaded} & (SCREEN | HEAVY), words
+
+
+STARTED = "from autoloop_tui.__main__ import main; main()"
+PACKAGES = {"cyclopts", "attr", "re2", "tomlkit", "ruamel", "psutil", "pynvml", "watchfiles", "asyncio", "email"}
+OURS = (
+    "autoloop_tui.cli.parser",
+    "autoloop.configs",
+    "autoloop.engine.driver.engine",
+    "autoloop.metric_readers",
+    "autoloop.reports.markdown",
+    "autoloop.rules",
+    "autoloop.settings",
+    "autoloop.trainers",
+    "autoloop.variants",
+    "autoloop.verdicts",
+)
+"""What takes long to load and is of no use to who only looks or decides. Names of packages stand for all that is in them."""
+
+
+@pytest.mark.parametrize("line", ["status", "status --json", "runs --json", "approve 1"])
+def test_a_command_that_is_given_often_loads_little(project: CommandProject, line: str) -> None:
+    """Time is measured by bench/commands.py; what makes it is kept here."""
+    ends_with = 2 if line == "approve 1" else 0  # the loop has no proposal
+    names = loaded(STARTED, *line.split(), folder=project.folder, ends_with=ends_with, whole=True)
+    assert {"autoloop.store", "autoloop_tui.cli.quick"} <= names
+    assert not {name.partition(".")[0] for name in names} & (PACKAGES | SCREEN | HEAVY)
+    meant = "autoloop.verdicts" if line == "status" else "nothing"  # it words what the loop came to
+    assert [name for name in names if name.startswith(OURS) and not name.startswith(meant)] == []
+
+
+def test_the_version_is_told_without_the_program(tmp_path: Path) -> None:
+    names = loaded(STARTED, "--version", folder=tmp_path, whole=True)
+    assert {name for name in names if name.startswith(("autoloop", "msgspec"))} == {"autoloop", *TOP}
 
 
 PLACES = """

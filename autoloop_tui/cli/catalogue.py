@@ -1,4 +1,4 @@
-"""Every command: its module, its purpose in one line, and two examples. `main.py` registers them from here.
+"""Every command: its module, its purpose in one line, and two examples. `parser.py` registers them from here.
 
 Named, not imported: a command loads what it needs and no more, and the list of all of them loads none.
 """

@@ -150,6 +150,7 @@ def main() -> None:
 
     for command in catalogue.COMMANDS.values():
         import_module(f"autoloop_tui.cli.commands.{command.module}")
+    import_module("autoloop_tui.cli.parser")
     import_module("autoloop.engine.driver.driver")
     printing.answer = checked_answer
     gc.freeze()  # so that collections in its children copy none of its memory

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoloop_tui.cli import main
+from autoloop_tui.cli import parser
 from autoloop_tui.cli.catalogue import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def test_a_command_in_a_document_is_understood(document: str, command: str) -> N
     if "…" in command or "FLAGS" in command:  # abridged: the command must exist
         assert words[0] in COMMANDS
         return
-    main.app.parse_args(words, exit_on_error=False, print_error=False)
+    parser.app.parse_args(words, exit_on_error=False, print_error=False)
 
 
 def test_the_documents_show_commands() -> None:

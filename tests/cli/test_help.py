@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from autoloop_tui.cli import catalogue, main
+from autoloop_tui.cli import catalogue, parser
 from tests.cli.conftest import Call
 
 
@@ -27,7 +27,7 @@ def test_a_command_s_help_says_what_it_does_and_gives_two_calls_that_are_underst
     assert said.code == 0
     for words in catalogue.COMMANDS[name].examples:
         assert f"  autoloop-tui {words}" in said.out, "it fits 80 columns"
-        main.app.parse_args(shlex.split(words), exit_on_error=False, print_error=False)
+        parser.app.parse_args(shlex.split(words), exit_on_error=False, print_error=False)
         assert shlex.split(words)[0] == name
     usage, _, rest = said.out.partition("\n\n")
     assert usage.startswith(f"Usage: autoloop-tui {name}")
@@ -57,7 +57,7 @@ def test_a_slip_and_a_script_s_name_are_answered_with_a_command_that_exists(
     said = call(word, *more)
     assert (said.code, said.out) == (2, "")
     assert said.err == f"autoloop-tui: There is no command {word}; did you mean `autoloop-tui {meant}`?\n"
-    main.app.parse_args(shlex.split(meant), exit_on_error=False, print_error=False)
+    parser.app.parse_args(shlex.split(meant), exit_on_error=False, print_error=False)
 
 
 def test_what_resembles_no_command_is_answered_with_the_list(call: Call) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autoloop_tui.cli import catalogue, main
+from autoloop_tui.cli import catalogue, parser
 from autoloop_tui.cli.commands.examples import TASKS
 from tests.cli.conftest import Call
 from tests.support.waiting import PATIENCE
@@ -67,7 +67,7 @@ def test_the_manual_page_has_every_command_and_no_mistake_of_roff(call: Call, tm
 def test_the_lines_of_a_task_are_calls_that_are_understood(task: str) -> None:
     for line in TASKS[task]:
         assert len(line) <= 100
-        main.app.parse_args(shlex.split(line), exit_on_error=False, print_error=False)
+        parser.app.parse_args(shlex.split(line), exit_on_error=False, print_error=False)
 
 
 def test_examples_are_found_by_a_word_of_the_task_or_the_command(call: Call) -> None:

@@ -9,19 +9,16 @@ import contextlib
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from autoloop.model import Loop, Run, UserError
-from autoloop.secrets import missing
 from autoloop.store import Store, take_snapshot
-from cyclopts import Parameter
 
-from autoloop_tui import client
+from autoloop_tui import cli, client
 from autoloop_tui.cli.output import printing
-from autoloop_tui.cli.output.log_copy import copy_log
 from autoloop_tui.cli.output.status import headline, loop_document, state_now, status_document, status_text
-from autoloop_tui.cli.parameters import AsJson, LoopName
 
 if TYPE_CHECKING:
     from autoloop.metrics import MetricBook
@@ -29,7 +26,9 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------------------------------------------------- looking
 
 
-def status(*, loop: LoopName = None, json: AsJson = False, all_: Annotated[bool, Parameter(name="--all")] = False) -> int:
+def status(
+    *, loop: cli.parameters.LoopName = None, json: cli.parameters.AsJson = False, all_: cli.parameters.AllLoops = False
+) -> int:
     """The state of a loop: its round, slots, queue, and what it waits for.
 
     Parameters
@@ -49,15 +48,15 @@ def status(*, loop: LoopName = None, json: AsJson = False, all_: Annotated[bool,
                 print(printing.table(["#", "loop", "state", ""], rows, texts=(3,), cells=printing.across()))
             return 0
         if json:
-            document = status_document(store, take_snapshot(store, found.id), _metrics(store, found))
+            document = status_document(store, take_snapshot(store, found.id), partial(_metrics, store, found))
             print(printing.answer("status", document))
         else:
             with store.reading():
-                print(status_text(store, found.id, _metrics(store, found), printing.across()))
+                print(status_text(store, found.id, partial(_metrics, store, found), printing.across()))
     return 0
 
 
-def runs(*, loop: LoopName = None, json: AsJson = False, round: int | None = None) -> int:
+def runs(*, loop: cli.parameters.LoopName = None, json: cli.parameters.AsJson = False, round: int | None = None) -> int:
     """All runs of a loop with their key metrics.
 
     Parameters
@@ -67,8 +66,6 @@ def runs(*, loop: LoopName = None, json: AsJson = False, round: int | None = Non
     round
         Only this round.
     """
-    from autoloop_tui.cli.output import events
-
     with client.opened(loop) as (store, found):
         if round is not None and round not in [each.number for each in store.rounds(found.id)]:
             raise UserError(f"{found.name} has no round {round}; it is in round {len(store.rounds(found.id))}.")
@@ -76,6 +73,8 @@ def runs(*, loop: LoopName = None, json: AsJson = False, round: int | None = Non
         if json:
             print(printing.answer("runs", {"runs": listed}))
         else:
+            from autoloop_tui.cli.output import events
+
             others = [run for run in store.runs(found.id) if round is not None and run.round != round]
             others += store.replicates_elsewhere(found.id)
             print(events.runs_table(listed, _metrics(store, found), printing.across(), others))
@@ -86,8 +85,8 @@ def logs(
     run: str | None = None,
     /,
     *,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"])] = False,
-    loop: LoopName = None,
+    follow: cli.parameters.Follow = False,
+    loop: cli.parameters.LoopName = None,
 ) -> int:
     """Print a run's log; by default that of the run that started last.
 
@@ -102,6 +101,10 @@ def logs(
     follow
         Continue until the run ends.
     """
+    from autoloop.secrets import missing
+
+    from autoloop_tui.cli.output.log_copy import copy_log
+
     with client.opened(loop) as (store, found):
         chosen = store.find_run(found, run) if run else _last_started(store, found)
         attempts = store.attempts(chosen.id)
@@ -121,7 +124,7 @@ def logs(
             time.sleep(0.3)
 
 
-def report(*, loop: LoopName = None, html: Path | None = None) -> int:
+def report(*, loop: cli.parameters.LoopName = None, html: Path | None = None) -> int:
     """Rewrite the summary JSON and the Markdown report from the store, or write a page to share.
 
     Parameters
@@ -147,7 +150,7 @@ def report(*, loop: LoopName = None, html: Path | None = None) -> int:
         return 1 if any(problems) else 0
 
 
-def wait(*, loop: LoopName = None, quiet: bool = False) -> int:
+def wait(*, loop: cli.parameters.LoopName = None, quiet: bool = False) -> int:
     """Wait until a loop ends; exit code 0: finished, 1: something failed, 130: stopped.
 
     Parameters

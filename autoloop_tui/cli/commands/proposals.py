@@ -8,24 +8,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.model import Loop, NoteTarget, Proposal, ProposalStatus, Run, UserError
 from autoloop.protocol import Approve, Edit, Hold, Propose, Reject, Request, Start, Undo, Variant
 from autoloop.store import Store
-from autoloop.variants.files import load_recipe
-from autoloop.variants.request import VariantRequest
 from msgspec import UNSET
 
-from autoloop_tui import client
+from autoloop_tui import cli, client
 from autoloop_tui.cli.output import printing
-from autoloop_tui.cli.output.proposals import proposal_document, proposal_text, records_of, results_of, senders_of
-from autoloop_tui.cli.parameters import AllPending, AsJson, LoopName, Many, Proposals
 
 LISTED = 20
 """More numbers than this are not written one after the other."""
 
 
-def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson = False) -> int:
+def proposals(*, loop: cli.parameters.LoopName = None, round: int | None = None, json: cli.parameters.AsJson = False) -> int:
     """The proposals of a loop: their changes, reasons and decisions.
 
     Parameters
@@ -33,6 +28,8 @@ def proposals(*, loop: LoopName = None, round: int | None = None, json: AsJson =
     round
         Only those made from this round.
     """
+    from autoloop_tui.cli.output.proposals import proposal_document, proposal_text, records_of, results_of, senders_of
+
     with client.opened(loop) as (store, found):
         listed = store.proposals(found.id, round)
         runs = store.runs(found.id)
@@ -59,9 +56,9 @@ def approve(
     numbers: list[str] | None = None,
     /,
     *,
-    all_: AllPending = False,
+    all_: cli.parameters.AllPending = False,
     note: str | None = None,
-    loop: LoopName = None,
+    loop: cli.parameters.LoopName = None,
 ) -> int:
     """Approve proposals by their numbers.
 
@@ -91,12 +88,12 @@ def _tag(word: str) -> tuple[int, str]:
 
 
 def reject(
-    numbers: Proposals = None,
+    numbers: cli.parameters.Proposals = None,
     /,
     *,
-    all_: AllPending = False,
+    all_: cli.parameters.AllPending = False,
     reason: str | None = None,
-    loop: LoopName = None,
+    loop: cli.parameters.LoopName = None,
 ) -> int:
     """Reject proposals by their numbers.
 
@@ -108,7 +105,7 @@ def reject(
     return _each("reject", numbers, loop, all_, lambda known: Reject(proposals=[each.id for each in known], note=reason))
 
 
-def undo(numbers: list[int] | None = None, /, *, loop: LoopName = None) -> int:
+def undo(numbers: list[int] | None = None, /, *, loop: cli.parameters.LoopName = None) -> int:
     """Undo the last decision, or the decisions on the named proposals, until the round starts.
 
     Parameters
@@ -126,11 +123,11 @@ def edit(
     number: int,
     /,
     *,
-    changes: Annotated[list[str] | None, Many] = None,
+    changes: Annotated[list[str] | None, cli.parameters.Many] = None,
     reason: str | None = None,
     expect: str | None = None,
     kill_if: str | None = None,
-    loop: LoopName = None,
+    loop: cli.parameters.LoopName = None,
 ) -> int:
     """Replace a proposal's edits, reason or expectation; it then waits for a decision again.
 
@@ -167,12 +164,12 @@ def propose(
     /,
     *,
     base: str | None = None,
-    changes: Annotated[list[str] | None, Many] = None,
+    changes: Annotated[list[str] | None, cli.parameters.Many] = None,
     reason: str | None = None,
     expect: str | None = None,
     kill_if: str | None = None,
     recipe: str | None = None,
-    loop: LoopName = None,
+    loop: cli.parameters.LoopName = None,
 ) -> int:
     """Propose a variant of a run for the next round, or all variants of a recipe.
 
@@ -193,6 +190,9 @@ def propose(
     recipe
         The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
     """
+    from autoloop.variants.files import load_recipe
+    from autoloop.variants.request import VariantRequest
+
     if run is not None and base is not None:
         raise UserError("The base is named twice: omit --base.")
     wanted = run or base
@@ -219,6 +219,10 @@ def propose(
         made = [p for p in store.proposals(found.id) if p.id not in known and p.base_run == chosen.id]
         if recipe is None:
             return _notes(made[-1])
+        from autoloop.engine.planning.kept_metrics import metrics_of
+
+        from autoloop_tui.cli.output.proposals import proposal_text
+
         book = metrics_of(store.places, found)
         print("\n" + "\n\n".join(proposal_text(proposal, chosen, None, book) for proposal in made))
         print(f"\nApprove them: autoloop-tui approve {_as_arguments(store, found, made)}")
@@ -249,13 +253,13 @@ def _base(store: Store, loop: Loop, wanted: str) -> Run:
     )
 
 
-def start(*, loop: LoopName = None) -> int:
+def start(*, loop: cli.parameters.LoopName = None) -> int:
     """Start the next round now, with the approved proposals."""
     with client.opened(loop) as (store, found):
         return printing.print_answer(client.ask(store, found, Start()))
 
 
-def hold(*, off: bool = False, loop: LoopName = None) -> int:
+def hold(*, off: bool = False, loop: cli.parameters.LoopName = None) -> int:
     """Keep the next round from starting automatically.
 
     Parameters

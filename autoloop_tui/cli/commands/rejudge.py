@@ -19,7 +19,7 @@ from autoloop.text.plural import plural
 
 from autoloop_tui import client
 from autoloop_tui.cli import run_flags
-from autoloop_tui.cli.documents.loops import RejudgedDocument
+from autoloop_tui.cli.documents.judging import RejudgedDocument
 from autoloop_tui.cli.output import printing
 
 if TYPE_CHECKING:

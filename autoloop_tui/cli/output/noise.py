@@ -12,7 +12,7 @@ from autoloop.text.values import number
 from autoloop.verdicts import Judge, Noise, stable_from
 from autoloop.verdicts.wording import noise_document as document
 
-from autoloop_tui.cli.documents.loops import LoopNoise, NoiseAnswer
+from autoloop_tui.cli.documents.judging import LoopNoise, NoiseAnswer
 from autoloop_tui.cli.output import printing
 
 

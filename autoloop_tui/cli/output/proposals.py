@@ -14,7 +14,7 @@ from autoloop.text.evidence import averaged_text, observation_text
 from autoloop.verdicts import Judge, Result, Results
 from autoloop.verdicts.wording import expectation_said, record_document, record_text, result_document, result_texts, sentence
 
-from autoloop_tui.cli.documents.loops import ProposalDocument
+from autoloop_tui.cli.documents.judging import ProposalDocument
 from autoloop_tui.cli.output import printing
 
 UNDECIDED = (ProposalStatus.PENDING, ProposalStatus.SKIPPED, ProposalStatus.REJECTED)

@@ -10,7 +10,7 @@ from autoloop.rules import Rule, RuleSource, describe
 from autoloop.text.plural import plural
 from autoloop.verdicts.wording import record_document, record_text
 
-from autoloop_tui.cli.documents.loops import RulesDocument
+from autoloop_tui.cli.documents.judging import RulesDocument
 from autoloop_tui.cli.output import printing
 
 Records = Mapping[str, RuleRecord]

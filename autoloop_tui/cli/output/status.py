@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 from autoloop.engine import holder
 from autoloop.engine.planning.halve import halve_text
 from autoloop.engine.planning.limits import in_words, quiet_in_words, quiet_until
-from autoloop.engine.rounds.best import best_run
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.runs.presence import in_words as presence_in_words
-from autoloop.hooks.health import failing, healths
-from autoloop.metrics import MetricBook
 from autoloop.model import (
     LOCAL,
     Attempt,
@@ -33,15 +31,12 @@ from autoloop.text.evidence import evidence_text
 from autoloop.text.searches import origins_words
 
 from autoloop_tui import client
-from autoloop_tui.cli.documents.loops import (
-    LoopDocument,
-    NoteDocument,
-    ResultDocument,
-    StatusDocument,
-    ThenDocument,
-    WhereDocument,
-)
 from autoloop_tui.cli.output import printing
+
+if TYPE_CHECKING:
+    from autoloop.metrics import MetricBook
+
+    from autoloop_tui.cli.documents.loops import LoopDocument, ResultDocument, StatusDocument, ThenDocument, WhereDocument
 
 MOST_FAILURES = 5
 """Failed runs that `status` explains; `runs` lists them all."""
@@ -92,8 +87,11 @@ def headline(store: Store, loop: Loop) -> str:
     return f"{loop.name}{name}  {state_now(store, loop)}{reason}"
 
 
-def status_text(store: Store, number: int, metrics: MetricBook, cells: int | None = None) -> str:
-    """Asks for what it shows only: a loop that is active may have many thousand runs. In lines of at most `cells` cells."""
+def status_text(store: Store, number: int, metrics: Callable[[], MetricBook], cells: int | None = None) -> str:
+    """Asks for what it shows only: a loop that is active may have many thousand runs. In lines of at most `cells` cells.
+
+    `metrics`: the loop's metric book, which only a result needs.
+    """
     loop = store.loop(number)
     lines = [headline(store, loop)]
     found = {} if client.alive(store, loop) else presences(store, loop)
@@ -143,7 +141,10 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
         if why := loop.slot_waits.get(slot.index) or (run and run.waits):
             lines.append(printing.printable(f"{slot.label} waits: {why}"))
     lines += [printing.printable(why) for why in loop.unreachable.values() if loop.state is LoopState.ACTIVE]
-    lines += [printing.printable(each.words) for each in failing(store.deliveries(number))]
+    if deliveries := store.deliveries(number):
+        from autoloop.hooks.health import failing
+
+        lines += [printing.printable(each.words) for each in failing(deliveries)]
     broken = (RunState.FAILED, RunState.LOST)
     if failed := sum(counts.get(state, 0) for state in broken):
         last = f", the last {MOST_FAILURES}" if failed > MOST_FAILURES else ""
@@ -162,7 +163,7 @@ def status_text(store: Store, number: int, metrics: MetricBook, cells: int | Non
         lines += ["", "notes:"]
         lines += [printing.printable(f"  {each.where}, {each.author}: {each.text}") for each in notes]
     if loop.state is not LoopState.ACTIVE or then_proposal(store, loop):
-        lines += ["", *_result(store, loop, metrics)]
+        lines += ["", *_result(store, loop, metrics())]
     elif then := then_line(store, loop):
         lines.append(printing.printable(then))
     indented = [(line, line[: len(line) - len(line.lstrip(" "))]) for text in lines for line in text.split("\n")]
@@ -179,12 +180,16 @@ def _state(run: Run, found: Mapping[str, Presence]) -> str:
 
 def _best(store: Store, loop: Loop, metrics: MetricBook) -> BestRun | None:
     """The run that stands best in a loop that has ended; looked for only if no engine has recorded it."""
-    return loop.best or best_run(store, loop.id, metrics)
+    if loop.best:
+        return loop.best
+    from autoloop.engine.rounds.best import best_run
+
+    return best_run(store, loop.id, metrics)
 
 
-def _result_document(store: Store, loop: Loop, metrics: MetricBook) -> ResultDocument | None:
+def _result_document(store: Store, loop: Loop, metrics: Callable[[], MetricBook]) -> ResultDocument | None:
     """What a loop that has ended came to; None while it goes on, and where no finished run has a key metric."""
-    best = None if loop.state is LoopState.ACTIVE else _best(store, loop, metrics)
+    best = None if loop.state is LoopState.ACTIVE else _best(store, loop, metrics())
     if best is None:
         return None
     found = loop.outcome
@@ -250,10 +255,16 @@ def _live_line(store: Store, proposal: Proposal) -> str:
 
 
 def loop_document(store: Store, loop: Loop) -> LoopDocument:
+    from autoloop_tui.cli.documents.loops import LoopDocument
+
     return LoopDocument.of(loop, state_now(store, loop))
 
 
-def status_document(store: Store, snapshot: Snapshot, metrics: MetricBook) -> StatusDocument:
+def status_document(store: Store, snapshot: Snapshot, metrics: Callable[[], MetricBook]) -> StatusDocument:
+    from autoloop.hooks.health import healths
+
+    from autoloop_tui.cli.documents.loops import NoteDocument
+
     then = then_proposal(store, snapshot.loop)
     waiting = waiting_for(snapshot.loop, snapshot.round, then)
     driven = holder(store.places.lock(snapshot.loop.name))

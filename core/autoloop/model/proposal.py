@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from hashlib import sha256
 
 import msgspec
 
@@ -106,6 +105,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
         """Of all that an approval is bound to: the config, and the criterion by which its run is stopped."""
         if self.kill_criterion is None:
             return self.config_hash
+        from hashlib import sha256  # here: it loads OpenSSL, and most programs need none of it
+
         return sha256(f"{self.config_hash} {self.kill_criterion}".encode()).hexdigest()
 
     @property

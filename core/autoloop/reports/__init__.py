@@ -1,9 +1,18 @@
-"""What people read afterwards: `autorun_summary.json`, a Markdown report and a page to share; all come from the store."""
+"""What people read afterwards: `autorun_summary.json`, a Markdown report and a page to share; all come from the store.
 
-from autoloop.reports.markdown import MarkdownReport, render, write_markdown
-from autoloop.reports.result import result_lines, then_line, then_proposal
-from autoloop.reports.rule_records import loop_records, other_records, project_records
-from autoloop.reports.summary_json import write_runs, write_summary
+Names are loaded when they are used: `status` needs a few lines of a loop's result, not what renders reports.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoloop.reports.markdown import MarkdownReport, render, write_markdown
+    from autoloop.reports.result import result_lines, then_line, then_proposal
+    from autoloop.reports.rule_records import loop_records, other_records, project_records
+    from autoloop.reports.summary_json import write_runs, write_summary
 
 __all__ = [
     "MarkdownReport",
@@ -18,3 +27,23 @@ __all__ = [
     "write_runs",
     "write_summary",
 ]
+
+_HOMES = {
+    "MarkdownReport": "markdown",
+    "loop_records": "rule_records",
+    "other_records": "rule_records",
+    "project_records": "rule_records",
+    "render": "markdown",
+    "result_lines": "result",
+    "then_line": "result",
+    "then_proposal": "result",
+    "write_markdown": "markdown",
+    "write_runs": "summary_json",
+    "write_summary": "summary_json",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

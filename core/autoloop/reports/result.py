@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from autoloop.metrics import MetricBook, by_config, config_label
+from typing import TYPE_CHECKING
+
 from autoloop.model import Loop, LoopState, Proposal, ProposalStatus, Run, RunState, Standing
 from autoloop.store import Store
 from autoloop.text.plural import plural
 from autoloop.text.values import number
-from autoloop.verdicts.wording import outcome_lines
+
+if TYPE_CHECKING:
+    from autoloop.metrics import MetricBook
 
 
 def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
@@ -15,6 +18,8 @@ def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
     and what became of --then."""
 
     def name_of(each: Standing) -> str:
+        from autoloop.metrics import config_label  # here, as below: `status` of most loops needs none of it
+
         return config_label(store.run(each.run), each.runs)
 
     lines = []
@@ -23,6 +28,8 @@ def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
         how = f"by the mean over {plural(seeds, 'fresh seed')}" if seeds else "not confirmed on fresh seeds"
         lines.append(f"met --until: {winner_label(store, loop.winner)}, {how}")
     if loop.outcome:
+        from autoloop.verdicts.wording import outcome_lines
+
         lines += outcome_lines(loop.outcome, name_of, metrics.short(loop.outcome.metric))
     elif loop.end is not None and loop.best is None and _has_metrics(store, loop):
         lines.append(
@@ -53,6 +60,8 @@ def _has_metrics(store: Store, loop: Loop) -> bool:
 
 def winner_label(store: Store, winner: str) -> str:
     """The config that meets --until, by the first of its runs, whose mean was judged."""
+    from autoloop.metrics import by_config, config_label
+
     run = store.run(winner)
     finished = [each for each in store.runs(run.loop, run.round) if each.state is RunState.FINISHED]
     return config_label(run, next((len(members) for members in by_config(finished) if run in members), 1))
