@@ -64,11 +64,9 @@ bench: $(STAMP)
 	$(BIN)/python -m bench $(PARTS)
 	$(BIN)/python bench/history.py
 	$(BIN)/python bench/sources.py
-	$(BIN)/python bench/analyze.py
 	$(BIN)/python bench/turnaround.py
 	$(BIN)/python bench/watching.py
 	$(BIN)/python bench/store.py
-	$(BIN)/python bench/backtest.py
 	$(BIN)/python bench/console.py
 	$(BIN)/python bench/console_large.py
 

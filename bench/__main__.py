@@ -22,6 +22,8 @@ from bench import measuring
 from bench.report import write_report
 
 PARTS = {
+    "analysis": "bench.analysis",
+    "growth": "bench.growth",
     "mcp": "bench.mcp",
 }
 """In the order of the report; a part is a module with TITLE and `measure`, see `measuring.py`."""
