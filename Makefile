@@ -9,8 +9,9 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
 
+# More tests at once than two cores compute: about half of the time a test waits for what it has started.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 # Everything marked `faults`; each random test prints its seed, and FAULT_SEED=N repeats that one. What holds for any value is
 # tried with more values.
