@@ -16,13 +16,13 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from autoloop_tui.console.actions import ACTIONS, CHANGING, REPLAYING, Action, bindings
-from autoloop_tui.console.asking_app import AskingApp
 from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.loop_view import TROUBLE
+from autoloop_tui.console.moving_app import MovingApp
 from autoloop_tui.console.notifications import has_ended, news, osc9
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen
+from autoloop_tui.console.screens.base import Blank, ConsoleHost, LoopScreen
 from autoloop_tui.console.screens.dialogs import Told
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.user_commands import UserCommand, lacking, values_of
@@ -52,7 +52,7 @@ TURNS = 4
 """Turns of the clock between two looks at the first line of a screen."""
 
 
-class ConsoleApp(AskingApp):
+class ConsoleApp(MovingApp):
     """The console on one loop."""
 
     CSS_PATH = "app.tcss"
@@ -207,35 +207,6 @@ class ConsoleApp(AskingApp):
         elif sentences and self._driver is not None:
             self._driver.write(osc9("; ".join(sentences), tmux="TMUX" in os.environ))
 
-    # ------------------------------------------------------------------------------------------------------- screens
-
-    def action_slots(self) -> None:
-        self._switch(SlotsScreen)
-
-    def action_proposals(self) -> None:
-        from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
-
-        self._switch(ProposalsScreen)
-
-    def action_rounds(self) -> None:
-        from autoloop_tui.console.screens.rounds.screen import RoundsScreen
-
-        self._switch(RoundsScreen)
-
-    def action_compare(self) -> None:
-        """The marked runs side by side; `q` comes back to where one was."""
-        from autoloop_tui.console.screens.compare.screen import CompareScreen
-
-        while any(isinstance(screen, CompareScreen) for screen in self.screen_stack[:-1]):
-            self.pop_screen()  # it is below: back to it, not a second one above
-        if not isinstance(self.screen, CompareScreen):
-            self.push_screen(CompareScreen())
-
-    def action_finish(self) -> None:
-        from autoloop_tui.console.screens.finish.screen import FinishScreen
-
-        self._switch(FinishScreen)
-
     def _show_result(self) -> None:
         """The loop has just ended: its finish page, above what is shown; where somebody is at work, the key for it."""
         from autoloop_tui.console.screens.finish.screen import FinishScreen
@@ -246,68 +217,6 @@ class ConsoleApp(AskingApp):
                 self.push_screen(FinishScreen())
         else:
             self.show_message(f"the loop has ended: {self.keys_of('app.finish')} shows what it has come to")
-
-    def action_agents(self) -> None:
-        from autoloop_tui.console.screens.agents.screen import AgentsScreen
-
-        self._switch(AgentsScreen)
-
-    def action_logs(self) -> None:
-        from autoloop_tui.console.screens.logs.screen import LogsScreen
-
-        self._switch(LogsScreen)
-
-    def action_help(self) -> None:
-        from autoloop_tui.console.screens.help import HelpScreen
-
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.scope))
-
-    def open_run(self, run_id: str) -> None:
-        """Show one run; `q` comes back to where one was."""
-        from autoloop_tui.console.screens.run.screen import RunScreen
-
-        self.push_screen(RunScreen(run_id))
-
-    def _switch(self, kind: type[LoopScreen]) -> None:
-        """Show the screen of `kind` right above Slots, which stays at the bottom; as it was left, if it is a kept one."""
-        while len(self.screen_stack) > 3 and not isinstance(self.screen, kind):
-            self.pop_screen()
-        if isinstance(self.screen, kind):
-            return
-        if kind is SlotsScreen:
-            self.pop_screen()
-            return
-        if kind.KEPT and not self.is_screen_installed(kind.SCOPE):
-            self.kept.append(kind())
-            self.install_screen(self.kept[-1], kind.SCOPE)
-        screen = kind.SCOPE if kind.KEPT else kind()
-        if len(self.screen_stack) > 2:
-            self.switch_screen(screen)
-        else:
-            self.push_screen(screen)
-
-    @property
-    def scope(self) -> str:
-        return _scope(self.screen)
-
-    async def action_back(self) -> None:
-        if not self._step_back():
-            self.exit(0)
-
-    def action_escape(self) -> None:
-        """Back, but never out: terminals and links send an Esc of their own, and fingers one too many."""
-        if not self._step_back():
-            self.show_message(f"{self.keys_of('app.back')} quits the console; the loop continues")
-
-    def _step_back(self) -> bool:
-        """One step back; False on the first screen."""
-        if isinstance(self.screen, LoopScreen) and self.screen.step_back():
-            return True
-        if len(self.screen_stack) > 2:
-            self.pop_screen()
-            return True
-        return False
 
     def action_palette(self) -> None:
         from autoloop_tui.console.palette import Palette
@@ -358,6 +267,12 @@ class ConsoleApp(AskingApp):
         elif view is not None and isinstance(screen, LoopScreen):
             run_command(self, str(self.project), command, values_of(view, screen.subject(view)))
 
+    def filled(self, command: str, on: Screen[Any]) -> str:
+        """A command with what is under the cursor of a screen in its places."""
+        view = self.feed.view
+        known = values_of(view, on.subject(view)) if view is not None and isinstance(on, LoopScreen) else {}
+        return command.format_map(Blank(known))
+
     def action_copy(self) -> None:
         screen = self.screen
         text = screen.query_one(HintBar).command if isinstance(screen, LoopScreen) else ""
@@ -366,14 +281,6 @@ class ConsoleApp(AskingApp):
             self.show_message(f"copied: {text}")
         else:
             self.show_message("there is nothing to copy here")
-
-    def compare_metric(self, metric: str) -> None:
-        """Show Compare on a metric."""
-        from autoloop_tui.console.screens.compare.screen import CompareScreen
-
-        self.action_compare()
-        if isinstance(self.screen, CompareScreen):
-            self.screen.show_metric(metric)
 
     def look_at(self, loop: Loop) -> None:
         """Look at another loop of the project from now on, on every screen."""
@@ -394,10 +301,6 @@ def _registered(action: object, namespace: object) -> str | None:
     """The id of what a key, a click or the palette asks for; None for what is no action of ours."""
     scope = "app" if isinstance(namespace, ConsoleApp) else getattr(namespace, "SCOPE", "")
     return BY_METHOD.get((scope, action)) if isinstance(action, str) else None
-
-
-def _scope(screen: Screen[Any]) -> str:
-    return screen.SCOPE if isinstance(screen, LoopScreen) else "app"
 
 
 if TYPE_CHECKING:

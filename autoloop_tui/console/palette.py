@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 
 from autoloop_tui.console.actions import ACTIONS, Action, shown_key
-from autoloop_tui.console.drawing.paint import plain
+from autoloop_tui.console.drawing.paint import cells, plain
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.standing import Standing
@@ -25,6 +25,10 @@ MOVES = {"down", "up", "left", "right", "first", "last", "page_down", "page_up",
 """Actions that are left out: nobody looks for them by name."""
 
 
+KEYS, TITLES, AROUND = 6, 40, 6
+"""Cells of a key, of what it does, and beside a line."""
+
+
 class Host(Protocol):
     """What the palette asks of the app."""
 
@@ -33,21 +37,23 @@ class Host(Protocol):
     preferences: Preferences
 
     def keys_of(self, action_id: str) -> str: ...
-    def refusal(self, action_id: str) -> str: ...
+    def refusal(self, action_id: str, on: Screen[Any] | None = None) -> str: ...
     def open_run(self, run_id: str) -> None: ...
     def compare_metric(self, metric: str) -> None: ...
     def look_at(self, loop: Loop) -> None: ...
     def use_theme(self, name: str) -> None: ...
+    def filled(self, command: str, on: Screen[Any]) -> str: ...
     def why_not(self, command: UserCommand) -> str: ...
     def action_own_command(self, place: int) -> None: ...
 
 
 class Entry(NamedTuple):
-    """One line of the palette, with one of help below it."""
+    """One line of the palette."""
 
     title: str
     help: str
     run: Callable[[], object]
+    key: str = ""
 
 
 def entries(app: App[Any], screen: Screen[Any]) -> Iterator[Entry]:
@@ -55,15 +61,15 @@ def entries(app: App[Any], screen: Screen[Any]) -> Iterator[Entry]:
     host = cast("Host", app)
     scope = getattr(screen, "SCOPE", "app")
     offered = [action for action in ACTIONS if action.scope in (scope, "app") and action.id != "app.palette"]
+    view = host.feed.view
     for action in sorted(offered, key=lambda action: action.scope == "app"):
-        if action.method not in MOVES and not host.refusal(action.id):
-            told = f"{host.keys_of(action.id)}   {action.command}"
-            yield Entry(action.description, told, _runner(app, screen, action))
+        if action.method not in MOVES and not host.refusal(action.id, screen):
+            told = host.filled(action.command, screen)
+            yield Entry(action.description, told, _runner(app, screen, action), host.keys_of(action.id))
     for place, command in enumerate(host.preferences.commands):
         if not host.why_not(command):
-            told = f"{shown_key(command.key)}   {plain(command.command)}"
-            yield Entry(plain(command.label), told, partial(host.action_own_command, place))
-    view = host.feed.view
+            run_own = partial(host.action_own_command, place)
+            yield Entry(plain(command.label), plain(command.command), run_own, shown_key(command.key))
     if view is not None:
         for run in reversed(view.snapshot.runs):
             where = f"round {run.round}, {view.state_of(run)}, {run.id}"
@@ -89,6 +95,13 @@ def _runner(app: App[Any], screen: Screen[Any], action: Action) -> Callable[[], 
     return run
 
 
+def _line(entry: Entry, width: int) -> Content:
+    """The key, what it does, and what would do the same, or which thing it is."""
+    told = f"{entry.title:{TITLES}}  {entry.help}"
+    told = told if KEYS + cells(told) <= width - AROUND else entry.title
+    return Content.assemble((f"{entry.key:{KEYS}}", "$key"), entry.title, (told[len(entry.title) :], "$dim"))
+
+
 class Commands(Provider):
     """Finds entries; texts are shown as they are, never as markup."""
 
@@ -99,14 +112,13 @@ class Commands(Provider):
 
     async def discover(self) -> Hits:
         for entry in self._entries:
-            yield DiscoveryHit(Content(entry.title), entry.run, entry.title, cast("str", Content(entry.help)))
+            yield DiscoveryHit(_line(entry, self.app.size.width), entry.run, entry.title)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for entry in self._entries:
             if (match := matcher.match(entry.title)) > 0:
-                shown = Content(entry.title)
-                yield Hit(match, shown, entry.run, entry.title, cast("str", Content(entry.help)))
+                yield Hit(match, _line(entry, self.app.size.width), entry.run, entry.title)
 
 
 class Palette(Standing, CommandPalette):

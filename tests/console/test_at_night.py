@@ -51,6 +51,7 @@ BELOW: dict[tuple[str, str], list[Answer]] = {
     ("running", "slots"): [("act_reg_040_r2_1",), ("62%",), ("6m20s",), ("0.3098",)],
     ("running", "rounds"): [("act_reg_040_r2_1",), ("▶ run",), ("0.3098",)],
     ("running", "run-charts"): [("62%",), ("eta 6m20s",), ("0.3098",)],
+    ("running", "finish"): [(r"reg +0\.1 ?→ ?0\.4",)],
     ("broke", "slots"): [("✗ failed",), ("CUDA out of memory",), (r"\? lost",), ("t retries",), ("▲ waiting",), ("anna",)],
     ("broke", "rounds"): [("✗ fail",), (r"\? lost",)],
     ("broke", "finish"): [(r"act_bs1024_r2_5 \(run00011\): CUDA out of memory",)],

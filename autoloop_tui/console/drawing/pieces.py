@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autoloop.text.values import count
+
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, window
 
@@ -59,6 +61,11 @@ def padded(pieces: Sequence[Piece], width: int) -> list[Piece]:
     """Pieces cut or filled to exactly `width` cells."""
     cut = crop(pieces, 0, width)
     return [*cut, (" " * (width - wide(cut)), "")]
+
+
+def part_of(first: int, last: int, total: int, glyphs: Glyphs) -> str:
+    """What of a list or a text is in sight, counted from 1: `1–15 of 30`."""
+    return f"{count(first)}{glyphs.of('–', '-')}{count(last)} of {count(total)}"
 
 
 def message(lines: Sequence[Piece], width: int, height: int) -> list[list[Piece]]:

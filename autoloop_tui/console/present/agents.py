@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from autoloop.engine.commands.accounts import Account
 from autoloop.model import Loop
 from autoloop.store import Command
-from autoloop.text.values import number
+from autoloop.text.number_column import aligned
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, plain
@@ -28,7 +28,8 @@ def agents_rows(
     """`commands`: the last requests, the newest last; `key`: that holds all agents."""
     rows: list[list[Piece]] = [_held(loop, key), []]
     heads = HEADS if width >= ROOM else NARROW
-    told = [_figures(each) for each in accounts]
+    hours = aligned(each.gpu_hours for each in accounts)
+    told = [_figures(each, spent) for each, spent in zip(accounts, hours, strict=True)]
     wide = [max(len(head), *(len(line[at]) for line in told)) if told else len(head) for at, head in enumerate(heads)]
     named = min(WIDEST, max([5, *(cells(plain(each.actor)) for each in accounts)]))
     row: list[Piece] = [(f" {fit('actor', named)}", "dim")]
@@ -52,10 +53,10 @@ def _held(loop: Loop, key: str) -> list[Piece]:
     return [(f" Agents may ask for what they may; {key} holds them all.", "dim")]
 
 
-def _figures(account: Account) -> list[str]:
+def _figures(account: Account, hours: str) -> list[str]:
     counts = (account.proposals, account.approved, account.rejected, account.decided, account.runs)
     seen = time.strftime("%m-%d %H:%M", time.localtime(account.seen)) if account.seen else ""
-    return [*map(str, counts), number(account.gpu_hours), str(account.refused), seen, account.left]
+    return [*map(str, counts), hours, str(account.refused), seen, account.left]
 
 
 def _side(at: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from autoloop.model import LoopState, RunState
+from autoloop.model import Change, LoopState, Outcome, RunState
 from autoloop.reports import result_lines
 from autoloop.store import Store
 from autoloop.text.plural import plural
@@ -15,11 +15,12 @@ from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.cutting import wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import look, plain
+from autoloop_tui.console.drawing.paint import clip, look, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import name, state
 from autoloop_tui.console.present.proposals.queue import why
+from autoloop_tui.console.present.rounds.rows import changes_in_short
 
 MOST_FAILURES = 5
 """Failed runs that are named; Rounds has them all."""
@@ -27,8 +28,17 @@ MOST_FAILURES = 5
 BROKEN = (RunState.FAILED, RunState.LOST)
 
 
-def page(store: Store, view: View, width: int, *, key: Callable[[str], str], glyphs: Glyphs) -> list[list[Piece]]:
-    """Rows of at most `width` cells. `key` gives the key of an action."""
+def changes_to_first(view: View, found: Outcome) -> list[Change]:
+    """What leads from the baseline to the config that stands first; nothing while that is not known."""
+    first = view.run(found.first.run)
+    return found.changes or (first.changes if first and first.base_run == found.baseline.run else [])
+
+
+def page(
+    store: Store, view: View, width: int, *, short: bool, key: Callable[[str], str], glyphs: Glyphs
+) -> list[list[Piece]]:
+    """Rows of at most `width` cells. `short`: with the changes from the baseline in one of them, which the result of a loop
+    that has ended has anyway. `key` gives the key of an action."""
     loop, runs, dot = view.loop, view.snapshot.runs, glyphs.dot
     failed = [run for run in runs if run.state in BROKEN]
     active = loop.state is LoopState.ACTIVE
@@ -52,6 +62,9 @@ def page(store: Store, view: View, width: int, *, key: Callable[[str], str], gly
         names = ("bold slot-finished" if star else "bold") if place == 0 else ""
         for at, line in enumerate(wrapped((star if place == 0 else "") + text, width - 4)):
             rows.append([(f" {'  ' if at else ''}{line}", names)])
+        if place == 0 and active and found is not None and short and (changes := changes_to_first(view, found)):
+            edits = changes_in_short(changes).replace("→", glyphs.arrow)
+            rows.append([(clip(f"   {edits}", width, glyphs.ellipsis), "diff-after")])
     if not lines:
         rows.append([(" nothing to compare yet: no run has finished with a key metric", "dim")])
     if failed:

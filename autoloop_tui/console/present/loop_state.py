@@ -20,6 +20,11 @@ def name(view: View) -> str:
     return f"{loop.spec.name} ({loop.name})" if loop.spec.name else loop.name
 
 
+def short_name(view: View) -> str:
+    """As the user called it; of a loop without a name the generated one."""
+    return view.loop.spec.name or view.loop.name
+
+
 def status(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piece]:
     """How the loop stands, in one line."""
     loop, round_ = view.loop, view.snapshot.round

@@ -13,9 +13,9 @@ from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present import loop_ends
-from autoloop_tui.console.present.loop_state import name, short_status, status, waits
+from autoloop_tui.console.present.loop_state import name, short_name, short_status, status, waits
 
-SHORTEST = 8
+SHORTEST = 10
 """Cells that the loop's name keeps."""
 MOST = 28
 """Cells of the best config's name at most."""
@@ -39,12 +39,12 @@ def top_line(
         short_status(view, key=key, glyphs=glyphs, word=False),
     ]
     clock: Piece = (f"  {loop_ends.clock(now, now)} ", "bold")
-    called = name(view)
+    full, called = name(view), short_name(view)
     for told, best, end in _tries(stands, bests, when):
         right = [*_gap(best), *_gap([(end, "")]), clock]
         fixed = _length([*head, *told, *right]) + 2
         if fixed + min(SHORTEST, cells(called)) <= width:
-            shown = clip(called, width - fixed, glyphs.ellipsis)
+            shown = full if cells(full) <= width - fixed else clip(called, width - fixed, glyphs.ellipsis)
             return [*head, (f"{shown}  ", "bold"), *told, (" " * (width - fixed - cells(shown)), ""), *right]
     left = [*head, (f"{clip(called, SHORTEST, glyphs.ellipsis)} ", "bold"), *stands[-1]]
     room = width - _length([clock])

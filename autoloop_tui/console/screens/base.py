@@ -213,10 +213,10 @@ class LoopScreen(Standing, Screen[None]):
 
     def equivalent(self, action: str, *, keep: bool = False, **values: Any) -> None:
         """Show the command that does the same as `action`; `keep`: but not in place of a sentence that stands there."""
-        self.query_one(HintBar).show_command(BY_ID[action].command.format_map(_Blank(values)), keep=keep)
+        self.query_one(HintBar).show_command(BY_ID[action].command.format_map(Blank(values)), keep=keep)
 
 
-class _Blank(dict[str, Any]):
+class Blank(dict[str, Any]):
     """A place without a value stays as it is written."""
 
     def __missing__(self, key: str) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from autoloop.text.values import count
 from textual import events
 from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 
-from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message
+from autoloop_tui.console.drawing.pieces import Piece, crop, heading, message, part_of
 from autoloop_tui.console.logs.search import Query
 from autoloop_tui.console.widgets.prompt_pane import PromptPane, reading_keys
 
@@ -95,7 +94,7 @@ class Document(PromptPane):
             parts.append((f"/{self._query.text}", "key"))
         if len(self.rows) > self._room > 0:
             seen = min(self._top + self._room, len(self.rows))
-            parts.append((f"{count(self._top + 1)}-{count(seen)}/{count(len(self.rows))}", "dim"))
+            parts.append((part_of(self._top + 1, seen, len(self.rows), self.glyphs), "dim"))
         row: list[Piece] = []
         for part in parts:
             row += ([("  ", "")] if row else []) + [part]

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from autoloop.model import Note, Proposal, ProposalStatus, Run
+from autoloop.text.number_column import NumberColumn
 from autoloop.text.values import NOTHING, number
 
 
-def metric_text(run: Run, base: Run | None, key: str) -> str:
+def metric_column(runs: Sequence[Run], key: str) -> NumberColumn:
+    """How the last values of some runs are written in one column."""
+    found = [run.summary.metrics[key].last for run in runs if run.summary and key in run.summary.metrics]
+    return NumberColumn.of(found)
+
+
+def metric_text(run: Run, base: Run | None, key: str, column: NumberColumn) -> str:
     """The last value, and in brackets its change against the base run's."""
     mine = run.summary.metrics.get(key) if run.summary else None
     if mine is None:
         return NOTHING
     theirs = base.summary.metrics.get(key) if base and base.summary else None
     if theirs is None:
-        return number(mine.last)
+        return column.text(mine.last).strip()
     if theirs.last == 0 or abs(mine.last / theirs.last) >= 100:
-        return f"{number(mine.last)} (from {number(theirs.last)})"
-    return f"{number(mine.last)} ({(mine.last - theirs.last) / abs(theirs.last):+.1%})"
+        return f"{column.text(mine.last).strip()} (from {number(theirs.last)})"
+    return f"{column.text(mine.last).strip()} ({(mine.last - theirs.last) / abs(theirs.last):+.1%})"
 
 
 def decision_text(proposal: Proposal) -> str:

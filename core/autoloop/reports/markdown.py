@@ -14,7 +14,7 @@ from typing import BinaryIO
 from autoloop.files import Stamp, copy, exclusive, open_regular, replacing, stamp
 from autoloop.metrics import MetricBook, for_runs
 from autoloop.model import Attempt, Loop, LoopState, NoteTarget, Run, RunState
-from autoloop.reports.cells import day, metric_text, note_text
+from autoloop.reports.cells import day, metric_column, metric_text, note_text
 from autoloop.reports.inert import address, code, inert, verbatim
 from autoloop.reports.proposals import live_row, proposal_table, result_table
 from autoloop.reports.replicates import replicates, verdict_lines
@@ -188,6 +188,7 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
 
 def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> list[str]:
     keys = for_runs(metrics, runs).key_metrics
+    columns = {key: metric_column(runs, key) for key in keys}
     rows = [
         "| " + " | ".join(["run", "from", "state", "steps", *(inert(metrics.short(key)) for key in keys)]) + " |",
         "|---" * (4 + len(keys)) + "|",
@@ -199,7 +200,7 @@ def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> l
             f"{inert(base.name)} ({base.id})" if base else "–",
             run.state.value,
             str(run.step),
-            *(metric_text(run, base, key) for key in keys),
+            *(metric_text(run, base, key, columns[key]) for key in keys),
         ]
         rows.append("| " + " | ".join(cells) + " |")
     return rows

@@ -8,6 +8,11 @@ from autoloop.text.values import NOTHING, number
 
 def gpu_use_text(use: GpuUse) -> str:
     """`utilisation 87 %, idle 4 % of the time, memory up to 12.3 GiB, 312 W, 1.2 kWh`; what is not known is left out."""
+    return ", ".join(gpu_use_facts(use))
+
+
+def gpu_use_facts(use: GpuUse) -> list[str]:
+    """The parts of that text, in the order of what they tell."""
     parts = []
     if use.utilisation is not None:
         parts.append(f"utilisation {use.utilisation:.0f} %")
@@ -19,7 +24,7 @@ def gpu_use_text(use: GpuUse) -> str:
         parts.append(f"{use.power:.0f} W")
     if use.energy_wh is not None:
         parts.append(energy_text(use))
-    return ", ".join(parts)
+    return parts
 
 
 def memory_text(use: GpuUse) -> str:

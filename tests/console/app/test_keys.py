@@ -114,10 +114,15 @@ async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_r
         await pilot.press(key)
         await settle(pilot)
         assert isinstance(app.screen, Palette)
-        offered = {each.title: each.help for each in on_top(app, Palette).entries}
+        offered = {each.title: each for each in on_top(app, Palette).entries}
+        below = app.screen_stack[-2]
         for action in [*of_scope("slots"), *of_scope("app")]:
-            if action.id != "app.palette" and action.method not in MOVES and not app.refusal(action.id):
-                assert offered[action.description] == f"{app.keys_of(action.id)}   {action.command}"
+            if action.id != "app.palette" and action.method not in MOVES:
+                refused = app.refusal(action.id, below)
+                assert (action.description in offered) == (not refused)
+                assert refused or offered[action.description].key == app.keys_of(action.id)
+        assert app.refusal("slots.retry", below)  # the run goes on
+        assert offered["Stop the run (asks)"].help == "autoloop-tui stop run00002"
         assert not {"Next proposal", "Next slot"} & set(offered)
         await pilot.press(*"show the charts")
         await until(pilot, lambda: "Show the charts" in text(app), "the search finds it")

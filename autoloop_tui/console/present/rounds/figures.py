@@ -39,7 +39,7 @@ class Figures:
             metric,
             NumberColumn.of([found.best if directed else None for _, found in mine], room=ROOM),
             NumberColumn.of([found.last for _, found in mine], room=ROOM),
-            NumberColumn.of(changes, digits=3, signed=True, room=ROOM),
+            NumberColumn.of(changes, signed=True, room=ROOM),
             NumberColumn.of(spreads, digits=2, room=ROOM),
         )
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 
 from autoloop.gpu_history import GpuHistory
-from autoloop.text.gpu_use import gpu_use_text
+from autoloop.text.gpu_use import gpu_use_facts
 from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import sparkline
-from autoloop_tui.console.drawing.pieces import Piece
-from autoloop_tui.console.present.run.header import clipped
+from autoloop_tui.console.drawing.pieces import Piece, wide
+from autoloop_tui.console.present.run.header import whole
 
-SPARKS = 30
-"""Cells of the curve at most."""
+LEAST, SPARKS = 10, 30
+"""Cells of the curve."""
 
 
 def gpu_row(history: GpuHistory, width: int, *, glyphs: Glyphs) -> list[Piece]:
     """` GPU ▇▇▁▇  utilisation 87 %, idle 4 % of the time, …  over 2h10m`."""
+    known = gpu_use_facts(history.use) if history.use else []
+    facts: list[list[Piece]] = [[(f"{', ' if at else '  '}{fact}", "")] for at, fact in enumerate(known)]
+    facts.append([(f"  over {duration(history.seconds)}", "dim")])
     values = [math.nan if point.utilisation is None else point.utilisation for point in history.points]
-    spark = sparkline(values, min(SPARKS, len(values), max(0, width // 4)), span=(0.0, 100.0), glyphs=glyphs)
-    use = history.use
-    row: list[Piece] = [(" GPU ", "dim"), (spark, "chart-1"), (f"  {gpu_use_text(use) if use else ''}", "")]
-    return clipped([*row, (f"  over {duration(history.seconds)}", "dim")], width, glyphs)
+    room = width - len(" GPU ") - sum(map(wide, facts))
+    spark = sparkline(values, min(len(values), max(LEAST, min(SPARKS, room))), span=(0.0, 100.0), glyphs=glyphs)
+    return whole([[(" GPU ", "dim"), (spark, "chart-1")], *facts], width, glyphs)

@@ -12,12 +12,15 @@ from autoloop.text.values import NOTHING, count, duration
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import bar, cells, clip, fit, look, number, percent, plain, shown_value
-from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.drawing.pieces import Piece, wide
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.metric_delta import against
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.rows import changes_in_short
 from autoloop_tui.console.present.run.config_text import REMOVED, config_rows
+
+BAR = (8, 40)
+"""Cells of the progress bar, at least and at most."""
 
 # ------------------------------------------------------------------------------------------------------------- header
 
@@ -39,19 +42,18 @@ def header(
     seen = look(view.state_of(run))
     dot = glyphs.dot
     base = view.base_of(run)
-    first: list[Piece] = [
-        (f" {seen.text(glyphs)}  ", f"bold {seen.variable}"),
-        (plain(run.name), "bold"),
-        (f"  {plain(run.id)}", "dim"),
-        (f"{dot}round {run.round}", ""),
+    first: list[list[Piece]] = [
+        [(f" {seen.text(glyphs)}  ", f"bold {seen.variable}"), (plain(run.name), "bold")],
+        [(f"  {plain(run.id)}", "dim")],
+        [(f"{dot}round {run.round}", "")],
     ]
     if run.attempts > 1:
-        first.append((f"{dot}attempt {run.attempts}", "slot-warn"))
+        first.append([(f"{dot}attempt {run.attempts}", "slot-warn")])
     if run.base_run:
-        first.append((f"{dot}base {plain(base.name) if base else ''} ", ""))
-        first.append((plain(run.base_run), "dim"))
+        first.append([(f"{dot}base {plain(base.name) if base else plain(run.base_run)}", "")])
+        first += [[(f" {plain(run.base_run)}", "dim")]] if base else []
     return [
-        clipped(first, width, glyphs),
+        whole(first, width, glyphs),
         clipped(_progress(view, run, step, rate, reached, theirs, now, width, glyphs), width, glyphs),
         clipped([(" ", ""), *_origin(view, run, glyphs)], width, glyphs),
     ]
@@ -71,22 +73,22 @@ def _progress(
     share = step / run.total_steps if run.total_steps else 0.0
     total = count(run.total_steps) if run.total_steps else "?"
     gap = "  "
-    facts: list[Piece] = [(f" {percent(share)}", "bold"), (f"  {count(step)}/{total}", "")]
+    facts: list[list[Piece]] = [[(f" {percent(share)}", "bold")], [(f"  {count(step)}/{total}", "")]]
     if run.state in (RunState.RUNNING, RunState.STOPPING) and view.state_of(run) != "gone":
-        facts += [(f"{gap}eta ", "dim"), (duration(run.seconds_left(step, rate, now)), "")]
-        facts += [(f"{gap}{number(rate, 5)} ", ""), ("steps/s", "dim")]
+        facts.append([(f"{gap}eta ", "dim"), (duration(run.seconds_left(step, rate, now)), "")])
+        facts.append([(f"{gap}{number(rate, 5)} ", ""), ("steps/s", "dim")])
     if run.started_at:
-        facts += [(f"{gap}took ", "dim"), (duration((run.ended_at or now) - run.started_at), "")]
+        facts.append([(f"{gap}took ", "dim"), (duration((run.ended_at or now) - run.started_at), "")])
     slots = view.loop.spec.slots
     if run.slot is not None and run.slot < len(slots):
         attempt = view.snapshot.attempts.get(run.id)
         node = f" on {attempt.node}" if attempt and attempt.node else ""
-        facts.append((f"{gap}{slots[run.slot].label}{node}", "dim"))
-    if reached is not None and width >= 100:
-        facts += key_figure(view, run, reached, theirs, glyphs)
-    room = min(40, width - 2 - sum(cells(text) for text, _ in facts))
-    done, rest = bar(share, max(8, room), glyphs=glyphs)
-    return [(" ", ""), (done, look(run.state.value).variable), (rest, "rule"), *facts]
+        facts.append([(f"{gap}{slots[run.slot].label}{node}", "dim")])
+    if reached is not None:
+        facts.append(key_figure(view, run, reached, theirs, glyphs))
+    told = whole(facts, width - BAR[0] - 2, glyphs)
+    done, rest = bar(share, max(BAR[0], min(BAR[1], width - 2 - wide(told))), glyphs=glyphs)
+    return [(" ", ""), (done, look(run.state.value).variable), (rest, "rule"), *told]
 
 
 def key_figure(view: View, run: Run, reached: MetricSummary, theirs: MetricSummary | None, glyphs: Glyphs) -> list[Piece]:
@@ -128,6 +130,16 @@ def _letters(edits: str, glyphs: Glyphs) -> str:
 def proposal_of(view: View, run: Run) -> Proposal | None:
     """The proposal that became this run."""
     return next((each for each in view.snapshot.proposals if each.id == run.proposal), None)
+
+
+def whole(facts: Sequence[Sequence[Piece]], width: int, glyphs: Glyphs) -> list[Piece]:
+    """As many facts from the first on as fit whole; the first, which is a name or the like, is clipped if need be."""
+    row = clipped(facts[0], width, glyphs)
+    for fact in facts[1:]:
+        if wide(row) + wide(fact) > width:
+            break
+        row += fact
+    return row
 
 
 def clipped(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> list[Piece]:

@@ -25,7 +25,7 @@ from autoloop_tui.console.drawing.paint import (
     size,
     sparkline,
 )
-from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.drawing.pieces import Piece, part_of
 from autoloop_tui.console.present.slots.facts import Change, SlotFacts
 
 VALUE, CHANGE, TAIL = 8, 8, 8
@@ -273,7 +273,7 @@ def queue_row(names: Sequence[str], shown: tuple[int, int], slots: int, width: i
     `shown`: the first and the last slot in the window, from 1.
     """
     first, last = shown
-    where = f"{first}{glyphs.of('–', '-')}{last} of {slots} slots " if last - first + 1 < slots else ""
+    where = f"{part_of(first, last, slots, glyphs)} slots " if last - first + 1 < slots else ""
     room = width - cells(where)
     text = f"  queue {len(names)}: " if names else "  queue empty"
     told: list[str] = []

@@ -40,6 +40,9 @@ from autoloop_tui.console.widgets.table import Table
 
 PARTS = ("parameters", "metrics", "chart")
 
+LEAST = (4, 8)
+"""Rows with which the metrics and the chart can be read."""
+
 READ_SECONDS = 0.02
 """At most about so long, in one tick, histories are read."""
 
@@ -150,19 +153,35 @@ class RunComparison(TableScreen):
         """How the height is shared: the tables take what they need, the chart the rest."""
         self.query_one("#legend", RowPane).styles.height = len(self.sides) + 1 if self.sides else 1
         tables = [self.query_one(f"#{part}", Table) for part in ("parameters", "metrics")]
-        if self.has_class("-narrow") or not self.sides:
+        narrow, wide = self.has_class("-narrow"), self.has_class("-xwide")
+        if not self.sides:
+            for name in PARTS:
+                self.set_class(name == self.part, f"show-{name}")
             for widget in (*tables, self.query_one("#left")):
                 widget.styles.height = "1fr"
             return
-        wide = self.has_class("-xwide")
-        room = self.size.height - 4 - len(self.sides) - 1 - (0 if wide else 12)
+        room = self.size.height - 4 - len(self.sides) - 1 - (0 if wide or narrow else 12)
         _, two = self._painter(view).metric_columns(tables[1].row_width, list(self._metrics))
         wants = [max(5, len(self._shown()) + 2), len(self._metrics) * (2 if two else 1) + 2]
+        if narrow:
+            self._share_narrow(room, wants)
+            return
+        self.query_one("#chart").styles.height = "100%" if wide else "1fr"
         first = max(3, min(wants[0], room - min(wants[1], room // 2)))
         second = max(3, room - first if wide else min(wants[1], room - first))
         for table, height in zip(tables, (first, second), strict=True):
             table.styles.height = height
         self.query_one("#left").styles.height = "100%" if wide else first + second
+
+    def _share_narrow(self, room: int, wants: list[int]) -> None:
+        """The part that has the keys takes what it needs, the one after it what is left, if that is enough to read."""
+        at = PARTS.index(self.part)
+        need = wants[at] if at < len(wants) else room
+        second = PARTS[at + 1] if at < len(wants) and room - need >= LEAST[at] else ""
+        for name in PARTS:
+            self.set_class(name in (self.part, second), f"show-{name}")
+            self.query_one(f"#{name}").styles.height = need if second and name == self.part else "1fr"
+        self.query_one("#left").styles.height = need if second == "chart" else "1fr"
 
     def _painter(self, view: View) -> ComparisonPainter:
         return ComparisonPainter(self.sides, view.metrics, glyphs=self.console.glyphs)
@@ -246,7 +265,7 @@ class RunComparison(TableScreen):
         title = "chart"
         if metric is not None:
             place, count = list(self._metrics).index(metric) + 1, len(self._metrics)
-            where = f"metric {place} of {count}: " if self.size.width >= 100 else f"{place}/{count} "
+            where = f"metric {place} of {count}: " if self.size.width >= 100 else f"{place} of {count}: "
             title = where + plain(view.metrics.short(metric))
         chart.chart_title = title  # Shown by set_series: a large chart is drawn once.
         chart.unit = "bands: seeds, min to max" if any(line.band for line in banded) else ""
@@ -295,9 +314,8 @@ class RunComparison(TableScreen):
 
     def _show_part(self, part: str) -> None:
         self.part = part
-        for name in PARTS:
-            self.set_class(name == part, f"show-{name}")
         if self.view is not None:
+            self._share_height(self.view)
             self.call_after_refresh(self._paint)
 
     def on_table_moved(self) -> None:

@@ -13,7 +13,7 @@ from textual.containers import Container
 from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.pieces import Piece, heading
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.finish import page
+from autoloop_tui.console.present.finish import changes_to_first, page
 from autoloop_tui.console.present.proposals.detail import change_rows
 from autoloop_tui.console.present.proposals.permitted import may_propose
 from autoloop_tui.console.present.slots.best_chart import best_rows
@@ -45,7 +45,8 @@ class FinishScreen(LoopScreen):
 
     def show_view(self, view: View) -> None:
         host = self.console
-        rows = page(host.feed.store, view, self.size.width, key=host.keys_of, glyphs=host.glyphs)
+        short = self.has_class("-narrow")  # there is no pane for the changes
+        rows = page(host.feed.store, view, self.size.width, short=short, key=host.keys_of, glyphs=host.glyphs)
         self.query_one(ScrolledPane).show_rows(rows)
         room = self.size.height - 3
         below = room - len(rows) - 1
@@ -76,9 +77,7 @@ class FinishScreen(LoopScreen):
             return
         title = "changes from the baseline"
         rows: list[list[Piece]] = [heading(title, [], width, focused=False, glyphs=glyphs)]
-        first = view.run(found.first.run)
-        changes = found.changes or (first.changes if first and first.base_run == found.baseline.run else [])
-        if changes:
+        if changes := changes_to_first(view, found):
             rows += change_rows(changes, width - 2, glyphs)
         else:
             same = found.first.run == found.baseline.run

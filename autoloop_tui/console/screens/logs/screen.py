@@ -10,12 +10,15 @@ from textual.binding import BindingType
 from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.paint import cells, plain
-from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.drawing.pieces import Piece, wide
 from autoloop_tui.console.logs.merged import MergedLog
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.merged_tail import MergedTail
 from autoloop_tui.console.widgets.row_pane import RowPane
+
+LEGEND = 3
+"""Rows that say which letter is which run, at most."""
 
 TITLE = "logs of all slots, by their own times, else as they came"
 
@@ -23,7 +26,7 @@ TITLE = "logs of all slots, by their own times, else as they came"
 class LogsScreen(LoopScreen):
     SCOPE = "logs"
     TITLE = "logs"
-    DEFAULT_CSS = "LogsScreen MergedTail { height: 1fr; } LogsScreen #logs-runs { height: 1; }"
+    DEFAULT_CSS = "LogsScreen MergedTail { height: 1fr; } LogsScreen #logs-runs { height: auto; }"
     BINDINGS: ClassVar[list[BindingType]] = bindings("logs")
 
     def __init__(self) -> None:
@@ -42,6 +45,7 @@ class LogsScreen(LoopScreen):
         runs = [run for slot in view.loop.spec.slots if (run := view.in_slots.get(slot.index)) and view.log_path(run)]
         pane, feed, badges = self.query_one(MergedTail), self.console.feed, view.badges(run.id for run in runs)
         shown = [(run.id, str(view.log_path(run))) for run in runs]
+        pane.ended = all(run.state.ended for run in runs)
         if shown != self._shown:
             self._shown = shown
             paths = [(path, feed.secrets(run)) for run in runs if (path := view.log_path(run))]
@@ -50,17 +54,21 @@ class LogsScreen(LoopScreen):
         self._paint_runs([(run, badges[run.id]) for run in runs])
 
     def _paint_runs(self, runs: list[tuple[Run, Badge]]) -> None:
-        """Which letter is which run, as many as there is room for."""
+        """Which letter is which run, in as many rows as there are; of what has no room how many."""
         pane = self.query_one("#logs-runs", RowPane)
-        row: list[Piece] = []
-        left = pane.size.width
-        for run, badge in runs:
-            name = plain(run.name)
-            left -= cells(name) + len(badge.letter) + 3
-            if left < 0:
-                break
-            row += [(f" {badge.letter} ", f"bold {badge.look}"), (f"{name} ", "")]
-        pane.show([row])
+        width, rows = self.size.width, list[list[Piece]]([[]])
+        for place, (run, badge) in enumerate(runs):
+            told: list[Piece] = [(f" {badge.letter} ", f"bold {badge.look}"), (f"{plain(run.name)} ", "")]
+            rest = f" {len(runs) - place} more"
+            left = width - (cells(rest) if len(rows) == LEGEND and place < len(runs) - 1 else 0)
+            if rows[-1] and wide([*rows[-1], *told]) > left:
+                if len(rows) == LEGEND:
+                    rows[-1].append((rest, "dim"))
+                    break
+                rows.append([])
+            rows[-1] += told
+        pane.styles.height = len(rows)
+        self.call_after_refresh(pane.show, rows)
 
     def tick(self) -> None:
         self.query_one(MergedTail).tick()

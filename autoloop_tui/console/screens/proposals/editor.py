@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from autoloop.metrics import MetricBook
 from autoloop.metrics.expectations import parse_expectation
-from autoloop.model import Change, UserError
+from autoloop.model import UserError
 from autoloop.variants.check import CheckedVariant
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -20,18 +20,16 @@ from textual.timer import Timer
 from textual.widgets import Input, Label
 
 from autoloop_tui.console.actions import bindings
-from autoloop_tui.console.drawing.cutting import tail, wrapped
-from autoloop_tui.console.drawing.paint import cells, clip, fit, look, plain
+from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.drawing.pieces import Piece
-from autoloop_tui.console.present.proposals.detail import change_rows
 from autoloop_tui.console.present.proposals.edit_rows import (
     Completion,
     EditRow,
     expectation_completions,
     path_completions,
-    present_text,
     row_for,
 )
+from autoloop_tui.console.present.proposals.edit_table import Field, completion_rows, table_rows, verdict_rows
 from autoloop_tui.console.present.proposals.edits import EditCheck, split_edits
 from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import Confirm, dialog_css
@@ -43,17 +41,6 @@ PAUSE = 0.12
 
 AROUND = 12
 """Rows of the dialog besides those of the table and those below the input."""
-
-MOST_COMPLETIONS = 8
-
-
-@dataclass
-class Field:
-    """A line of the table that is no edit."""
-
-    name: str
-    hint: str
-    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,86 +225,23 @@ class EditTable(Standing, ModalScreen[Written | None]):
         pane = self.query_one("#values", RowPane)
         pane.styles.height = height
         width = max(20, self.query_one(Vertical).size.width)
-        pane.show(self._table(width, height - 1))
+        glyphs = host_of(self).glyphs
+
+        def bad(line: EditRow | Field) -> bool:
+            return self._typed and bool(self.wrong_with(line))
+
+        pane.show(table_rows(self.lines, self.at, self.check.config, width, height - 1, bad=bad, glyphs=glyphs))
         field = self.query_one(Input)
         line = self.line
         field.border_title = Content(plain(line.path if isinstance(line, EditRow) else line.name))
         field.placeholder = line.hint if isinstance(line, Field) else "the new value, or @mul=0.5, @add=8, @del"
-        below = self._completion_rows(width) + self._verdict_rows(width)
-        self.query_one(Verdict).show_rows(below[: max(3, room - height + 1)])
-
-    def _table(self, width: int, height: int) -> list[list[Piece]]:
-        glyphs = host_of(self).glyphs
-        mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
-        paths = [plain(row.path) for row in self.rows]
-        names = [line.name for line in self.lines if isinstance(line, Field)]
-        path_wide = min(max(map(cells, [*paths, *names])), width // 2)
-        nows = [present_text(self.check.config, row) for row in self.rows]
-        now_wide = min(max(map(cells, [*nows, "from"])), width // 5)
-        head = fit("  path", path_wide + 4) + fit("from", now_wide, ">") + " " * len(arrow) + "to"
-        first = max(0, min(self.at - height // 2, len(self.lines) - height))
-        rows: list[list[Piece]] = [[(head if self.rows else "", "dim")]]
-        for index in range(first, min(len(self.lines), first + height)):
-            line, here = self.lines[index], " line" if index == self.at else ""
-            bad = self._typed and self.wrong_with(line)
-            start: Piece = ("> " if here else look("failed").mark(glyphs) + " " if bad else "  ", f"bold key{here}")
-            if isinstance(line, Field):
-                rows.append([start, *self._field(line, here, width - 2, mark)])
-                continue
-            row: list[Piece] = [
-                (start[0], f"bold slot-failed{here}" if bad else start[1]),
-                (tail(paths[index], path_wide, mark) + "  ", here.strip()),
-                (fit(nows[index], now_wide, ">", mark), f"diff-before{here}"),
-                (arrow, f"dim{here}"),
-            ]
-            left = width - sum(cells(text) for text, _ in row)
-            rows.append([*row, (fit(plain(line.text[: 4 * width]), left, mark=mark), f"diff-after{here}")])
-        return rows
-
-    def _field(self, line: Field, here: str, width: int, mark: str) -> list[Piece]:
-        name, text = fit(line.name, 12), plain(line.text[: 4 * width])
-        told = (text, here.strip()) if text else (line.hint if here else "", f"dim{here}")
-        return [(name, f"key{here}"), (fit(told[0], width - 12, mark=mark), told[1])]
-
-    def _completion_rows(self, width: int) -> list[list[Piece]]:
         found = self.completions()
         self._chosen = max(0, min(self._chosen, len(found) - 1))
-        first = max(0, min(self._chosen - MOST_COMPLETIONS // 2, len(found) - MOST_COMPLETIONS))
-        shown = found[first : first + MOST_COMPLETIONS]
-        wide = min(max((cells(plain(each.text)) for each in shown), default=0), width * 3 // 5)
-        rows: list[list[Piece]] = []
-        for index, each in enumerate(shown, first):
-            here = " line" if index == self._chosen else ""
-            about = clip(each.about, width - wide - 4, host_of(self).glyphs.ellipsis)
-            path = tail(plain(each.text), wide, host_of(self).glyphs.ellipsis)
-            rows.append([("> " if here else "  ", f"bold key{here}"), (f"{path}  ", here.strip()), (about, f"dim{here}")])
-        if len(found) > len(shown):
-            rows.append([(f"  {len(found)} paths match", "dim")])
-        return rows
-
-    def _verdict_rows(self, width: int) -> list[list[Piece]]:
-        if self._judged is None:
-            return []
-        glyphs = host_of(self).glyphs
-        if problem := self.problem():
-            seen = look("failed")
-            asked = not self._typed or self.completions()
-            text = f"{' ' if asked else seen.mark(glyphs)} {problem}"
-            return [[(line, "dim" if asked else seen.variable)] for line in wrapped(text, width)]
-        seen = look("finished")
-        changes = self._told_changes()
-        rows: list[list[Piece]] = [[(f"{seen.mark(glyphs)} this can run{', with' if changes else ''}", seen.variable)]]
-        rows += change_rows(changes, width, glyphs) if changes else []
-        told = {change.note for change in self.outcome.changes}
-        for note in self.outcome.notes:
-            if note not in told:
-                rows += [[("  " + line, "dim")] for line in wrapped(note, width - 2)]
-        return rows
-
-    def _told_changes(self) -> list[Change]:
-        """What the table does not show: other values than were typed, and places of a pattern."""
-        shown = {row.path for row in self.rows if not row.text.strip().startswith("@")}
-        return [change for change in self.outcome.changes if change.note or change.path not in shown]
+        below = completion_rows(found, self._chosen, width, glyphs)
+        if self._judged is not None:
+            asked = not self._typed or bool(found)
+            below += verdict_rows(self.problem(), self.outcome, self.rows, width, asked=asked, glyphs=glyphs)
+        self.query_one(Verdict).show_rows(below[: max(3, room - height + 1)])
 
     # -------------------------------------------------------------------------------------------------------- moving
 

@@ -107,8 +107,8 @@ class RoundChartScreen(LoopScreen):
                 lines[base.id] = Line("base", series, base=True, letter=view.badge(base).letter)
         chart = self.query_one(Chart)
         number_ = runs[0].round if runs else ""
-        metric = f"{metrics.index(self.metric) + 1}/{len(metrics)} {view.metrics.short(self.metric)}" if self.metric else ""
-        chart.chart_title = plain(f"round {number_} {metric}")
+        place = f", metric {metrics.index(self.metric) + 1} of {len(metrics)}: " if self.metric else ""
+        chart.chart_title = plain(f"round {number_}{place}{view.metrics.short(self.metric or '')}")
         banded = self._replicates.with_bands(view, lines, self._columns, self.metric or "")
         chart.unit = "bands: seeds, min to max" if any(line.band for line in banded) else ""
         chart.set_series(banded, x_high=max((run.total_steps for run in drawn), default=0) or None)

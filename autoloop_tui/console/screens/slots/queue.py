@@ -21,12 +21,15 @@ from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
+MOST = 12
+"""Rows of the queue in sight."""
+
 
 class QueueScreen(Standing, ModalScreen[None]):
     """Shows the queued runs in their order and sends `Move` and `Stop` requests."""
 
     SCOPE: ClassVar[str] = "queue"
-    DEFAULT_CSS = f"QueueScreen {{ {dialog_css()} & RowPane {{ height: 12; }} }}"
+    DEFAULT_CSS = f"QueueScreen {{ {dialog_css()} }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings("queue")
 
     def __init__(self) -> None:
@@ -54,6 +57,7 @@ class QueueScreen(Standing, ModalScreen[None]):
 
     def repaint(self) -> None:
         pane, queue = self.query_one(RowPane), self.queue
+        pane.styles.height = max(1, min(MOST, len(queue)))
         if not queue:
             pane.show([[("nothing is queued", "dim")]])
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoloop_tui.console.drawing.pieces import Piece, heading
+from autoloop_tui.console.drawing.pieces import Piece, heading, part_of
 from autoloop_tui.console.present.proposals.detail import Facts, Rows, build
 from autoloop_tui.console.present.proposals.outcome import state_piece
 from autoloop_tui.console.widgets.row_pane import RowPane
@@ -51,8 +51,8 @@ class ProposalDetail(RowPane):
         state, names = state_piece(proposal, result, max(12, width // 3), glyphs=self.glyphs)
         status: list[Piece] = [(state, f"bold {names}")]
         if self._first or below > 0:
-            status.append((f"  rows {self._first + 1}-{self._first + min(room, len(self._content))}", "dim"))
-            status.append((f" of {len(self._content)}", "dim"))
+            last = self._first + min(room, len(self._content))
+            status.append((f"  {part_of(self._first + 1, last, len(self._content), self.glyphs)}", "dim"))
         title = f"proposal {proposal.id}" + (f", revision {proposal.revision}" if proposal.revision > 1 else "")
         rows = [heading(title, status, width, focused=False, glyphs=self.glyphs)]
         rows += [[(" ", ""), *row] for row in self._content[self._first : self._first + room]]

@@ -12,13 +12,15 @@ from textual.message import Message
 
 from autoloop_tui.console.drawing.cutting import tail
 from autoloop_tui.console.drawing.paint import cells, fit, look, plain
-from autoloop_tui.console.drawing.pieces import Piece, heading, message
+from autoloop_tui.console.drawing.pieces import Piece, heading, message, part_of, wide
 from autoloop_tui.console.present.proposals.outcome import state_piece
 from autoloop_tui.console.present.proposals.queue import Entry, base_name, change_pieces
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 REASONS = 100
 """From so many cells on, why it was proposed has a column."""
+MEASURED, WIDEST = 100, 120
+"""Rows that say how wide their columns must be, and the cells of a change that count."""
 RULES = 150
 """From so many cells on, the rule has one too, with what became of its proposals; the detail below has both."""
 
@@ -51,13 +53,18 @@ class Columns:
     state: int
 
     @classmethod
-    def within(cls, width: int) -> Columns:
+    def within(cls, width: int, longest_base: int, longest_change: int) -> Columns:
+        """What the changes do not need goes to where they come from, then to the reason."""
         state = 32 if width >= RULES else 22 if width >= REASONS else 16 if width >= 72 else 10
         base = 24 if width >= RULES else 18 if width >= REASONS else 14 if width >= 72 else 10
         rule = 30 if width >= RULES else 0
-        room = max(8, width - (3 + 5 + 1 + 5 + 1 + base + 1 + 1 + state + 1 + (rule + 1 if rule else 0)))
-        reason = (room - 1) * 9 // 20 if width >= REASONS and room >= 40 else 0
-        return cls(base, room - reason - (1 if reason else 0), reason, rule, state)
+        room = max(8 + base, width - (3 + 5 + 1 + 5 + 1 + 1 + 1 + state + 1 + (rule + 1 if rule else 0)))
+        reason = (room - base - 1) * 9 // 20 if width >= REASONS and room - base >= 40 else 0
+        gap = 1 if reason else 0
+        spare = max(0, room - base - reason - gap - max(longest_change, len("change")))
+        more = min(spare, max(0, longest_base - base))
+        reason += spare - more if reason else 0
+        return cls(base + more, room - base - more - reason - gap, reason, rule, state)
 
 
 class ProposalList(RowPane):
@@ -76,6 +83,8 @@ class ProposalList(RowPane):
         self.cursor: int | None = None
         self._first = 0
         self._index: dict[int, int] = {}
+        self._longest = 0, 0
+        """Cells of the longest base and of the longest change."""
 
     # -------------------------------------------------------------------------------------------------------- content
 
@@ -84,6 +93,10 @@ class ProposalList(RowPane):
         before = self._index.get(self.cursor) if self.cursor is not None else None
         self.queue = queue
         self._index = {entry.id: at for at, entry in enumerate(queue.entries) if isinstance(entry, Proposal)}
+        first = [entry for entry in queue.entries[:MEASURED] if isinstance(entry, Proposal)]
+        changes = (wide(change_pieces(each, WIDEST, glyphs=self.glyphs)) for each in first)
+        bases = (cells(plain(base_name(each, queue.runs.get(each.base_run)))) for each in first)
+        self._longest = max(bases, default=0), max(changes, default=0)
         if self.cursor not in self._index:
             pending = (p.id for p in queue.entries if isinstance(p, Proposal) and p.status is ProposalStatus.PENDING)
             self.cursor = next(pending, next(iter(self._index), None))
@@ -138,7 +151,7 @@ class ProposalList(RowPane):
         room = height - 1
         at = self._index[self.cursor] if self.cursor is not None else 0
         self._first = max(0, min(max(min(self._first, at), at - room + 1), len(self.queue.entries) - room))
-        columns = Columns.within(width)
+        columns = Columns.within(width, *self._longest)
         rows = [self._titles(columns, width)]
         for entry in self.queue.entries[self._first : self._first + room]:
             if isinstance(entry, Proposal):
@@ -159,14 +172,13 @@ class ProposalList(RowPane):
         return [(fit(" ".join(parts), width - cells(where)), "dim"), (where, "dim")]
 
     def _where(self) -> str:
-        """`1-15 of 32` where not all fit."""
+        """`1–15 of 32` where not all fit."""
         room, entries = self.size.height - 1, self.queue.entries
         if len(entries) <= room:
             return ""
         shown = [entry.id for entry in entries[self._first : self._first + room] if isinstance(entry, Proposal)]
         places = {number: place for place, number in enumerate(self._index, 1)}
-        dash = self.glyphs.of("–", "-")
-        return f" {places[shown[0]]}{dash}{places[shown[-1]]} of {len(places)} " if shown else ""
+        return f" {part_of(places[shown[0]], places[shown[-1]], len(places), self.glyphs)} " if shown else ""
 
     def _row(self, proposal: Proposal, columns: Columns, width: int) -> list[Piece]:
         mark = self.glyphs.ellipsis

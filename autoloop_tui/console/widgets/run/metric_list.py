@@ -87,7 +87,7 @@ class MetricList(RowPane):
             columns.append(("to base", 9))
         wide = width - 3 - sum(size + 1 for _, size in columns)
         head: list[Piece] = [(fit("", wide + 2), ""), *((f" {name:>{size}}", "dim") for name, size in columns)]
-        status: list[Piece] = [(f"{at + 1}/{len(names)}", "dim")] if names else []
+        status: list[Piece] = [(f"{at + 1} of {len(names)}", "dim")] if names else []
         rows = [heading("metrics", status, width, focused=False, glyphs=self.glyphs), head]
         for name in names[self._top : self._top + room]:
             cells = self._cells(name, figures.of(name), to_base(name) if to_base else None, book)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from autoloop.reports.html.elements import Markup, element
 from autoloop.reports.html.thinning import Points
+from autoloop.text.number_column import aligned
 from autoloop.text.plural import plural
 from autoloop.text.values import number
 
@@ -69,10 +70,12 @@ class _Axes:
     def drawn(self, x_values: Iterable[float], x_title: str) -> list[Markup]:
         """The lines of the grid and their labels."""
         made = []
-        for value in _powers(self.low, self.high) if self.log else _round_values(self.low, self.high, 7):
+        values = list(_powers(self.low, self.high) if self.log else _round_values(self.low, self.high, 7))
+        labels = [number(value) for value in values] if self.log else [text.strip() for text in aligned(values)]
+        for value, label in zip(values, labels, strict=True):
             y = self.y(value)
             made.append(element("path", d=f"M{LEFT} {y}H{WIDTH - RIGHT}", class_="grid"))
-            made.append(element("text", number(value), x=LEFT - 10, y=y + 8, class_="end"))
+            made.append(element("text", label, x=LEFT - 10, y=y + 8, class_="end"))
         for value in x_values:
             made.append(element("text", _count(value), x=self.x(value), y=HEIGHT - BOTTOM + 28, class_="middle"))
         axis = element("path", d=f"M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - RIGHT}", class_="axis")

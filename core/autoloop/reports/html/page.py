@@ -18,6 +18,7 @@ from autoloop.reports.html.elements import Cell, Markup, Row, bullets, code, ele
 from autoloop.reports.result import result_lines
 from autoloop.store import Store
 from autoloop.text.changes import after_text, before_text
+from autoloop.text.number_column import NumberColumn
 from autoloop.text.plural import plural
 from autoloop.text.values import NOTHING, duration, number
 from autoloop.verdicts.wording import record_text
@@ -139,6 +140,7 @@ def _rounds(contents: Contents) -> Markup:
     """One row per round: its runs, the time they took, and the config that stands first of its new ones."""
     outcome = contents.loop.outcome
     firsts = {each.round: each.first for each in outcome.rounds} if outcome else {}
+    column = NumberColumn.of(first.value for first in firsts.values())
     rows: list[Row] = []
     for each in contents.rounds:
         members = contents.runs_of(each)
@@ -156,7 +158,7 @@ def _rounds(contents: Contents) -> Markup:
                 Cell(str(ended - finished), ended - finished),
                 Cell(duration(seconds), seconds),
                 contents.named(run, first.runs) if run and first else NOTHING,
-                Cell(number(first.value), first.value) if first else NOTHING,
+                Cell(column.text(first.value).strip(), first.value) if first else NOTHING,
             ]
         )
     metric = contents.metrics.short(outcome.metric) if outcome else "value"

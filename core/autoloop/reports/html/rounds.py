@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from autoloop.metrics import for_runs
 from autoloop.model import Round, Run
-from autoloop.reports.cells import metric_text
+from autoloop.reports.cells import metric_column, metric_text
 from autoloop.reports.html.contents import Contents
 from autoloop.reports.html.curves import Line, curves
 from autoloop.reports.html.elements import Cell, Markup, bullets, element, table
 from autoloop.reports.replicates import replicates, verdict_lines
+from autoloop.text.number_column import NumberColumn
 from autoloop.text.plural import plural
 from autoloop.text.values import NOTHING, duration
 
@@ -39,6 +40,7 @@ def swatch(contents: Contents, run: Run) -> Markup:
 
 def _table(contents: Contents, round_: Round, runs: list[Run]) -> Markup:
     keys = for_runs(contents.metrics, runs).key_metrics
+    columns = {key: metric_column(runs, key) for key in keys}
     rows = []
     for run in runs:
         base, took = contents.base_of(run), seconds(run)
@@ -49,16 +51,16 @@ def _table(contents: Contents, round_: Round, runs: list[Run]) -> Markup:
                 Cell(element("span", run.state.value, class_=f"state {run.state.value}")),
                 Cell(str(run.step), run.step),
                 Cell(duration(took), took) if took is not None else NOTHING,
-                *(_value(run, base, key) for key in keys),
+                *(_value(run, base, key, columns[key]) for key in keys),
             ]
         )
     head = ["run", "from", "state", "steps", "time", *(contents.metrics.short(key) for key in keys)]
     return table(f"Runs of round {round_.number}", head, rows, [f"run-{run.id}" for run in runs])
 
 
-def _value(run: Run, base: Run | None, key: str) -> Cell | str:
+def _value(run: Run, base: Run | None, key: str, column: NumberColumn) -> Cell | str:
     mine = run.summary.metrics.get(key) if run.summary else None
-    return Cell(metric_text(run, base, key), mine.last) if mine else NOTHING
+    return Cell(metric_text(run, base, key, column), mine.last) if mine else NOTHING
 
 
 def _over_seeds(contents: Contents, round_: Round, runs: list[Run]) -> Markup | None:

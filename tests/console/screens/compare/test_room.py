@@ -41,17 +41,26 @@ async def test_up_to_six_runs_fit_any_size(project: RecordedProject, runs: Any) 
         assert any("eval_l1" in row for row in text_of(screen, "#metrics"))
 
 
-async def test_tab_goes_through_the_parts_of_a_narrow_screen_one_at_a_time(project: RecordedProject) -> None:
+@pytest.mark.parametrize(
+    ("rows", "parts"),
+    [
+        (24, ["parameters metrics", "metrics chart", "chart", "parameters metrics"]),
+        (16, ["parameters", "metrics", "chart", "parameters"]),
+    ],
+)
+async def test_on_a_narrow_screen_tab_goes_through_the_parts_and_the_next_has_the_rows_that_one_leaves(
+    project: RecordedProject, rows: int, parts: list[str]
+) -> None:
     marked = three(project)
 
-    async with on_compare(project, marked=marked, size=(80, 24)) as (pilot, screen):
+    async with on_compare(project, marked=marked, size=(80, rows)) as (pilot, screen):
         seen = []
         for _ in range(4):
-            parts = ("parameters", "metrics", "chart")
-            seen.append([name for name in parts if screen.query_one(f"#{name}").is_on_screen])
+            names = ("parameters", "metrics", "chart")
+            seen.append(" ".join(name for name in names if screen.query_one(f"#{name}").is_on_screen))
             await pilot.press("tab")
             await settle(pilot)
-        assert seen == [["parameters"], ["metrics"], ["chart"], ["parameters"]]
+        assert seen == parts
 
 
 async def test_on_a_wide_screen_everything_is_there_and_tab_moves_the_keys(project: RecordedProject) -> None:

@@ -317,11 +317,11 @@ async def test_a_long_proposal_scrolls(project: RecordedProject) -> None:
 
     async with console(project) as (pilot, app):
         await pilot.press("J", "J")
-        assert "rows 3-" in rows(app, "text")[0]
+        assert " 3–" in rows(app, "text")[0]
         await pilot.press("K", "enter", "ctrl+d")
         assert "rows 2-" not in rows(app, "text")[0]
         await pilot.press("ctrl+u", "ctrl+u", "K")
-        assert "rows 1-" in rows(app, "text")[0]
+        assert " 1–" in rows(app, "text")[0]
 
 
 async def test_new_proposals_are_marked_until_they_were_under_the_cursor_and_nothing_moves(project: RecordedProject) -> None:

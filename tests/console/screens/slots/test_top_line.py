@@ -51,6 +51,13 @@ async def test_the_best_so_far_is_never_told_without_what_is_known_of_it(tmp_pat
                     assert "to baseline 0." in told
 
 
+async def test_the_name_that_the_user_gave_stays_whole_before_the_generated_one_has_room(tmp_path: Path) -> None:
+    async with drive(tried(tmp_path, 0.33, name="tau sweep")) as (pilot, screen):
+        async for columns, _ in read_at_each(pilot, screen, [(80, 24), (120, 40), (200, 50)]):
+            assert top(screen).startswith(" tau sweep (loop_" if columns == 200 else " tau sweep ")
+            assert "(" not in top(screen) or ")" in top(screen)
+
+
 async def test_a_baseline_that_nothing_beats_is_the_best(tmp_path: Path) -> None:
     async with drive(tried(tmp_path, 0.9), (200, 50)) as (_, screen):
         assert "the baseline" in top(screen)
