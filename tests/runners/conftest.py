@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from autoloop.runners.ssh import runner as host_runner
 
 from tests.runners.attempts import Bench
+from tests.runners.far_side import FarSide
+from tests.runners.trial import Trial
 
 
 @pytest.fixture
@@ -27,3 +31,13 @@ def inherited_signals() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
+    far = FarSide(tmp_path / "far")
+    monkeypatch.setenv("PATH", f"{far.programs}:{os.environ['PATH']}")
+    monkeypatch.setattr(host_runner, "POLL_EVERY", 0.05)
+    trial = Trial(tmp_path, far)
+    yield trial
+    trial.close()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
 from autoloop.model import LoopSpec
+from autoloop.runners import procfs
+from autoloop.runners.ssh.far import copies
 from autoloop.runners.ssh.far import main as far
 from autoloop.runners.ssh.project import Code
 
@@ -62,8 +66,36 @@ def test_code_that_came_in_part_long_ago_is_deleted_there(tmp_path: Path) -> Non
     for name in ("b.part", "c.part"):
         (tmp_path / "code" / name).write_text("x")
     (tmp_path / "code/d").mkdir()
-    for name in ("a.1.new", "b.part", "d"):
+    (tmp_path / "code/e.1.old").mkdir()
+    for name in ("a.1.new", "b.part", "d", "e.1.old"):
         os.utime(tmp_path / "code" / name, (0, 0))
     sources = {f"autoloop.runners.{name}": "" for name in ("supervisor", "procfs", "records", "bounded_log")}
     far.Program(sources, "x").settle({"folder": str(tmp_path), "make": True}, b"")
     assert sorted(path.name for path in (tmp_path / "code").iterdir()) == ["c.part", "d"]
+
+
+def test_old_copies_are_deleted_there_and_none_in_which_a_run_works(tmp_path: Path) -> None:
+    code, attempts = tmp_path / "code", tmp_path / "attempts"
+    names = [f"{number:020x}" for number in range(15)]
+    for age, name in enumerate(reversed(names)):
+        (code / name).mkdir(parents=True)
+        (code / name / "train.py").touch()
+        at = time.time() - (age + 2) * copies.RECENT
+        os.utime(code / name, (at, at))
+    for name, used, over in (("running", names[0], False), ("over", names[1], True)):
+        (attempts / name).mkdir(parents=True)
+        (attempts / name / "spec.json").write_text(json.dumps({"argv": ["python", "x"], "cwd": str(code / used)}))
+        (attempts / name / "claim").write_text(json.dumps(procfs.identity(os.getpid())))
+        if over:
+            (attempts / name / "exit.json").write_text(json.dumps({"attempt_id": name, "code": 0}))
+    (attempts / "half").mkdir()
+    copies.use(str(code / names[2]))
+    copies.prune(str(code), str(attempts))
+    # The one that was just asked for is the newest now.
+    assert sorted(path.name for path in code.iterdir()) == [names[0], names[2], *names[6:]]
+
+    (attempts / "running" / "spec.json").unlink()
+    os.utime(code / names[0], (0, 0))
+    with pytest.raises(OSError, match=r"spec\.json"):
+        copies.prune(str(code), str(attempts))
+    assert (code / names[0]).exists(), "none goes where it cannot be seen which are used"

@@ -1,154 +1,27 @@
-"""Attempts on a host, without its network: `ssh` is a script, and the other machine another home folder on this one."""
+"""Attempts on a host as their runner tells of them, over cuts, other machines and disks that fail."""
 
 from __future__ import annotations
 
-import ast
 import json
 import os
-import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from autoloop.model import Attempt, HostSpec, LoopSpec, TakenKind, UserError
-from autoloop.runners import bounded_log, local, procfs
-from autoloop.runners.runner import AttemptSpec, Ended, Handed, News, Runs, Vanished, Waits
-from autoloop.runners.ssh import bundle, words
+from autoloop.model import HostSpec, UserError
+from autoloop.runners.runner import Ended, Handed, Runs, Vanished, Waits
 from autoloop.runners.ssh import runner as host_runner
+from autoloop.runners.ssh import words
 from autoloop.runners.ssh.asking import ask_to_end
 from autoloop.runners.ssh.fetching import fetch
 from autoloop.runners.ssh.left import exists, read_left
 from autoloop.runners.ssh.mirror import Mirror
 from autoloop.runners.ssh.paths import PathMap
-from autoloop.runners.ssh.runner import HostRunner
 
-from tests.runners.far_side import FarSide
+from tests.runners.trial import Trial
 from tests.support.waiting import eventually
-
-TRAINER = """
-import json, os, pathlib, sys, time
-out, config = pathlib.Path(sys.argv[1]), json.loads(pathlib.Path(sys.argv[2]).read_text())
-(out / "checkpoints" / "000010").mkdir(parents=True)
-print("in", os.getcwd(), "data", pathlib.Path(config["data"], "x").read_text(), open("data/set/x").read(), flush=True)
-print("key", os.environ["WANDB_API_KEY"], "other", os.environ.get("ONLY_HERE"), "given", os.environ["GIVEN"], flush=True)
-with open(out / "rows.jsonl", "a") as rows:
-    for step in range(1000000):
-        rows.write(json.dumps({"step": step}) + "\\n")
-        rows.flush()
-        if step == 10:
-            (out / "checkpoints" / "000005").mkdir()
-            (out / "checkpoints" / "000005" / "only.pt").write_bytes(b"w")
-            (out / "checkpoints" / "first").symlink_to("000005")
-            (out / "checkpoints" / "000010" / "model.safetensors").write_bytes(b"w" * 100000)
-            (out / "checkpoints" / "000010" / "train_config.json").write_text("{}")
-            (out / "checkpoints" / "last").symlink_to("000010")
-        if (out / "go").exists():
-            sys.exit(3)
-        time.sleep(0.02)
-"""
-
-
-def handle_of(directory: Path) -> local.Handle | None:
-    try:
-        return local.Handle.from_dict(json.loads((directory / "claim").read_text()))
-    except (OSError, ValueError):
-        return None
-
-
-class Trial:
-    """A project, a host, and the runner that a loop would have for it."""
-
-    def __init__(self, folder: Path, far: FarSide) -> None:
-        self.folder, self.far = folder, far
-        self.project = folder / "project"
-        (self.project / ".autoloop/configs").mkdir(parents=True)
-        (self.project / ".autoloop/attempts").mkdir()
-        (self.project / "train.py").write_text(TRAINER)
-        (self.project / ".gitignore").write_text("data/\n")
-        (self.project / "autoloop.toml").write_text('secret = "x"\n')
-        (far.home / "set").mkdir()
-        (far.home / "set/x").write_text("DATA")
-        self.spec = LoopSpec(
-            configs=[], cwd=str(self.project), output_root=str(self.project / "outputs/train"), python=sys.executable
-        )
-        self.host = HostSpec(name="box", python=sys.executable, data={"data/set": "~/set"})
-        self.told: list[News] = []
-        self.runner = HostRunner(self.host, self.spec, 4 << 20)
-        self.attempts: list[Attempt] = []
-
-    def attempt(self, name: str = "r1-1") -> Attempt:
-        attempt = Attempt(
-            id=f"{name}{os.getpid()}",
-            run="r1",
-            number=1,
-            slot=0,
-            output_dir=str(self.project / "outputs/train/loop/r1"),
-            directory=str(self.project / f".autoloop/attempts/{name}"),
-            created_at=time.time(),
-            place="box",
-        )
-        self.attempts.append(attempt)
-        return attempt
-
-    def submit(self, *argv: str, name: str = "r1-1", stop: tuple[tuple[str, float], ...] = (("TERM", 60.0),)) -> Attempt:
-        attempt = self.attempt(name)
-        config = self.project / ".autoloop/configs/r1.json"
-        config.write_text(json.dumps({"data": str(self.project / "data/set")}))
-        spec = AttemptSpec(
-            attempt_id=attempt.id,
-            argv=argv or (sys.executable, "train.py", attempt.output_dir, str(config)),
-            cwd=str(self.project),
-            directory=Path(attempt.directory),
-            stop=stop,
-            given={"GIVEN": f"{attempt.output_dir}/x"},
-        )
-        self.runner.submit(attempt, spec, {"WANDB_API_KEY": "k" * 40, "ONLY_HERE": "1", "GIVEN": "no"})
-        return attempt
-
-    def anew(self) -> None:
-        """As another engine."""
-        self.runner.close()
-        self.runner = HostRunner(self.host, self.spec, 4 << 20)
-
-    def heard(self, kind: type) -> object:
-        self.told += self.runner.news()
-        return next((news for _, news in self.told if isinstance(news, kind)), None)
-
-    def until(self, kind: type) -> object:
-        return eventually(lambda: self.heard(kind), f"{kind.__name__}; told {self.told}, {self.runner.trouble}")
-
-    def there(self, attempt: Attempt) -> Path:
-        return self.far.home / ".autoloop/project/attempts" / attempt.id
-
-    def output_there(self, attempt: Attempt) -> Path:
-        return self.far.home / ".autoloop/project/outputs" / Path(attempt.output_dir).relative_to(self.spec.output_root)
-
-    def close(self) -> None:
-        self.runner.close()
-        for attempt in self.attempts:
-            handle = handle_of(self.there(attempt))
-            if handle is not None:
-                local.request_stop(handle, kill=True)
-            local.sweep(attempt.id)
-
-
-@pytest.fixture
-def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
-    far = FarSide(tmp_path / "far")
-    monkeypatch.setenv("PATH", f"{far.programs}:{os.environ['PATH']}")
-    monkeypatch.setattr(host_runner, "POLL_EVERY", 0.05)
-    trial = Trial(tmp_path, far)
-    yield trial
-    trial.close()
-
-
-def test_what_travels_is_python_3_9() -> None:
-    for name in bundle.MODULES:
-        path = bundle.RUNNERS / f"{name.replace('.', '/')}.py"
-        ast.parse(path.read_text(), feature_version=(3, 9))
 
 
 def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Trial) -> None:
@@ -344,31 +217,6 @@ def test_a_run_is_given_back_by_a_host_that_is_not_reached(trial: Trial, monkeyp
     assert "its name is not known" in str(trial.runner.trouble)
 
 
-def test_a_killed_supervisor_and_a_restarted_host_are_told_apart(trial: Trial) -> None:
-    attempt = trial.submit("sh", "-c", "echo begun; sleep 1000")
-    trial.until(Runs)
-    handle = handle_of(trial.there(attempt))
-    assert handle is not None
-    os.kill(handle.pid, 9)
-    gone = trial.until(Vanished)
-    assert isinstance(gone, Vanished)
-    assert gone.started
-    assert gone.taken is None
-    assert "was killed" in gone.reason
-    assert "left-over process" in gone.reason, "nothing of it stays"
-
-    trial.told.clear()
-    rebooted = trial.submit("sleep", "1000", name="r2-1")
-    trial.until(Runs)
-    claim = json.loads((trial.there(rebooted) / "claim").read_text())
-    (trial.there(rebooted) / "claim").write_text(json.dumps({**claim, "boot_id": "another"}))
-    gone = trial.until(Vanished)
-    assert isinstance(gone, Vanished)
-    assert gone.taken is not None
-    assert gone.taken.kind is TakenKind.NODE_LOST
-    procfs.send(claim["pid"], claim["start_time"], 10)
-
-
 OTHER_MACHINE = """
 import builtins, io, os
 real, named = open, os.uname()
@@ -415,91 +263,6 @@ def test_a_name_that_leads_to_another_machine_decides_nothing(trial: Trial) -> N
     assert isinstance(gone, Vanished)
     assert "its folder on box is gone" in gone.reason
     assert "left-over process" in gone.reason, "nothing of it stays"
-
-
-def test_links_of_the_project_that_lead_elsewhere_go_along_and_what_cannot_be_unpacked_leaves_nothing(trial: Trial) -> None:
-    """Also where Python lets no archive have such links, as from 3.14 on."""
-    python, first = trial.far.odd_python()
-    trial.host = msgspec.structs.replace(trial.host, python=python)
-    first.write_text("import tarfile\ntarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)\n")
-    trial.anew()
-    (trial.project / "assets").symlink_to("/usr/share")
-    trial.submit("true")
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
-    assert ended.record.code == 0
-    (code,) = (trial.far.home / ".autoloop/project/code").iterdir()
-    assert os.readlink(code / "assets") == "/usr/share"
-
-    trial.told.clear()
-    first.write_text("import tarfile\ndef fail(*_, **__): raise tarfile.ReadError('odd')\ntarfile.TarFile.extract = fail\n")
-    trial.anew()
-    (trial.project / "more.py").touch()
-    trial.submit("true", name="r2-1")
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
-    assert ended.record.error == "cannot start on box: ReadError: odd"
-    assert trial.runner.trouble is None
-    assert not list(code.parent.glob("*.new"))
-
-
-def test_an_attempt_that_cannot_be_looked_at_keeps_no_other_from_its_end(trial: Trial) -> None:
-    python, first = trial.far.odd_python()
-    trial.host = msgspec.structs.replace(trial.host, python=python)
-    odd = trial.submit("sleep", "1000", name="odd-1")
-    trial.until(Runs)
-    trial.anew()
-    first.write_text(
-        "import os\nreal = os.path.isdir\n"
-        "def isdir(path):\n    if 'attempts/odd-1' in str(path): raise ValueError(path)\n    return real(path)\n"
-        "os.path.isdir = isdir\n"
-    )
-    trial.runner.reattach(odd)
-    trial.submit("true", name="r2-1")
-    assert trial.until(Ended)
-    assert trial.heard(Vanished) is None
-
-
-def test_code_that_was_deleted_on_the_host_is_sent_again(trial: Trial) -> None:
-    (trial.project / "say.sh").write_text("echo said")
-    for name in ("r1-1", "r2-1"):
-        trial.submit("sh", "say.sh", name=name)
-        ended = trial.until(Ended)
-        assert isinstance(ended, Ended)
-        assert ended.record.code == 0
-        trial.told.clear()
-        shutil.rmtree(next((trial.far.home / ".autoloop/project/code").iterdir()))
-
-
-def test_a_log_that_is_cut_there_is_whole_here_as_far_as_it_came(trial: Trial) -> None:
-    script = "i=0; while [ $i -lt 160 ]; do head -c 65536 /dev/zero | tr '\\0' x; echo; i=$((i+1)); done; echo the end"
-    attempt = trial.submit("sh", "-c", script)
-    trial.until(Ended)
-    log = Path(attempt.directory) / "log.txt"
-    assert log.read_bytes().endswith(b"\nthe end\n")
-    assert log.stat().st_size <= 5 << 20
-    with log.open("rb") as file:
-        gone = bounded_log.left_out(file.fileno())
-    assert gone + log.stat().st_size - bounded_log.LENGTH >= 160 * 65537
-
-
-def test_gpus_of_a_host_and_who_uses_them(trial: Trial) -> None:
-    smi = trial.far.programs / "nvidia-smi"
-    smi.write_text(
-        "#!/bin/sh\ncase $1 in *query-gpu*) echo '0, GPU-a, H100, 5, 1000, 81559, [N/A], 40';; "
-        f"*) echo 'GPU-a, {os.getpid()}, 900, /usr/bin/python';; esac\n"
-    )
-    smi.chmod(0o755)
-    trial.runner.gpus.ask()
-    report = eventually(lambda: trial.runner.gpus.report, "its GPUs")
-    (card,) = report.gpus
-    assert (card.index, card.memory_used, card.power) == (0, 1000 << 20, None)
-    assert card.users is not None
-    assert card.users.startswith(f"python (pid {os.getpid()}, ")
-    smi.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'; exit 9\n")
-    trial.runner.gpus.ask()
-    report = eventually(lambda: trial.runner.gpus.report, "the answer")
-    assert report.error == "nvidia-smi fails: NVIDIA-SMI has failed"
 
 
 def test_paths_are_mapped_where_they_stand_as_such() -> None:

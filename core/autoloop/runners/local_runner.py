@@ -39,7 +39,7 @@ class LocalRunner:
     trouble: str | None = None
 
     def __init__(self) -> None:
-        self.gpus = Watcher()
+        self.gpus, self.loads = Watcher(), Watcher(processes=False)
         self._watched: dict[str, _Watched] = {}
         self._epoll = select.epoll()
         self._by_fd: dict[int, str] = {}

@@ -113,6 +113,10 @@ class Runner(Protocol):
     def gpus(self) -> Asker | None:
         """The GPUs of its machine; None where the place chooses them itself, and lets runs wait for them."""
 
+    @property
+    def loads(self) -> Asker | None:
+        """The same without who computes on them, for samples every few seconds."""
+
     def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> dict[str, Any] | None:
         """Start an attempt, or see to it that it will be; its handle if that is known at once. From here on it is followed.
 

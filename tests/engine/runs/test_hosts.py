@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from autoloop.engine.runs import gpu_sampling
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.scheduling.assign import assign
 from autoloop.engine.scheduling.tied import Tied
+from autoloop.gpu_history import read_history
 from autoloop.model import HostSpec, Loop, LoopSpec, LoopState, Run, RunState
 from autoloop.protocol import Stop
 from autoloop.runners.ssh.left import Left, write_left
@@ -58,6 +60,39 @@ def test_a_loop_of_two_rounds_runs_on_two_hosts(project: EngineProject, far: Far
     report = (project.folder / "reports" / "report.md").read_text()
     assert "(box1)" in report
     assert "(box2)" in report
+
+
+CARD = "0, GPU-a, H100, 60, 512, 81559, 300.0, 50"
+
+
+def test_what_a_run_uses_of_the_gpus_of_its_host_is_kept_with_it(
+    project: EngineProject, far: FarSide, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path_factory.mktemp("elsewhere") / "gate"  # paths of the project are others on a host
+    monkeypatch.setattr(gpu_sampling, "EVERY", 0.02)
+    monkeypatch.setattr(gpu_sampling, "WRITE_EVERY", 0.02)
+    smi = far.programs / "nvidia-smi"
+    smi.write_text(f"#!/bin/sh\ncase $1 in *query-gpu*) echo '{CARD}';; esac\n")
+    smi.chmod(0o755)
+    config = project.config("a", gate=str(gate))
+    loop = project.loop([config], hosts=[host("box1", gpus=[0])], device="cuda")
+    with project.driven(loop) as driven:
+
+        def sampled() -> bool:
+            attempts = project.attempts()
+            history = read_history(Path(attempts[-1].directory)) if attempts else None
+            return history is not None and sum(point.samples for point in history.points) >= 3
+
+        driven.until(sampled, "the samples")
+        far.cut()
+        gate.touch()
+        assert driven.end().state is LoopState.FINISHED
+    (run,) = project.runs(loop)
+    assert run.summary is not None
+    assert run.summary.gpu is not None
+    assert run.summary.gpu.gpus == 1
+    assert (run.summary.gpu.utilisation, run.summary.gpu.power) == (pytest.approx(60), pytest.approx(300))
+    assert run.summary.gpu.peak_memory_gib == 0.5
 
 
 def test_nothing_starts_on_a_host_that_is_not_reached_and_a_stop_reaches_one_that_is(

@@ -21,7 +21,7 @@ from tests.engine.project import EngineProject
 class Elsewhere:
     """A place whose news are written by the test; it starts nothing."""
 
-    gpus = None
+    gpus = loads = None
 
     def __init__(self, end: End | None = None) -> None:
         self.trouble: str | None = None

@@ -1,6 +1,7 @@
 """Samples what the running attempts use of their GPUs, every few seconds, and keeps that beside each attempt.
 
-Without a driver nothing is kept and nothing is said: that a run has no GPU, or none that reports, others tell.
+The GPUs of a host are asked for over its connection; while that is cut there are no samples. Without a driver nothing is
+kept and nothing is said: that a run has no GPU, or none that reports, others tell.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ ASK_AGAIN = 60.0
 """Seconds to the next question to a driver that is not there or does not answer."""
 
 
+def begun(attempt: Attempt) -> bool:
+    """Whether its command runs: another machine may still be about to start it."""
+    return attempt.place == LOCAL or attempt.node is not None
+
+
 class _Recording:
     """The history of one attempt on the GPUs of its slot."""
 
@@ -38,33 +44,52 @@ class _Recording:
             self.history.write(self.directory)
 
 
+class _Machine:
+    """One place, whose GPUs are asked for while attempts execute there."""
+
+    def __init__(self, loads: gpus.Asker) -> None:
+        self._loads = loads
+        self._taken_at = time.monotonic()
+        """When the newest sample was taken in; on the monotonic clock."""
+        self._rest = EVERY
+
+    def rest(self) -> None:
+        """Nothing executes there."""
+        self._taken_at = time.monotonic()
+
+    def sample(self) -> tuple[gpus.GpuReport, float] | None:
+        """Ask the driver if it is time; its answer, if it is there, and for how many seconds it stands. Never waits."""
+        report, now = self._loads.report, time.monotonic()
+        if report is not None and self._loads.asked_at is not None and self._loads.asked_at > self._taken_at:
+            self._rest = ASK_AGAIN if report.error else EVERY
+            seconds, self._taken_at = min(now - self._taken_at, 2 * EVERY), now
+            return report, seconds
+        if now - self._taken_at >= self._rest:
+            self._loads.ask()
+        return None
+
+
 class GpuSampling:
     """Owned by the engine; `look` is called at each turn, `ended` before an attempt is settled."""
 
     def __init__(self, context: Context, execution: Execution) -> None:
         self.context = context
         self.execution = execution
-        self._watcher = gpus.Watcher(processes=False)
+        runners = execution.runners.items()
+        self._machines = {place: _Machine(loads) for place, runner in runners if (loads := runner.loads) is not None}
         self._recordings: dict[str, _Recording] = {}
         """By attempt."""
-        self._taken_at = time.monotonic()
-        """When the newest sample was taken in; on the monotonic clock."""
-        self._rest = EVERY
 
     def look(self) -> None:
-        """Ask the driver if it is time, and take in its answer if it is there; never waits for it."""
-        slots = {slot.index: slot.gpus for slot in self.context.spec.slots if slot.gpus and slot.place == LOCAL}
-        active = [each for each in self.execution.executing if each.attempt.slot in slots]
-        if not active:
-            self._taken_at = time.monotonic()
-            return
-        report, now = self._watcher.report, time.monotonic()
-        if report is not None and self._watcher.asked_at is not None and self._watcher.asked_at > self._taken_at:
-            self._rest = ASK_AGAIN if report.error else EVERY
-            self._take(report, active, slots, min(now - self._taken_at, 2 * EVERY))
-            self._taken_at = now
-        elif now - self._taken_at >= self._rest:
-            self._watcher.ask()
+        """Ask the drivers if it is time, and take in what they answered."""
+        slots = {slot.index: slot.gpus for slot in self.context.spec.slots if slot.gpus}
+        active = [each for each in self.execution.executing if each.attempt.slot in slots and begun(each.attempt)]
+        for place, machine in self._machines.items():
+            here = [each for each in active if each.attempt.place == place]
+            if not here:
+                machine.rest()
+            elif (sample := machine.sample()) is not None:
+                self._take(sample[0], here, slots, sample[1])
         self._write_one()
 
     def _take(

@@ -69,6 +69,7 @@ class SlurmRunner:
     gres: str | None = None
     trouble: str | None = None
     gpus: None = None
+    loads: None = None
 
     def __post_init__(self) -> None:
         self._requests: queue.SimpleQueue[_Submit | _Stop] = queue.SimpleQueue()

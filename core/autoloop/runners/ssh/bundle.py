@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import shlex
+import zlib
 from pathlib import Path
 
 RUNNERS = Path(__file__).parents[1]
 MODULES = (
     *("procfs", "records", "bounded_log", "sweeping", "supervisor"),
-    *("ssh.far.gpus", "ssh.far.following", "ssh.far.logout", "ssh.far.main"),
+    *("ssh.far.gpus", "ssh.far.following", "ssh.far.copies", "ssh.far.logout", "ssh.far.main"),
 )
 """In the order in which they are loaded; the supervisor is only handed on."""
 
@@ -36,15 +37,15 @@ sys.modules["autoloop.runners.ssh.far.main"].main(SOURCES, DIGEST)
 
 @functools.cache
 def program() -> bytes:
-    """What is sent first: its length in a line, then itself."""
+    """What is sent first: its length in a line, then itself, packed, so that it fits into a pipe that nobody reads yet."""
     sources = {f"autoloop.runners.{name}": (RUNNERS / f"{name.replace('.', '/')}.py").read_text() for name in MODULES}
     digest = hashlib.sha256(repr(sources).encode()).hexdigest()[:16]
-    text = f"SOURCES = {sources!a}\nDIGEST = {digest!r}\n{_LOADER}".encode("ascii")
-    return b"%d\n%s" % (len(text), text)
+    packed = zlib.compress(f"SOURCES = {sources!a}\nDIGEST = {digest!r}\n{_LOADER}".encode("ascii"), 9)
+    return b"%d\n%s" % (len(packed), packed)
 
 
 def command(python: str) -> str:
     """For the login shell of the other side, whichever that is. `~/` is left to it."""
     home, rest = ("~/", python[2:]) if python.startswith("~/") else ("", python)
-    words = "import sys;s=sys.stdin.buffer;exec(s.read(int(s.readline())))"
+    words = "import sys,zlib;s=sys.stdin.buffer;exec(zlib.decompress(s.read(int(s.readline()))))"
     return f"exec {home}{shlex.quote(rest)} -I -S -c '{words}'"

@@ -13,9 +13,13 @@ from autoloop.model.structs import convert
 
 
 class HostGpus:
-    """As `gpus.Watcher`. The engine's thread asks; the runner's thread carries the question and its answer."""
+    """As `gpus.Watcher`. The engine's thread asks; the runner's thread carries the question and its answer.
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    `key`: of which question of a poll, and of its answer; `wake` sees to it that the question is sent.
+    """
+
+    def __init__(self, key: str, wake: Callable[[], None]) -> None:
+        self._key = key
         self._wake = wake
         self.report: GpuReport | None = None
         self.asked_at: float | None = None
@@ -46,12 +50,12 @@ class HostGpus:
 
     def take(self, answer: dict[str, Any], asked: bool) -> None:
         """What came with the answer of a poll, which carried the question if `asked`."""
-        number = int(answer["gpus_at"])
+        number = int(answer[f"{self._key}_at"])
         if asked:
-            self.wanted, self._number = False, int(answer["gpus_asked"])
+            self.wanted, self._number = False, int(answer[f"{self._key}_asked"])
         if self._number is not None and number >= self._number:
             self._number = None
             try:
-                self.report = convert(answer["gpus"], GpuReport)
+                self.report = convert(answer[self._key], GpuReport)
             except msgspec.ValidationError as error:
                 self.report = GpuReport(error=f"what nvidia-smi says there cannot be read: {error}")

@@ -61,7 +61,8 @@ class HostRunner:
         self.host, self.spec = host, spec
         self._max_log = max_log
         self._background = Background(f"ssh {host.name}", self._turn)
-        self.gpus = HostGpus(self._wake)
+        self.gpus = HostGpus("gpus", self._wake)
+        self.loads = HostGpus("loads", lambda: None)  # it goes along with the next question
         self._requests: queue.SimpleQueue[_Take | _Stop] = queue.SimpleQueue()
         self._cases: dict[str, Case] = {}
         self._starter = Starter(Code(spec))
@@ -189,6 +190,7 @@ class HostRunner:
             case.followed, case.asked_there, case.state = False, None, {}
             case.heard = time.monotonic()
         self.gpus.cut()
+        self.loads.cut()
 
     def _lost(self, why: str) -> float:
         pause = self._line.lost(why)
@@ -237,13 +239,14 @@ class HostRunner:
     def _poll(self, connection: Connection, layout: Layout) -> bool:
         """One question about all attempts; what they wrote is taken over. Whether there is more at once."""
         fresh = [case for case in self._cases.values() if self._may_follow(case)]
-        asked = self.gpus.wanted
+        asked, sampled = self.gpus.wanted, self.loads.wanted
         answer = connection.ask(
             "poll",
             {
                 "follow": [self._following(case, layout) for case in fresh],
                 "forget": self._forget,
                 "gpus": 0.5 if asked else 0,
+                "loads": sampled,
                 "room": ROOM,
             },
         )
@@ -251,6 +254,7 @@ class HostRunner:
         for case in fresh:
             case.followed = True
         self.gpus.take(answer, asked)
+        self.loads.take(answer, sampled)
         for id_, state in answer["states"].items():
             if (known := self._cases.get(id_)) is not None:
                 self._hear(known, state)

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 
 PATIENCE = 20.0
 CARDS = "index,uuid,name,utilization.gpu,memory.used,memory.total,power.draw,temperature.gpu"
@@ -17,7 +18,8 @@ MIB = 1 << 20
 class Reader:
     """One reading at a time. `answer` is that of the question `answered`."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[], dict[str, object]]) -> None:
+        self._what = read
         self.asked = self.answered = 0
         self.answer: dict[str, object] = {}
         self._thread: threading.Thread | None = None
@@ -35,26 +37,31 @@ class Reader:
 
     def _read(self, question: int) -> None:
         try:
-            answer = read()
+            answer = self._what()
         except (OSError, ValueError) as error:
             answer = {"error": f"nvidia-smi cannot be used: {error}"}
         self.answer, self.answered = answer, question
 
 
-def read() -> dict[str, object]:
+def read_loads() -> dict[str, object]:
+    """As `read`, without processes."""
+    return read(processes=False)
+
+
+def read(*, processes: bool = True) -> dict[str, object]:
     """`gpus`, or `error` in words."""
     if shutil.which("nvidia-smi") is None:
         return {"error": "no nvidia-smi on PATH"}
     try:
         cards = [_card(line) for line in _ask(f"--query-gpu={CARDS}")]
-        processes = _ask(f"--query-compute-apps={PROCESSES}")
+        running = _ask(f"--query-compute-apps={PROCESSES}") if processes else []
     except subprocess.TimeoutExpired:
         return {"error": f"nvidia-smi does not answer within {PATIENCE:.0f} s"}
     except subprocess.CalledProcessError as error:
         said = (error.stdout or error.stderr or "").strip().splitlines()
         return {"error": f"nvidia-smi fails: {said[0] if said else f'code {error.returncode}'}"}
     by_uuid = {card["uuid"]: card for card in cards}
-    for fields in processes:
+    for fields in running:
         if len(fields) == 4 and fields[1].isdigit() and (card := by_uuid.get(fields[0])) is not None:
             card["processes"].append(_process(int(fields[1]), _number(fields[2]), fields[3]))  # type: ignore[attr-defined]
     return {"gpus": cards}

@@ -18,14 +18,12 @@ import time
 from collections.abc import Callable
 
 from autoloop.runners import procfs, records, sweeping
-from autoloop.runners.ssh.far import following, gpus, logout
+from autoloop.runners.ssh.far import copies, following, gpus, logout
 
 MARK = b"AUTOLOOP-FAR "
 """Begins the first line; what a login shell prints stands before it."""
 IDLE = 900
 """Seconds without a question after which it ends: a connection can be cut without a word."""
-UNFINISHED = 86_400
-"""Seconds after which code that has come in part is deleted."""
 
 Given = dict[str, object]
 Answer = tuple[Given, bytes]
@@ -35,7 +33,7 @@ class Program:
     def __init__(self, sources: dict[str, str], digest: str) -> None:
         self.sources, self.digest = sources, digest
         self.followed: dict[str, following.Followed] = {}
-        self.gpus = gpus.Reader()
+        self.gpus, self.loads = gpus.Reader(gpus.read), gpus.Reader(gpus.read_loads)
         self.verbs: dict[str, Callable[[Given, bytes], Answer]] = {
             each.__name__: each
             for each in (
@@ -95,7 +93,7 @@ class Program:
         if given["make"]:
             for name in ("outputs", "attempts", "code", "configs"):
                 os.makedirs(os.path.join(folder, name), mode=0o755 if name == "outputs" else 0o700, exist_ok=True)
-            _clear(os.path.join(folder, "code"))
+            copies.clear(os.path.join(folder, "code"))
         elif not os.path.isdir(folder):
             return {"folder": folder, "missing": True}, b""
         modules = os.path.join(folder, *([] if given["make"] else [".autoloop"]), "far", self.digest)
@@ -123,6 +121,7 @@ class Program:
         path = str(given["path"])
         part = f"{path}.part"
         if os.path.isdir(path):
+            copies.use(path)
             return {"there": True}, b""
         has = os.path.getsize(part) if os.path.exists(part) else 0
         if payload and int(given["at"]) == has:  # type: ignore[call-overload]
@@ -155,6 +154,9 @@ class Program:
             shutil.rmtree(fresh, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
+        with contextlib.suppress(OSError):
+            folder = os.path.dirname(path)
+            copies.prune(folder, os.path.join(os.path.dirname(folder), "attempts"))
         return {"there": True}, b""
 
     def start(self, given: Given, payload: bytes) -> Answer:
@@ -195,6 +197,8 @@ class Program:
         if given["gpus"]:
             self.gpus.ask()
             self.gpus.wait(float(given["gpus"]))  # type: ignore[arg-type]
+        if given["loads"]:
+            self.loads.ask()
         room = following.Room(int(given["room"]))  # type: ignore[call-overload]
         states: Given = {}
         for each in self.followed.values():
@@ -209,6 +213,7 @@ class Program:
             self.followed[first] = self.followed.pop(first)
         answer: Given = {"states": states, "chunks": room.chunks, "more": room.more}
         answer |= {"gpus": self.gpus.answer, "gpus_at": self.gpus.answered, "gpus_asked": self.gpus.asked}
+        answer |= {"loads": self.loads.answer, "loads_at": self.loads.answered, "loads_asked": self.loads.asked}
         return answer, b"".join(room.data)
 
     def stop(self, given: Given, _: bytes) -> Answer:
@@ -264,15 +269,6 @@ class Program:
 
 def _stamp(state: os.stat_result) -> list[int]:
     return [state.st_ino, state.st_size, state.st_mtime_ns]
-
-
-def _clear(folder: str) -> None:
-    """Delete what was sent or unpacked in part and given up."""
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        with contextlib.suppress(OSError):
-            if name.endswith((".part", ".new")) and time.time() - os.stat(path).st_mtime > UNFINISHED:
-                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
 def _write(path: str, data: bytes) -> None:
