@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp test-installs check bench bench-judgement clean
+.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp test-installs check bench bench-judgement docs clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -53,6 +53,12 @@ test-mcp: $(STAMP)
 test-installs: $(STAMP)
 	$(BIN)/python -m pip install -q -c constraints.txt twine
 	$(BIN)/python -m pytest -m installs -rsP --show-capture=stdout tests/packaging
+
+# The documentation site, below build/docs; open build/docs/index.html. Neither building nor reading it needs a network once
+# its packages are installed.
+docs: $(STAMP)
+	$(BIN)/python -c 'import material' 2> /dev/null || $(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 check: $(STAMP)
 	$(BIN)/ruff check .

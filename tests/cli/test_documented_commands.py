@@ -42,7 +42,8 @@ def test_a_command_in_a_document_is_understood(document: str, command: str) -> N
     if "…" in command or "FLAGS" in command:  # abridged: the command must exist
         assert words[0] in COMMANDS
         return
-    parser.app.parse_args(words, exit_on_error=False, print_error=False)
+    app = parser.command_line(listing=True) if words and words[0] in parser.LISTING else parser.app
+    app.parse_args(words, exit_on_error=False, print_error=False)
 
 
 def test_the_documents_show_commands() -> None:

@@ -69,6 +69,7 @@ def run_begun(run: Run, since: float) -> Run:
 
 
 def run_stopping(run: Run, cause: StopCause) -> Run:
+    """Asked to stop; its processes may still run."""
     _require(f"run {run.id}", run.state, *EXECUTING)
     return replace(run, state=RunState.STOPPING, reason=cause.text)
 
@@ -176,11 +177,13 @@ def loop_stopped(loop: Loop, end: LoopEnd, now: float) -> Loop:
 
 
 def loop_resumed(loop: Loop, now: float) -> Loop:
+    """A user continues it."""
     _require(loop.name, loop.state, LoopState.STOPPED)
     return replace(loop, state=LoopState.ACTIVE, end=None, ended_at=None, best=None, resumed_at=now)
 
 
 def loop_finished(loop: Loop, end: LoopEnd, now: float) -> Loop:
+    """Its rounds are done, or a run has met `--until`."""
     _require(loop.name, loop.state, LoopState.ACTIVE)
     return replace(loop, state=LoopState.FINISHED, end=end, ended_at=now)
 
@@ -227,6 +230,7 @@ def proposal_resolved(
 
 
 def proposal_blocked(proposal: Proposal, why: str) -> Proposal:
+    """Its base has changed, or the same training has run meanwhile."""
     return replace(proposal, status=ProposalStatus.BLOCKED, blocked=why)
 
 
@@ -275,11 +279,13 @@ def proposal_skipped(proposal: Proposal, note: str, now: float) -> Proposal:
 
 
 def proposal_lapsed(proposal: Proposal, kind: LapseKind, note: str) -> Proposal:
+    """Undecided when the next round started, or overtaken by the end of its run."""
     _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.PENDING, ProposalStatus.APPROVED)
     return replace(proposal, status=ProposalStatus.LAPSED, lapsed=kind, note=note)
 
 
 def proposal_launched(proposal: Proposal, run: Run) -> Proposal:
+    """Its run is queued."""
     _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.APPROVED)
     return replace(proposal, status=ProposalStatus.LAUNCHED, run=run.id)
 
@@ -300,6 +306,7 @@ def delivery_tried(delivery: Delivery, now: float, until: float) -> Delivery:
 
 
 def delivery_made(delivery: Delivery) -> Delivery:
+    """The receiver took it."""
     _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
     return replace(delivery, state=DeliveryState.DELIVERED, error=None)
 
@@ -313,5 +320,6 @@ def delivery_failed(delivery: Delivery, error: str, again_at: float | None) -> D
 
 
 def delivery_dropped(delivery: Delivery) -> Delivery:
+    """Too old, or its hook is gone from the settings."""
     _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
     return replace(delivery, state=DeliveryState.DROPPED)
