@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp test-installs check bench bench-judgement docs clean
+.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp test-installs test-gpu check bench bench-judgement docs clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -59,6 +59,12 @@ test-installs: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -c 'import material' 2> /dev/null || $(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# What needs a GPU: slots, NVML, out-of-memory, power, overhead. At most eight minutes; writes docs/performance/gpu.json, which
+# `make bench PARTS=report` puts into the report. Without a GPU it says so. A machine that has Python, torch with CUDA and this
+# checkout runs `python bench/gpu.py`; `python bench/gpu.py --prepare` brings our packages to .envs/gpu before.
+test-gpu: $(STAMP)
+	$(BIN)/python bench/gpu.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -27,6 +27,8 @@ PARTS = {
     "mcp": "bench.mcp",
 }
 """In the order of the report; a part is a module with TITLE and `measure`, see `measuring.py`."""
+ELSEWHERE = ("gpu",)
+"""Parts of the report that are measured by a program of their own, where there is a GPU: `make test-gpu`."""
 LONGEST = 600
 """Seconds for a part."""
 
@@ -44,7 +46,7 @@ def main() -> int:
         measure(given.parts[0])
         return 0
     failed = [part for part in (given.parts or PARTS) if part != "report" and not measured(part)]
-    print(f"\nthe report is {write_report(list(PARTS)).relative_to(measuring.ROOT)}")
+    print(f"\nthe report is {write_report([*PARTS, *ELSEWHERE]).relative_to(measuring.ROOT)}")
     if failed:
         print(f"not measured: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))

@@ -14,7 +14,7 @@ from bench.measuring import KEPT, Curve, Figure, Growth, Result, Table
 HEAD = """\
 # Performance
 
-Measured by `make bench`, which made this page; the figures are kept in [docs/performance/](performance/). What is compared
+Measured by `make bench`, which made this page; the figures are kept in `docs/performance/`. What is compared
 was measured in turn in one run. Bars are medians, the lines on them go from the minimum to the maximum; a dashed line is a
 target.
 """
