@@ -19,18 +19,20 @@ MAGIC: Final = b":W&B\xe1\xbe\x00"
 MAX_RECORD: Final = 16 << 20
 """Bytes; a longer record is passed over, so that a damaged file cannot fill the memory."""
 
-_CHUNK = Struct("<IHB")
+_HEAD = Struct("<IHB").unpack_from
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+_BEGUN = {kind: crc32(bytes([kind])) for kind in (_FULL, _FIRST, _MIDDLE, _LAST)}
+"""The checksum of a chunk begins with its type."""
 _READ = 1 << 20
 
 
 class RecordLog:
-    """Hands every whole record to `record(data, start, stop)`, in order and once; counts what it had to skip."""
+    """Hands all whole records to `take`, in order and once, many at a time; counts what it had to skip."""
 
-    def __init__(self, path: Path, record: Callable[[bytes, int, int], None], magic: bytes = MAGIC) -> None:
+    def __init__(self, path: Path, take: Callable[[list[bytes]], None], magic: bytes = MAGIC) -> None:
         self.tail = Tail(path)
         self._magic = magic
-        self._record = record
+        self._take = take
         self._restarts = 0
         self._grown = False
         self._clear()
@@ -61,7 +63,10 @@ class RecordLog:
         left = max(budget, 2 * BLOCK)
         while self._grown and left >= 2 * BLOCK:  # so that a whole chunk is always in reach
             data = self.tail.read(min(left, _READ))
-            used = self._chunks(data) if data else 0
+            records: list[bytes] = []
+            used = self._chunks(data, records) if data else 0
+            if records:
+                self._take(records)
             self.tail.offset += used
             left -= used
             if not used:
@@ -69,10 +74,10 @@ class RecordLog:
                 self._grown = False
         return self._grown
 
-    def _chunks(self, data: bytes) -> int:
-        """Reads the chunks at the start of `data`; returns how many bytes are done with (maybe more than there are)."""
+    def _chunks(self, data: bytes, records: list[bytes]) -> int:
+        """Adds to `records` what the chunks at the start of `data` hold; returns how many bytes are done with (maybe more
+        than there are)."""
         base, size, end = self.tail.offset, self.tail.size, len(data)
-        view = memoryview(data)
         position = 0
         if base == 0:
             if end < len(self._magic):
@@ -81,6 +86,7 @@ class RecordLog:
             position = len(self._magic)
         self._bad_end = False
         block_end = position + BLOCK - (base + position) % BLOCK
+        head, checked, begun = _HEAD, crc32, _BEGUN
         while True:
             start = position + 7
             if start > block_end:
@@ -88,16 +94,17 @@ class RecordLog:
                 continue
             if start > end:
                 return position
-            checksum, length, kind = _CHUNK.unpack_from(data, position)
+            checksum, length, kind = head(data, position)
             stop = start + length
-            if stop <= block_end and _FULL <= kind <= _LAST:
+            if stop <= block_end and kind in begun:
                 if stop > end:
                     return position
-                if crc32(view[start - 1 : stop]) == checksum:
+                piece = data[start:stop]
+                if checked(piece, begun[kind]) == checksum:
                     if kind == _FULL and self._parts is None:
-                        self._record(data, start, stop)
+                        records.append(piece)
                     else:
-                        self._part(kind, data[start:stop])
+                        self._part(kind, piece, records)
                     position = stop
                     continue
             # Damage makes the rest of a block unreadable. While the block is not complete, wait: on a network file
@@ -110,13 +117,13 @@ class RecordLog:
             self._parts = None
             position, block_end = block_end, block_end + BLOCK
 
-    def _part(self, kind: int, part: bytes) -> None:
+    def _part(self, kind: int, part: bytes, records: list[bytes]) -> None:
         if kind in (_FULL, _FIRST):
             if self._parts is not None:  # the record before never came to its end
                 self._damaged += 1
                 self._parts = None
             if kind == _FULL:
-                self._record(part, 0, len(part))
+                records.append(part)
             else:
                 self._parts, self._parts_size = [part], len(part)
         elif self._parts is not None:  # else its beginning was in a damaged block, which has been counted
@@ -127,6 +134,5 @@ class RecordLog:
             if self._parts:
                 self._parts.append(part)
             if kind == _LAST:
-                whole = b"".join(self._parts)
+                records.append(b"".join(self._parts))
                 self._parts = None
-                self._record(whole, 0, len(whole))

@@ -20,7 +20,7 @@ class SwanlabLog(LogState):
 
     def __init__(self, path: Path, columns: Columns) -> None:
         super().__init__(path, columns)
-        self._log = RecordLog(path, self._record, MAGIC)
+        self._log = RecordLog(path, self._take, MAGIC)
         self._given = GivenSteps()
         self._names: dict[bytes, str] = {}
         self._malformed = 0
@@ -43,14 +43,16 @@ class SwanlabLog(LogState):
         self._log.look()
         return self._log.read(budget) or self.rows != before
 
-    def _record(self, data: bytes, start: int, stop: int) -> None:
-        try:
-            while start < stop:
-                (number, first, last), start = read_field(data, start, stop)
-                if number == 13 and last >= 0:
-                    self._scalar(data, first, last)
-        except (MalformedError, IndexError):
-            self._malformed += 1
+    def _take(self, records: list[bytes]) -> None:
+        for record in records:
+            try:
+                at = 0
+                while at < len(record):
+                    (number, first, last), at = read_field(record, at, len(record))
+                    if number == 13 and last >= 0:
+                        self._scalar(record, first, last)
+            except (MalformedError, IndexError):
+                self._malformed += 1
 
     def _scalar(self, data: bytes, start: int, stop: int) -> None:
         """key (1), step (2), time (4), value (5), of which the number is field 1."""

@@ -12,11 +12,11 @@ from typing import Any
 
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, as_step, numbers
 from autoloop.metric_readers.json_value import decoded
-from autoloop.metric_readers.protobuf import MalformedError, fields, read_varint, signed
+from autoloop.metric_readers.protobuf import MalformedError, fields, signed
 from autoloop.metric_readers.record_log import RecordLog
 from autoloop.metric_readers.wandb_rows import VALUE, WandbRows
 
-_HISTORY, _SUMMARY = 0x12, 0x1A
+_NUMBER, _HISTORY, _SUMMARY = 0x08, 0x12, 0x1A
 _PASSED_OVER = frozenset((0x32, 0x3A, 0x6A))  # files, stats, output_raw
 _STEP_VALUE = b"_step" + VALUE
 
@@ -34,7 +34,7 @@ class WandbLog:
     def __init__(self, path: Path, columns: Columns) -> None:
         self.path = path
         self.columns = columns
-        self._log = RecordLog(path, self._record)
+        self._log = RecordLog(path, self._take)
         self._rows = WandbRows(columns)
         self._clear()
 
@@ -45,7 +45,7 @@ class WandbLog:
         self.config: dict[str, Any] = {}
         self.summary: dict[str, float] = {}
         self.summary_step = 0
-        self._newest_summary: tuple[bytes, int, int] | None = None
+        self._newest_summary: bytes | None = None
         self.exit_code: int | None = None
         self.defined: dict[str, str] = {}
         self._other_news = 0
@@ -95,31 +95,42 @@ class WandbLog:
             before = -1
         more = self._log.read(budget)
         if not more and self._newest_summary is not None:
-            self._summarise(*self._newest_summary)
+            self._summarise(self._newest_summary)
             self._newest_summary = None
         return more or self._news != before
 
     # ------------------------------------------------------------------------------------------------ records
 
-    def _record(self, data: bytes, start: int, stop: int) -> None:
-        try:
-            first = _first_field(data, start, stop)
-            kind = data[first] if first < stop else 0
-            if kind in _PASSED_OVER:
-                return
-            if kind == _SUMMARY:
-                self._pass_summary(data, start, stop)
-                return
+    def _take(self, records: list[bytes]) -> None:
+        rows: list[bytes] = []
+        for record in records:
+            first = kind = 0
+            try:
+                if record[0] == _NUMBER:
+                    first = 1
+                    while record[first] > 127:
+                        first += 1
+                    first += 1
+                kind = record[first]  # of the field behind the record's number
+            except IndexError:
+                pass
             if kind == _HISTORY:
-                length, first = read_varint(data, first + 1, stop)
-                if first + length == stop:  # as nearly always: a row, and nothing behind it
-                    self._rows.add(data, first, stop)
-                    return
-            for number, first, last in fields(data, start, stop):
+                rows.append(record[first:])
+            elif kind == _SUMMARY:
+                self._pass_summary(record)
+            elif kind not in _PASSED_OVER:
+                self._rows.take(rows, self._take_apart)
+                rows = []
+                self._take_apart(record)
+        self._rows.take(rows, self._take_apart)
+
+    def _take_apart(self, data: bytes) -> None:
+        try:
+            for number, first, last in fields(data, 0, len(data)):
                 if number == 2:
                     self._rows.add(data, first, last)
                 elif number == 3:  # one that the script sent: other fields may stand before it
-                    self._pass_summary(data, start, stop)
+                    self._pass_summary(data)
                 elif number == 5:
                     self._configure(data, first, last)
                 elif number == 12:
@@ -142,21 +153,21 @@ class WandbLog:
         except (MalformedError, IndexError):
             self._malformed += 1
 
-    def _pass_summary(self, data: bytes, start: int, stop: int) -> None:
+    def _pass_summary(self, data: bytes) -> None:
         """Half of a file of wandb 0.31 is summaries that repeat each row (they have its `_step`): of those, and of the one
         that older versions write at the end, only the newest is looked into. What a script sets itself is a record alone.
         """
-        if data.find(_STEP_VALUE, start, stop) >= 0:
-            self._newest_summary = data, start, stop
-        elif data.find(b"_wandb", start, min(start + 20, stop)) < 0:  # W&B's own clock, behind every row
-            self._summarise(data, start, stop)
+        if _STEP_VALUE in data:
+            self._newest_summary = data
+        elif data.find(b"_wandb", 0, 20) < 0:  # W&B's own clock, behind every row
+            self._summarise(data)
 
-    def _summarise(self, data: bytes, start: int, stop: int) -> None:
+    def _summarise(self, data: bytes) -> None:
         """A SummaryRecord: values set (1) and removed (2), as in a ConfigRecord."""
         texts: list[tuple[str, bytes]] = []
         media: list[str] = []
         try:
-            for number, first, last in fields(data, start, stop):
+            for number, first, last in fields(data, 0, len(data)):
                 if number != 3:
                     continue
                 for inner, a, b in fields(data, first, last):
@@ -215,16 +226,6 @@ def _timestamp(data: bytes, start: int, stop: int) -> float:
     """A google.protobuf.Timestamp in Unix seconds."""
     parts = {number: signed(value) for number, value, end in fields(data, start, stop) if end < 0}
     return parts.get(1, 0) + parts.get(2, 0) / 1e9
-
-
-def _first_field(data: bytes, start: int, stop: int) -> int:
-    """Where a Record's first field behind its number begins."""
-    if start < stop and data[start] == 0x08:
-        start += 1
-        while start < stop and data[start] > 127:
-            start += 1
-        start += 1
-    return start
 
 
 def _path_and_text(data: bytes, start: int, stop: int) -> tuple[list[str], bytes]:

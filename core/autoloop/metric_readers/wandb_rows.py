@@ -1,29 +1,37 @@
 """The rows of one W&B log: HistoryRecords -> columns.
 
 wandb writes a row's items in an order of its own each time, so that no two rows need have the same bytes but in their items.
+There are two ways to take rows up, with the same result:
+
+* In batches, as nearly always: `wandb_messages.split` takes many rows apart at once, and rows in sequence that have the same
+  keys are appended column by column.
+* One by one. A row that is not written as wandb does it, or is longer than a batch, is taken apart field by field, as all
+  rows are if protobuf has no C code here. A row with a new metric, a step that does not grow or a value that is no number
+  is committed item by item.
 """
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, as_step, numbers
 from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.protobuf import fields, read_field, signed
+from autoloop.metric_readers.wandb_messages import Rows, split
 
 VALUE = b"\x82\x01"
 """The tag of HistoryItem.value_json."""
+_BATCH = 256 << 10
+"""Bytes of the records that are taken apart at once: what they become takes up to twenty times as much memory."""
 
-# `0a LEN HEAD 82 01 LEN VALUE`, both lengths in one byte, HEAD the key fields, and VALUE a number as json.dumps writes it
-# (NaN and Infinity included) or a plain text; or all that is left. The lengths need not be looked at: nothing that such a
-# value is made of can stand behind an item.
-_ITEM_OR_REST = re.compile(rb'\n.([^\x82]*+)\x82\x01.(true|false|null|"[^"]*+"|[-+.0-9eENaInfity]++)|(.++)', re.DOTALL)
-_STEP_FIELD = 0x12
 _decode = msgspec.json.Decoder(list[float]).decode
 
 _Entry = tuple[str, "array[int]", "array[float]"]
@@ -31,6 +39,18 @@ _Entry = tuple[str, "array[int]", "array[float]"]
 _STEP: _Entry = ("_step", array("q"), array("d"))
 _TIME: _Entry = ("_timestamp", array("q"), array("d"))
 _NO_METRIC: _Entry = ("", array("q"), array("d"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What rows with the same heads have in common, if they can be appended column by column: at steps behind `last`."""
+
+    row: dict[bytes, float | None]
+    """One of them; its keys are the heads."""
+    columns: list[tuple[bytes, array[int], array[float]]]
+    step: bytes | None
+    time: bytes | None
+    last: int
 
 
 class WandbRows:
@@ -49,32 +69,74 @@ class WandbRows:
         self.step = 0
         self.times: deque[tuple[int, float]] = deque(maxlen=20)
         self._row_step = -1
-        self._entries: dict[bytes, _Entry] = {}  # by the bytes of the key fields
+        self._by_head: dict[bytes, _Entry] = {}  # by the bytes of the key fields
+        self._by_key: dict[bytes, _Entry] = {}  # by the key, where it is not nested
         self._media: set[str] = set()
 
+    def take(self, records: Sequence[bytes], alone: Callable[[bytes], None]) -> None:
+        """Takes up the rows of these records, each from its field `history` on; those that have to be taken apart field by
+        field are handed to `alone`, in their turn."""
+        for batch in _batches(records):
+            rows = split(batch) if len(batch) > 1 or len(batch[0]) <= _BATCH else None
+            if rows is not None:
+                self._take_rows(rows)
+                continue
+            for record in batch:
+                rows = split([record]) if len(batch) > 1 else None
+                if rows is None:
+                    alone(record)
+                else:
+                    self._take_rows(rows)
+
+    def _take_rows(self, rows: Rows) -> None:
+        values = _floats(rows.texts)
+        whole = None not in values
+        known = self._by_key if rows.flat else self._by_head
+        items = zip(rows.heads, values, strict=True)
+        shape: _Shape | None = None
+        stretch: list[dict[bytes, Any]] = []  # numbers only
+        steps = array("q")
+        last = at = 0
+        for index, size in enumerate(rows.sizes):
+            at += size
+            row = dict(islice(items, size))
+            if shape is None or row.keys() != shape.row.keys():
+                self._append(shape, stretch, steps)
+                shape = _shape(row, known)
+                last = shape.last if shape else 0
+            if shape is not None and len(row) == size and (whole or None not in row.values()):
+                said = rows.step(index) if shape.step is None else row[shape.step]
+                step = None if said is None else as_step(said)
+                if step is not None and step > last:
+                    stretch.append(row)
+                    steps.append(step)
+                    last = step
+                    continue
+            self._append(shape, stretch, steps)
+            shape = None
+            entries = [known.get(head) or self._learn(head, flat=rows.flat) for head in rows.heads[at - size : at]]
+            said = rows.step(index)
+            self._commit(None if said is None else as_step(said), *_sorted_out(entries, rows.texts[at - size : at]))
+        self._append(shape, stretch, steps)
+
+    def _append(self, shape: _Shape | None, stretch: list[dict[bytes, Any]], steps: array[int]) -> None:
+        """Takes up rows of this shape, and empties `stretch` and `steps`."""
+        if shape is None or not stretch:
+            return
+        for head, its_steps, its_values in shape.columns:
+            its_steps.extend(steps)
+            its_values.extend(map(itemgetter(head), stretch))
+        if shape.time is not None:
+            self.times.extend(zip(steps, map(itemgetter(shape.time), stretch), strict=True))
+        self.count += len(stretch)
+        self._row_step = steps[-1]
+        self.step = max(self.step, self._row_step)
+        stretch.clear()
+        del steps[:]
+
     def add(self, data: bytes, start: int, stop: int) -> None:
-        """Takes up the HistoryRecord at `start`:`stop`; MalformedError or IndexError, and nothing is taken up, if it is
-        none.
-
-        A row of known keys is taken apart in C, any other item by item.
-        """
-        items = _ITEM_OR_REST.findall(data, start, stop)
-        step_field = items.pop()[2] if items and items[-1][2] else b""
-        if not items or (step_field and not _is_step(step_field)):
-            return self._take_apart(data, start, stop)
-        heads, texts, _ = zip(*items, strict=True)
-        known = self._entries
-        try:
-            entries = [known[head] for head in heads]
-        except KeyError:
-            return self._take_apart(data, start, stop)
-        step = as_step(_varint_of(step_field, 2, len(step_field))) if step_field else None
-        try:
-            self._commit(step, entries, _decode(b"[%b]" % b",".join(texts)))
-        except msgspec.DecodeError:
-            self._commit(step, *_sorted_out(entries, texts))
-
-    def _take_apart(self, data: bytes, start: int, stop: int) -> None:
+        """Takes up the HistoryRecord at `start`:`stop`, field by field; MalformedError or IndexError, and nothing is taken
+        up, if it is none."""
         entries: list[_Entry] = []
         texts: list[bytes] = []
         step: int | None = None
@@ -84,7 +146,7 @@ class WandbRows:
             elif number == 1:
                 head, at, last = _split_item(data, first, last)
                 if at >= 0:
-                    entries.append(self._entries.get(head) or self._learn(head))
+                    entries.append(self._by_head.get(head) or self._learn(head))
                     texts.append(data[at:last])
         self._commit(step, *_sorted_out(entries, texts))
 
@@ -112,9 +174,10 @@ class WandbRows:
             if not self._media or not self._is_media(key):
                 self.columns.put(key, step, value)
 
-    def _learn(self, head: bytes) -> _Entry:
-        """What to do with the values behind these key fields."""
-        names = [head[a:b].decode("utf-8", "replace") for _, a, b in fields(head, 0, len(head)) if b >= 0]
+    def _learn(self, head: bytes, *, flat: bool = False) -> _Entry:
+        """What to do with the values behind these key fields, or this key."""
+        parts = [head] if flat else [head[a:b] for _, a, b in fields(head, 0, len(head)) if b >= 0]
+        names = [part.decode("utf-8", "replace") for part in parts]
         key = ".".join(names)
         entry = _NO_METRIC
         if key == "_step":
@@ -127,24 +190,74 @@ class WandbRows:
             series = self.columns.slot(key)
             if series is not None:
                 entry = (key, series.steps, series.values)
-        if len(self._entries) < 2 * MAX_KEYS:
-            self._entries[head] = entry
+        known = self._by_key if flat else self._by_head
+        if len(known) < 2 * MAX_KEYS:
+            known[head] = entry
         return entry
 
     def _mark_media(self, parent: str) -> None:
         """An image, a histogram, a table: its sizes are no metrics."""
         self._media.add(parent)
-        for head, entry in self._entries.items():
-            if not entry[1] and entry[0].startswith(parent + "."):
-                self._entries[head] = _NO_METRIC
+        for known in (self._by_head, self._by_key):
+            for head, entry in known.items():
+                if not entry[1] and entry[0].startswith(parent + "."):
+                    known[head] = _NO_METRIC
 
     def _is_media(self, key: str) -> bool:
         return any(key.startswith(parent + ".") for parent in self._media) and key not in self.columns.series
 
 
-def _is_step(field: bytes) -> bool:
-    """Whether these bytes are one HistoryStep and nothing more."""
-    return field[0] == _STEP_FIELD and len(field) > 1 and field[1] == len(field) - 2
+def _batches(records: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """At most `_BATCH` bytes each; a record longer than that is a batch alone."""
+    start = size = 0
+    for index, record in enumerate(records):
+        size += len(record)
+        if size > _BATCH and index > start:
+            yield records[start:index]
+            start, size = index, len(record)
+    if start < len(records):
+        yield records[start:]
+
+
+def _floats(texts: Sequence[bytes]) -> Sequence[float | None]:
+    """The numbers that these texts are; None for one that is none."""
+    try:
+        values = _decode(b"[%b]" % b",".join(texts))
+        if len(values) == len(texts):
+            return values
+    except msgspec.DecodeError:
+        pass
+    return [_float(text) for text in texts]
+
+
+def _float(text: bytes) -> float | None:
+    try:
+        return float(text)  # NaN and Infinity too, which are no JSON
+    except ValueError:
+        return None
+
+
+def _shape(row: dict[bytes, float | None], known: dict[bytes, _Entry]) -> _Shape | None:
+    """None unless all of its metrics have values already."""
+    columns: list[tuple[bytes, array[int], array[float]]] = []
+    times: list[bytes] = []
+    counts: list[bytes] = []
+    for head in row:
+        entry = known.get(head)
+        if entry is None:
+            return None
+        if entry is _STEP:
+            counts.append(head)
+        elif entry is _TIME:
+            times.append(head)
+        elif entry is not _NO_METRIC:
+            if not entry[1]:
+                return None
+            columns.append((head, entry[1], entry[2]))
+    if max(len(counts), len(times)) > 1 or len({id(steps) for _, steps, _ in columns}) < len(columns):
+        return None  # one metric under two heads
+    last = max((steps[-1] for _, steps, _ in columns), default=-1)
+    return _Shape(row, columns, counts[0] if counts else None, times[0] if times else None, last)
 
 
 def _sorted_out(entries: list[_Entry], texts: Sequence[bytes]) -> tuple[list[_Entry], list[float], list[tuple[str, float]]]:
@@ -154,9 +267,10 @@ def _sorted_out(entries: list[_Entry], texts: Sequence[bytes]) -> tuple[list[_En
     for entry, text in zip(entries, texts, strict=True):
         if entry is _NO_METRIC:
             continue
-        try:
-            found.append((entry, float(text)))  # NaN and Infinity too, which are no JSON
-        except ValueError:
+        value = _float(text)
+        if value is not None:
+            found.append((entry, value))
+        else:
             odd += _numbers_in(entry[0], text)
     return [entry for entry, _ in found], [value for _, value in found], odd
 
