@@ -33,7 +33,8 @@ test-wandb-versions: $(STAMP)
 	$(BIN)/python -m pytest -m wandb_versions -rsP --show-capture=stdout tests/metric_readers
 
 # A Slurm cluster of four nodes on this machine, made for each test. Needs slurmctld, slurmd and munged on PATH
-# (apt-get install --no-install-recommends slurm-wlm munge); with slurmdbd and mariadb-server also accounting.
+# (apt-get install --no-install-recommends slurm-wlm munge); with slurmdbd and mariadb-server also accounting. The loop
+# over all kinds of places also needs what test-ssh needs.
 test-slurm: $(STAMP)
 	$(BIN)/python -m pytest -m slurm -rs tests/slurm
 

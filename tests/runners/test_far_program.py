@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from autoloop.model import TakenKind
+from autoloop.model import HostSpec, TakenKind
+from autoloop.preflight.hosts import hosts
 from autoloop.runners import bounded_log, procfs
 from autoloop.runners.runner import Ended, Runs, Vanished
 from autoloop.runners.ssh import bundle
@@ -72,6 +73,27 @@ def test_other_pythons_start_follow_and_stop_a_run(trial: Trial, version: str) -
     gone = trial.until(Vanished)
     assert isinstance(gone, Vanished)
     assert "left-over process" in gone.reason
+
+
+def test_doctor_looks_at_a_host_and_names_one_that_is_not_reached(trial: Trial) -> None:
+    smi = trial.far.programs / "nvidia-smi"
+    smi.write_text(f"#!/bin/sh\ncase $1 in *query-gpu*) echo '{CARD}';; esac\n")
+    smi.chmod(0o755)
+    box = msgspec.structs.replace(trial.host, gpus=[0], data={})
+    away = HostSpec(name="away", python="/nowhere/python3", gpus=[0])
+    found = hosts(msgspec.structs.replace(trial.spec, hosts=[box, away], device="cuda"), 0)
+    assert {each.subject: each.level for each in found} == {
+        "code for hosts": "ok",
+        "box": "ok",
+        "box clock": "ok",
+        "box folder": "ok",
+        "box GPU 0": "ok",
+        "away": "warning",
+    }
+    assert "there is no Python /nowhere/python3 there" in found[-1].text
+    assert "the loop goes on without it" in found[-1].text
+    (alone,) = hosts(msgspec.structs.replace(trial.spec, hosts=[away], device="cuda"), 0)[1:]
+    assert alone.level == "error"
 
 
 def test_a_python_that_is_too_old_is_refused_with_a_sentence(trial: Trial) -> None:

@@ -34,10 +34,13 @@ def test_each_host_is_looked_at_and_each_fault_is_one_line(project: HostProject,
         "box2 folder": "error",
         "box2 GPU 0": "ok",
         "box2 GPU 1": "ok",
-        "box3": "error",
+        "box3": "warning",
     }
     assert "600 s ahead" in found["box1 clock"].text
     assert "their.py" in found["box1 GPU 1"].text
     assert "No space left" in found["box2 folder"].text
     assert "refuses your key" in found["box3"].text
+    assert "the loop goes on without it" in found["box3"].text
+    (alone,) = hosts(project.spec([], device="cuda", hosts=project.hosts()[2:]), 0)[1:]
+    assert (alone.subject, alone.level) == ("box3", "error"), "there is no other place"
     assert all(each.advice for each in found.values() if each.level != "ok")

@@ -25,12 +25,21 @@ APART = 60.0
 
 
 def hosts(spec: LoopSpec, min_free: int) -> list[Finding]:
-    """Nothing of a loop that uses none. All are asked at once."""
+    """Nothing of a loop that uses none. All are asked at once. One that cannot be reached is a fault only if the loop has no
+    other place: otherwise it goes on with the others."""
     if not spec.hosts:
         return []
     with ThreadPoolExecutor(len(spec.hosts)) as pool:
         found = list(pool.map(lambda host: _host(host, spec, min_free), spec.hosts))
+    names = {host.name for host in spec.hosts}
+    if any(len(each) > 1 for each in found) or any(slot.place not in names for slot in spec.slots):
+        found = [each if len(each) > 1 else [_done_without(each[0])] for each in found]
     return [*_code(spec), *itertools.chain.from_iterable(found)]
+
+
+def _done_without(unreached: Finding) -> Finding:
+    text = f"{unreached.text}; the loop goes on without it, and uses it as soon as it answers"
+    return msgspec.structs.replace(unreached, level="warning", text=text)
 
 
 def _code(spec: LoopSpec) -> list[Finding]:

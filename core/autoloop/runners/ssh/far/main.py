@@ -197,7 +197,7 @@ class Program:
         if given["gpus"]:
             self.gpus.ask()
             self.gpus.wait(float(given["gpus"]))  # type: ignore[arg-type]
-        if given["loads"]:
+        if given.get("loads"):
             self.loads.ask()
         room = following.Room(int(given["room"]))  # type: ignore[call-overload]
         states: Given = {}
