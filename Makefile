@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Where nothing is kept as bytecode, each of the programs that the tests start compiles the product anew: half of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp test-installs test-gpu check bench bench-judgement docs clean
 
 demo: $(STAMP)
