@@ -22,6 +22,7 @@ from bench import measuring
 from bench.report import write_report
 
 PARTS = {
+    "reading": "bench.reading",
     "analysis": "bench.analysis",
     "growth": "bench.growth",
     "mcp": "bench.mcp",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from struct import pack
 
@@ -30,7 +31,7 @@ def item(key: str, value: float | int, field: int = 1) -> bytes:
     return part(field, part(2, key.encode()) + part(16, json.dumps(value).encode()))
 
 
-def framed(records: list[bytes]) -> bytes:
+def framed(records: Iterable[bytes]) -> bytes:
     """The file: records cut into chunks that never cross a block of 32 KiB."""
     out = bytearray(b":W&B\xe1\xbe\x00")
     for number, record in enumerate(records, 1):
@@ -48,18 +49,22 @@ def framed(records: list[bytes]) -> bytes:
 
 
 def history(rows: int, metrics: int, numbers: random.Random) -> bytes:
+    return framed(records(rows, metrics, numbers))
+
+
+def records(rows: int, metrics: int, numbers: random.Random) -> Iterator[bytes]:
     names = ["train/loss", "train/l1_loss", "train/ot_loss", "train/ot_pi_sum", "train/grad_norm"]
     names = (names + [f"train/metric_{index:02d}" for index in range(metrics)])[:metrics]
     config = item("steps", rows * 10) + part(1, part(2, b"ot") + part(16, b'{"loss_config": {"reg": 0.1}}'))
-    records = [part(17, part(1, b"bench") + part(4, config))]
+    yield part(17, part(1, b"bench") + part(4, config))
     for row in range(rows):
         values = [item(name, numbers.random()) for name in names]
         own = [item("_step", row * 10), item("_timestamp", 1.79e9 + row), item("_runtime", float(row))]
         numbers.shuffle(items := values + own)
-        records.append(part(3, b"".join(items)))
+        yield part(3, b"".join(items))
         numbers.shuffle(items)
-        records.append(part(2, b"".join(items) + part(2, b"\x08" + varint(row * 10) if row else b"")))
-    return framed([*records, part(18, b"")])
+        yield part(2, b"".join(items) + part(2, b"\x08" + varint(row * 10) if row else b""))
+    yield part(18, b"")
 
 
 def write_runs(root: Path, runs: int, rows: int, metrics: int) -> None:

@@ -1,0 +1,168 @@
+"""How long histories are read, from opening to the last row: a W&B file beside other readers of the same file, and a file of
+TensorBoard beside its own reader.
+
+Each read is a process of its own on a warm file. `wandb leet inspect` is wandb's own program, in Go; the reader of wandb
+0.17 is Python, and decodes every value with `json`. Peers in other versions than ours are in environments below `.envs/`,
+built once with pip.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.measuring import ROOT, CommandFailed, Result, Sample, Target, command, interleaved, program
+from bench.wandb_files import history
+
+TITLE = "Reading histories"
+PACKAGES = ("wandb", "protobuf", "msgspec")
+METRICS = 20
+COMPARED = 100_000
+"""Rows of the W&B file that all readers read."""
+EVENTS = 5_000
+"""Rows of TensorBoard's file: its reader takes a message of its own for each value."""
+SIZES = (1000, 3000, 10_000, 30_000, 100_000, 300_000)
+"""Rows; a file of a million takes longer to write than the other parts of the bench to measure."""
+FASTEST = Target(2.0, "the history of weeks opens while one looks")
+
+OURS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from autoloop.metric_readers import follow
+follower = follow(Path(sys.argv[2]))
+while follower.poll():
+    pass
+found = {len(series) for series in follower.columns.values()}
+assert found == {int(sys.argv[3])} and len(follower.columns) == int(sys.argv[4]), (found, len(follower.columns))
+"""
+WANDB_0_17 = """
+import json, sys
+from wandb.proto import wandb_internal_pb2 as messages
+from wandb.sdk.internal.datastore import DataStore
+store, columns = DataStore(), {}
+store.open_for_scan(sys.argv[1])
+while (data := store.scan_data()) is not None:
+    record = messages.Record()
+    record.ParseFromString(data)
+    if record.WhichOneof("record_type") == "history":
+        row = {".".join(each.nested_key) or each.key: json.loads(each.value_json) for each in record.history.item}
+        for key, value in row.items():
+            columns.setdefault(key, []).append((row["_step"], value))
+assert len(columns) == int(sys.argv[3]) + 3 and {len(each) for each in columns.values()} == {int(sys.argv[2])}
+"""
+WRITE_EVENTS = """
+import random, sys
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+numbers, writer = random.Random(0), EventFileWriter(sys.argv[1])
+for step in range(int(sys.argv[2])):
+    for metric in range(int(sys.argv[3])):
+        value = summary_pb2.Summary.Value(tag=f"train/metric_{metric:02d}", simple_value=numbers.random())
+        writer.add_event(event_pb2.Event(wall_time=step, step=step, summary=summary_pb2.Summary(value=[value])))
+writer.close()
+"""
+READ_EVENTS = """
+import sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0})
+events.Reload()
+tags = events.Tags()["scalars"]
+assert len(tags) == int(sys.argv[3]) and {len(events.Scalars(tag)) for tag in tags} == {int(sys.argv[2])}
+"""
+OTHERS = {
+    "wandb-0.17": (("wandb==0.17.9", "numpy<2", "protobuf<6", "setuptools<80"), "import wandb.sdk.internal.datastore"),
+    "tensorboard": (("tensorboard==2.20.0", "setuptools<80"), "import tensorboard"),
+}
+
+
+def measure(result: Result) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        compare(result, place)
+        tensorboard(result, place)
+        grow(result, place)
+
+
+def compare(result: Result, place: Path) -> None:
+    file = written(place, COMPARED)
+    table = result.table(f"A W&B file of {COMPARED} rows × {METRICS} metrics ({file.stat().st_size / 1e6:.0f} MB)")
+    works: dict[str, Callable[[], Sample | None]] = {"Auto Loop": lambda: ours(file.parents[2], COMPARED)}
+    if program("wandb"):
+        words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+        works["wandb leet inspect"] = lambda: command(words, place, seconds=400)
+    old = other(table.note, "wandb-0.17")
+    if old is not None:
+        old_words = [str(old), "-c", WANDB_0_17, str(file), str(COMPARED), str(METRICS)]
+        works["the Python reader of wandb 0.17"] = lambda: command(old_words, place, seconds=400)
+    for name, samples in interleaved(works, warm=0).items():
+        mine = name == "Auto Loop"
+        table.add(name, "s", [each.wall for each in samples], FASTEST if mine else None, ours=mine)
+        table.add(f"{name}: processors", "s", [each.cpu for each in samples], ours=mine)
+        table.add(f"{name}: memory", "MB", [each.memory for each in samples], ours=mine)
+
+
+def tensorboard(result: Result, place: Path) -> None:
+    table = result.table(f"TensorBoard's file of {EVENTS} rows × {METRICS} metrics")
+    python = other(table.note, "tensorboard")
+    if python is None:
+        return
+    folder = place / "events"
+    folder.mkdir()
+    size = [str(EVENTS), str(METRICS)]
+    command([str(python), "-c", WRITE_EVENTS, str(folder), *size], place)
+    works: dict[str, Callable[[], Sample | None]] = {
+        "Auto Loop": lambda: ours(folder, EVENTS),
+        "TensorBoard's own reader": lambda: command([str(python), "-c", READ_EVENTS, str(folder), *size], place),
+    }
+    for name, samples in interleaved(works, warm=0).items():
+        table.add(name, "s", [each.wall for each in samples], ours=name == "Auto Loop")
+        table.add(f"{name}: processors", "s", [each.cpu for each in samples], ours=name == "Auto Loop")
+
+
+def grow(result: Result, place: Path) -> None:
+    growth = result.growth(f"A W&B file of {METRICS} metrics, read whole", "rows", "s of processors")
+    folders = {rows: written(place, rows).parents[2] for rows in SIZES}
+    works: dict[str, Callable[[], Sample | None]] = {
+        str(rows): lambda folder=folder, rows=rows: ours(folder, rows)  # type: ignore[misc]
+        for rows, folder in folders.items()
+    }
+    works["0"] = lambda: command(
+        [sys.executable, "-c", OURS, str(ROOT / "core"), str(place / "none"), "0", "0"], place, exit_codes=(1,)
+    )
+    found = interleaved(works, warm=0)
+    start = min(each.cpu for each in found.pop("0"))
+    growth.add(
+        "Auto Loop", {int(rows): [max(each.cpu - start, 1e-3) for each in samples] for rows, samples in found.items()}
+    )
+    result.notes.append(f"The {start:.2f} s that Python and the imports take are not in the curve.")
+
+
+def written(place: Path, rows: int) -> Path:
+    """A run's file, in a folder of its own."""
+    folder = place / f"rows{rows}" / "wandb" / "offline-run-20261122_080000-bench"
+    file = folder / "run-bench.wandb"
+    if not file.exists():
+        folder.mkdir(parents=True)
+        file.write_bytes(history(rows, METRICS, random.Random(0)))
+    return file
+
+
+def ours(folder: Path, rows: int) -> Sample:
+    words = [sys.executable, "-c", OURS, str(ROOT / "core"), str(folder), str(rows), str(METRICS)]
+    return command(words, folder)
+
+
+def other(note: Callable[[str], None], name: str) -> Path | None:
+    """The Python of an environment with a peer's package; where it cannot be built, a note says why."""
+    from tests.support.environments import CannotBuild, built
+
+    packages, check = OTHERS[name]
+    try:
+        return built(f"bench-{name}", (packages,), check)
+    except (CannotBuild, CommandFailed, OSError) as problem:
+        note(f"{packages[0]} is not here: {problem}")
+        return None
