@@ -79,7 +79,6 @@ check: $(STAMP)
 # Speed: docs/performance.md. PARTS="console analysis" for some parts, PARTS=report to write the page anew.
 bench: $(STAMP)
 	$(BIN)/python -m bench $(PARTS)
-	$(BIN)/python bench/history.py
 	$(BIN)/python bench/sources.py
 	$(BIN)/python bench/turnaround.py
 	$(BIN)/python bench/watching.py
