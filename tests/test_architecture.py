@@ -198,7 +198,7 @@ def test_the_supervisor_starts_on_the_standard_library_alone(tmp_path: Path) -> 
     """As `python -I -S`: no site-packages, nothing from the environment."""
     supervisor = CORE / "runners/supervisor.py"
     names = loaded(f"import runpy; runpy.run_path({str(supervisor)!r})", flags=("-I", "-S"), folder=tmp_path)
-    ours = {"bounded_log", "procfs", "records"}
+    ours = {"bounded_log", "procfs", "records", "supervising"}
     assert ours <= names
     assert names - {"__main__", *ours} <= sys.stdlib_module_names
 

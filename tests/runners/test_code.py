@@ -69,7 +69,7 @@ def test_code_that_came_in_part_long_ago_is_deleted_there(tmp_path: Path) -> Non
     (tmp_path / "code/e.1.old").mkdir()
     for name in ("a.1.new", "b.part", "d", "e.1.old"):
         os.utime(tmp_path / "code" / name, (0, 0))
-    sources = {f"autoloop.runners.{name}": "" for name in ("supervisor", "procfs", "records", "bounded_log")}
+    sources = {f"autoloop.runners.{name}": "" for name in far.SUPERVISOR}
     far.Program(sources, "x").settle({"folder": str(tmp_path), "make": True}, b"")
     assert sorted(path.name for path in (tmp_path / "code").iterdir()) == ["c.part", "d"]
 

@@ -276,8 +276,7 @@ class Engine:
 
     def _fill_slots(self) -> list[Ended]:
         """Start what may start now; returns what could not be, which has ended."""
-        started = [self.execution.start(run, slot) for run, slot in self.scheduler.due()]
-        return [ended for ended in started if ended is not None]
+        return self.execution.start(self.scheduler.due())
 
     def _settle_all(self, ended: list[Ended]) -> None:
         for each in ended:

@@ -1,7 +1,8 @@
 """The runs that are executing: start one in a slot, notice its end, stop it, take it over after a crash.
 
 Writing order: record the intent, make the attempt's directory, start the supervisor, record its handle. A crash between any
-two steps is put right by `recover`.
+two steps is put right by `recover`. Each record waits for the disk while a slot is free: what has happened (ends, handles)
+is recorded together with the next intent; `recover` finds in the attempts' own files what was not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import selectors
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import msgspec
 
 from autoloop.diagnose.causes import SHORTAGE
 from autoloop.engine.base.context import Context
-from autoloop.engine.runs.attempts import next_attempt
+from autoloop.engine.runs.attempts import Intent, next_attempt
 from autoloop.engine.runs.disk_space import PASSING, try_writing
 from autoloop.engine.runs.following import follow_attempt, with_progress, written_in
 from autoloop.engine.runs.launching import Launcher
@@ -49,7 +50,7 @@ class Active:
 
 @dataclass(frozen=True)
 class Ended:
-    """An attempt whose end is recorded and whose slot is free; what it reached is not settled yet."""
+    """An attempt that has ended and whose slot is free; what it reached is not settled yet."""
 
     attempt: Attempt
     run: Run
@@ -79,6 +80,8 @@ class Execution:
         self._unread: set[str] = set()
         """Attempts that have written more than was read at one turn."""
         self._to_signal: list[tuple[Attempt, bool]] = []
+        self._unrecorded: list[tuple[Attempt, tuple[str, str] | None]] = []
+        """What has happened to attempts, and what to say of it: the run's id and a text."""
         self._recorded_at = 0.0
         self._troubles = dict(context.loop.unreachable)
 
@@ -105,17 +108,18 @@ class Execution:
 
     # -------------------------------------------------------------------------------------------------------- starting
 
-    def start(self, run: Run, slot: Slot) -> Ended | None:
-        """Launch the next attempt of `run` in `slot`. What goes wrong here ends the attempt, not the engine: it is
-        returned."""
+    def start(self, due: Sequence[tuple[Run, Slot]]) -> list[Ended]:
+        """Launch the next attempt of each run in its slot, and record what has ended before. What goes wrong with an attempt
+        here ends it, not the engine: it is returned."""
+        failed = [ended for run, slot in due if (ended := self._start(run, slot)) is not None]
+        self._record()
+        return failed
+
+    def _start(self, run: Run, slot: Slot) -> Ended | None:
         context = self.context
         intent = next_attempt(context, self._spec(), run, slot)
         attempt, run = intent.attempt, intent.run
-        with context.store.transaction():
-            if intent.replaced:
-                context.store.put_attempt(intent.replaced, context.loop_id)
-            context.store.put_attempt(attempt, context.loop_id)
-            context.store.put_run(run)
+        self._record(intent)
         try:
             handle = self._launcher.launch(attempt, intent.launch, self._runner(attempt))
         except (OSError, ValueError, UserError) as error:  # ValueError: a NUL in an argument or variable
@@ -126,15 +130,30 @@ class Execution:
             return self._ended(attempt, run, self._follow(attempt, run), record)
         if handle is not None:
             attempt = msgspec.structs.replace(attempt, handle=handle, started_at=context.clock())
-        with context.store.transaction():
-            context.store.put_attempt(attempt, context.loop_id)
-            text = f"{run.name} ({run.id}) {'started' if handle else 'was submitted'} on {slot.label}"
-            text += f", attempt {attempt.number}" if attempt.number > 1 else ""
-            text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
-            context.log_event(EventKind.RUN_STARTED, text, run.id)
+        text = f"{run.name} ({run.id}) {'started' if handle else 'was submitted'} on {slot.label}"
+        text += f", attempt {attempt.number}" if attempt.number > 1 else ""
+        text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
+        self._unrecorded.append((attempt, (run.id, text)))
         LOG.debug("%s: %s, directory %s", attempt.id, handle, attempt.directory)
         self._active[attempt.slot] = Active(attempt, run, self._follow(attempt, run))
         return None
+
+    def _record(self, intent: Intent | None = None) -> None:
+        """Record what has happened, and what is to happen next."""
+        if not self._unrecorded and intent is None:
+            return
+        context = self.context
+        with context.store.transaction():
+            for attempt, told in self._unrecorded:
+                context.store.put_attempt(attempt, context.loop_id)
+                if told is not None:
+                    context.log_event(EventKind.RUN_STARTED, told[1], told[0])
+            if intent is not None:
+                if intent.replaced:
+                    context.store.put_attempt(intent.replaced, context.loop_id)
+                context.store.put_attempt(intent.attempt, context.loop_id)
+                context.store.put_run(intent.run)
+        self._unrecorded.clear()
 
     def _may_run(self, attempt: Attempt) -> bool:
         """Whether its supervisor was started before the descriptors or processes ran out; if not, it never will be."""
@@ -151,7 +170,7 @@ class Execution:
 
     def wait(self, seconds: float) -> list[Ended]:
         """Wait until an attempt ends or writes, or `seconds` have passed; returns those that ended, their slots free
-        again."""
+        again. `start` comes next and records them, even if nothing is due."""
         while self._to_signal:
             attempt, kill = self._to_signal.pop(0)
             self._runner(attempt).stop(attempt, kill=kill)
@@ -264,7 +283,7 @@ class Execution:
     # ---------------------------------------------------------------------------------------------------------- ending
 
     def _collect(self, attempt: Attempt, run: Run, follower: Follower, end: End) -> Ended:
-        """Record how an attempt ended."""
+        """How an attempt ended; recorded soon."""
         if isinstance(end, Recorded):
             return self._ended(attempt, run, follower, end.record, taken=end.taken)
         if not end.started:
@@ -285,8 +304,7 @@ class Execution:
         LOG.debug("%s has ended: %s", attempt.id, lost or record)
         ended_at = (record.ended_at if record else None) or self.context.clock()
         attempt = attempt_ended(attempt, record, ended_at, lost, taken)
-        with self.context.store.transaction():
-            self.context.store.put_attempt(attempt, self.context.loop_id)
+        self._unrecorded.append((attempt, None))
         return Ended(attempt, run, follower)
 
     # -------------------------------------------------------------------------------------------------------- stopping
@@ -335,4 +353,5 @@ class Execution:
             self.context.log_event(EventKind.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {found.how}", run.id)
             if attempt.stop:
                 self._runner(attempt).stop(attempt, kill=attempt.kill)
+        self._record()
         return ended

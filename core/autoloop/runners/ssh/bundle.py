@@ -10,10 +10,10 @@ from pathlib import Path
 
 RUNNERS = Path(__file__).parents[1]
 MODULES = (
-    *("procfs", "records", "bounded_log", "sweeping", "supervisor"),
+    *("procfs", "records", "bounded_log", "sweeping", "supervising", "supervisor"),
     *("ssh.far.gpus", "ssh.far.following", "ssh.far.copies", "ssh.far.logout", "ssh.far.main"),
 )
-"""In the order in which they are loaded; the supervisor is only handed on."""
+"""In the order in which they are loaded; the supervisor's two are only handed on."""
 
 OLD_PYTHON = "AUTOLOOP-OLD-PYTHON "
 
@@ -29,7 +29,7 @@ for name in ("autoloop", "autoloop.runners", "autoloop.runners.ssh", "autoloop.r
     parent, _, last = name.rpartition(".")
     if parent:
         setattr(sys.modules[parent], last, module)
-    if name in SOURCES and not name.endswith(".supervisor"):
+    if name in SOURCES and last not in ("supervisor", "supervising"):
         exec(compile(SOURCES[name], name + ".py", "exec"), module.__dict__)
 sys.modules["autoloop.runners.ssh.far.main"].main(SOURCES, DIGEST)
 """

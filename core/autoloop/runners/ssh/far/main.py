@@ -24,6 +24,8 @@ MARK = b"AUTOLOOP-FAR "
 """Begins the first line; what a login shell prints stands before it."""
 IDLE = 900
 """Seconds without a question after which it ends: a connection can be cut without a word."""
+SUPERVISOR = ("supervisor", "supervising", "procfs", "records", "bounded_log")
+"""The modules of the program that stays beside an attempt."""
 
 Given = dict[str, object]
 Answer = tuple[Given, bytes]
@@ -100,7 +102,7 @@ class Program:
         if not os.path.isdir(modules):
             fresh = f"{modules}.{os.getpid()}"
             os.makedirs(fresh, mode=0o700, exist_ok=True)
-            for name in ("supervisor", "procfs", "records", "bounded_log"):
+            for name in SUPERVISOR:
                 with open(f"{fresh}/{name}.py", "w", encoding="utf-8") as file:
                     file.write(self.sources[f"autoloop.runners.{name}"])
             _keep(fresh)
