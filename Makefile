@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Where nothing is kept as bytecode, each of the programs that the tests start compiles the product anew: half of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp test-installs test-gpu check bench bench-judgement docs clean
+.PHONY: demo test test-faults test-lerobot test-trainers test-wandb-versions test-slurm test-ssh test-mcp test-documents test-installs test-gpu check bench bench-judgement docs clean
 
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
@@ -51,6 +51,10 @@ test-ssh: $(STAMP)
 test-mcp: $(STAMP)
 	$(BIN)/python -m pip install -q -c constraints.txt bpe-openai
 	$(BIN)/python -m pytest -m mcp -rs -s tests/agents
+
+# The blocks of docs/ that train, each as it stands there.
+test-documents: $(STAMP)
+	$(BIN)/python -m pytest -m "documents or not documents" -rs tests/cli/test_document_blocks.py
 
 # What would be published: checked as an index does, installed into empty environments of Python 3.11 to 3.13 (those that are
 # here), and beside LeRobot and the trainers of `make test-trainers` without moving a package of theirs.
