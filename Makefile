@@ -12,9 +12,10 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
 
-# More tests at once than two cores compute: about half of the time a test waits for what it has started.
+# More tests at once than two cores compute: about half of the time a test waits for what it has started. Files come in their own
+# order, and not those with few tests last: the longest test is alone in its file.
 test: check
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # Everything marked `faults`; each random test prints its seed, and FAULT_SEED=N repeats that one. What holds for any value is
 # tried with more values.
