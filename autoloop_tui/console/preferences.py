@@ -127,6 +127,15 @@ SETTINGS = {
 """What console.toml may set beside `[keys]`, with its type."""
 
 
+RENAMED = {
+    "proposals.new": "proposals.variant",
+    "rounds.clone": "rounds.variant",
+    "run.clone": "run.variant",
+    "run.next-pane": "run.next-part",
+}
+"""Actions of 0.1.0 by their names of today."""
+
+
 def _keys(found: Any, problems: list[str]) -> dict[str, str]:
     """The keys of `[keys]` that can be used; the others are problems."""
     if not isinstance(found, dict):
@@ -138,7 +147,10 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
 
     keys: dict[str, str] = {}
     known = [*BY_ID, *IDS]
-    for action, wanted in found.items():
+    for given, wanted in found.items():
+        action = RENAMED.get(given, given)
+        if action != given:
+            problems.append(f'console.toml: the action "{given}" is called "{action}" now; its key works, rename it there')
         if action not in known:
             problems.append(f'console.toml: no action "{action}"{_meant(action, known)}')
         elif not isinstance(wanted, str) or not wanted.strip():

@@ -14,3 +14,14 @@ def test_keys_of_panes_may_be_remapped_in_the_settings(tmp_path: Path) -> None:
     chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)})
     assert chosen.keys == {"log.filter": "F"}
     assert chosen.problems == ['console.toml: no action "log.fliter"; did you mean "log.filter"?']
+
+
+def test_an_action_that_was_renamed_keeps_its_key_and_says_its_name_of_today(tmp_path: Path) -> None:
+    folder = tmp_path / "autoloop"
+    folder.mkdir()
+    (folder / "console.toml").write_text('[keys]\n"rounds.clone" = "ctrl+n"\n')
+    chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)})
+    assert chosen.keys == {"rounds.variant": "ctrl+n"}
+    assert chosen.problems == [
+        'console.toml: the action "rounds.clone" is called "rounds.variant" now; its key works, rename it there'
+    ]
