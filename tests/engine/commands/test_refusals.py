@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from autoloop.model import UserError
-from autoloop.protocol import Approve, Edit, Propose, Start, Variant
+from autoloop.model import ProposalStatus, UserError
+from autoloop.protocol import Approve, Edit, Propose, Reject, Start, Undo, Variant
 
 from tests.engine.project import EngineProject
 from tests.support.senders import person
@@ -60,6 +60,26 @@ def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_
         engine.end()
     assert len(project.runs(loop, 2)) == len(accepted)
     assert "## loop_" in (project.folder / "reports" / "report.md").read_text()
+
+
+def test_what_was_rejected_in_a_round_that_is_over_is_decided_no_more(project: EngineProject) -> None:
+    loop = project.loop([project.config("a")], rounds=3, decide=True, approve="manual")
+    with project.driven(loop) as engine:
+        (rejected,) = engine.waiting()
+        engine.done(Reject(proposals=[rejected.id]))
+        engine.done(Propose(run="a", variants=[Variant(edits=["lr@mul=2"])]))
+        (other,) = [proposal for proposal in project.proposals(loop) if proposal.id != rejected.id]
+        engine.done(Approve(proposals=[other.id]))
+        engine.until(lambda: project.runs(loop, 2), "round 2 has started")
+        late = [
+            Approve(proposals=[rejected.id]),
+            Undo(proposals=[rejected.id]),
+            Edit(proposal=rejected.id, edits=["lr=0.5"]),
+        ]
+        for request in late:
+            assert "in round 1, and round 2 has started; propose its edits anew" in engine.refused(request)
+        assert project.store.proposal(rejected.id).status is ProposalStatus.REJECTED
+        engine.leave()
 
 
 def test_text_that_is_no_unicode_is_refused_where_it_is_sent(project: EngineProject) -> None:

@@ -12,7 +12,6 @@ from autoloop.engine.commands import permission
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.rounds.deciding import WAYS_BACK, start_due
 from autoloop.engine.rounds.kill_criteria import checked_criterion
-from autoloop.engine.rounds.live_proposals import LiveProposals
 from autoloop.engine.rounds.proposals import criterion_text, describe_changes
 from autoloop.metrics import parse_expectation
 from autoloop.model import POLICY, EventKind, Proposal, ProposalStatus, RoundState, Sender, UserError
@@ -61,7 +60,7 @@ def _last_decided(command: CommandContext) -> list[Proposal]:
     found = [
         proposal
         for proposal in context.store.proposals(context.loop_id, round_.number)
-        if proposal.decided_at is not None and proposal.decided_by != POLICY and _is_open(command.live, proposal)
+        if proposal.decided_at is not None and proposal.decided_by != POLICY and _is_open(command, proposal)
     ]
     if not found:
         raise UserError(f"Nothing was decided on the proposals of round {round_.number} that could be taken back.")
@@ -246,20 +245,25 @@ def _open_proposal(command: CommandContext, number: int) -> Proposal:
     proposal = command.context.store.proposal(number)
     if proposal.loop != command.context.loop_id:
         raise UserError(f"Proposal {number} belongs to another loop.")
-    _check_open(command.live, proposal)
+    _check_open(command, proposal)
     return proposal
 
 
-def _check_open(live: LiveProposals, proposal: Proposal) -> None:
+def _check_open(command: CommandContext, proposal: Proposal) -> None:
     if proposal.live:
-        live.check_open(proposal)
+        command.live.check_open(proposal)
     elif proposal.status not in (*OPEN, ProposalStatus.BLOCKED):
         raise UserError(f"Proposal {proposal.id} has become run {proposal.run}; propose anew to change it.")
+    elif proposal.round != (now := command.context.store.last_round(command.context.loop_id).number):
+        raise UserError(
+            f"Proposal {proposal.id} was {proposal.status.value} in round {proposal.round}, and round {now} has started; "
+            "propose its edits anew."
+        )
 
 
-def _is_open(live: LiveProposals, proposal: Proposal) -> bool:
+def _is_open(command: CommandContext, proposal: Proposal) -> bool:
     try:
-        _check_open(live, proposal)
+        _check_open(command, proposal)
     except UserError:
         return False
     return True
