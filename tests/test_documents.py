@@ -26,13 +26,20 @@ def named(text: str) -> set[str]:
     return {*words} - {"autoloop.toml"}
 
 
-@pytest.mark.parametrize("document", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
+@pytest.mark.parametrize("document", ["docs/architecture.md", "CONTRIBUTING.md"])
 def test_a_path_in_a_document_exists(document: str) -> None:
     paths = everything()
     text = (ROOT / document).read_text(encoding="utf-8")
-    words = named(text.partition("## Where things are")[2] or text)  # the README names files of users' projects before
+    words = named(text)
     assert words
     assert not {word for word in words if not any(path.endswith(f"/{word}") for path in paths)}
+
+
+@pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_a_link_to_a_file_leads_to_it(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    targets = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target}
+    assert not {target for target in targets if not (ROOT / target).is_file()}
 
 
 def test_a_module_in_a_table_of_the_architecture_is_in_the_package_of_its_row() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIRS = [
+    ("README.md", "README.zh-CN.md"),
     ("docs/moving-from-the-scripts.md", "docs/moving-from-the-scripts.zh-CN.md"),
 ]
 

@@ -64,7 +64,7 @@ def test_the_description_has_only_what_an_index_can_show(built: tuple[Path, Path
     text = parsed.get_payload()
     assert isinstance(text, str)
     assert text.startswith("# Auto Loop\n")
-    assert "## Commands" in text
+    assert "## Two commands" in text
     assert not re.search(r"!\[|<img|<!--", text)
     assert not [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("https://")]
 
