@@ -148,7 +148,7 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
     keys: dict[str, str] = {}
     known = [*BY_ID, *IDS]
     for given, wanted in found.items():
-        action = RENAMED.get(given, given)
+        action = RENAMED[given] if given in RENAMED else str(given)
         if action != given:
             problems.append(f'console.toml: the action "{given}" is called "{action}" now; its key works, rename it there')
         if action not in known:

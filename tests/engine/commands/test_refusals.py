@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from autoloop.model import ProposalStatus, UserError
-from autoloop.protocol import Approve, Edit, Propose, Reject, Start, Undo, Variant
+from autoloop.protocol import Approve, Edit, Propose, Reject, Request, Start, Undo, Variant
 
 from tests.engine.project import EngineProject
 from tests.support.senders import person
@@ -71,7 +71,7 @@ def test_what_was_rejected_in_a_round_that_is_over_is_decided_no_more(project: E
         (other,) = [proposal for proposal in project.proposals(loop) if proposal.id != rejected.id]
         engine.done(Approve(proposals=[other.id]))
         engine.until(lambda: project.runs(loop, 2), "round 2 has started")
-        late = [
+        late: list[Request] = [
             Approve(proposals=[rejected.id]),
             Undo(proposals=[rejected.id]),
             Edit(proposal=rejected.id, edits=["lr=0.5"]),
