@@ -84,3 +84,24 @@ def test_the_step_from_which_the_spread_is_what_it_is_at_the_end() -> None:
 @pytest.mark.parametrize("curves", [[], [{1: 0.0, 2: 0.0, 3: 0.0}], [{1: 0.0}, {2: 0.0}]])
 def test_of_too_little_no_step_is_told(curves: list[dict[int, float]]) -> None:
     assert stable_from(curves) is None
+
+
+def test_each_config_is_paired_with_the_earliest_that_has_two_seeds_in_common() -> None:
+    numbers = random.Random(3)
+    groups = [
+        [Value(numbers.gauss(0, 1), 100, seed) for seed in numbers.sample("abcdefgh", numbers.randint(1, 4))]
+        for _ in range(60)
+    ]
+    squares, dof = 0.0, 0
+    for place, mine in enumerate(groups):
+        values = {each.seed: each.value for each in mine}
+        for other in groups[:place]:
+            differences = [values[each.seed] - each.value for each in other if each.seed in values]
+            if len(differences) > 1:
+                squares += statistics.variance(differences) * (len(differences) - 1)
+                dof += len(differences) - 1
+                break
+    noise = pooled(groups)
+    assert noise
+    assert noise.pair_dof == dof
+    assert noise.pair_sd == pytest.approx((squares / dof) ** 0.5)

@@ -25,6 +25,9 @@ from autoloop.text.gpu_use import gpu_use_text
 from autoloop.verdicts import reduced
 from autoloop.verdicts.wording import record_text
 
+MOST_SETS = 4
+"""Sets of metrics for which the runs of earlier rounds are kept in memory."""
+
 
 @dataclass(frozen=True)
 class _Section:
@@ -83,12 +86,12 @@ class MarkdownReport:
         new.write(left.lead)
         begin = new.tell()
         new.write(start + b"\n" + _bytes(_head(self.store, loop, self.metrics)))
-        rounds = [new.tell()]
+        rounds, before = [new.tell()], _Before(self.store, loop)
         for index, round_ in enumerate(self.store.rounds(loop.id), 1):
             if round_.number < changed and index < len(left.rounds):
                 copy(old, left.rounds[index - 1], left.rounds[index], new)
             else:
-                new.write(_bytes(_round(self.store, loop, round_.number, self.metrics)))
+                new.write(_bytes(_round(self.store, loop, round_.number, self.metrics, before)))
             rounds.append(new.tell())
         new.write(b"\n" + end)
         section = _Section(begin, new.tell(), rounds)
@@ -132,7 +135,8 @@ def render(store: Store, number: int, metrics: MetricBook) -> str:
     """The section of one loop, from one state of the store."""
     with store.reading():
         loop = store.loop(number)
-        rounds = "".join(_round(store, loop, round_.number, metrics) for round_ in store.rounds(number))
+        before = _Before(store, loop)
+        rounds = "".join(_round(store, loop, round_.number, metrics, before) for round_ in store.rounds(number))
         return _head(store, loop, metrics) + rounds + "\n"
 
 
@@ -159,7 +163,7 @@ def _head(store: Store, loop: Loop, metrics: MetricBook) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
+def _round(store: Store, loop: Loop, number: int, metrics: MetricBook, known: _Before) -> str:
     """A round's part of the section. It tells of runs of this round and of earlier ones, never of a later one."""
     runs, made = store.runs(loop.id, number), store.proposals(loop.id, number)
     bases = {run.base_run for run in runs if run.base_run} | {proposal.base_run for proposal in made}
@@ -167,7 +171,9 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook) -> str:
     lines = ["", f"### Round {number}", "", *_run_table(by_id, runs, metrics)]
     lines += _seed_table(runs, metrics)
     led_here = store.proposals(loop.id, number - 1)
-    before = _before(store, loop, number, [each.expects.metric for each in led_here if each.expects], metrics, runs)
+    expected = [each.expects.metric for each in led_here if each.expects]
+    wanted = {*for_runs(metrics, runs).key_metrics, *(metrics.resolve_name(name) or name for name in expected)}
+    before = known.of(number, frozenset(wanted))
     if found := verdict_lines(runs, metrics, before):
         lines += ["", *(f"- {inert(line)}" for line in found)]
     lines += result_table(before, runs, led_here, metrics)
@@ -220,12 +226,29 @@ def _seed_table(runs: list[Run], metrics: MetricBook) -> list[str]:
     return ["", "Over seeds, mean ± standard deviation (finished runs):", "", *rows]
 
 
-def _before(store: Store, loop: Loop, number: int, expected: list[str], metrics: MetricBook, runs: list[Run]) -> list[Run]:
-    """The runs of earlier rounds and the replicates in other loops, by which the round's configs are judged; of each no more
-    than its key metrics and the `expected` ones."""
-    wanted = {*for_runs(metrics, runs).key_metrics, *(metrics.resolve_name(name) or name for name in expected)}
-    earlier = [run for each in range(1, number) for run in reduced(store.runs(loop.id, each), wanted)]
-    return [*earlier, *reduced(store.replicates_elsewhere(loop.id), wanted)]
+class _Before:
+    """The runs by which the configs of a round are judged: those of earlier rounds, and replicates in other loops. Asked for
+    one round after the other it reads each run once, for each set of metrics that rounds want."""
+
+    def __init__(self, store: Store, loop: Loop) -> None:
+        self._store = store
+        self._loop = loop
+        self._known: dict[frozenset[str], tuple[int, list[Run], list[Run]]] = {}
+        """By the metrics: the round up to which runs have been read, these, and those of other loops."""
+
+    def of(self, number: int, wanted: frozenset[str]) -> list[Run]:
+        """Of each run no more than the `wanted` metrics."""
+        store, loop = self._store, self._loop.id
+        read, earlier, elsewhere = self._known.pop(wanted, None) or (
+            0,
+            [],
+            list(reduced(store.replicates_elsewhere(loop), wanted)),
+        )
+        earlier = [*earlier, *(run for each in range(read + 1, number) for run in reduced(store.runs(loop, each), wanted))]
+        while len(self._known) >= MOST_SETS:
+            del self._known[next(iter(self._known))]
+        self._known[wanted] = number - 1, earlier, elsewhere
+        return [*earlier, *elsewhere]
 
 
 def _gpu_use(runs: list[Run]) -> list[str]:

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import msgspec
 
@@ -143,12 +144,16 @@ def _differences(groups: Sequence[Sequence[Value]]) -> Iterator[list[float]]:
     """
     # Single runs have no two seeds to share, and a loop may have thousands of them.
     seeded = [seeds for seeds in map(by_seed, groups) if len(seeds) > 1]
+    earliest: dict[tuple[str, str], int] = {}
+    """By two seeds the first group that has both."""
     for place, mine in enumerate(seeded):
-        for other in seeded[:place]:
-            common = mine.keys() & other.keys()
-            if len(common) > 1:
-                yield [mine[seed] - other[seed] for seed in sorted(common)]
-                break
+        pairs = list(combinations(sorted(mine), 2))
+        known = [earliest[pair] for pair in pairs if pair in earliest]
+        if known:
+            other = seeded[min(known)]
+            yield [mine[seed] - other[seed] for seed in sorted(mine.keys() & other.keys())]
+        for pair in pairs:
+            earliest.setdefault(pair, place)
 
 
 def _squares(values: Sequence[float]) -> float:
