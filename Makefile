@@ -88,8 +88,6 @@ bench: $(STAMP)
 	$(BIN)/python bench/turnaround.py
 	$(BIN)/python bench/watching.py
 	$(BIN)/python bench/store.py
-	$(BIN)/python bench/console.py
-	$(BIN)/python bench/console_large.py
 
 # How often verdicts are wrong, how many runs they need, and what searches of the demo come to. Hours; goes on where it was
 # interrupted. PARTS="simulated --quick" for a part or a short one.

@@ -23,8 +23,11 @@ from bench.report import write_report
 
 PARTS = {
     "reading": "bench.reading",
+    "console": "bench.console",
+    "console-large": "bench.console_large",
     "analysis": "bench.analysis",
     "growth": "bench.growth",
+    "places": "bench.places",
     "mcp": "bench.mcp",
 }
 """In the order of the report; a part is a module with TITLE and `measure`, see `measuring.py`."""

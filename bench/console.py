@@ -1,17 +1,15 @@
-"""The console under load, measured from outside: 8 runs that write 1000 log lines a second each, watched in tmux.
+"""The console under load, measured from outside: 8 runs that write 1 000 log lines a second each, watched in tmux.
 
 For each size the console runs in a tmux pane whose client sits on a pty of ours: what that pty receives is what an SSH link
 would carry. A key's latency is the time from writing it to the pty until the cursor arrives in its new row; the details
 (log, charts, and last the command for it, at the bottom) follow. The first
 paint is the time from asking tmux, which runs already, for a pane with the console in it until the line above and the
-names of the runs in the slots have arrived; with bytecode on the disk, as it is once the console was opened before. Beside
-the milliseconds stands how often those of a bare Textual app (`floor.py`) go into them. Run:
-`python bench/console.py [--seconds 20]`.
+names of the runs in the slots have arrived; with bytecode on the disk, as it is once the console was opened before. The
+floor is a bare Textual app (`floor.py`) in the same minute.
 """
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import json
 import os
@@ -19,7 +17,6 @@ import pty
 import re
 import select
 import shutil
-import statistics
 import struct
 import subprocess
 import sys
@@ -35,12 +32,20 @@ from autoloop.model import LoopSpec, Run, RunState, Sender, Summary
 from autoloop.protocol import Kill
 from autoloop.settings import Settings
 from autoloop.store import Store
-from floor import measure_floor
+
+from bench.floor import measure_floor
+from bench.measuring import Result, Table, Target
 
 RUNS, LINES_PER_SECOND, PAST_RUNS = 8, 1000, 100
 SIZES = ((200, 50), (80, 24))
 STARTS = 5
 """First paints measured at each size."""
+SECONDS, STRETCHES = 12.0, 6
+"""How long each size is watched, and in how many stretches."""
+TITLE = "Console"
+PACKAGES = ("textual",)
+FIRST_PAINT = Target(400, "it is opened over SSH many times a day")
+KEY = Target(30, "a key held down must not lag", of="p95")
 SOCKET = f"autoloop-bench-{os.getpid()}"
 
 TRAINER = """
@@ -202,45 +207,45 @@ def key_delays(terminal: Terminal, ids: list[str] | None) -> list[float]:
     return sorted(delays)
 
 
-def measure(project: Path, columns: int, rows: int, seconds: float, runs: list[Run]) -> dict[str, float]:
+def measure_size(table: Table, project: Path, size: tuple[int, int], runs: list[Run]) -> None:
     starts = []
-    for _ in range(STARTS):
-        terminal, took = opened(project, columns, rows, runs)
+    for turn in range(STARTS + 1):
+        terminal, took = opened(project, *size, runs)
         starts.append(took)
-        terminal.close()
-    terminal, took = opened(project, columns, rows, runs)
-    starts.append(took)
+        if turn < STARTS:
+            terminal.close()
+    name = f"{size[0]}×{size[1]}"
+    table.add(f"first paint, {name}", "ms", starts, FIRST_PAINT)
     terminal.read(4)
-    pid = console_pid(project)
-    cpu, _ = usage(pid)
-    received, at = terminal.received, time.perf_counter()
-    terminal.read(seconds)
-    took = time.perf_counter() - at
-    cpu_after, rss = usage(pid)
-    result = {
-        "first paint ms": statistics.median(starts),
-        "  of which min": min(starts),
-        "kB/s": (terminal.received - received) / took / 1e3,
-        "CPU %": (cpu_after - cpu) / took * 100,
-        "RSS MB": rss,
-    }
-    for what, ids in (("key", None), ("details", [run.id for run in runs])):
-        delays = key_delays(terminal, ids)
-        result |= {f"{what} median ms": statistics.median(delays), f"{what} p95 ms": delays[int(len(delays) * 0.95)]}
+    cpu, sent, memory = watched(terminal, console_pid(project))
+    table.add(f"processor, {name}", "%", cpu, Target(6, "a core of the machine that trains"))
+    table.add(f"sent, {name}", "kB/s", sent, Target(20 if size[0] == 200 else 2, "a slow link"))
+    table.add(f"memory, {name}", "MB", [memory], Target(90, "it stays open for weeks"))
+    table.add(f"key → cursor, {name}", "ms", key_delays(terminal, None), KEY)
+    table.add(f"key → all details, {name}", "ms", key_delays(terminal, [run.id for run in runs]))
     terminal.close()
-    return result
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=15.0, help="how long each size is watched")
-    seconds = parser.parse_args().seconds
-    limits = {"first paint ms": 400, "CPU %": 6, "RSS MB": 90, "key median ms": 15, "key p95 ms": 30}
-    limits["  of which min"] = limits["first paint ms"]
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+def watched(terminal: Terminal, pid: int) -> tuple[list[float], list[float], float]:
+    """% of a core and kB/s in each of several stretches, and MB at the end."""
+    shares, rates = [], []
+    for _ in range(STRETCHES):
+        (cpu, _), received, at = usage(pid), terminal.received, time.perf_counter()
+        terminal.read(SECONDS / STRETCHES)
+        took = time.perf_counter() - at
+        after, rss = usage(pid)
+        shares.append((after - cpu) / took * 100)
+        rates.append((terminal.received - received) / took / 1e3)
+    return shares, rates, rss
+
+
+def measure(result: Result) -> None:
+    if shutil.which("tmux") is None:
+        result.notes.append("Not measured: tmux is not installed.")
+        return
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        store, loop = make_project(project, len(SIZES) * (seconds + 30 + 2 * STARTS))
+        store, loop = make_project(project, len(SIZES) * (SECONDS + 30 + 2 * STARTS))
         try:
             spawn(store, store.loop(loop))
             Terminal(80, 24, "exec sleep 3600", project).read(2)  # the tmux server
@@ -250,32 +255,31 @@ def main() -> int:
             ):
                 time.sleep(0.1)
             runs.sort(key=lambda run: run.slot or 0)
-            print(f"{RUNS} runs × {LINES_PER_SECOND} lines/s, {PAST_RUNS} past runs, {seconds:.0f} s each, in tmux")
-            print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-            floor = measure_floor(project, lambda command: Terminal(80, 24, command, project))
-            floor.print()
-            floors = {"first paint ms": floor.first_paint, "key median ms": floor.key, "key p95 ms": floor.key}
-            for columns, rows in SIZES:
-                figures = measure(project, columns, rows, seconds, runs)
-                print(f"\n{columns}×{rows}")
-                for name, value in figures.items():
-                    limit = (20 if columns == 200 else 2) if name == "kB/s" else limits.get(name)
-                    wanted = "" if limit is None else f"   (≤ {limit})"
-                    times = f"   {value / floors[name]:.1f} ×" if name in floors else ""
-                    print(f"  {name:<19}{value:9.1f}{wanted}{times}")
-            print("\nidle (loop ended)")
+            table = result.table(f"{RUNS} runs × {LINES_PER_SECOND} lines/s, {PAST_RUNS} past runs")
+            add_floor(table, project, (80, 24))
+            for size in SIZES:
+                measure_size(table, project, size, runs)
             store.send(loop, Kill(), Sender(user="bench", terminal="none"))
             time.sleep(4)
-            figures = measure(project, 200, 50, seconds, runs)
-            print(f"  {'CPU %':<16}{figures['CPU %']:9.1f}   (≤ 1)")
-            print(f"  {'kB/s':<16}{figures['kB/s']:9.1f}")
+            terminal, _ = opened(project, *SIZES[0], runs)
+            terminal.read(4)
+            cpu, sent, _ = watched(terminal, console_pid(project))
+            table.add("processor, idle", "%", cpu, Target(1, "it stays open for weeks"))
+            table.add("sent, idle", "kB/s", sent)
+            terminal.close()
         finally:
             store.send(loop, Kill(), Sender(user="bench", terminal="none"))
             time.sleep(2)
             store.close()
-            subprocess.run(["tmux", "-L", SOCKET, "kill-server"], capture_output=True, check=False)
-    return 0
+            end_server()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def add_floor(table: Table, project: Path, size: tuple[int, int]) -> None:
+    floor = measure_floor(project, lambda command: Terminal(*size, command, project))
+    table.add("floor: Python alone", "ms", floor.python, ours=False)
+    table.add("floor: first paint of a bare Textual app", "ms", floor.first_paint, ours=False)
+    table.add("floor: its key → paint", "ms", floor.key, ours=False)
+
+
+def end_server() -> None:
+    subprocess.run(["tmux", "-L", SOCKET, "kill-server"], capture_output=True, check=False)

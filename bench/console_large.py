@@ -1,10 +1,10 @@
-"""The console on a large loop (64 slots, 1 000 past runs, 5 000 proposals, 60 metrics), and `wandb leet` on such a run.
+"""The console on a large loop: 64 slots, 1 000 past runs, 5 000 proposals, 60 metrics; and `wandb leet` beside our Run page
+on one run folder.
 
 Measured in tmux on a pty of ours, as in `console.py`: the store is written by the store module, and the loop's lock is held
 here, so the console takes it for driven. A screen is painted when nothing has come for a while; the time is that of its last
-byte. The processor time beside it is the console's alone, and tells the same on a busy machine. For `wandb leet` a run is
-written by wandb itself; our Run page shows the same folder, as the run of a loop that has ended.
-Run: `python bench/console_large.py`.
+byte. For `wandb leet` a run is written by wandb itself; our Run page shows the same folder, as the run of a loop that has
+ended.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from autoloop.engine.driver.lock import EngineLock
 from autoloop.model import (
@@ -37,14 +38,18 @@ from autoloop.model import (
     Summary,
 )
 from autoloop.store import Store
-from console import SOCKET, Terminal, console_pid, usage
-from floor import measure_floor
+
+from bench.console import FIRST_PAINT, KEY, Terminal, add_floor, console_pid, end_server, usage
+from bench.measuring import RUNS, Result, Table, Target, ours, program
 
 SLOTS, PAST, PROPOSALS, METRICS, POINTS = 64, 1000, 5000, 60, 400
 COLUMNS, ROWS = 200, 50
 QUIET = 0.15
 """Seconds without a byte after which a screen counts as painted."""
 KEYS = 24
+TITLE = "Console, large"
+PACKAGES = ("textual", "wandb")
+SWITCH = Target(80, "a look at another screen")
 
 
 def history(folder: Path) -> None:
@@ -178,12 +183,11 @@ def processor(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e6
 
 
-def presses(terminal: Terminal, pid: int, keys: str, times: int) -> str:
-    """Painting what `keys` change, in turn: median and p95, and the mean processor time."""
+def presses(terminal: Terminal, pid: int, keys: str, times: int) -> tuple[list[float], float]:
+    """Ms of painting what `keys` change, in turn, and the mean ms of the processor."""
     before = processor(pid)
-    took = sorted(painted(terminal, terminal.press(keys[turn % len(keys)].encode())) for turn in range(times))
-    used = (processor(pid) - before) / times
-    return f"{took[len(took) // 2]:7.0f} {took[int(len(took) * 0.95)]:7.0f} {used:7.0f}"
+    took = [painted(terminal, terminal.press(keys[turn % len(keys)].encode())) for turn in range(times)]
+    return took, (processor(pid) - before) / times
 
 
 def come_to_rest(terminal: Terminal) -> None:
@@ -195,42 +199,48 @@ def come_to_rest(terminal: Terminal) -> None:
             return
 
 
-def line(name: str, value: str, limit: str = "") -> None:
-    print(f"  {name:<30}{value:>24}   {limit}", flush=True)
+def idle(terminal: Terminal, tree: list[int]) -> tuple[float, float, float]:
+    """% of a core, kB/s and MB of some processes while nobody types."""
+    before, received, at = sum(usage(each)[0] for each in tree), terminal.received, time.perf_counter()
+    terminal.read(8.0)
+    took = time.perf_counter() - at
+    used = [usage(each) for each in tree]
+    cpu = (sum(each[0] for each in used) - before) / took * 100
+    return cpu, (terminal.received - received) / took / 1e3, sum(each[1] for each in used)
 
 
-def measure_console(project: Path) -> None:
-    console = shutil.which("autoloop-tui", path=os.path.dirname(sys.executable)) or "autoloop-tui"
-    print(f"\nautoloop-tui, {SLOTS} slots, {PAST} past runs, {PROPOSALS} proposals, {METRICS} metrics, {COLUMNS}×{ROWS}")
+def measure_console(table: Table, project: Path) -> None:
     firsts = []
-    for turn in range(3):
+    for turn in range(RUNS):
         begin = time.perf_counter()
-        terminal = Terminal(COLUMNS, ROWS, f"exec {console}", project)
+        terminal = Terminal(COLUMNS, ROWS, f"exec {ours()[0]}", project)
         terminal.read(20, until=["variant_slot00"])
         firsts.append((time.perf_counter() - begin) * 1e3)
         pid = console_pid(project)
         first = processor(pid)
-        if turn < 2:
+        if turn < RUNS - 1:
             terminal.close()
-    line("", "p50     p95     CPU")
-    line("first paint ms", f"{sorted(firsts)[1]:7.0f}         {first:7.0f}", "(≤ 400)")
+    table.add("first paint", "ms", firsts, FIRST_PAINT)
+    table.add("first paint, processor", "ms", [first])
     come_to_rest(terminal)
-    line("a key in slots ms", presses(terminal, pid, "jjjjkk", KEYS), "(p95 ≤ 30)")
-    for key, name in (("r", "rounds"), ("p", "proposals")):
-        line(f"first look at {name} ms", presses(terminal, pid, key, 1), "(≤ 80)")
-        line(f"a key in {name} ms", presses(terminal, pid, "jjjjkk", KEYS), "(p95 ≤ 30)")
-    line("a run opened, and back ms", presses(terminal, pid, "r\rq", 12), "(≤ 80)")
-    line("switching screens ms", presses(terminal, pid, "spr", KEYS), "(≤ 80)")
+
+    def keys(name: str, pressed: str, times: int, target: Target) -> None:
+        took, used = presses(terminal, pid, pressed, times)
+        table.add(name, "ms", took, target)
+        table.add(f"{name}, processor", "ms", [used])
+
+    keys("key in Slots", "jjjjkk", KEYS, KEY)
+    for key, name in (("r", "Rounds"), ("p", "Proposals")):
+        keys(f"first look at {name}", key, 1, SWITCH)
+        keys(f"key in {name}", "jjjjkk", KEYS, KEY)
+    keys("a run opened, and back", "r\rq", 12, SWITCH)
+    keys("switching screens", "spr", KEYS, SWITCH)
     terminal.press(b"s")
     come_to_rest(terminal)
-    before, _ = usage(pid)
-    received, at = terminal.received, time.perf_counter()
-    terminal.read(8.0)
-    took = time.perf_counter() - at
-    after, rss = usage(pid)
-    line("idle CPU %", f"{(after - before) / took * 100:7.1f}", "(≤ 1)")
-    line("idle kB/s", f"{(terminal.received - received) / took / 1e3:7.1f}")
-    line("memory MB", f"{rss:7.0f}", "(≤ 90)")
+    cpu, sent, memory = idle(terminal, [pid])
+    table.add("processor, idle", "%", [cpu], Target(1, "it stays open for weeks"))
+    table.add("sent, idle", "kB/s", [sent])
+    table.add("memory", "MB", [memory], Target(90, "it stays open for weeks"))
     terminal.close()
 
 
@@ -301,52 +311,67 @@ def ended_loop(project: Path, output: Path) -> Store:
     return store
 
 
-def measure_charts(title: str, command: str, project: Path, pages: str, opened: str = "") -> None:
-    """The charts of a run in a terminal program. `opened`: the key that leads there; `pages`: to the next page and back."""
-    print(f"\n{title}")
+class Viewer(NamedTuple):
+    """A program that shows the charts of a run. `opened`: the key that leads there; `pages`: to the next page and back."""
+
+    name: str
+    command: str
+    pages: str
+    opened: str = ""
+
+
+def first_chart(viewer: Viewer, project: Path) -> tuple[Terminal, float]:
+    """The program, and how many ms its first chart took."""
     begin = time.perf_counter()
-    terminal = Terminal(COLUMNS, ROWS, f"exec {command}", project)
-    if opened:
+    terminal = Terminal(COLUMNS, ROWS, f"exec {viewer.command}", project)
+    if viewer.opened:
         terminal.read(20, until=["alone"])
-        terminal.press(opened.encode())
+        terminal.press(viewer.opened.encode())
     shown = terminal.read(20, until=["m0"])
-    line("first chart ms", f"{((shown or time.perf_counter()) - begin) * 1e3:7.0f}", "" if shown else "never")
-    come_to_rest(terminal)
-    pid = console_pid(project)
-    before = terminal.received
-    line("to the next page of charts ms", presses(terminal, pid, pages, 12), "p50, p95, CPU of the process in front")
-    line("kB for each page", f"{(terminal.received - before) / 12e3:7.1f}")
-    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split()
-    tree = [pid, *map(int, children)]
-    before_cpu = sum(usage(each)[0] for each in tree)
-    received, at = terminal.received, time.perf_counter()
-    terminal.read(8.0)
-    took = time.perf_counter() - at
-    line("idle CPU %", f"{(sum(usage(each)[0] for each in tree) - before_cpu) / took * 100:7.1f}")
-    line("idle kB/s", f"{(terminal.received - received) / took / 1e3:7.1f}")
-    line("memory MB, with its children", f"{sum(usage(each)[1] for each in tree):7.0f}")
-    terminal.close()
+    return terminal, ((shown or time.perf_counter()) - begin) * 1e3
 
 
-def measure_leet(project: Path) -> None:
-    """`wandb leet` and our Run page on the same folder."""
-    wandb = shutil.which("wandb", path=os.path.dirname(sys.executable))
+def beside_leet(result: Result, project: Path) -> None:
+    """`wandb leet` and our Run page on the same folder, in turn."""
+    table = result.table(f"A run of {METRICS} metrics × {POINTS} points, {COLUMNS}×{ROWS}")
+    wandb = program("wandb")
     if wandb is None or subprocess.run([wandb, "leet", "--help"], capture_output=True, check=False).returncode:
-        print("\nwandb leet: not installed here")
+        table.note("`wandb leet` is not installed here, so nothing was compared with it.")
         return
-    ours = project / "beside"
-    ours.mkdir()
-    output = write_run(ours)
+    project.mkdir()
+    output = write_run(project)
     (folder,) = (output / "wandb").glob("offline-run-*")
-    ended_loop(ours, output).close()
-    what = f"on a run of {METRICS} metrics × {POINTS} points, {COLUMNS}×{ROWS}"
-    measure_charts(f"wandb leet {what}", f"{wandb} leet {folder}", ours, "NP")
-    console = shutil.which("autoloop-tui", path=os.path.dirname(sys.executable)) or "autoloop-tui"
-    measure_charts(f"our Run page {what}", console, ours, "\x04\x15", opened="\r")
+    ended_loop(project, output).close()
+    viewers = (
+        Viewer("our Run page", ours()[0], "\x04\x15", opened="\r"),
+        Viewer("wandb leet", f"{wandb} leet {folder}", "NP"),
+    )
+    firsts: dict[str, list[float]] = {viewer.name: [] for viewer in viewers}
+    pages: dict[str, list[float]] = {viewer.name: [] for viewer in viewers}
+    rest: dict[str, tuple[float, float, float]] = {}
+    for turn in range(RUNS):
+        for viewer in viewers if turn % 2 else reversed(viewers):
+            terminal, took = first_chart(viewer, project)
+            firsts[viewer.name].append(took)
+            come_to_rest(terminal)
+            pid = console_pid(project)
+            pages[viewer.name] += presses(terminal, pid, viewer.pages, 4)[0]
+            if turn == RUNS - 1:
+                children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+                rest[viewer.name] = idle(terminal, [pid, *map(int, children.stdout.split())])
+            terminal.close()
+    for viewer in viewers:
+        mine = viewer.name.startswith("our")
+        table.add(f"{viewer.name}: first chart", "ms", firsts[viewer.name], ours=mine)
+        table.add(f"{viewer.name}: next page", "ms", pages[viewer.name], ours=mine)
+        for what, unit, value in zip(("idle", "idle, sent", "memory"), ("%", "kB/s", "MB"), rest[viewer.name], strict=True):
+            table.add(f"{viewer.name}: {what}", unit, [value], ours=mine)
 
 
-def main() -> int:
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+def measure(result: Result) -> None:
+    if shutil.which("tmux") is None:
+        result.notes.append("Not measured: tmux is not installed.")
+        return
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         store, loop = fill(project)
@@ -354,16 +379,12 @@ def main() -> int:
         lock.acquire()
         try:
             Terminal(80, 24, "exec sleep 3600", project).read(2)  # the tmux server
-            print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-            measure_floor(project, lambda command: Terminal(COLUMNS, ROWS, command, project)).print()
-            measure_console(project)
-            measure_leet(project)
+            what = f"{SLOTS} slots, {PAST} past runs, {PROPOSALS} proposals, {METRICS} metrics, {COLUMNS}×{ROWS}"
+            table = result.table(what)
+            add_floor(table, project, (COLUMNS, ROWS))
+            measure_console(table, project)
+            beside_leet(result, project / "beside")
         finally:
             lock.release()
             store.close()
-            subprocess.run(["tmux", "-L", SOCKET, "kill-server"], capture_output=True, check=False)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            end_server()

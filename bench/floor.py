@@ -7,7 +7,6 @@ the pty cost. A figure of the console beside that of the same minute tells more 
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -48,15 +47,11 @@ class Client(Protocol):
 
 
 class Floor(NamedTuple):
-    """Milliseconds."""
+    """Milliseconds, each from a start or a key of its own."""
 
-    python: float
-    first_paint: float
-    key: float
-
-    def print(self) -> None:
-        print(f"\nfloor: python -c pass {self.python:.0f} ms; a bare Textual app of three lines in tmux: first paint")
-        print(f"  {self.first_paint:.0f} ms, key → paint {self.key:.0f} ms (medians); ×: how often it goes into a figure")
+    python: list[float]
+    first_paint: list[float]
+    key: list[float]
 
 
 def measure_floor(folder: Path, opened: Callable[[str], Client]) -> Floor:
@@ -81,4 +76,4 @@ def measure_floor(folder: Path, opened: Callable[[str], Client]) -> Floor:
             keys.append(((arrived or pressed + 2) - pressed) * 1e3)
             terminal.read(0.13)
         terminal.close()
-    return Floor(statistics.median(started), statistics.median(painted), statistics.median(keys))
+    return Floor(started, painted, keys)

@@ -1,14 +1,8 @@
-"""What places other than this machine cost. Run as `python bench/places.py PART`:
+"""What places other than this machine cost: the engine with 64 jobs of a Slurm cluster on this machine, beside 64 local
+runs; jobs one after the other, beside submitit; and what a loop without places pays for them.
 
-* `cost [SECONDS]`: the engine with 64 runs at once, as jobs of a Slurm cluster on this machine and as local processes, over
-  so many seconds in which all of them run: CPU of the engine and of Slurm's commands, calls of these, memory.
-* `latency [JOBS]`: jobs one after the other; from submit to start, and from the end of a job until it is known. Beside
-  submitit on the same cluster, if `.envs/submitit` is an environment with it
-  (`python -m venv .envs/submitit; .envs/submitit/bin/pip install submitit`).
-* `local`: a loop without places: CPU seconds and memory of `status` and of an engine, as they are and with the modules of
-  all places loaded.
-
-`cost` and `latency` need Slurm and munge, as `make test-slurm` does.
+Slurm and munge are needed, as for `make test-slurm`. submitit is compared if `.envs/submitit` is an environment with it
+(`python -m venv .envs/submitit; .envs/submitit/bin/pip install submitit`).
 """
 
 from __future__ import annotations
@@ -17,7 +11,6 @@ import contextlib
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,18 +20,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(1, str(ROOT))
+from autoloop.engine import Engine
+from autoloop.model import EventKind, RunState, SlurmSpec
+from autoloop.runners.slurm import commands, runner
+from autoloop.store import Store
 
-from autoloop.engine import Engine  # noqa: E402
-from autoloop.model import EventKind, RunState, SlurmSpec  # noqa: E402
-from autoloop.runners.slurm import commands, runner  # noqa: E402
-from autoloop.store import Store  # noqa: E402
-from loops import sleeping_loop  # noqa: E402
+from bench.loops import sleeping_loop
+from bench.measuring import ROOT, Result, Table
+from tests.slurm.cluster import SBIN, Cluster, missing
 
-from tests.slurm.cluster import SBIN, Cluster, missing  # noqa: E402
-
-RUNS = 64
+TITLE = "Places"
+RUNS, SECONDS = 64, 20.0
+"""Runs at once, and how long they are watched."""
+JOBS, STARTS = 6, 7
+"""Jobs one after the other; starts of a process that are compared."""
 SUBMITIT = ROOT / ".envs/submitit/bin/python"
 EVERYWHERE = "autoloop.runners.slurm.runner, autoloop.runners.ssh.runner, autoloop_tui.console.remote.feed"
 """All that has to do with other machines."""
@@ -46,8 +41,6 @@ EVERYWHERE = "autoloop.runners.slurm.runner, autoloop.runners.ssh.runner, autolo
 
 @contextlib.contextmanager
 def cluster(folder: Path) -> Iterator[None]:
-    if lacking := missing():
-        raise SystemExit(lacking)
     made = Cluster(folder / "cluster")
     os.environ |= {"SLURM_CONF": str(made.conf), "PATH": SBIN, "PYTHONPATH": str(ROOT / "core")}
     made.start()
@@ -63,7 +56,8 @@ def cluster(folder: Path) -> Iterator[None]:
 # ---------------------------------------------------------------------------------------------------------------- cost
 
 
-def cost(seconds: float) -> None:
+def cost(result: Result) -> None:
+    table = result.table(f"The engine with {RUNS} runs at once, over {SECONDS:.0f} s")
     counted: Counter[str] = Counter()
     real = commands.call
 
@@ -76,16 +70,16 @@ def cost(seconds: float) -> None:
         folder = Path(name)
         with cluster(folder):
             for label, spec in (
-                ("slurm", {"slurm": SlurmSpec(partition="gpu", max_jobs=RUNS)}),
+                ("Slurm", {"slurm": SlurmSpec(partition="gpu", max_jobs=RUNS)}),
                 ("local", {"concurrency": RUNS}),
             ):
                 (folder / label).mkdir()
-                measure(label, folder / label, seconds, counted, **spec)
+                cost_of(table, label, folder / label, counted, **spec)
 
 
-def measure(label: str, project: Path, seconds: float, counted: Counter[str], **spec: Any) -> None:
+def cost_of(table: Table, label: str, project: Path, counted: Counter[str], **spec: Any) -> None:
     with Store.open(project, create=True) as store:
-        loop = sleeping_loop(store, project, RUNS, seconds + 240, steps=1, **spec)
+        loop = sleeping_loop(store, project, RUNS, SECONDS + 240, steps=1, **spec)
         engine = Engine(store, loop)
         begun: list[tuple[float, float, float, Counter[str]]] = []
         asked = time.monotonic()
@@ -95,17 +89,17 @@ def measure(label: str, project: Path, seconds: float, counted: Counter[str], **
                 if spec.get("slurm") and any(run.waits for run in store.runs(loop.id)):
                     return
                 begun.append((time.monotonic(), time.process_time(), children(), counted.copy()))
-                print(f"{label}: all {RUNS} run {begun[0][0] - asked:.1f} s after the start", flush=True)
-            elif begun and time.monotonic() - begun[0][0] >= seconds:
+            elif begun and time.monotonic() - begun[0][0] >= SECONDS:
                 engine.leave("measured")
 
         engine.run(on_turn=look)
         at, own, others, calls = begun[0]
         took = time.monotonic() - at
-        used = f"the engine used {(time.process_time() - own) / took:.2%} of a core"
-        used += f", the commands that it called {(children() - others) / took:.2%}"
-        more = f"calls: {dict(counted - calls) or 'none'}; memory {memory() / 1024:.0f} MiB"
-        print(f"{label}: over {took:.0f} s {used}; {more}", flush=True)
+        table.add(f"{label}: until all run", "s", [at - asked])
+        table.add(f"{label}: engine, of a core", "%", [100 * (time.process_time() - own) / took])
+        table.add(f"{label}: commands that it calls, of a core", "%", [100 * (children() - others) / took])
+        table.add(f"{label}: calls", "", [(counted - calls).total()])
+        table.add(f"{label}: memory", "MB", [memory() / 1024])
         if not spec.get("slurm"):
             for attempt in store.open_attempts(loop.id):
                 with contextlib.suppress(OSError, TypeError):
@@ -127,14 +121,15 @@ def memory() -> int:
 # ------------------------------------------------------------------------------------------------------------- latency
 
 
-def latency(jobs: int) -> None:
+def latency(result: Result) -> None:
+    table = result.table(f"{JOBS} Slurm jobs of 2 s, one after the other")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with cluster(folder):
             project = folder / "project"
             project.mkdir()
             with Store.open(project, create=True) as store:
-                loop = sleeping_loop(store, project, jobs, 2.0, steps=1, slurm=SlurmSpec(partition="gpu", max_jobs=1))
+                loop = sleeping_loop(store, project, JOBS, 2.0, steps=1, slurm=SlurmSpec(partition="gpu", max_jobs=1))
                 Engine(store, loop).run()
                 ends = {each.run: each.at for each in store.events(loop.id) if each.kind is EventKind.RUN_ENDED}
                 starts, seen = [], []
@@ -142,46 +137,44 @@ def latency(jobs: int) -> None:
                     directory = Path(attempt.directory)
                     starts.append(told(directory / "start.json", "started_at") - attempt.created_at)
                     seen.append(ends[attempt.run] - told(directory / "exit.json", "ended_at"))
-                assert store.counts(loop.id) == {RunState.FINISHED: jobs}
-            show("autoloop", starts, seen)
-            if SUBMITIT.exists():
-                words = [str(SUBMITIT), str(ROOT / "bench/submitit_jobs.py"), str(folder / "submitit"), str(jobs), "2"]
-                done = subprocess.run(words, capture_output=True, text=True, check=True)
-                starts, seen = map(list, zip(*json.loads(done.stdout.splitlines()[-1]), strict=True))
-                show("submitit", starts, seen)
+                assert store.counts(loop.id) == {RunState.FINISHED: JOBS}
+            table.add("from submit to start", "s", starts)
+            table.add("from the end until it is known", "s", seen)
+            if not SUBMITIT.exists():
+                table.note("submitit is not in `.envs/submitit`, so nothing was compared with it.")
+                return
+            words = [str(SUBMITIT), str(ROOT / "bench/submitit_jobs.py"), str(folder / "submitit"), str(JOBS), "2"]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            starts, seen = map(list, zip(*json.loads(done.stdout.splitlines()[-1]), strict=True))
+            table.add("submitit: from submit to start", "s", starts, ours=False)
+            table.add("submitit: from the end until it is known", "s", seen, ours=False)
 
 
 def told(path: Path, name: str) -> float:
     return float(json.loads(path.read_text())[name])
 
 
-def show(label: str, starts: list[float], seen: list[float]) -> None:
-    for what, found in (("submit to start", starts), ("end to known", seen)):
-        spread = f"from {min(found):.2f} to {max(found):.2f}"
-        print(f"{label}: {what}: median {statistics.median(found):.2f} s, {spread} ({len(found)} jobs)", flush=True)
-
-
 # --------------------------------------------------------------------------------------------------------------- local
 
 
-def local(times: int = 10) -> None:
+def local(result: Result) -> None:
+    table = result.table("A loop without places, as it is and with the modules of all places loaded, in turn")
     with tempfile.TemporaryDirectory() as name:
         project = Path(name)
         with Store.open(project, create=True) as store:
             Engine(store, sleeping_loop(store, project, 1, 0.1, steps=1, concurrency=1)).run()
-        engine = f"import sys; sys.path.insert(0, {str(ROOT / 'bench')!r})\nfrom places import one_run; one_run()"
+        engine = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom bench.places import one_run; one_run()"
         status = "import sys; from autoloop_tui.cli.main import main; main(['status'])"
         for label, code in (("status", status), ("engine", engine)):
             for _ in range(2):  # the first time compiles
                 once(project, code)
-            found: dict[str, list[tuple[float, int]]] = {"without": [], "with": []}
-            for _ in range(times):
-                found["without"].append(once(project, code))
-                found["with"].append(once(project, f"import {EVERYWHERE}\n{code}"))
+            found: dict[str, list[tuple[float, int]]] = {"as it is": [], "with all places": []}
+            for _ in range(STARTS):
+                found["as it is"].append(once(project, code))
+                found["with all places"].append(once(project, f"import {EVERYWHERE}\n{code}"))
             for which, each in found.items():
-                cpu, peak = (statistics.median(values) for values in zip(*each, strict=True))
-                used = f"{cpu * 1e3:.0f} ms of CPU, {peak / 1024:.1f} MiB at most"
-                print(f"{label} {which} the modules of places: {used} (median of {times})", flush=True)
+                table.add(f"{label}, {which}, processor", "ms", [cpu * 1e3 for cpu, _ in each])
+                table.add(f"{label}, {which}, memory", "MB", [peak / 1024 for _, peak in each])
 
 
 TELL = """
@@ -210,19 +203,10 @@ def one_run() -> None:
             Engine(store, sleeping_loop(store, project, 1, 0.1, steps=1, concurrency=1)).run()
 
 
-def main() -> int:
-    match sys.argv[1:]:
-        case ["cost", *more]:
-            cost(float(more[0]) if more else 60.0)
-        case ["latency", *more]:
-            latency(int(more[0]) if more else 10)
-        case ["local"]:
-            local()
-        case _:
-            print(__doc__)
-            return 2
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+def measure(result: Result) -> None:
+    local(result)
+    if lacking := missing():
+        result.notes.append(f"Slurm was not measured: {lacking}")
+        return
+    cost(result)
+    latency(result)
