@@ -239,11 +239,8 @@ class _Before:
     def of(self, number: int, wanted: frozenset[str]) -> list[Run]:
         """Of each run no more than the `wanted` metrics."""
         store, loop = self._store, self._loop.id
-        read, earlier, elsewhere = self._known.pop(wanted, None) or (
-            0,
-            [],
-            list(reduced(store.replicates_elsewhere(loop), wanted)),
-        )
+        known = self._known.pop(wanted) if wanted in self._known else None
+        read, earlier, elsewhere = known or (0, [], list(reduced(store.replicates_elsewhere(loop), wanted)))
         earlier = [*earlier, *(run for each in range(read + 1, number) for run in reduced(store.runs(loop, each), wanted))]
         while len(self._known) >= MOST_SETS:
             del self._known[next(iter(self._known))]
