@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from autoloop.text.values import number
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "docs" / "performance"
@@ -87,7 +88,8 @@ class Table(msgspec.Struct, omit_defaults=True):
         self.figures.append(figure)
         wanted = f"   (≤ {target.limit:g}{'' if figure.reached else ': missed'})" if target else ""
         low, high = min(figure.values), max(figure.values)
-        print(f"  {name:<44} {low:10.4g} {figure.median:10.4g} {high:10.4g} {unit}{wanted}", flush=True)
+        spread = " ".join(f"{number(value):>10}" for value in (low, figure.median, high))
+        print(f"  {name:<44} {spread} {unit}{wanted}", flush=True)
         return figure
 
     def note(self, text: str) -> None:
