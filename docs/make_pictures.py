@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import copy
 import json
+import os
 import re
 import subprocess
 import sys
@@ -33,8 +34,14 @@ from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.welcome import WelcomeApp
 from docs.recording import Recording
 
+TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+"""What pictures are taken as on, wherever the program runs."""
+
 PATIENCE = 1200.0
 """Seconds in which a stage of the demo must have been reached."""
+
+READING = 40.0
+"""Seconds in which a screen should have read all that it shows."""
 
 STEPS = 400
 SLOTS = 8
@@ -64,6 +71,7 @@ class Photographer:
                 while (snapshot := self.snapshot()) is None or not moment(snapshot):
                     await pilot.pause(0.3)
                 await pilot.press("4")  # one of the better config
+                await until_read(pilot, lambda picture: "vs&#160;base" in picture)
                 taken = {}
                 for app.theme in ("dark", "light"):
                     await pilot.pause(2 * SETTLE)
@@ -96,7 +104,13 @@ class Photographer:
             snapshot = self.snapshot()
             assert snapshot is not None
             await steps(pilot, snapshot)
-            await pilot.pause(SETTLE)
+            looks = [""]
+
+            def still(picture: str) -> bool:
+                looks.append(picture)
+                return looks[-1] == looks[-2] and "reading" not in picture
+
+            await until_read(pilot, still)
 
         self._take(name, console, led)
 
@@ -123,6 +137,15 @@ class Photographer:
                         return app.export_screenshot(title="autoloop-tui")
 
                 self._keep(f"{name}-{theme}-{columns}x{rows}", asyncio.run(shot()))
+
+
+async def until_read(pilot: Pilot[int], reached: Callable[[str], bool]) -> None:
+    """Until a picture of the screen is as wanted, or READING is over: on a busy machine histories take their time."""
+    end = time.monotonic() + READING
+    while time.monotonic() < end:
+        await pilot.pause(SETTLE)
+        if reached(pilot.app.export_screenshot()):
+            return
 
 
 def local_fonts(svg: str) -> str:
@@ -369,6 +392,7 @@ def main() -> None:
     parser.add_argument("--theme", action="append", help="may be repeated (dark)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "pictures")
     given = parser.parse_args()
+    os.environ |= TERMINAL
     sizes, themes = given.size or [(120, 40)], given.theme or ["dark"]
     if given.folder:
         photographer = Photographer(given.folder.resolve(), given.out, sizes, themes)

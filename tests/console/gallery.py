@@ -28,7 +28,7 @@ from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.plan import PlanApp
 from autoloop_tui.console.screens.proposals.editor import EditTable
 from autoloop_tui.console.screens.welcome import WelcomeApp
-from docs.make_pictures import local_fonts, size
+from docs.make_pictures import TERMINAL, local_fonts, size
 from tests.console.pictures import text
 from tests.console.running import Size, at_each
 from tests.console.states import DRIVEN, STATES, Night, sample
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--size", type=size, action="append", help="COLUMNSxROWS")
     parser.add_argument("--theme", action="append")
     given = parser.parse_args()
-    os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    os.environ |= TERMINAL
     out, sizes = given.out.resolve(), given.size or SIZES
     for theme in given.theme or THEMES:
         for state in given.state or STATES:
