@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from autoloop.model import Loop, LoopState
+from autoloop.store import LoopRows
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
@@ -100,22 +101,24 @@ class ConsoleApp(MovingApp):
         first.once_painted(self._load_the_rest)
 
     def _load_the_rest(self) -> None:
-        """Load in a thread what reads histories and logs, then the other screens: a key must not wait for it, and the first
-        paint did not."""
+        """Load in a thread what reads histories and logs, the rows of the whole loop, then the other screens: a key must not
+        wait for it, and the first paint did not."""
 
         def load() -> None:
             for name in READERS:
                 import_module(name)
-            self.call_from_thread(self._complete)
+            rows = self.feed.read_ahead()
+            self.call_from_thread(self._complete, rows)
             for name in SCREENS:
                 import_module(name)
 
         self.run_worker(load, thread=True, group=LOADING)
 
-    def _complete(self) -> None:
+    def _complete(self, rows: LoopRows | None) -> None:
         """What the first paint did not wait for; from here on the clock ticks."""
         if not self.is_running:  # It was quit while the thread loaded.
             return
+        self.feed.take_over(rows)
         self.load_theme_files()
         if self.preferences.theme not in self.available_themes:
             self.warn("Settings", f'there is no theme "{self.preferences.theme}"; `autoloop-tui themes` lists them')
@@ -143,6 +146,8 @@ class ConsoleApp(MovingApp):
             return
         before = self.feed.view
         changed = self.feed.poll()
+        if before is not None and before.brief:
+            before = None  # nothing has happened: there is more to see
         if changed and before is not None and self.feed.view is not None and self.preferences.notify != "off":
             self._call_back(news(before, self.feed.view))
         self.watch_theme_files()

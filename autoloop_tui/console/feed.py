@@ -22,7 +22,15 @@ from autoloop.metrics import MetricBook, canonical_columns, for_runs
 from autoloop.model import Attempt, Event, Loop, Run, Series, UserError
 from autoloop.protocol import Request
 from autoloop.secrets import missing
-from autoloop.store import Command, Snapshot, Store, StoreUnavailableError, take_snapshot
+from autoloop.store import (
+    Command,
+    LoopRows,
+    Snapshot,
+    Store,
+    StoreUnavailableError,
+    take_brief_snapshot,
+    take_snapshot,
+)
 
 from autoloop_tui.console.loop_view import TROUBLE, Gone, View
 from autoloop_tui.console.outbox import Letter, Outbox
@@ -125,8 +133,9 @@ class Feed:
         engine = self._driver()
         present = {} if engine else self._look()
         known = self.view.present if self.view else {}
-        if self.view is None or version != self._version or engine != self._engine or present != known:
-            snapshot = self._snapshot()
+        stale = self.view is None or version != self._version or engine != self._engine or present != known
+        if stale or (self.view is not None and self.view.brief and not brief):
+            snapshot = self._snapshot(brief=brief)
             before = self.view
             gone = None if engine else self._gone_since(before)
             self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present, gone, brief, self._origin)
@@ -134,8 +143,8 @@ class Feed:
                 self.view.keep_outcome(before)
             self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
             changed = True
-        elif (metrics := self._metrics_of(self.view.snapshot)) is not self.view.metrics or self.view.brief != brief:
-            self.view = replace(self.view, metrics=metrics, brief=brief)
+        elif self.view is not None and (metrics := self._metrics_of(self.view.snapshot)) is not self.view.metrics:
+            self.view = replace(self.view, metrics=metrics)
             changed = True
         else:
             changed = False
@@ -151,8 +160,21 @@ class Feed:
         """Who drives the loop now."""
         return holder(self.store.places.lock(self.store.loop(self.loop_id).name))
 
-    def _snapshot(self) -> Snapshot:
-        return take_snapshot(self.store, self.loop_id)
+    def _snapshot(self, *, brief: bool) -> Snapshot:
+        return (take_brief_snapshot if brief else take_snapshot)(self.store, self.loop_id)
+
+    def read_ahead(self) -> LoopRows | None:
+        """Read what the first whole view shows; for `poll`, which `take_over` spares it. Called by a thread, which a key
+        does not wait for."""
+        try:
+            with Store.open(self.store.places.project) as store, store.reading():
+                return store.rows_of(store.loop(self.loop_id))
+        except TROUBLE:  # `poll` meets it again, and says so
+            return None
+
+    def take_over(self, rows: LoopRows | None) -> None:
+        if rows is not None:
+            self.store.take_over(rows)
 
     def _gone_since(self, before: View | None) -> Gone | None:
         if before is not None and before.engine is not None:

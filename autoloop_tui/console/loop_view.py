@@ -59,7 +59,7 @@ class View:
     gone_since: Gone | None = None
     """Where no engine is there: since when, if that is known."""
     brief: bool = False
-    """For the first paint: what takes a moment to read or to work out is left out."""
+    """For the first paint: earlier rounds, and what takes a moment to work out, are left out."""
     origin: str | None = None
     """The project's folder on the loop's machine, where that is another and `project` a copy."""
 
@@ -83,7 +83,7 @@ class View:
 
     @cached_property
     def _badges(self) -> dict[str, Badge]:
-        return {run: badge_of(place) for place, run in enumerate(self.runs)}
+        return {run: badge_of(place) for place, run in enumerate(self.runs, self.snapshot.left_out)}
 
     def badge(self, run: Run) -> Badge:
         """The letter and colour of one of the loop's runs, wherever it is shown."""

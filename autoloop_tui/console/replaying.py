@@ -10,6 +10,7 @@ from pathlib import Path
 from autoloop.as_of import Past, shifted
 from autoloop.engine import Holder
 from autoloop.model import LoopState, Run, Series
+from autoloop.store import LoopRows
 
 from autoloop_tui.console.feed import BUDGET, Feed
 from autoloop_tui.console.loop_view import View
@@ -70,6 +71,9 @@ class ReplayFeed(Feed):
         self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project)
         self._shown, self._made = self.at, now
         return True
+
+    def read_ahead(self) -> LoopRows | None:
+        return None
 
     # ---------------------------------------------------------------------------------------------------- histories
 

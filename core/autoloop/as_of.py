@@ -222,6 +222,7 @@ def shifted(snapshot: Snapshot, seconds: float) -> Snapshot:
         elsewhere=snapshot.elsewhere,
         notes=[msgspec.structs.replace(note, at=note.at + seconds) for note in snapshot.notes],
         deliveries=[_moved(each, seconds) for each in snapshot.deliveries],
+        left_out=snapshot.left_out,
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
-from autoloop.model import RunState
+from autoloop.model import RoundState, RunState
+from autoloop.store import take_snapshot
 
 from autoloop_tui.console.feed import Feed
 from tests.console import states
 from tests.console.projects import CONFIG, RecordedProject, curve
+from tests.support.waiting import PATIENCE
 
 
 def test_the_key_metric_is_the_held_out_loss_that_ended_runs_have(tmp_path: Path) -> None:
@@ -84,6 +87,28 @@ def test_verdicts_are_worked_out_again_only_when_something_has_ended(tmp_path: P
     project.run("better", base=base, config={**CONFIG, "batch_size": 4})
     assert feed.poll()
     assert feed.view.outcome != first
+    feed.close()
+
+
+def test_the_first_paint_has_the_newest_round_and_what_a_thread_reads_meanwhile_is_the_rest(tmp_path: Path) -> None:
+    project = RecordedProject(tmp_path)
+    base = project.run("base")
+    project.proposal(base)
+    project.round(2, RoundState.RUNNING)
+    run = project.run("other", RunState.RUNNING, base=base, round=2, config={**CONFIG, "batch_size": 8})
+    feed = Feed(project.folder)
+    feed.poll(brief=True)
+    first = feed.view
+    assert first is not None
+    assert [each.id for each in first.snapshot.runs] == [run.id]
+    with ThreadPoolExecutor(1) as thread:
+        feed.take_over(thread.submit(feed.read_ahead).result(PATIENCE))
+    project.store.put_run(msgspec.structs.replace(run, step=run.step + 1))  # after it was read
+    assert feed.poll()
+    assert feed.view is not None
+    assert feed.view.snapshot == take_snapshot(project.store, 1)
+    assert feed.view.badge(run) == first.badge(run)
+    assert feed.view.key_metric == first.key_metric or not first.key_metric
     feed.close()
 
 

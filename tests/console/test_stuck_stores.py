@@ -126,6 +126,7 @@ async def test_what_could_not_be_sent_is_said_after_the_console(
 ) -> None:
     monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.1)
     app = project.app()
+    monkeypatch.setattr(app.feed, "unsent", list)  # it was quit before the clock asked again
 
     with locked(project):
         async with drive(app, engine=project) as pilot:

@@ -227,8 +227,8 @@ class RemoteFeed(Feed):
             return None
         return Gone(state.gone_at + self._ahead, seen=state.gone_seen)
 
-    def _snapshot(self) -> Snapshot:
-        found = super()._snapshot()
+    def _snapshot(self, *, brief: bool) -> Snapshot:
+        found = super()._snapshot(brief=brief)
         return shifted(found, self._ahead) if self._ahead else found
 
     def events(self) -> list[Event]:

@@ -200,6 +200,10 @@ class Store(Rows):
         self._kept = kept
         return kept
 
+    def take_over(self, rows: LoopRows) -> None:
+        """Continue from rows of this project that another store has read, in another thread."""
+        self._kept = rows
+
     def counts(self, loop: int, round_: int | None = None) -> dict[RunState, int]:
         """How many runs of the loop, or of one of its rounds, are in each state."""
         sql = "SELECT state, COUNT(*) FROM runs WHERE loop = ? AND round = COALESCE(?, round) GROUP BY state"
@@ -257,6 +261,12 @@ class Store(Rows):
 
     def loop_attempts(self, loop: int) -> list[Attempt]:
         return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE loop = ? ORDER BY run, number", loop)
+
+    def round_attempts(self, loop: int, round_: int) -> list[Attempt]:
+        """Those of the runs of one round; of each run the newest last."""
+        of_round = "SELECT id FROM runs WHERE loop = ? AND round = ?"
+        sql = f"SELECT rowid, body FROM attempts WHERE run IN ({of_round}) ORDER BY run, number"
+        return self._all(Attempt, sql, loop, round_)
 
     def newest_attempts(self, loop: int, limit: int) -> list[Attempt]:
         """The last `limit` attempts that were begun, the newest first."""

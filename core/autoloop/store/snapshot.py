@@ -23,6 +23,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The oldest first."""
     deliveries: list[Delivery] = []
     """To hooks, the newest first."""
+    left_out: int = 0
+    """How many runs there are in front of `runs`, of earlier rounds."""
 
     @property
     def round(self) -> Round | None:
@@ -65,4 +67,20 @@ def take_snapshot(store: Store, loop: int) -> Snapshot:
             elsewhere=rows.elsewhere,
             notes=store.notes(loop),
             deliveries=store.deliveries(loop),
+        )
+
+
+def take_brief_snapshot(store: Store, loop: int) -> Snapshot:
+    """The newest round alone, with its runs and its proposals: what can be painted before all of a large loop is read."""
+    with store.reading():
+        rounds = store.rounds(loop)
+        newest = rounds[-1].number if rounds else 0
+        runs = store.runs(loop, newest)
+        return Snapshot(
+            loop=store.loop(loop),
+            rounds=rounds,
+            runs=runs,
+            attempts={attempt.run: attempt for attempt in store.round_attempts(loop, newest)},
+            proposals=store.proposals(loop, newest),
+            left_out=store.number_of_runs(loop) - len(runs),
         )
