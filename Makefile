@@ -85,7 +85,6 @@ check: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench $(PARTS)
 	$(BIN)/python bench/sources.py
-	$(BIN)/python bench/turnaround.py
 	$(BIN)/python bench/watching.py
 	$(BIN)/python bench/store.py
 

@@ -1,0 +1,148 @@
+"""A real training (the demo's, torch on the CPU) with Auto Loop and without it, in turn: steps per second of its loop.
+
+With it: engine, supervisor, live rules after each row that it logs, and the console on a terminal of 160 × 45. Without it:
+the very same command, output into a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from autoloop.demo import project as demo
+from autoloop.engine import LoopPlan, create_loop, plan_loop, spawn
+from autoloop.gpus import GpuReport
+from autoloop.metric_readers import follow
+from autoloop.model import LoopSpec, LoopState
+from autoloop.settings import Settings
+from autoloop.store import Store
+from autoloop.trainers import environment
+
+from bench.measuring import RUNS, Result, Sample, Target, interleaved, ours
+
+TITLE = "Overhead"
+PACKAGES = ("torch", "accelerate", "wandb")
+STEPS, LOG_FREQ, EVAL_FREQ = 400, 10, 400
+SIZE = (45, 160)
+LEFT_OUT = 5
+"""Rows at the start, in which torch warms up and the console opens."""
+AT_MOST = Target(1.0, "what watches a training must not slow it down")
+
+
+def measure(result: Result) -> None:
+    speeds: dict[str, list[float]] = {"with": [], "without": []}
+    with tempfile.TemporaryDirectory() as place:
+        number = iter(range(10_000))
+
+        def turn(name: str, work: Callable[[LoopPlan, Path], float]) -> Sample | None:
+            folder = Path(place) / f"{name}{next(number)}"
+            speeds[name].append(work(planned(folder), folder))
+            return None
+
+        taken = interleaved({"with": partial(turn, "with", trained), "without": partial(turn, "without", alone)}, RUNS)
+    kept = {name: found[-RUNS:] for name, found in speeds.items()}
+    table = result.table(f"{STEPS} steps of the demo's training")
+    for name, found in kept.items():
+        table.add(f"{name} Auto Loop", "steps/s", found, ours=name == "with")
+    lost = [100 * (1 - ours / bare) for ours, bare in zip(kept["with"], kept["without"], strict=True)]
+    table.add("slower by, of each pair", "%", lost, AT_MOST)
+    table.add("the command without Auto Loop, processors", "s", [each.cpu for each in taken["without"]], ours=False)
+    spread = 100 * statistics.stdev(kept["without"]) / statistics.mean(kept["without"])
+    table.note(f"Without Auto Loop, runs differ by {spread:.1f} % (standard deviation).")
+
+
+def planned(folder: Path) -> LoopPlan:
+    folder.mkdir()
+    spec = LoopSpec(
+        configs=[str(demo.write_project(folder)[0])],
+        steps=STEPS,
+        log_freq=LOG_FREQ,
+        eval_freq=EVAL_FREQ,
+        device="cpu",
+        concurrency=1,
+        live=True,
+        preset="lerobot",
+        train_script=str(Path(demo.__file__).with_name("train.py")),
+        python=sys.executable,
+        cwd=str(folder),
+        output_root=str(folder / "outputs"),
+        summary_out=str(folder / "reports/summary.json"),
+        markdown_out=str(folder / "reports/report.md"),
+    )
+    return plan_loop(spec, Settings(), GpuReport(gpus=()), os.environ, lambda _: None, time.time())
+
+
+def trained(plan: LoopPlan, folder: Path) -> float:
+    """Steps per second of a run of ours."""
+    with Store.open(folder, create=True) as store:
+        loop = create_loop(store, plan, time.time())
+        with console(folder):
+            spawn(store, loop)
+            while store.loop(loop.id).state is LoopState.ACTIVE:
+                time.sleep(0.5)
+        (attempt,) = store.loop_attempts(loop.id)
+    return speed(Path(attempt.output_dir))
+
+
+def alone(plan: LoopPlan, folder: Path) -> float:
+    """The same of the command that a user would type."""
+    launch = plan.runs[0].launch
+    Path(launch.output_dir).parent.mkdir(parents=True, exist_ok=True)
+    with open(folder / "log.txt", "wb") as log:
+        env = environment(launch, os.environ)
+        subprocess.run(launch.argv, cwd=launch.cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
+    return speed(Path(launch.output_dir))
+
+
+def speed(output_dir: Path) -> float:
+    """Steps per second of the training loop, from the means that the trainer logs over the steps between two rows."""
+    follower = follow(output_dir)
+    while follower.poll():
+        pass
+    taken = [follower.columns[f"train/{name}"].values[LEFT_OUT:] for name in ("update_s", "dataloading_s")]
+    follower.close()
+    return 1 / sum(map(statistics.mean, taken))
+
+
+@contextlib.contextmanager
+def console(folder: Path) -> Iterator[None]:
+    """The console on a terminal of its own, which somebody reads."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.environ["TERM"] = "xterm-256color"
+        os.execv(ours()[0], ours())
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            if select.select([terminal], [], [], 0.2)[0]:
+                with contextlib.suppress(OSError):
+                    os.read(terminal, 1 << 16)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        over.set()
+        reader.join()
+        os.close(terminal)
