@@ -184,10 +184,10 @@ def processor(pid: int) -> float:
 
 
 def presses(terminal: Terminal, pid: int, keys: str, times: int) -> tuple[list[float], float]:
-    """Ms of painting what `keys` change, in turn, and the mean ms of the processor."""
+    """Ms of painting what `keys` change, in turn, without keys that painted nothing; and the mean ms of the processor."""
     before = processor(pid)
     took = [painted(terminal, terminal.press(keys[turn % len(keys)].encode())) for turn in range(times)]
-    return took, (processor(pid) - before) / times
+    return [ms for ms in took if ms] or [0.0], (processor(pid) - before) / times
 
 
 def come_to_rest(terminal: Terminal) -> None:

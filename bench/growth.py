@@ -37,6 +37,10 @@ def measure(result: Result) -> None:
     grown = result.growth("A loop in rounds of eight runs: milliseconds of the processor", "runs", "ms")
     for name, points in curves.items():
         grown.add(name, points)
+    result.notes.append(
+        "The whole Markdown report judges each round by all runs up to it, so it is worse than linear in rounds. `report` "
+        "and an engine's first write do that; after it an engine writes the newest round."
+    )
     snapshots(result)
 
 
