@@ -55,3 +55,16 @@ def test_a_folder_full_of_samples_keeps_no_history_back(tmp_path: Path, monkeypa
     assert state is not None
     assert (state["complete"], state["cut"]) == (True, 83 - 12)
     assert state["left"] == {"checkpoint-last.pt": 1}
+
+
+def test_a_pattern_may_name_the_folder_to_which_a_link_leads(tmp_path: Path) -> None:
+    for folder in ("checkpoints/000005", "checkpoints/000010"):
+        (tmp_path / "out" / folder).mkdir(parents=True)
+        (tmp_path / "out" / folder / "model.safetensors").write_bytes(b"w")
+    (tmp_path / "out/checkpoints/last").symlink_to("000010")
+    (tmp_path / "out/checkpoints/first").symlink_to(tmp_path / "out/checkpoints/000005")
+    for wanted, brought in (("checkpoints/last/*", "000010"), ("checkpoints/first/*", "000005")):
+        given = {"id": "a", "dir": str(tmp_path), "out": str(tmp_path / "out"), "files": True, "fetch": [wanted], "log": 0}
+        room = following.Room(1 << 20)
+        following.Followed({**given, "has": {}}).news(room)
+        assert [chunk["path"] for chunk in room.chunks] == [f"checkpoints/{brought}/model.safetensors"]

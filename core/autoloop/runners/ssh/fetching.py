@@ -7,10 +7,12 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from autoloop.disk import free_below
 from autoloop.model import HostSpec, UserError
 from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError, connect
+from autoloop.runners.ssh.far.following import names
 from autoloop.runners.ssh.left import Left
 from autoloop.runners.ssh.mirror import inside, make_links, make_way
 from autoloop.text.values import size_text
@@ -35,7 +37,7 @@ def fetch(
             listed = connection.ask("list", {"path": left.folder})
             if not listed["there"]:
                 raise UserError(f"The folder {left.folder} is not there any more on {host.name}.")
-            lacking = _lacking(listed["files"], output, patterns)
+            lacking = _lacking(listed, left.folder, output, patterns)
             if (needed := sum(size for _, size, _ in lacking.values())) >= (free := free_below(output)):
                 raise UserError(
                     f"{size_text(needed)} are to be fetched and {size_text(free)} are free: name some with --only."
@@ -61,12 +63,13 @@ def fetch(
         raise UserError(f"{host.name} could not give it: {error}.") from None
 
 
-def _lacking(files: Mapping[str, Stamp], output: Path, patterns: Collection[str]) -> dict[str, Stamp]:
+def _lacking(listed: Mapping[str, Any], folder: str, output: Path, patterns: Collection[str]) -> dict[str, Stamp]:
     """What is not here, has another size, or is newer there: what was fetched has the time that it has there."""
     found = {}
-    for path, stamp in sorted(files.items()):
+    for path, stamp in sorted(listed["files"].items()):
         here = inside(output, path)
-        if here is None or (patterns and not any(fnmatch.fnmatchcase(path, each) for each in patterns)):
+        called = names(path, listed["links"], folder) if patterns else []
+        if here is None or (patterns and not any(fnmatch.fnmatchcase(name, each) for name in called for each in patterns)):
             continue
         if not here.is_file() or here.stat().st_size != stamp[1] or here.stat().st_mtime_ns + COARSE < stamp[2]:
             found[path] = stamp

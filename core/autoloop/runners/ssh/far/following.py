@@ -170,7 +170,9 @@ class Followed:
                         todo.append((path, heavy or _matches(entry.name, LEFT_FOLDERS)))
                         continue
                     looked += 1
-                    wanted = _matches(path, self.wanted)
+                    wanted = bool(self.wanted) and any(
+                        _matches(name, self.wanted) for name in names(path, links, self.output)
+                    )
                     if looked > MOST_LOOKED or (many >= MOST_IN_FOLDER and not wanted):
                         cut += 1
                         continue
@@ -234,6 +236,16 @@ def tail_sum(fd: int, end: int) -> int:
 
 def _matches(name: str, patterns: object) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)  # type: ignore[attr-defined]
+
+
+def names(path: str, links: dict[str, str], output: str) -> list[str]:
+    """A path below the output directory, and what it is called through links to folders there, as `checkpoints/last`."""
+    found = [path]
+    for link, target in links.items():
+        place = os.path.relpath(os.path.join(output, os.path.dirname(link), target), output)
+        if path.startswith(f"{place}/"):
+            found.append(link + path[len(place) :])
+    return found
 
 
 def _stays(name: str, heavy: bool, size: int) -> bool:
