@@ -84,9 +84,9 @@ check: $(STAMP)
 # Speed: docs/performance.md. PARTS="console analysis" for some parts, PARTS=report to write the page anew.
 bench: $(STAMP)
 	$(BIN)/python -m bench $(PARTS)
-	$(BIN)/python bench/sources.py
-	$(BIN)/python bench/watching.py
-	$(BIN)/python bench/store.py
+	$(if $(PARTS),,$(BIN)/python bench/sources.py)
+	$(if $(PARTS),,$(BIN)/python bench/watching.py)
+	$(if $(PARTS),,$(BIN)/python bench/store.py)
 
 # How often verdicts are wrong, how many runs they need, and what searches of the demo come to. Hours; goes on where it was
 # interrupted. PARTS="simulated --quick" for a part or a short one.
