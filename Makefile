@@ -93,11 +93,13 @@ bench: $(STAMP)
 bench-judgement: $(STAMP)
 	$(BIN)/python -m bench.judgement $(PARTS)
 
-# torch first and pinned, so that no other package pulls in a larger build of it.
+# torch first and pinned, so that no other package pulls in a larger build of it. pip compiles on one core, so it is left to a
+# program that uses all; a module for another Python does not compile, which is no trouble.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt torch
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train,dev]'
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt torch
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[train,dev]'
+	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
 	touch $@
 
 clean:
