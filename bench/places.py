@@ -1,5 +1,5 @@
 """What places other than this machine cost: the engine with 64 jobs of a Slurm cluster on this machine, beside 64 local
-runs; jobs one after the other, beside submitit; and what a loop without places pays for them.
+runs and 64 on hosts over ssh; jobs one after the other, beside submitit; and what a loop without places pays for them.
 
 Slurm and munge are needed, as for `make test-slurm`. submitit is compared if `.envs/submitit` is an environment with it
 (`python -m venv .envs/submitit; .envs/submitit/bin/pip install submitit`).
@@ -16,18 +16,22 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from autoloop.engine import Engine
-from autoloop.model import EventKind, RunState, SlurmSpec
+from autoloop.model import EventKind, HostSpec, RunState, SlurmSpec
 from autoloop.runners.slurm import commands, runner
+from autoloop.runners.ssh.connection import Connection
 from autoloop.store import Store
 
 from bench.loops import sleeping_loop
 from bench.measuring import ROOT, Result, Table
 from tests.slurm.cluster import SBIN, Cluster, missing
+from tests.ssh.hosts import Lab
+from tests.ssh.hosts import missing as no_hosts
 
 TITLE = "Places"
 RUNS, SECONDS = 64, 20.0
@@ -74,10 +78,43 @@ def cost(result: Result) -> None:
                 ("local", {"concurrency": RUNS}),
             ):
                 (folder / label).mkdir()
-                cost_of(table, label, folder / label, counted, **spec)
+                cost_of(table, label, folder / label, counted.copy, **spec)
+        if lacking := no_hosts():
+            table.note(f"Hosts were not measured: {lacking}.")
+        else:
+            cost_of_hosts(table, folder / "hosts")
 
 
-def cost_of(table: Table, label: str, project: Path, counted: Counter[str], **spec: Any) -> None:
+def cost_of_hosts(table: Table, folder: Path) -> None:
+    """Over real ssh to three sshd on this machine."""
+    made: list[Connection] = []
+    real = Connection.open
+
+    def opened(line: Connection, patience: float = 60.0) -> Any:
+        made.append(line)
+        return real(line, patience)
+
+    def counted() -> Counter[str]:
+        return Counter(
+            {
+                "connections": len(made),
+                "bytes sent": sum(each.sent for each in made),
+                "bytes received": sum(each.received for each in made),
+            }
+        )
+
+    lab = Lab(folder / "lab")
+    os.environ["PATH"] = f"{lab.bin}:{os.environ['PATH']}"
+    try:
+        (folder / "project").mkdir()
+        hosts = [HostSpec(name=name, max=-(-RUNS // len(lab.hosts))) for name in lab.hosts]
+        with mock.patch.object(Connection, "open", opened):
+            cost_of(table, "hosts", folder / "project", counted, hosts=hosts)
+    finally:
+        lab.close()
+
+
+def cost_of(table: Table, label: str, project: Path, counted: Callable[[], Counter[str]], **spec: Any) -> None:
     with Store.open(project, create=True) as store:
         loop = sleeping_loop(store, project, RUNS, SECONDS + 240, steps=1, **spec)
         engine = Engine(store, loop)
@@ -86,9 +123,9 @@ def cost_of(table: Table, label: str, project: Path, counted: Counter[str], **sp
 
         def look() -> None:
             if not begun and sum(each.started_at is not None for each in store.open_attempts(loop.id)) == RUNS:
-                if spec.get("slurm") and any(run.waits for run in store.runs(loop.id)):
+                if any(run.waits for run in store.runs(loop.id)):
                     return
-                begun.append((time.monotonic(), time.process_time(), children(), counted.copy()))
+                begun.append((time.monotonic(), time.process_time(), children(), counted()))
             elif begun and time.monotonic() - begun[0][0] >= SECONDS:
                 engine.leave("measured")
 
@@ -98,9 +135,11 @@ def cost_of(table: Table, label: str, project: Path, counted: Counter[str], **sp
         table.add(f"{label}: until all run", "s", [at - asked])
         table.add(f"{label}: engine, of a core", "%", [100 * (time.process_time() - own) / took])
         table.add(f"{label}: commands that it calls, of a core", "%", [100 * (children() - others) / took])
-        table.add(f"{label}: calls", "", [(counted - calls).total()])
+        now = counted()
+        for name in now:
+            table.add(f"{label}: {name}", "", [now[name] - calls[name]])
         table.add(f"{label}: memory", "MB", [memory() / 1024])
-        if not spec.get("slurm"):
+        if label == "local":
             for attempt in store.open_attempts(loop.id):
                 with contextlib.suppress(OSError, TypeError):
                     os.kill(int((attempt.handle or {})["pid"]), 15)
