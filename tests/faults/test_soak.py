@@ -1,4 +1,4 @@
-"""2 000 short runs through 200 rounds in one engine: what it holds and what a run costs it do not grow with the past."""
+"""2 000 short runs through 200 rounds in one engine: how much it holds of the past, and how many descriptors."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.faults
 ROUNDS, RUNS = 200, 10
 EVERY = 200
 """Runs between two measurements."""
+KEPT = 6 / 1024
+"""MiB of a past run: verdicts compare a round's configs with all runs of the loop, by the metrics that rules ask for."""
 
 TRAINER = """mkdir -p "$2/wandb/latest-run/files"
 for step in 1 2; do echo "{\\"_step\\": $step, \\"train/l1_loss\\": 1.$step}"; done \\
@@ -30,7 +32,7 @@ echo End of training
 """
 
 
-def test_memory_and_descriptors_do_not_grow_with_the_past(project: EngineProject) -> None:
+def test_an_engine_holds_a_few_kibibytes_of_a_past_run_and_no_descriptor(project: EngineProject) -> None:
     script = project.folder / "trainer.sh"
     script.write_text(TRAINER)
     preset = project.folder / "fake.toml"
@@ -64,7 +66,7 @@ def test_memory_and_descriptors_do_not_grow_with_the_past(project: EngineProject
     print(f"  CPU of a run, from the first half to the second: x {halves[1] / halves[0]:.2f}")
     memories, files = [each[1] for each in seen], [each[2] for each in seen]
     assert len(memories) >= ROUNDS * RUNS // EVERY - 1  # the end may come before the last look
-    assert max(memories) <= 1.1 * memories[0]
+    assert max(memories) <= 1.05 * memories[0] + KEPT * (ROUNDS * RUNS)
     assert min(memories) >= 0.9 * memories[0]
     assert max(files) <= files[0] + 8  # as many as the slots need, more or less, at the moment of looking
     assert project.left_over() == []
