@@ -175,11 +175,16 @@ class Rows:
     def changed(self, kind: type[T], table: str, loop: int, since: int | None) -> tuple[int, dict[int, T]]:
         """The number of the table's last change, and by row number the loop's rows that were written after the change
         `since`; all of them if that is None."""
+        last, rows = self.each_changed(kind, table, loop, since)
+        return last, dict(rows)
+
+    def each_changed(self, kind: type[T], table: str, loop: int, since: int | None) -> tuple[int, Iterator[tuple[int, T]]]:
+        """As `changed`, one row after the other."""
         last = int(self._sql(f"SELECT COALESCE(MAX(revision), 0) FROM {table}")[0][0])
         if since is None:
-            return last, dict(self._rows(kind, f"SELECT rowid, body FROM {table} WHERE loop = ?", loop))
+            return last, self._rows(kind, f"SELECT rowid, body FROM {table} WHERE loop = ?", loop)
         sql = f"SELECT rowid, body FROM {table} WHERE revision > ? AND loop = ?"
-        return last, dict(self._rows(kind, sql, since, loop)) if last > since else {}
+        return last, self._rows(kind, sql, since, loop) if last > since else iter(())
 
     def changed_elsewhere(self, loop: int, since: int) -> set[str]:
         """The configs, seeds aside, of the runs of other loops that were written after the change `since`."""

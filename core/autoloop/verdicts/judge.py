@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from autoloop.metrics import LOOKED_AT, MetricBook, for_runs
 from autoloop.metrics.summary import mean
 from autoloop.model import MetricSummary, Run, RunState, Standing, Summary
+from autoloop.model.packed_metrics import PackedMetrics
 from autoloop.verdicts.noise import Noise, Value, at_one_step, pooled
 from autoloop.verdicts.verdict import Statistic, Verdict, among_metrics, decide, shared
 
@@ -139,6 +141,13 @@ def judged_metrics(book: MetricBook, runs: Sequence[Run]) -> list[str]:
     return sorted(keys, key=lambda key: book.direction(key) is None)  # stable: else in their order
 
 
+UNNEEDED: dict[str, Any] = {
+    **{name: [] for name in ("changes", "notes", "sources")},
+    **{name: None for name in ("unjudged", "halved", "wandb_id", "wandb_url", "wandb_sync")},
+}
+"""What neither verdicts nor new runs of a config need."""
+
+
 def reduced(runs: Iterable[Run], wanted: Collection[str] | None) -> Iterator[Run]:
     """The runs with no more of each than a judge needs: a loop may have had thousands. `wanted`: the metrics that it may be
     asked about, by canonical name; None for all."""
@@ -147,8 +156,9 @@ def reduced(runs: Iterable[Run], wanted: Collection[str] | None) -> Iterator[Run
         if summary is not None and wanted is not None:
             # In a run's own names: a metric that a book does not know may stand there with `train/`.
             names = [name for each in wanted for name in (each, f"train/{each}") if name in summary.metrics]
-            summary = Summary(metrics={name: summary.metrics[name] for name in names}, steps=summary.steps)
-        yield msgspec.structs.replace(run, summary=summary, changes=[], notes=[])
+            kept = PackedMetrics({name: summary.metrics[name] for name in names})
+            summary = Summary(metrics=kept, steps=summary.steps)
+        yield msgspec.structs.replace(run, summary=summary, **UNNEEDED)
 
 
 def _config(run: Run) -> str:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Collection
 from functools import cached_property
 
+from autoloop.engine.base.past_runs import PastRuns
 from autoloop.metrics import LOOKED_AT, MetricBook
 from autoloop.model import Run, UserError
 from autoloop.store import Store
@@ -23,15 +24,17 @@ class AmongRuns:
         metrics: MetricBook,
         wanted: Collection[str] | None = None,
         *,
+        past: PastRuns | None = None,
         until: int | None = None,
         later: bool = True,
     ) -> None:
-        """`wanted`: the metrics that may be asked for, by canonical name; all by default. `until`: the last round that
-        counts. `later`: whether replicates in later loops count."""
+        """`wanted`: the metrics that may be asked for, by canonical name; all by default. `past`: what an engine has kept of
+        the runs. `until`: the last round that counts. `later`: whether replicates in later loops count."""
         self._store = store
         self._loop = loop
         self._metrics = metrics
         self._wanted = wanted
+        self._past = past or PastRuns(store, loop)
         self._until = until
         self._later = later
 
@@ -40,13 +43,10 @@ class AmongRuns:
 
     @cached_property
     def _judge(self) -> Judge:
-        rounds = [round_.number for round_ in self._store.rounds(self._loop)]
-        counted = [number for number in rounds if self._until is None or number <= self._until]
-        newest, runs = deque[Run](maxlen=LOOKED_AT), list[Run]()
-        for number in counted:
-            whole = self._store.runs(self._loop, number)
-            newest.extend(whole)
-            runs += reduced(whole, self._wanted)
+        runs = [run for run in self._past.by(self._wanted) if self._until is None or run.round <= self._until]
+        newest = deque[Run](maxlen=LOOKED_AT)
+        for number in sorted({run.round for run in runs[-LOOKED_AT:]}):
+            newest.extend(self._store.runs(self._loop, number))
         elsewhere = (run for run in self._store.replicates_elsewhere(self._loop) if self._later or run.loop < self._loop)
         keys = judged_metrics(self._metrics, list(newest))
         return Judge(runs, self._metrics, reduced(elsewhere, self._wanted), keys=keys)

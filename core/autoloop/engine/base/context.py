@@ -6,11 +6,13 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 
 from autoloop.engine.base.events import EventLog
 from autoloop.engine.base.output_secrets import output_secrets
+from autoloop.engine.base.past_runs import PastRuns
 from autoloop.hooks import Hook
 from autoloop.hooks.messages import tell
 from autoloop.metrics import MetricBook
@@ -41,6 +43,10 @@ class Context:
     hooks: Mapping[str, Hook] = field(default_factory=dict)
     told: bool = False
     """Whether hooks have been told something since that was last taken out."""
+
+    @cached_property
+    def past(self) -> PastRuns:
+        return PastRuns(self.store, self.loop_id)
 
     @property
     def places(self) -> Places:

@@ -197,7 +197,7 @@ class Judging:
 
     def _among_runs(self, wanted: frozenset[str]) -> AmongRuns:
         context = self.context
-        return AmongRuns(context.store, context.loop_id, context.metrics, wanted)
+        return AmongRuns(context.store, context.loop_id, context.metrics, wanted, past=context.past)
 
     def _view(self, judged: OverSeeds, among: AmongRuns) -> RunView | None:
         """Finished runs of a config as rules see them; their logs are read only if a rule asks for them.

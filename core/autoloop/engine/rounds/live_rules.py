@@ -128,7 +128,8 @@ class LiveRules:
         finished = self.context.store.counts(self.context.loop_id).get(RunState.FINISHED, 0)
         if self._among_runs is None or self._among_runs[0] != finished:
             context, wanted = self.context, frozenset[str]().union(*(rule.when.compared for rule in self.rules))
-            self._among_runs = finished, AmongRuns(context.store, context.loop_id, context.metrics, wanted)
+            among = AmongRuns(context.store, context.loop_id, context.metrics, wanted, past=context.past)
+            self._among_runs = finished, among
         return self._among_runs[1].of(run)
 
     def _give_up(self, active: Active, why: str) -> None:

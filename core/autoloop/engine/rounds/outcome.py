@@ -27,7 +27,7 @@ class JudgedRuns:
 
 def judged_runs(context: Context, metric: str) -> JudgedRuns:
     store, loop = context.store, context.loop_id
-    runs = [run for round_ in store.rounds(loop) for run in reduced(store.runs(loop, round_.number), [metric])]
+    runs = context.past.by([metric])
     judge = Judge(runs, context.metrics, reduced(store.replicates_elsewhere(loop), [metric]))
     return JudgedRuns(metric, runs, judge)
 

@@ -1,0 +1,33 @@
+"""The runs of a loop with as much of each as a verdict needs, kept by an engine for weeks of rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from autoloop.model import Run
+from autoloop.store import Store
+from autoloop.verdicts import reduced
+
+
+class PastRuns:
+    """Reads only the runs that were written since it was last asked: a round costs the same after a thousand others."""
+
+    def __init__(self, store: Store, loop: int) -> None:
+        self._store = store
+        self._loop = loop
+        self._metrics: frozenset[str] | None = frozenset()
+        """What has been asked for so far; None for all."""
+        self._seen: int | None = None
+        self._rows: dict[int, Run] = {}
+
+    def by(self, wanted: Collection[str] | None) -> list[Run]:
+        """Every run of the loop, round by round, in the order in which they were made, with the metrics `wanted` at least,
+        by their canonical names; None for all."""
+        if self._metrics is not None and (wanted is None or not self._metrics.issuperset(wanted)):
+            self._metrics = None if wanted is None else self._metrics.union(wanted)
+            self._seen, self._rows = None, {}
+        self._seen, changed = self._store.each_changed(Run, "runs", self._loop, self._seen)
+        new = {row: each for row, run in changed for each in reduced([run], self._metrics)}
+        if new:
+            self._rows = dict(sorted({**self._rows, **new}.items(), key=lambda item: (item[1].round, item[0])))
+        return list(self._rows.values())
