@@ -20,7 +20,8 @@ PACKAGES = (
     "tensordict==0.15.3",
     "keras==3.15.1",
 )
-CHECK = "import hydra, keras, lightning, rsl_rl, torch, transformers, trl"
+# Keras asks for TensorFlow unless it is told otherwise.
+CHECK = "import os; os.environ['KERAS_BACKEND'] = 'torch'; import hydra, keras, lightning, rsl_rl, torch, transformers, trl"
 
 
 def interpreter() -> Path:
