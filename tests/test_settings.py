@@ -35,6 +35,43 @@ def test_the_example_is_a_file_that_is_taken(tmp_path: Path) -> None:
     assert load_settings(tmp_path) != Settings()
 
 
+OF_0_1_0 = """
+preset = "lerobot"
+python = "/opt/envs/lerobot/bin/python"
+train_script = "train.py"
+gpus = [0, 1]
+output_root = "outputs/train"
+summary_out = "summary.json"
+markdown_out = "report.md"
+rules = "rules/mine.toml"
+metrics = "metrics.toml"
+grace = 5.0
+max_log_mb = 128
+min_free_gb = 2.0
+quiet_hours = "22:00-07:00"
+
+[wandb]
+online = true
+entity = "my-team"
+project = "my-project"
+
+[fields]
+integers = ["my_counter"]
+
+[policy]
+formal = true
+"""
+
+
+def test_every_key_of_0_1_0_is_still_read(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(OF_0_1_0, encoding="utf-8")
+    read, default = dict(keys(load_settings(tmp_path))), dict(keys(Settings()))
+    assert {key for key in read if read[key] != default[key]} == {
+        *("python", "train_script", "gpus", "summary_out", "markdown_out", "rules", "metrics", "grace", "max_log_mb"),
+        *("min_free_gb", "quiet_hours", "wandb.online", "wandb.entity", "wandb.project", "fields.integers", "policy.formal"),
+    }
+
+
 @pytest.mark.parametrize("key", [key for key, _ in keys(Settings())])
 def test_a_key_with_a_slip_is_refused_with_the_right_one(tmp_path: Path, key: str) -> None:
     table, _, name = key.rpartition(".")
