@@ -44,7 +44,7 @@ def top_line(
         right = [*_gap(best), *_gap([(end, "")]), clock]
         fixed = _length([*head, *told, *right]) + 2
         if fixed + min(SHORTEST, cells(called)) <= width:
-            shown = full if cells(full) <= width - fixed else clip(called, width - fixed, glyphs.ellipsis)
+            shown = clip(full if cells(full) <= width - fixed else called, width - fixed, glyphs.ellipsis)
             return [*head, (f"{shown}  ", "bold"), *told, (" " * (width - fixed - cells(shown)), ""), *right]
     left = [*head, (f"{clip(called, SHORTEST, glyphs.ellipsis)} ", "bold"), *stands[-1]]
     room = width - _length([clock])
