@@ -52,6 +52,8 @@ class Rows:
         """Rows as they were last read, with the length and the hash of 64 bits of their bodies: they are frozen, so an equal
         body is the same value and need not be decoded again."""
         self._remembered = REMEMBERED
+        self.undone = 0
+        """Transactions that were undone: the numbers of their changes are given again."""
         self._kept: LoopRows | None = None
         """Those of the loop of which a snapshot was taken last."""
 
@@ -126,6 +128,7 @@ class Rows:
             with suppress(sqlite3.Error):  # a full disk has ended the transaction already
                 self._db.execute("ROLLBACK")
             self._kept = None  # the numbers of the changes that were undone are given again
+            self.undone += 1
             raise
 
     @contextmanager

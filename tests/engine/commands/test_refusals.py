@@ -62,23 +62,27 @@ def test_whatever_is_written_as_an_edit_gets_an_answer_and_what_is_accepted_can_
     assert "## loop_" in (project.folder / "reports" / "report.md").read_text()
 
 
-def test_what_was_rejected_in_a_round_that_is_over_is_decided_no_more(project: EngineProject) -> None:
+def test_what_is_of_a_round_that_is_over_is_decided_no_more(project: EngineProject) -> None:
     loop = project.loop([project.config("a")], rounds=3, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (rejected,) = engine.waiting()
+        engine.done(Propose(run="a", variants=[Variant(edits=[f"lr@mul={factor}"]) for factor in (3, 4)]))
+        approved, pending = (each for each in project.proposals(loop) if each.id != rejected.id)
         engine.done(Reject(proposals=[rejected.id]))
-        engine.done(Propose(run="a", variants=[Variant(edits=["lr@mul=2"])]))
-        (other,) = [proposal for proposal in project.proposals(loop) if proposal.id != rejected.id]
-        engine.done(Approve(proposals=[other.id]))
+        engine.done(Approve(proposals=[approved.id]))
+        engine.done(Start())
         engine.until(lambda: project.runs(loop, 2), "round 2 has started")
-        late: list[Request] = [
-            Approve(proposals=[rejected.id]),
-            Undo(proposals=[rejected.id]),
-            Edit(proposal=rejected.id, edits=["lr=0.5"]),
-        ]
-        for request in late:
-            assert "in round 1, and round 2 has started; propose its edits anew" in engine.refused(request)
-        assert project.store.proposal(rejected.id).status is ProposalStatus.REJECTED
+        for number, status in ((rejected.id, ProposalStatus.REJECTED), (pending.id, ProposalStatus.LAPSED)):
+            late: list[Request] = [
+                Approve(proposals=[number]),
+                Undo(proposals=[number]),
+                Edit(proposal=number, edits=["lr=0.5"]),
+            ]
+            for request in late:
+                said = f"({status.value}) is of round 1, and round 2 has started; propose its edits anew"
+                assert said in engine.refused(request)
+            assert project.store.proposal(number).status is status
+        assert "has become run" in engine.refused(Reject(proposals=[approved.id]))
         engine.leave()
 
 

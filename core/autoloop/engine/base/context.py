@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import msgspec
 
@@ -43,10 +42,14 @@ class Context:
     hooks: Mapping[str, Hook] = field(default_factory=dict)
     told: bool = False
     """Whether hooks have been told something since that was last taken out."""
+    past: PastRuns = field(init=False)
 
-    @cached_property
-    def past(self) -> PastRuns:
-        return PastRuns(self.store, self.loop_id)
+    def __post_init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Read from the store again what was kept of it."""
+        self.past = PastRuns(self.store, self.loop_id)
 
     @property
     def places(self) -> Places:

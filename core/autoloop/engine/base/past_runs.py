@@ -17,6 +17,7 @@ class PastRuns:
         self._loop = loop
         self._metrics: frozenset[str] | None = frozenset()
         """What has been asked for so far; None for all."""
+        self._undone = store.undone
         self._seen: int | None = None
         self._rows: dict[int, Run] = {}
 
@@ -26,8 +27,11 @@ class PastRuns:
         if self._metrics is not None and (wanted is None or not self._metrics.issuperset(wanted)):
             self._metrics = None if wanted is None else self._metrics.union(wanted)
             self._seen, self._rows = None, {}
-        self._seen, changed = self._store.each_changed(Run, "runs", self._loop, self._seen)
+        if self._undone != self._store.undone:  # a change that is gone may have been read
+            self._undone, self._seen, self._rows = self._store.undone, None, {}
+        last, changed = self._store.each_changed(Run, "runs", self._loop, self._seen)
         new = {row: each for row, run in changed for each in reduced([run], self._metrics)}
+        self._seen = last  # only now: a read that fails is done again
         if new:
             self._rows = dict(sorted({**self._rows, **new}.items(), key=lambda item: (item[1].round, item[0])))
         return list(self._rows.values())

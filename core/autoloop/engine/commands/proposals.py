@@ -252,13 +252,15 @@ def _open_proposal(command: CommandContext, number: int) -> Proposal:
 def _check_open(command: CommandContext, proposal: Proposal) -> None:
     if proposal.live:
         command.live.check_open(proposal)
-    elif proposal.status not in (*OPEN, ProposalStatus.BLOCKED):
+    elif proposal.run is not None:
         raise UserError(f"Proposal {proposal.id} has become run {proposal.run}; propose anew to change it.")
     elif proposal.round != (now := command.context.store.last_round(command.context.loop_id).number):
         raise UserError(
-            f"Proposal {proposal.id} was {proposal.status.value} in round {proposal.round}, and round {now} has started; "
+            f"Proposal {proposal.id} ({proposal.status.value}) is of round {proposal.round}, and round {now} has started; "
             "propose its edits anew."
         )
+    elif proposal.status not in (*OPEN, ProposalStatus.BLOCKED):
+        raise UserError(f"Proposal {proposal.id} has {proposal.status.value}; propose its edits anew.")
 
 
 def _is_open(command: CommandContext, proposal: Proposal) -> bool:

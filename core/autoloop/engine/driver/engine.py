@@ -93,6 +93,7 @@ class Engine:
 
     def _reset_runtime_state(self) -> None:
         """As an engine that was just started: what executes is in the store and the process table."""
+        self.context.forget()
         self.execution = Execution(
             self.context, self.wandb.spec, runners_for(self.context.spec, self._max_log), max_log=self._max_log
         )
