@@ -109,8 +109,12 @@ def run_judged(run: Run, unjudged: Unjudged | None) -> Run:
 
 
 def run_requeued(run: Run, why: Requeue, *, resume: bool = False) -> Run:
-    """Queued again after an attempt. `resume`: the next one goes on from the checkpoint, as the last one did."""
-    _require(f"run {run.id}", run.state, *(each for each in RunState if each.ended))
+    """Queued again after an attempt that came to nothing. `resume`: the next one goes on from the checkpoint, as it did."""
+    _require(f"run {run.id}", run.state, *(each for each in RunState if each.ended and each is not RunState.FINISHED))
+    return _queued(run, why, resume)
+
+
+def _queued(run: Run, why: Requeue, resume: bool) -> Run:
     return replace(run, state=RunState.QUEUED, reason=why.text, requeued=why.kind, resume=resume, ended_at=None)
 
 
@@ -118,7 +122,8 @@ def run_extended(run: Run, steps: int) -> Run:
     """Queued to go on from its checkpoint to `steps` steps in all; what it reached so far stays with it."""
     text = f"continues from its checkpoint, from step {run.step} to {steps}"
     why = Requeue(kind=RequeueKind.EXTENDED, text=text)
-    return replace(run_requeued(run, why, resume=True), total_steps=steps)
+    _require(f"run {run.id}", run.state, *(each for each in RunState if each.ended))
+    return replace(_queued(run, why, resume=True), total_steps=steps)
 
 
 def run_withdrawn(run: Run, reason: str, now: float) -> Run:

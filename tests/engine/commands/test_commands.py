@@ -165,11 +165,13 @@ def test_a_moved_run_starts_at_its_new_place_in_the_queue(project: EngineProject
 def test_a_failed_run_can_be_retried_in_a_new_output_directory(project: EngineProject) -> None:
     gate, counter = project.gate("b"), project.folder / "counter"
     broken = project.config("a", traceback="ValueError: once", late=True, fails=1, counter=str(counter))
-    loop = project.loop([broken, project.config("b", gate=str(gate))])
+    loop = project.loop([broken, project.config("b", gate=str(gate))], concurrency=2)
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.FAILED, "the failure of a")
         assert "running" in engine.refused(Retry(run="b"))
         engine.done(Retry(run="a"))
+        engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the second attempt of a")
+        assert "has finished; propose a variant of it instead" in engine.refused(Retry(run="a"))
         gate.touch()
         engine.end()
     run = project.named(loop, "a")
