@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from autoloop.model import LoopSpec
@@ -74,28 +75,94 @@ def test_code_that_came_in_part_long_ago_is_deleted_there(tmp_path: Path) -> Non
     assert sorted(path.name for path in (tmp_path / "code").iterdir()) == ["c.part", "d"]
 
 
-def test_old_copies_are_deleted_there_and_none_in_which_a_run_works(tmp_path: Path) -> None:
-    code, attempts = tmp_path / "code", tmp_path / "attempts"
-    names = [f"{number:020x}" for number in range(15)]
-    for age, name in enumerate(reversed(names)):
-        (code / name).mkdir(parents=True)
-        (code / name / "train.py").touch()
-        at = time.time() - (age + 2) * copies.RECENT
-        os.utime(code / name, (at, at))
-    for name, used, over in (("running", names[0], False), ("over", names[1], True)):
-        (attempts / name).mkdir(parents=True)
-        (attempts / name / "spec.json").write_text(json.dumps({"argv": ["python", "x"], "cwd": str(code / used)}))
-        (attempts / name / "claim").write_text(json.dumps(procfs.identity(os.getpid())))
-        if over:
-            (attempts / name / "exit.json").write_text(json.dumps({"attempt_id": name, "code": 0}))
-    (attempts / "half").mkdir()
-    copies.use(str(code / names[2]))
-    copies.prune(str(code), str(attempts))
-    # The one that was just asked for is the newest now.
-    assert sorted(path.name for path in code.iterdir()) == [names[0], names[2], *names[6:]]
+class Copies:
+    """Copies of code on a host, each asked for last a day before the next one, and attempts that were given some."""
 
-    (attempts / "running" / "spec.json").unlink()
-    os.utime(code / names[0], (0, 0))
-    with pytest.raises(OSError, match=r"spec\.json"):
-        copies.prune(str(code), str(attempts))
-    assert (code / names[0]).exists(), "none goes where it cannot be seen which are used"
+    def __init__(self, folder: Path) -> None:
+        self.code, self.attempts = folder / "code", folder / "attempts"
+        self.names = [f"{number:020x}" for number in range(15)]
+        for age, name in enumerate(reversed(self.names)):
+            (self.code / name).mkdir(parents=True)
+            (self.code / name / "train.py").touch()
+            self.asked_for(name, time.time() - (age + 2) * copies.RECENT)
+        self.attempts.mkdir()
+
+    def asked_for(self, name: str, at: float) -> None:
+        os.utime(self.code / name, (at, at))
+
+    def attempt(self, name: str, used: str, **claim: Any) -> Path:
+        directory = self.attempts / name
+        directory.mkdir()
+        (directory / "spec.json").write_text(json.dumps({"argv": ["python", "x"], "cwd": str(self.code / used)}))
+        (directory / "claim").write_text(json.dumps({**procfs.identity(os.getpid()), **claim}))
+        return directory
+
+    def prune(self) -> None:
+        copies.prune(str(self.code), str(self.attempts))
+
+    def left(self) -> list[str]:
+        return sorted(path.name for path in self.code.iterdir())
+
+
+@pytest.mark.parametrize("folder", ["project", '训练 "quoted" back\\slash'])
+def test_old_copies_are_deleted_there_and_none_in_which_a_run_works(tmp_path: Path, folder: str) -> None:
+    there = Copies(tmp_path / folder)
+    names = there.names
+    running = there.attempt("running", names[0])
+    over = there.attempt("over", names[1])
+    (over / "exit.json").write_text(json.dumps({"attempt_id": "over", "code": 0}))
+    (there.attempts / "half").mkdir()
+    copies.use(str(there.code / names[2]))
+    there.prune()
+    # The one that was just asked for is the newest now.
+    assert there.left() == [names[0], names[2], *names[6:]]
+
+    for spoil in (lambda: (running / "spec.json").write_text("{"), (running / "spec.json").unlink):
+        spoil()
+        there.asked_for(names[0], 0)
+        with pytest.raises((OSError, ValueError)):
+            there.prune()
+        assert names[0] in there.left(), "none goes where it cannot be seen which are used"
+
+
+def test_code_stays_unless_its_attempt_is_known_to_be_over(tmp_path: Path) -> None:
+    """Also on another host with the same home, whose processes cannot be seen from here."""
+    there = Copies(tmp_path)
+    names = there.names
+    there.attempt("other-host", names[0], boot_id="another", host="gpu2")
+    there.attempt("same-name", names[1], boot_id="another")
+    (there.attempt("not-begun", names[2]) / "claim").unlink()
+    (there.attempt("claim-without-words", names[3]) / "claim").write_text("")
+    there.prune()
+    assert there.left() == [*names[:4], *names[5:]], "the fifth is nobody's, the rest is among the newest"
+
+    os.utime(there.attempts / "same-name/claim", (0, 0))  # this host, before it was started again
+    (there.attempts / "not-begun/claim").write_text('{"fenced_by": "autoloop"}')
+    (there.attempts / "claim-without-words/claim").write_text(json.dumps({**procfs.identity(os.getpid()), "start_time": 1}))
+    (there.attempts / "other-host/exit.json").write_text(json.dumps({"attempt_id": "other-host", "code": 0}))
+    there.prune()
+    assert there.left() == names[5:]
+
+
+def test_a_copy_that_is_asked_for_while_it_is_deleted_stays_or_is_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Copies(tmp_path)
+    program, real = far.Program({}, "x"), os.rename
+    answers: dict[str, bool] = {}
+
+    def put(path: str) -> None:
+        answers[os.path.basename(path)] = bool(program.put({"path": path}, b"")[0]["there"])
+
+    def asked_for_just_before(path: str, to: str) -> None:
+        if path.endswith(there.names[4]):  # the first of the old ones that is deleted
+            put(path)
+            put(str(there.code / there.names[3]))
+        real(path, to)
+        if path.endswith(there.names[2]):
+            put(path)
+
+    monkeypatch.setattr(os, "rename", asked_for_just_before)
+    there.prune()
+    assert answers == {there.names[4]: True, there.names[3]: True, there.names[2]: False}
+    assert there.left() == there.names[3:]

@@ -70,6 +70,7 @@ class Starter:
             "attempt_id": spec.attempt_id,
             "argv": [words(word) for word in spec.argv],
             "cwd": mapped(spec.cwd),
+            "code": code,  # which may also stand in the environment alone: a copy that is named here is not deleted
             "stop": [list(step) for step in spec.stop],
             "straggler_grace": spec.straggler_grace,
             "max_log": spec.max_log,

@@ -122,8 +122,7 @@ class Program:
         Without a piece: whether it is there, and how much of the archive."""
         path = str(given["path"])
         part = f"{path}.part"
-        if os.path.isdir(path):
-            copies.use(path)
+        if copies.use(path):
             return {"there": True}, b""
         has = os.path.getsize(part) if os.path.exists(part) else 0
         if payload and int(given["at"]) == has:  # type: ignore[call-overload]
@@ -156,7 +155,7 @@ class Program:
             shutil.rmtree(fresh, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             folder = os.path.dirname(path)
             copies.prune(folder, os.path.join(os.path.dirname(folder), "attempts"))
         return {"there": True}, b""
