@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,14 +59,58 @@ def test_a_folder_full_of_samples_keeps_no_history_back(tmp_path: Path, monkeypa
     assert state["left"] == {"checkpoint-last.pt": 1}
 
 
+def scanned(output: Path, wanted: str) -> list[object]:
+    given = {"id": "a", "dir": str(output), "out": str(output), "files": True, "fetch": [wanted], "log": 0, "has": {}}
+    room = following.Room(1 << 20)
+    following.Followed(given).news(room)
+    return [chunk["path"] for chunk in room.chunks]
+
+
 def test_a_pattern_may_name_the_folder_to_which_a_link_leads(tmp_path: Path) -> None:
     for folder in ("checkpoints/000005", "checkpoints/000010"):
         (tmp_path / "out" / folder).mkdir(parents=True)
         (tmp_path / "out" / folder / "model.safetensors").write_bytes(b"w")
     (tmp_path / "out/checkpoints/last").symlink_to("000010")
     (tmp_path / "out/checkpoints/first").symlink_to(tmp_path / "out/checkpoints/000005")
-    for wanted, brought in (("checkpoints/last/*", "000010"), ("checkpoints/first/*", "000005")):
-        given = {"id": "a", "dir": str(tmp_path), "out": str(tmp_path / "out"), "files": True, "fetch": [wanted], "log": 0}
-        room = following.Room(1 << 20)
-        following.Followed({**given, "has": {}}).news(room)
-        assert [chunk["path"] for chunk in room.chunks] == [f"checkpoints/{brought}/model.safetensors"]
+    (tmp_path / "out/deeper/than/its").mkdir(parents=True)
+    (tmp_path / "out/deeper/than/its/target").symlink_to("../../../checkpoints/000010")
+    for wanted, brought in (
+        ("checkpoints/last/*", "000010"),
+        ("checkpoints/first/*", "000005"),
+        ("deeper/*/target/*.safetensors", "000010"),
+    ):
+        assert scanned(tmp_path / "out", wanted) == [f"checkpoints/{brought}/model.safetensors"]
+
+
+@pytest.mark.parametrize("wanted", ["links/*/model.safetensors", "*/model.safetensors"])
+def test_many_links_and_many_files_cost_no_product_of_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    """A cache of models links every file, and a trainer may link a folder again and again."""
+    links, files = 200, 300
+    for folder in ("blobs", "links", "samples"):
+        (tmp_path / folder).mkdir()
+    for number in range(files):
+        (tmp_path / f"samples/{number}.txt").touch()
+    for number in range(links):
+        (tmp_path / f"blobs/{number}").touch()
+        (tmp_path / f"links/{number}").symlink_to(f"../blobs/{number}")
+        (tmp_path / f"links/again{number}").symlink_to("../samples")
+    resolved = matched = 0
+    relpath, fnmatchcase = os.path.relpath, fnmatch.fnmatchcase
+
+    def counted_relpath(path: str, start: str) -> str:
+        nonlocal resolved
+        resolved += 1
+        return relpath(path, start)
+
+    def counted_match(name: str, pattern: str) -> bool:
+        nonlocal matched
+        matched += pattern == wanted
+        return fnmatchcase(name, pattern)
+
+    monkeypatch.setattr(os.path, "relpath", counted_relpath)
+    monkeypatch.setattr(fnmatch, "fnmatchcase", counted_match)
+    assert len(scanned(tmp_path, wanted)) == links + files
+    assert resolved <= 2 * links
+    assert matched <= 10 * (links + files)

@@ -12,7 +12,7 @@ from typing import Any
 from autoloop.disk import free_below
 from autoloop.model import HostSpec, UserError
 from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError, connect
-from autoloop.runners.ssh.far.following import names
+from autoloop.runners.ssh.far.following import called, names
 from autoloop.runners.ssh.left import Left
 from autoloop.runners.ssh.mirror import inside, make_links, make_way
 from autoloop.text.values import size_text
@@ -66,10 +66,11 @@ def fetch(
 def _lacking(listed: Mapping[str, Any], folder: str, output: Path, patterns: Collection[str]) -> dict[str, Stamp]:
     """What is not here, has another size, or is newer there: what was fetched has the time that it has there."""
     found = {}
+    folders = called(listed["links"], folder, patterns)
     for path, stamp in sorted(listed["files"].items()):
         here = inside(output, path)
-        called = names(path, listed["links"], folder) if patterns else []
-        if here is None or (patterns and not any(fnmatch.fnmatchcase(name, each) for name in called for each in patterns)):
+        through = names(path, folders) if patterns else ()
+        if here is None or (patterns and not any(fnmatch.fnmatchcase(name, each) for name in through for each in patterns)):
             continue
         if not here.is_file() or here.stat().st_size != stamp[1] or here.stat().st_mtime_ns + COARSE < stamp[2]:
             found[path] = stamp

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import re
 import stat
 import zlib
+from collections.abc import Iterator
 
 from autoloop.runners import bounded_log, procfs, records
 
@@ -27,6 +29,8 @@ MOST_IN_FOLDER = 1000
 MOST_LOOKED = 50_000
 """Entries of folders that one look takes in."""
 MOST_LEFT = 2000
+MOST_NAMES = 8
+"""Links by which one folder may be named in a pattern."""
 LEFT_FOLDERS = ("*checkpoint*", "*ckpt*", "weights", ".wandb_cache", "__pycache__", "artifacts")
 LEFT_NAMES = (
     *("*.safetensors", "*.pt", "*.pth", "*.ckpt", "*.bin", "*.onnx", "*.h5", "*.hdf5", "*.npy", "*.npz", "*.msgpack"),
@@ -148,34 +152,20 @@ class Followed:
         directory; how many of the first are too many, and are not sent.
 
         Histories and logs come first, then what is less deep; one folder full of samples takes no place from others."""
-        found: list[tuple[bool, int, str, os.stat_result]] = []
         links: dict[str, str] = {}
         left: dict[str, int] = {}
-        looked = cut = 0
-        todo = [("", False)]
-        for folder, heavy in todo:  # grows meanwhile, so the less deep ones come first
-            try:
-                with os.scandir(os.path.join(self.output, folder)) as listed:
-                    entries = sorted(listed, key=lambda each: (not _matches(each.name.lower(), FIRST), each.name))
-            except OSError:
-                continue
+        walked, cut = self._walk(links)
+        folders = called(links, self.output, self.wanted)
+        found: list[tuple[bool, int, str, os.stat_result]] = []
+        for folder, heavy, entries in walked:
             many = 0
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
+                wanted = bool(self.wanted) and any(_matches(name, self.wanted) for name in names(path, folders))
+                if many >= MOST_IN_FOLDER and not wanted:
+                    cut += 1
+                    continue
                 try:
-                    if entry.is_symlink():
-                        links[path] = os.readlink(entry.path)
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        todo.append((path, heavy or _matches(entry.name, LEFT_FOLDERS)))
-                        continue
-                    looked += 1
-                    wanted = bool(self.wanted) and any(
-                        _matches(name, self.wanted) for name in names(path, links, self.output)
-                    )
-                    if looked > MOST_LOOKED or (many >= MOST_IN_FOLDER and not wanted):
-                        cut += 1
-                        continue
                     state = entry.stat(follow_symlinks=False)
                 except OSError:
                     continue
@@ -190,6 +180,36 @@ class Followed:
         found.sort(key=lambda each: each[:3])
         files = {path: state for _, _, path, state in found[:MOST_FILES]}
         return files, links, left, cut + len(found) - len(files)
+
+    def _walk(self, links: dict[str, str]) -> tuple[list[tuple[str, bool, list[os.DirEntry[str]]]], int]:
+        """Every folder, whether it is one of checkpoints, and its files; how many files were not looked at. The links, which
+        may lead to any of them, go into `links`."""
+        walked = []
+        looked = cut = 0
+        todo = [("", False)]
+        for folder, heavy in todo:  # grows meanwhile, so the less deep ones come first
+            try:
+                with os.scandir(os.path.join(self.output, folder)) as listed:
+                    entries = sorted(listed, key=lambda each: (not _matches(each.name.lower(), FIRST), each.name))
+            except OSError:
+                continue
+            files = []
+            for entry in entries:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                try:
+                    if entry.is_symlink():
+                        links[path] = os.readlink(entry.path)
+                    elif entry.is_dir(follow_symlinks=False):
+                        todo.append((path, heavy or _matches(entry.name, LEFT_FOLDERS)))
+                    elif looked < MOST_LOOKED:
+                        looked += 1
+                        files.append(entry)
+                    else:
+                        cut += 1
+                except OSError:
+                    continue
+            walked.append((folder, heavy, files))
+        return walked, cut
 
     def _file(self, path: str, state: os.stat_result, room: Room) -> bool:
         """Send what a file has more, or all of one that is another; True if that had no room."""
@@ -238,14 +258,29 @@ def _matches(name: str, patterns: object) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)  # type: ignore[attr-defined]
 
 
-def names(path: str, links: dict[str, str], output: str) -> list[str]:
-    """A path below the output directory, and what it is called through links to folders there, as `checkpoints/last`."""
-    found = [path]
+def called(links: dict[str, str], output: str, patterns: object) -> dict[str, list[str]]:
+    """By the folder to which links lead what it is called through them, as `checkpoints/last`; all below `output`.
+
+    Only what a pattern may mean, and few for each folder: many links cost no more than many files."""
+    found: dict[str, list[str]] = {}
+    plain = [re.split(r"[*?[]", pattern, maxsplit=1)[0] for pattern in patterns]  # type: ignore[attr-defined]
     for link, target in links.items():
-        place = os.path.relpath(os.path.join(output, os.path.dirname(link), target), output)
-        if path.startswith(f"{place}/"):
-            found.append(link + path[len(place) :])
+        if any(f"{link}/".startswith(each) or each.startswith(f"{link}/") for each in plain):
+            place = os.path.relpath(os.path.join(output, os.path.dirname(link), target), output)
+            through = found.setdefault(place, [])
+            if len(through) < MOST_NAMES:
+                through.append(link)
     return found
+
+
+def names(path: str, folders: dict[str, list[str]]) -> Iterator[str]:
+    """A path, and what it is through links to folders above it, as `called` has them."""
+    yield path
+    end = path.find("/") if folders else -1
+    while end > 0:
+        for link in folders.get(path[:end], ()):
+            yield link + path[end:]
+        end = path.find("/", end + 1)
 
 
 def _stays(name: str, heavy: bool, size: int) -> bool:
