@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+from collections.abc import Iterable
 
 import pytest
 from autoloop.verdicts import Value, pooled, stable_from
@@ -105,3 +106,31 @@ def test_each_config_is_paired_with_the_earliest_that_has_two_seeds_in_common() 
     assert noise
     assert noise.pair_dof == dof
     assert noise.pair_sd == pytest.approx((squares / dof) ** 0.5)
+
+
+class CountedSeed(str):
+    """Counts how often any seed is looked up."""
+
+    __slots__ = ()
+    lookups = 0
+
+    def __hash__(self) -> int:
+        CountedSeed.lookups += 1
+        return super().__hash__()
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        [range(500)] * 2,
+        [range(10)] * 100,
+        [(0, number) for number in range(1, 500)],
+        [(0, number // 2, -number) for number in range(2, 334)],
+    ],
+    ids=["many seeds of two configs", "many configs", "one seed in common", "one seed in common and one of two"],
+)
+def test_pairing_costs_about_as_much_as_there_are_runs(seeds: list[Iterable[int]]) -> None:
+    groups = [[Value(hash((each, place)) % 7, 100, CountedSeed(each)) for each in one] for place, one in enumerate(seeds)]
+    CountedSeed.lookups = 0
+    assert pooled(groups)
+    assert CountedSeed.lookups < 20 * sum(map(len, groups))

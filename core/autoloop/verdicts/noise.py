@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from heapq import merge
 
 import msgspec
 
@@ -144,16 +144,17 @@ def _differences(groups: Sequence[Sequence[Value]]) -> Iterator[list[float]]:
     """
     # Single runs have no two seeds to share, and a loop may have thousands of them.
     seeded = [seeds for seeds in map(by_seed, groups) if len(seeds) > 1]
-    earliest: dict[tuple[str, str], int] = {}
-    """By two seeds the first group that has both."""
+    having: dict[str, list[int]] = {}
+    """By seed the groups that have it, in their order."""
     for place, mine in enumerate(seeded):
-        pairs = list(combinations(sorted(mine), 2))
-        known = [earliest[pair] for pair in pairs if pair in earliest]
-        if known:
-            other = seeded[min(known)]
-            yield [mine[seed] - other[seed] for seed in sorted(mine.keys() & other.keys())]
-        for pair in pairs:
-            earliest.setdefault(pair, place)
+        # Who shares two seeds is also found without the one that most have, which may be all of them.
+        some = sorted((having[seed] for seed in mine if seed in having), key=len)[:-1]
+        for earlier in merge(*some):
+            if len(shared := mine.keys() & seeded[earlier].keys()) > 1:
+                yield [mine[seed] - seeded[earlier][seed] for seed in sorted(shared)]
+                break
+        for seed in mine:
+            having.setdefault(seed, []).append(place)
 
 
 def _squares(values: Sequence[float]) -> float:
