@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from autoloop.engine import Engine
 from autoloop.engine.base.among_runs import AmongRuns
+from autoloop.engine.rounds.outcome import judged_runs, outcome_in
 from autoloop.metrics import default_book
 from autoloop.model import Call, Loop, Outcome
 from autoloop.protocol import Move
@@ -131,3 +133,24 @@ def test_a_loop_without_a_metric_of_which_one_direction_is_good_says_so(project:
     ended = project.run(loop)
     assert ended.outcome is None
     assert any("no metric of these runs has a known good direction" in text for text in project.story(loop))
+
+
+def test_outcome_and_verdicts_are_the_same_whatever_an_engine_was_asked_before(project: EngineProject) -> None:
+    configs = []
+    for rate, shift in ((1, 0.0), (3, 0.5)):
+        by_seed = {str(seed): {"rows": rows(*[loss - shift] * 5, train__ot_loss=loss)} for seed, loss in BASELINE.items()}
+        configs += [project.config(f"lr={rate},seed={seed}", lr=rate, seed=int(seed), by_seed=by_seed) for seed in by_seed]
+    loop = project.loop(configs)
+    project.run(loop)
+    for metric in ("train/l1_loss", "train/ot_loss"):
+        outcomes, verdicts = [], []
+        for before in ([metric], ["train/l1_loss", "train/ot_loss"], None):
+            context = Engine(project.store, loop).context
+            context.past.by(before)
+            outcomes.append(outcome_in(context, metric))
+            judged = judged_runs(context, metric)
+            verdicts.append(judged.judge.between(judged.runs[-1], judged.runs[0], metric))
+        assert outcomes[0] is not None
+        assert outcomes[0].comparison is not None
+        assert verdicts[0] is not None
+        assert (outcomes, verdicts) == ([outcomes[0]] * 3, [verdicts[0]] * 3)

@@ -18,7 +18,7 @@ from autoloop.verdicts import Judge, outcome, reduced
 
 @dataclass(frozen=True)
 class JudgedRuns:
-    """The loop's runs in their order, each with no metric but `metric`, and their judge."""
+    """The loop's runs in their order, each with `metric` at least, and their judge, which knows of no other."""
 
     metric: str
     runs: list[Run]
@@ -28,7 +28,8 @@ class JudgedRuns:
 def judged_runs(context: Context, metric: str) -> JudgedRuns:
     store, loop = context.store, context.loop_id
     runs = context.past.by([metric])
-    judge = Judge(runs, context.metrics, reduced(store.replicates_elsewhere(loop), [metric]))
+    # Which other metrics the runs come with depends on what else was asked of this engine; no verdict may.
+    judge = Judge(runs, context.metrics, reduced(store.replicates_elsewhere(loop), [metric]), keys=[metric])
     return JudgedRuns(metric, runs, judge)
 
 
