@@ -141,13 +141,15 @@ class View:
         return Results(self.snapshot.runs, self.judge)
 
     @cached_property
-    def gone(self) -> set[str]:
-        """Runs that the store calls running and of which no process is there."""
-        return {run for run, presence in self.present.items() if presence in (Presence.GONE, Presence.ENDED)}
+    def gone(self) -> Mapping[str, str]:
+        """Runs that the store calls running and of which no process is there: `ended` if there is a record of how it
+        ended, else `gone`."""
+        over = (Presence.GONE, Presence.ENDED)
+        return {run: presence.value for run, presence in self.present.items() if presence in over}
 
     def state_of(self, run: Run) -> str:
         """The run's state as a look at the processes has it."""
-        return "gone" if run.id in self.gone else run.state.value
+        return self.gone.get(run.id, run.state.value)
 
     @cached_property
     def in_slots(self) -> dict[int, Run]:

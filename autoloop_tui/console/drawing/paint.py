@@ -231,6 +231,7 @@ LOOKS: dict[str, Look] = {
     "stopped": Look("■", "%", "stopped", "stop", "slot-stopped"),
     "lost": Look("?", "?", "lost", "lost", "slot-lost"),
     "gone": Look("?", "?", "gone", "gone", "slot-lost"),
+    "ended": Look("■", "%", "ended", "end", "slot-stopped"),
     "paused": Look("‖", "=", "paused", "paus", "slot-warn"),
     "waiting": Look("▲", "!", "waiting", "waits", "slot-warn"),
     "warning": Look("▲", "!", "warning", "warn", "slot-warn"),

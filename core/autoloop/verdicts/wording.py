@@ -250,11 +250,11 @@ def _confirmation(each: Confirmation, name_of: Callable[[Standing], str], metric
     if between is None:
         text += "; it was not compared on fresh seeds"
     elif each.confirmed:
-        text += f"; {seeds} confirm it: {_plain(between)}"
+        text += f"; confirmed on {seeds}: {_plain(between)}"
     elif each.settled and not each.given_up:
-        text += f"; {seeds} do not confirm it: {_plain(between)}, {between.call.value}"
+        text += f"; not confirmed on {seeds}: {_plain(between)}, {between.call.value}"
     else:
-        text += f"; {seeds} have not decided it: {_plain(between)}{_left(between)}"
+        text += f"; undecided on {seeds}: {_plain(between)}{_left(between)}"
     failed = f"; {each.failed} of its runs on fresh seeds ended without a value" if each.failed else ""
     return text + failed + (f"; given up: {each.given_up}" if each.given_up else "")
 

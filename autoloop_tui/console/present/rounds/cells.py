@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoloop.metrics import MetricBook
@@ -104,7 +104,7 @@ class RunPainter:
     now: float = 0.0
     marked: Mapping[str, Badge] = field(default_factory=dict)
     glyphs: Glyphs = UNICODE
-    gone: Collection[str] = ()
+    gone: Mapping[str, str] = field(default_factory=dict)
     """Runs that the store calls running and of which no process is there."""
     judge: Judge | None = None
     """Says which config is better; without it no change is called so."""
@@ -127,7 +127,7 @@ class RunPainter:
     def row(self, place: Place, widths: Mapping[str, int], *, folded: bool = True) -> dict[str, Cell]:
         """The cells of a row, by column; `widths` says which are wanted. `folded`: a config's runs are hidden."""
         row, run = place.row, place.row.run
-        seen = look("gone" if run.id in self.gone else run.state.value)
+        seen = look(self.gone.get(run.id, run.state.value))
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
         badge = None if row.members else self.marked.get(run.id)
         star = self.glyphs.of("★", "*") if self._wins(row) else ""
@@ -160,7 +160,7 @@ class RunPainter:
 
     def _state(self, row: RunRow, width: int) -> str:
         """Of a config how many of its runs have finished."""
-        seen = look("gone" if row.run.id in self.gone else row.run.state.value)
+        seen = look(self.gone.get(row.run.id, row.run.state.value))
         if not row.members:
             return seen.text(self.glyphs, short=width < 10)
         done = sum(member.run.state is RunState.FINISHED for member in row.members)

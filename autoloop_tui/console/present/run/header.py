@@ -74,7 +74,7 @@ def _progress(
     total = count(run.total_steps) if run.total_steps else "?"
     gap = "  "
     facts: list[list[Piece]] = [[(f" {percent(share)}", "bold")], [(f"  {count(step)}/{total}", "")]]
-    if run.state in (RunState.RUNNING, RunState.STOPPING) and view.state_of(run) != "gone":
+    if run.state in (RunState.RUNNING, RunState.STOPPING) and run.id not in view.gone:
         facts.append([(f"{gap}eta ", "dim"), (duration(run.seconds_left(step, rate, now)), "")])
         facts.append([(f"{gap}{number(rate, 5)} ", ""), ("steps/s", "dim")])
     if run.started_at:

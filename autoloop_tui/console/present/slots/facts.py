@@ -39,8 +39,9 @@ class SlotFacts:
     run: Run | None
     badge: Badge | None = None
     """Of the run: its letter and colour."""
-    gone: bool = False
-    """The store says that the run executes, and no process of it is there."""
+    gone: str = ""
+    """The store says that the run executes, and no process of it is there: `ended` if there is a record of how it ended,
+    else `gone`."""
     step: int = 0
     eta: float | None = None
     """Seconds until the last step."""
@@ -71,7 +72,7 @@ class SlotFacts:
     def broken(self) -> bool:
         """The last run here did not succeed, and nothing has taken its place."""
         broken = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
-        return self.gone or (self.run is not None and self.run.state in broken)
+        return bool(self.gone) or (self.run is not None and self.run.state in broken)
 
     @property
     def told(self) -> bool:
@@ -81,6 +82,8 @@ class SlotFacts:
     @property
     def reason(self) -> str:
         """Why the last run did not succeed."""
+        if self.gone == "ended":
+            return "it has ended; the next engine records how"
         if self.gone:
             return "no process of it is there any more; the next engine records how it ended"
         return why(self.run) if self.run else ""
@@ -92,7 +95,7 @@ class SlotFacts:
         if self.waits:
             return "waiting"
         if self.gone:
-            return "gone"
+            return self.gone
         return self.run.state.value if self.run and self.run.state.ended else "idle"
 
     @property
@@ -120,7 +123,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
         slot=slot,
         run=run,
         badge=view.badge(run) if run else None,
-        gone=run is not None and view.state_of(run) == "gone",
+        gone=view.gone.get(run.id, "") if run else "",
         step=feed.step(run) if run else 0,
         eta=feed.seconds_left(run, time.time()) if run else None,
         metric=view.metrics.short(metric),

@@ -93,7 +93,7 @@ def plan_loop(
     output_dir = root / name
 
     used, most = spec.concurrency * spec.gpus_per_run, len(spec.gpus) // spec.gpus_per_run
-    if spec.device != "cpu" and used < len(spec.gpus):
+    if spec.device != "cpu" and not gpus.error and used < len(spec.gpus):
         warnings.append(f"{used} of {len(spec.gpus)} GPUs will be used; --concurrency {most} uses all.")
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}

@@ -105,23 +105,26 @@ async def test_a_slot_whose_run_failed_says_so_no_longer_when_it_waits_or_runs_a
             assert "in use by python" in second
 
 
-@pytest.mark.parametrize("slots", [2, 7])
+@pytest.mark.parametrize("slots", [3, 7])
 async def test_without_an_engine_a_run_of_which_no_process_is_there_does_not_run(tmp_path: Path, slots: int) -> None:
     project = RecordedProject(tmp_path, slots=slots)
     with bystander() as process:
         supervised = {"handle": procfs.identity(process)}
         project.run("there", RunState.RUNNING, slot=0, log="x\n", attempt=supervised)
         project.run("not_there", RunState.RUNNING, slot=1, log="x\n", attempt={"slot": 1})
+        over = project.run("over", RunState.RUNNING, slot=2, log="x\n", attempt={"slot": 2})
+        (Path(project.store.attempts(over.id)[-1].directory) / "exit.json").write_text("{}")
 
         async with drive(project, engine=False) as (pilot, screen):
             async for _ in read_at_each(pilot, screen, EVERY_SIZE):
                 rows = screen.query_one(SlotTable).facts
-                assert [facts.state for facts in rows[:2]] == ["running", "gone"]
+                assert [facts.state for facts in rows[:3]] == ["running", "gone", "ended"]
                 told = table(screen)
                 assert "gone" in told
                 assert "no process" in told
+                assert "it has ended" in told
                 next_ = " ".join(" ".join(painted(screen.query_one("#next"))).split())
-                assert "the engine has stopped: 1 run continues; no process of 1 run is there any more" in next_
+                assert "the engine has stopped: 1 run continues; 1 run has ended meanwhile; no process" in next_
                 await pilot.press("r")
                 await settle(pilot)
                 assert "? gone" in shown(pilot)
