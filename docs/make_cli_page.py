@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from autoloop_tui.cli import catalogue, manual
 from autoloop_tui.cli.manual import CommandHelp, Flag
-from autoloop_tui.cli.parser import command_line
+from autoloop_tui.cli.parser import whole
 
 HEAD = """\
 # Command line
 
 Every action of the console is a command. `autoloop-tui COMMAND --help` prints what this page shows of it, and
 `autoloop-tui --man` all of it in `man`. `autoloop-tui examples` has lines to copy, by task, and
-`autoloop-tui --install-completion` completes commands and flags in bash, zsh and fish. [Exit codes](exit-codes.md) and
+`autoloop-tui --install-completion` completes commands, flags and files in bash, zsh and fish. [Exit codes](exit-codes.md) and
 [JSON answers](json.md) have pages of their own.
 
 ## Console
@@ -21,7 +21,7 @@ Every action of the console is a command. `autoloop-tui COMMAND --help` prints w
 
 
 def page() -> str:
-    app = command_line()
+    app = whole()
     lines = [HEAD, *_flags(manual.help_of(app, "").flags)]
     for title, commands in catalogue.GROUPS.items():
         lines += ["", f"## {title}", "", "| command | |", "|---|---|"]

@@ -55,8 +55,9 @@ class _Collector:
         self.text = _plain(description)
 
     def __call__(self, console: Any, options: Any, panel: Any) -> None:
-        if panel.format == "parameter":
-            self.flags += [_flag(entry) for entry in panel.entries]
+        # Flags of the program that run something, as --man does, are commands to cyclopts.
+        entries = [each for each in panel.entries if panel.format == "parameter" or each.names[0].startswith("-")]
+        self.flags += map(_flag, entries)
 
 
 def _plain(text: Any) -> str:

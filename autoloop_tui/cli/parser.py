@@ -18,6 +18,7 @@ from cyclopts import (
 
 from autoloop_tui.cli import catalogue, parameters  # noqa: F401
 from autoloop_tui.cli.commands import console
+from autoloop_tui.cli.completion import HELP, CompletingApp
 
 _UNUSED = {"run": "configs go after --cfgs", "init": "write -- before the command that it belongs to"}
 """By command, where words that belong to no flag were probably meant to stand."""
@@ -28,7 +29,7 @@ LISTING = ("--help", "-h", "--man", "--install-completion")
 
 def command_line(*, listing: bool = False) -> App:
     """The commands. `listing`: with a line for each, for the list of them; else each says itself what it does."""
-    app = App(
+    app = CompletingApp(
         name="autoloop-tui",
         help="Tune training recipes in rounds of short runs on one machine's GPUs: queue, watch, judge by rules, approve.",
         help_format="plaintext",
@@ -64,10 +65,17 @@ def _about_the_program(app: App) -> None:
         """Show the manual page; into a pipe or a file, print it."""
         from autoloop_tui.cli import manual
 
-        return manual.show(command_line())
+        return manual.show(whole())
 
     app.command(man, name="--man")
-    app.register_install_completion_command(help="Install completion for bash, zsh or fish (--shell; by default yours).")
+    app.register_install_completion_command(help=HELP)
+
+
+def whole() -> App:
+    """The commands and the program's own flags with all that is said of them, for a page."""
+    app = command_line()
+    _about_the_program(app)
+    return app
 
 
 app = command_line()

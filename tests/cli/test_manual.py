@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from autoloop_tui.cli import catalogue, parser
 from autoloop_tui.cli.commands.examples import TASKS
 from tests.cli.conftest import Call
+from tests.support.tmux import Tmux
 from tests.support.waiting import PATIENCE
 
 ASKING = {
@@ -21,6 +23,17 @@ ASKING = {
 }
 """By shell, a script that loads the completion given as its word and completes. zsh completes in a terminal only: here it
 names the function that would."""
+
+STARTING = {
+    "bash": ("bash --norc -i", "source ./script", """autoloop-tui() { printf '<%s>' "$@"; echo; }"""),
+    "fish": ("fish --no-config", "source ./script", "function autoloop-tui; printf '<%s>' $argv; echo; end"),
+    "zsh": (
+        "zsh -f",
+        "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D",
+        """autoloop-tui() { printf '<%s>' "$@"; echo; }""",
+    ),
+}
+"""By shell, how it starts without settings, how it loads the completion, and a program that prints its words."""
 
 
 @pytest.mark.parametrize("shell", ASKING)
@@ -50,12 +63,46 @@ def test_completion_is_installed_and_knows_the_commands(
     assert ("_cyclopts_autoloop-tui" if shell == "zsh" else "approve") in asked.stdout, asked.stderr
 
 
+@pytest.mark.parametrize("shell", STARTING)
+def test_completion_offers_files_wherever_nothing_else_is_known(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which(shell) or not shutil.which("tmux"):
+        pytest.skip(f"there is no {shell}, or no tmux, on this machine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = parser.command_line(listing=True).generate_completion(shell=shell)
+    (tmp_path / ("_cyclopts_autoloop-tui" if shell == "zsh" else "script")).write_text(script, encoding="utf-8")
+    (tmp_path / "base.yaml").touch()
+    (tmp_path / "other folder").mkdir()
+    (tmp_path / "other folder/base.toml").touch()
+    lines = {
+        "run --cfgs ba": "<run><--cfgs><base.yaml>",
+        "run --cfgs base.yaml oth\tba": "<run><--cfgs><base.yaml><other folder/base.toml>",
+        "run --rules ba": "<run><--rules><base.yaml>",
+        "init -- python ba": "<init><--><python><base.yaml>",
+        "themes --check oth\tba": "<themes><--check><other folder/base.toml>",
+        "appr": "<approve>",
+    }
+    terminal = Tmux(tmp_path)
+    try:
+        for line in STARTING[shell]:
+            terminal.type(f"{line}\n")
+        for typed, words in lines.items():
+            terminal.type(f"autoloop-tui {typed}\t\n")
+            terminal.wait(words)
+    finally:
+        terminal.run("kill-server")
+
+
 def test_the_manual_page_has_every_command_and_no_mistake_of_roff(call: Call, tmp_path: Path) -> None:
     said = call("--man")
     assert said.code == 0
     for name in catalogue.COMMANDS:
         assert f'.SS "autoloop\\-tui {name.replace("-", chr(92) + "-")}' in said.out
     assert r"\fB\-\-max\-hours FLOAT\fR" in said.out
+    for flag in parser.LISTING:
+        assert re.search(rf"^\\fB.*\b{re.escape(flag.lstrip('-').replace('-', chr(92) + '-'))}\b", said.out, re.MULTILINE)
+    assert r"\fB\-\-version" in said.out
     groff = shutil.which("groff")
     if groff:
         made = subprocess.run([groff, "-man", "-ww", "-Tutf8"], input=said.out, capture_output=True, text=True, check=False)
