@@ -95,11 +95,16 @@ def _runner(app: App[Any], screen: Screen[Any], action: Action) -> Callable[[], 
     return run
 
 
-def _line(entry: Entry, width: int) -> Content:
+def line(entry: Entry, width: int) -> Content:
     """The key, what it does, and what would do the same, or which thing it is."""
-    told = f"{entry.title:{TITLES}}  {entry.help}"
-    told = told if KEYS + cells(told) <= width - AROUND else entry.title
-    return Content.assemble((f"{entry.key:{KEYS}}", "$key"), entry.title, (told[len(entry.title) :], "$dim"))
+    key = _padded(entry.key, KEYS - 1) + " "
+    told = f"{_padded(entry.title, TITLES)}  {entry.help}"
+    told = told if cells(key) + cells(told) <= width - AROUND else entry.title
+    return Content.assemble((key, "$key"), entry.title, (told[len(entry.title) :], "$dim"))
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - cells(text))
 
 
 class Commands(Provider):
@@ -112,13 +117,13 @@ class Commands(Provider):
 
     async def discover(self) -> Hits:
         for entry in self._entries:
-            yield DiscoveryHit(_line(entry, self.app.size.width), entry.run, entry.title)
+            yield DiscoveryHit(line(entry, self.app.size.width), entry.run, entry.title)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for entry in self._entries:
             if (match := matcher.match(entry.title)) > 0:
-                yield Hit(match, _line(entry, self.app.size.width), entry.run, entry.title)
+                yield Hit(match, line(entry, self.app.size.width), entry.run, entry.title)
 
 
 class Palette(Standing, CommandPalette):

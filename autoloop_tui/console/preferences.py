@@ -150,7 +150,11 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
     for given, wanted in found.items():
         action = RENAMED[given] if given in RENAMED else str(given)
         if action != given:
-            problems.append(f'console.toml: the action "{given}" is called "{action}" now; its key works, rename it there')
+            both = action in found
+            what = f'"{action}" is there too and counts, delete "{given}"' if both else "its key works, rename it there"
+            problems.append(f'console.toml: the action "{given}" is called "{action}" now; {what}')
+            if both:
+                continue
         if action not in known:
             problems.append(f'console.toml: no action "{action}"{_meant(action, known)}')
         elif not isinstance(wanted, str) or not wanted.strip():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from autoloop_tui.console.preferences import Preferences
 
 
@@ -24,4 +26,18 @@ def test_an_action_that_was_renamed_keeps_its_key_and_says_its_name_of_today(tmp
     assert chosen.keys == {"rounds.variant": "ctrl+n"}
     assert chosen.problems == [
         'console.toml: the action "rounds.clone" is called "rounds.variant" now; its key works, rename it there'
+    ]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_the_old_and_the_new_name_of_an_action_the_new_one_counts(order: int, tmp_path: Path) -> None:
+    folder = tmp_path / "autoloop"
+    folder.mkdir()
+    lines = ['"rounds.clone" = "ctrl+n"', '"rounds.variant" = "ctrl+g"'][::order]
+    (folder / "console.toml").write_text("\n".join(["[keys]", *lines]))
+    chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)})
+    assert chosen.keys == {"rounds.variant": "ctrl+g"}
+    assert chosen.problems == [
+        'console.toml: the action "rounds.clone" is called "rounds.variant" now; "rounds.variant" is there too and counts, '
+        'delete "rounds.clone"'
     ]

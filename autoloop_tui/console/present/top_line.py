@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from autoloop.metrics import config_name
 from autoloop.model import Call, Outcome
+from autoloop.text.plural import plural
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, number, plain, signed
@@ -88,14 +89,18 @@ def best_texts(view: View, glyphs: Glyphs) -> list[list[Piece]]:
     metric = view.metrics.short(found.metric)
     value: list[Piece] = [("best ", "dim"), (number(found.first.value), "bold")]
     titled: list[Piece] = [("best ", "dim"), (f"{metric} ", ""), (number(found.first.value), "bold")]
+    # A column `best` elsewhere has the best value that one run had at any step.
+    whole: list[Piece] = [*titled, (f" (tail mean, {plural(found.first.runs, 'run')})", "dim")]
     called = clip(plain(config_name(run) if run else found.first.run), MOST, glyphs.ellipsis)
     if found.comparison is None:
-        return [[*titled, (f" {called}, the baseline", "")], [*value, (" (baseline)", "")], value]
+        called += ", the baseline"
+        return [[*whole, (f" {called}", "")], [*titled, (f" {called}", "")], [*value, (" (baseline)", "")], value]
     change = signed(found.comparison.effect, 8)
     words, mark, look = verdict_words(found, glyphs)
     where = f" {called}" + (f" r{run.round}" if run else "")
     base = number(found.baseline.value)
     return [
+        [*whole, (where, ""), (f"  {change} to baseline {base}: ", ""), (words, look)],
         [*titled, (where, ""), (f"  {change} to baseline {base}: ", ""), (words, look)],
         [*value, (where, ""), (f"  {change} ", ""), (words, look)],
         [*value, (f" {change} ", ""), (words, look)],

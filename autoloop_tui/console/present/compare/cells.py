@@ -68,10 +68,15 @@ class ComparisonPainter:
         if not self.sides:
             text = " no run has finished yet"
         elif not chosen:
-            what = "the run that leads the newest round beside others"
-            if width >= 130:
-                what = "the run that leads the newest round, what it was made from, and the last that finished"
-            text = f" nothing is marked: {what}; {mark} in Rounds ({rounds}) marks"
+            how = f"{mark} in Rounds ({rounds}) marks"
+            texts = [
+                "nothing is marked: the run that leads the newest round, what it was made from, and the last that finished",
+                "nothing is marked: the run that leads the newest round beside others",
+                "nothing is marked: the newest round's first beside others",
+                "nothing is marked",
+            ]
+            told = next((each for each in texts if cells(each) + cells(how) + 3 <= width), texts[-1])
+            text = f" {told}; {how}"
         elif len(self.sides) == 1:
             text = f" one run alone: mark more with {mark} in Rounds ({rounds})"
         else:

@@ -23,8 +23,9 @@ async def test_the_marked_runs_are_compared_in_the_order_of_marking(project: Rec
         assert [row[:3] for row in text_of(screen, "#legend")[1:4]] == [" c ", " b ", " a "]
 
 
+@pytest.mark.parametrize("size", SIZES)
 async def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finished_are_compared(
-    project: RecordedProject,
+    project: RecordedProject, size: Size
 ) -> None:
     project.round(1, RoundState.DONE)
     base = project.run("base", metrics=metrics(0.5))
@@ -36,8 +37,10 @@ async def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finish
     runs = project.store.runs(project.loop.id)
     assert default_runs(runs, default_book()) == [best.id, base.id, worse.id, other.id]
 
-    async with on_compare(project) as (_, screen):
-        assert "nothing is marked" in text_of(screen, "#legend")[0]
+    async with on_compare(project, size=size) as (_, screen):
+        told = text_of(screen, "#legend")[0].rstrip()
+        assert told.startswith(" nothing is marked")
+        assert told.endswith(" marks")
         assert [side.run.id for side in screen.sides] == [best.id, base.id, worse.id, other.id]
 
 

@@ -49,6 +49,7 @@ async def test_the_best_so_far_is_never_told_without_what_is_known_of_it(tmp_pat
                 if size[0] == 200:
                     assert "cfg1" in told
                     assert "to baseline 0." in told
+                    assert f"(tail mean, {'1 run' if project is one else '4 runs'})" in told
 
 
 async def test_the_name_that_the_user_gave_stays_whole_before_the_generated_one_has_room(tmp_path: Path) -> None:
