@@ -11,7 +11,7 @@ HEAD = """\
 
 Every action of the console is a command. `autoloop-tui COMMAND --help` prints what this page shows of it, and
 `autoloop-tui --man` all of it in `man`. `autoloop-tui examples` has lines to copy, by task, and
-`autoloop-tui --install-completion` completes commands, flags and files in bash, zsh and fish. [Exit codes](exit-codes.md) and
+`autoloop-tui --install-completion` completes commands, flags and files in your shell. [Exit codes](exit-codes.md) and
 [JSON answers](json.md) have pages of their own.
 
 ## Console
