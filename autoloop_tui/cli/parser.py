@@ -27,7 +27,7 @@ LISTING = ("--help", "-h", "--man", "--install-completion")
 """First words that are about the commands, and run none."""
 
 
-def command_line(*, listing: bool = False) -> App:
+def command_line(*, listing: bool = False) -> CompletingApp:
     """The commands. `listing`: with a line for each, for the list of them; else each says itself what it does."""
     app = CompletingApp(
         name="autoloop-tui",
