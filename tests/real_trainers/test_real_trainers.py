@@ -60,7 +60,8 @@ def test_two_rounds(trainer: Trainer, project: CommandProject, python: str) -> N
     prepare(project.folder, trainer, python)
     flags = ("--python", python, "--device", "cpu", "--concurrency", "2", "--grid", f"{trainer.edited}=0.001,0.003")
     rounds = ("--rules", "rules.toml", "--decide", "--rounds", "2", "--variants-per-run", "1", "--approve", "auto")
-    said = project.call("run", *trainer.flags, *flags, *rounds, "--no-ui", "--exec")
+    all_new = ("--replicates", "0")  # else the last round only confirms
+    said = project.call("run", *trainer.flags, *flags, *rounds, *all_new, "--no-ui", "--exec")
     assert said.returncode == 0, said.stdout + said.stderr
     with project.open_store() as store:
         loop = store.find_loop(None)
