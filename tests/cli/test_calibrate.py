@@ -75,3 +75,16 @@ def test_a_config_without_a_seed_is_refused_in_one_sentence(project: CommandProj
     said = call("calibrate", "base.json", *LAUNCH, "--device", "cpu")
     assert said.code == 2
     assert "the config has no key called seed" in said.err
+
+
+def test_seeds_that_come_to_the_same_value_are_not_called_missing(project: CommandProject, call: Call) -> None:
+    project.config(noise=0.0)
+    grid = ("--grid", "ot.loss_config.reg=0.1,9.0", "--seeds", "2")
+    done = project.call("run", "--cfgs", "base.json", *grid, *EXEC)
+    assert done.returncode == 0, done.stderr
+    for said in (done.stdout, call("noise").out, call("effects").out):
+        told = " ".join(said.split())
+        assert "two seeds" not in told
+        assert (
+            "ll seeds of a config came to the same value: does the seed reach the trainer? `autoloop-tui try` tells." in told
+        )

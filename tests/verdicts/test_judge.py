@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from autoloop.metrics import default_book
 from autoloop.model import MetricSummary, Run, RunState, Summary
-from autoloop.verdicts import Basis, Call, Judge, Statistic, judged_metrics, reduced
-from autoloop.verdicts.wording import noise_text, sentence, short
+from autoloop.verdicts import Basis, Call, Judge, Lacking, Statistic, judged_metrics, reduced
+from autoloop.verdicts.wording import noise_text, noise_unknown, sentence, short
 
 L1 = "eval/offline_eval_l1"
 NOISE = (0.001, -0.002, 0.0015, -0.0005)
@@ -113,6 +113,18 @@ def test_single_runs_without_any_replicate_stay_within_the_run() -> None:
     assert (verdict.call, verdict.basis) == (Call.NOT_ENOUGH, Basis.WITHIN_RUN)
     assert short(verdict) == "within the run only"
     assert "no config was run with two seeds" in sentence(verdict)
+
+
+def test_replicates_that_tell_no_noise_are_not_called_missing() -> None:
+    equal = [run(f"{name}{seed}", value, name, str(seed)) for name, value in (("a", 0.1), ("b", 9.0)) for seed in (1, 2)]
+    longer = Summary(metrics={L1: metric(0.2, last_step=20)})
+    uneven = [run("a", 0.1, "a", "1"), run("a2", 0.2, "a", "2", summary=longer), run("b", 9.0, "b")]
+    for runs, why in ((equal, Lacking.SPREAD), (uneven, Lacking.STEPS)):
+        verdict = Judge(runs, default_book()).between(runs[0], runs[-1], L1)
+        assert verdict is not None
+        assert sentence(verdict).endswith(f"within the run only: {why}") or verdict.basis is Basis.UNEQUAL_STEPS
+        assert verdict.lacking is why
+    assert noise_unknown(Lacking.SPREAD).endswith("does the seed reach the trainer? `autoloop-tui try` tells.")
 
 
 def test_what_another_loop_measured_on_the_same_base_counts() -> None:

@@ -10,7 +10,8 @@ from autoloop.text.changes import after_text, before_text
 from autoloop.text.number_column import aligned
 from autoloop.text.plural import plural
 from autoloop.text.values import NOTHING, number
-from autoloop.verdicts.wording import noise_document, noise_text, short
+from autoloop.verdicts import Lacking
+from autoloop.verdicts.wording import noise_document, noise_text, noise_unknown, short
 
 from autoloop_tui.cli.output import printing
 
@@ -91,10 +92,10 @@ class Report(NamedTuple):
 
     def _noise(self) -> str:
         if not self.comparison.noise:
-            return (
-                "No config was run with two seeds, so none of these differences can be told from chance. `run --seeds 3` "
-                "trains each config with three."
-            )
+            why, chance = self.comparison.lacking, "none of these differences can be told from chance"
+            if why is Lacking.SPREAD:
+                return f"{noise_unknown(why)} So {chance}."
+            return f"{noise_unknown(why).removesuffix('.')}, so {chance}. `run --seeds 3` trains each config with three."
         spreads = ", ".join(map(noise_text, self.comparison.noise))
         return f"Spread between seeds: {spreads}. All verdicts together are wrong in at most 5 % of cases."
 

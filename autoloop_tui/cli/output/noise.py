@@ -9,8 +9,9 @@ from autoloop.metrics import MetricBook, by_config, for_runs
 from autoloop.model import Loop, RunState
 from autoloop.store import Store
 from autoloop.text.values import number
-from autoloop.verdicts import Judge, Noise, stable_from
+from autoloop.verdicts import Judge, Lacking, Noise, stable_from
 from autoloop.verdicts.wording import noise_document as document
+from autoloop.verdicts.wording import noise_unknown
 
 from autoloop_tui.cli.documents.judging import LoopNoise, NoiseAnswer
 from autoloop_tui.cli.output import printing
@@ -18,16 +19,21 @@ from autoloop_tui.cli.output import printing
 
 @dataclass(frozen=True)
 class MetricNoise:
-    """`stable`: the step from which on the spread stays what it is at the end, None where that cannot be told."""
+    """`lacking`: why there is no noise, where there is none. `stable`: the step from which on the spread stays what it is at
+    the end, None where that cannot be told."""
 
     metric: str
     noise: Noise | None
+    lacking: Lacking
     stable: int | None
 
 
 def noise_text(store: Store, loop: Loop, book: MetricBook, cells: int | None = None) -> str:
     found = _measured(store, loop, book)
     if not any(each.noise for each in found):
+        whys = [each.lacking for each in found if each.lacking is not Lacking.SEEDS]
+        if whys:
+            return f"{loop.name}: {noise_unknown(Lacking.SPREAD if Lacking.SPREAD in whys else whys[0])}"
         return (
             f"No config of {loop.name} has finished with two seeds, so how much seeds differ is not known; "
             "`autoloop-tui calibrate CONFIG --seeds 5 --exec` measures it."
@@ -65,7 +71,8 @@ def _measured(store: Store, loop: Loop, book: MetricBook) -> list[MetricNoise]:
     judge = Judge(runs, book, store.replicates_elsewhere(loop.id))
     largest = max(by_config(finished), key=len, default=())
     histories = list(map(history_reader(store, loop), largest)) if len(largest) > 1 else []
-    return [
-        MetricNoise(key, judge.noise(key), stable_from([dict(each[key]) for each in histories if key in each]))
-        for key in for_runs(book, finished).key_metrics
-    ]
+    found = []
+    for key in for_runs(book, finished).key_metrics:
+        stable = stable_from([dict(each[key]) for each in histories if key in each])
+        found.append(MetricNoise(key, judge.noise(key), judge.lacking(key), stable))
+    return found

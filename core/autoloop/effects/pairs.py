@@ -9,7 +9,7 @@ from typing import Any
 
 from autoloop.effects.trained import Config, Trained, comparable, configs_of
 from autoloop.metrics import Direction
-from autoloop.verdicts import Noise, Value, Verdict, decide, pooled
+from autoloop.verdicts import Lacking, Noise, Value, Verdict, decide, lacking, pooled
 
 MISSING = object()
 
@@ -30,13 +30,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All exact pairs of some runs by one metric. `noise`: the spread between seeds by cohort, where two seeds tell it."""
+    """All exact pairs of some runs by one metric. `noise`: the spread between seeds by cohort, where two seeds tell it;
+    `lacking`: why no cohort tells it."""
 
     metric: str
     pairs: Sequence[Pair]
     configs: int
     runs: int
     noise: Sequence[Noise]
+    lacking: Lacking
 
 
 def compare(runs: Sequence[Trained], metric: str, good: Direction | None) -> Comparison:
@@ -51,16 +53,19 @@ def compare(runs: Sequence[Trained], metric: str, good: Direction | None) -> Com
             cohorts[run.cohort].append(run)
     found: list[tuple[str, Config, Config, Noise | None]] = []
     noises: list[Noise] = []
+    groups: list[list[Value]] = []
     configs = 0
     for members in cohorts.values():
         trained = configs_of(members)
         configs += len(trained)
-        noise = pooled([_values(each, metric) for each in trained])
+        own = [_values(each, metric) for each in trained]
+        noise = pooled(own)
+        groups += own
         noises += [noise] if noise else []
         found += [(path, first, second, noise) for path, first, second in _differing_in_one(trained)]
     pairs = [_pair(*each, metric=metric, good=good, comparisons=len(found)) for each in found]
     pairs.sort(key=lambda pair: (not pair.verdict.call.decided, -_size(pair)))
-    return Comparison(metric, pairs, configs, sum(map(len, cohorts.values())), noises)
+    return Comparison(metric, pairs, configs, sum(map(len, cohorts.values())), noises, lacking(groups))
 
 
 def _differing_in_one(configs: Sequence[Config]) -> Iterator[tuple[str, Config, Config]]:

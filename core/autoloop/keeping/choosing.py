@@ -16,7 +16,7 @@ from typing import NamedTuple
 from autoloop.keeping.checkpoints import Checkpoint
 from autoloop.keeping.wish import Wish
 from autoloop.model import Call, Run, RunState
-from autoloop.verdicts import Judge
+from autoloop.verdicts import Judge, Lacking
 from autoloop.verdicts.wording import WITHIN_RUN, short
 
 
@@ -49,9 +49,10 @@ class Ranking:
     metric: str
 
     @property
-    def within_run(self) -> bool:
-        """Whether nothing tells how much seeds differ, so that no config is known to be better than another."""
-        return self.judge.noise(self.metric) is None
+    def lacking(self) -> Lacking | None:
+        """Why nothing tells how much seeds differ, so that no config is known to be better than another; None if
+        it is told."""
+        return self.judge.lacking(self.metric) if self.judge.noise(self.metric) is None else None
 
 
 class Keep(Enum):
@@ -139,11 +140,19 @@ def _members(first: Run, runs: Sequence[Run], metric: str) -> list[Run]:
     return [run for _, _, run in sorted(found, key=lambda each: each[:2])]
 
 
-def note_of(within: Sequence[str]) -> str | None:
-    """What it means that the named scopes have no replicates; None if there is none."""
+def note_of(within: Mapping[str, Lacking]) -> str | None:
+    """What it means that of the named scopes the noise is not known, each with why; None if there is none."""
     if not within:
         return None
+    scopes: dict[Lacking, list[str]] = defaultdict(list)
+    for name, why in within.items():
+        scopes[why].append(name)
+    whys = "; ".join(f"{', '.join(names)}: {WITHIN_RUN}, since {why}" for why, names in scopes.items())
+    advice = "see whether the seed reaches the trainer (`try`)" if [*scopes] == [Lacking.SPREAD] else MORE_SEEDS
     return (
-        f"{', '.join(within)}: {WITHIN_RUN}. No config was run with two seeds, so none is known to be worse than another, "
-        "and each finished run keeps its last checkpoint; `run --seeds 3` or `calibrate` lets more go."
+        f"{whys}. So no config there is known to be worse than another, and each finished run keeps its last checkpoint; "
+        f"{advice}."
     )
+
+
+MORE_SEEDS = "`run --seeds 3` or `calibrate` lets more go"

@@ -10,8 +10,8 @@ from autoloop.metrics import MetricBook, by_config, config_label, config_name, f
 from autoloop.model import Run, RunState
 from autoloop.text.changes import after_text
 from autoloop.text.values import NOTHING, number
-from autoloop.verdicts import Judge, base_of
-from autoloop.verdicts.wording import WITHIN_RUN, noise_text, sentence
+from autoloop.verdicts import Judge, Lacking, base_of
+from autoloop.verdicts.wording import WITHIN_RUN, noise_text, noise_unknown, sentence
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,10 @@ def verdict_lines(runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run
     asked = {run.id for run in finished}
     noise = judge.noise(key)
     if noise is None:
-        alone = f"Changes are {WITHIN_RUN}: no config was run with two seeds, so none is better or worse."
-        return [alone] if len(configs) > 1 else []
+        why = judge.lacking(key)
+        if why is Lacking.SPREAD:
+            return [f"{book.short(key)}: {noise_unknown(why)}"]
+        return [f"Changes are {WITHIN_RUN}: {why}, so none is better or worse."] if len(configs) > 1 else []
     lines = [f"Spread of {book.short(key)} between seeds: {noise_text(noise)}, tail mean."]
     config_of = {run.id: members for members in configs for run in members}
     for members in configs[1:]:

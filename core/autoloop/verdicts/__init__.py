@@ -3,7 +3,7 @@
 from autoloop.model import Call
 from autoloop.verdicts.against_base import AgainstBase, base_of
 from autoloop.verdicts.judge import Judge, judged_metrics, reduced
-from autoloop.verdicts.noise import Noise, Value, pooled, stable_from
+from autoloop.verdicts.noise import Lacking, Noise, Value, lacking, pooled, stable_from
 from autoloop.verdicts.outcome import outcome, rule_records, summed
 from autoloop.verdicts.results import Fate, Result, Results
 from autoloop.verdicts.verdict import ALPHA, Basis, Statistic, Verdict, decide, shared
@@ -15,6 +15,7 @@ __all__ = [
     "Call",
     "Fate",
     "Judge",
+    "Lacking",
     "Noise",
     "Result",
     "Results",
@@ -24,6 +25,7 @@ __all__ = [
     "base_of",
     "decide",
     "judged_metrics",
+    "lacking",
     "outcome",
     "pooled",
     "reduced",

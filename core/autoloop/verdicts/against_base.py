@@ -9,7 +9,7 @@ from autoloop.model import Call, Run
 from autoloop.verdicts.judge import Judge
 from autoloop.verdicts.noise import Noise
 from autoloop.verdicts.verdict import Verdict
-from autoloop.verdicts.wording import NO_REPLICATES, sentence
+from autoloop.verdicts.wording import WITHIN_RUN, sentence
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class AgainstBase:
         """How much a metric differs between seeds."""
         found = self.judge.noise(metric)
         if found is None:
-            raise LookupError(NO_REPLICATES)
+            raise LookupError(f"{WITHIN_RUN}: {self.judge.lacking(metric)}")
         return found
 
     def verdict(self, metric: str) -> Verdict:

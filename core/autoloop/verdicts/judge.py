@@ -12,7 +12,7 @@ from autoloop.metrics import LOOKED_AT, MetricBook, for_runs
 from autoloop.metrics.summary import mean
 from autoloop.model import MetricSummary, Run, RunState, Standing, Summary
 from autoloop.model.packed_metrics import PackedMetrics
-from autoloop.verdicts.noise import Noise, Value, at_one_step, pooled
+from autoloop.verdicts.noise import Lacking, Noise, Value, at_one_step, lacking, pooled
 from autoloop.verdicts.verdict import Statistic, Verdict, among_metrics, decide, shared
 
 
@@ -54,12 +54,19 @@ class Judge:
         self._news = Counter(self._new.values())
         """How many configs were new in each round."""
         self._noise: dict[str, Noise | None] = {}
+        self._lacking: dict[str, Lacking] = {}
 
     def noise(self, metric: str) -> Noise | None:
         """The spread between seeds of a metric; None without replicates."""
         if metric not in self._noise:
-            self._noise[metric] = pooled([list(self._values(config, metric)) for config in self._configs])
+            self._noise[metric] = pooled(self._groups(metric))
         return self._noise[metric]
+
+    def lacking(self, metric: str) -> Lacking:
+        """Why the noise of a metric is not known, where it is not."""
+        if metric not in self._lacking:
+            self._lacking[metric] = lacking(self._groups(metric))
+        return self._lacking[metric]
 
     def replicates(self, run: Run) -> list[Run]:
         """The finished runs of its config, itself included."""
@@ -90,13 +97,15 @@ class Judge:
         if mine == others or any(run.state is not RunState.FINISHED for run in (ours, theirs)):
             return None
         round_ = max(self._new.get(mine, ours.round), self._new.get(others, theirs.round))
+        noise = self.noise(metric)
         return decide(
             list(self._values(mine, metric)),
             list(self._values(others, metric)),
-            self.noise(metric),
+            noise,
             good=self.book.direction(metric),
             statistic=self.statistic,
             comparisons=shared(round_, self._news[round_]) * among_metrics(metric, self._keys),
+            lacking=Lacking.SEEDS if noise else self.lacking(metric),
         )
 
     def same(self, ours: Run, theirs: Run) -> bool:
@@ -116,14 +125,19 @@ class Judge:
         return run.confirms is not None and self._config_of.get(run.confirms) == _config(contender)
 
     def _decided(self, ours: Run, theirs: Run, metric: str, mine: Callable[[Run], bool], comparisons: int) -> Verdict:
+        noise = self.noise(metric)
         return decide(
             list(self._values(_config(ours), metric, mine)),
             list(self._values(_config(theirs), metric, mine)),
-            self.noise(metric),
+            noise,
             good=self.book.direction(metric),
             statistic=self.statistic,
             comparisons=comparisons,
+            lacking=Lacking.SEEDS if noise else self.lacking(metric),
         )
+
+    def _groups(self, metric: str) -> list[list[Value]]:
+        return [list(self._values(config, metric)) for config in self._configs]
 
     def _values(self, config: str, metric: str, counts: Callable[[Run], bool] = lambda _: True) -> Iterator[Value]:
         for run in filter(counts, self._configs.get(config, {}).values()):

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from heapq import merge
 
 import msgspec
@@ -93,6 +94,22 @@ def pooled(groups: Iterable[Sequence[Value]]) -> Noise | None:
         pair_sd=math.sqrt(pair_total / pair_dof) if pair_dof else None,
         pair_dof=pair_dof,
     )
+
+
+class Lacking(StrEnum):
+    """Why the noise of some groups of replicates is not known."""
+
+    SEEDS = "no config was run with two seeds"
+    STEPS = "no two seeds of a config ended at the same step"
+    SPREAD = "all seeds of a config came to the same value"
+
+
+def lacking(groups: Iterable[Sequence[Value]]) -> Lacking:
+    """Why these groups, of which `pooled` is None, tell no noise."""
+    several = [group for group in groups if len(group) > 1]
+    if not several:
+        return Lacking.SEEDS
+    return Lacking.SPREAD if any(len(at_one_step(group)) > 1 for group in several) else Lacking.STEPS
 
 
 def at_one_step(group: Sequence[Value]) -> list[Value]:

@@ -15,7 +15,7 @@ from autoloop.metrics import Direction
 from autoloop.model import Call
 from autoloop.verdicts.boundary import EARLY_LOOKS, STEP, Boundary
 from autoloop.verdicts.distributions import normal_cdf, student_quantile
-from autoloop.verdicts.noise import Noise, Value, by_seed, pooled
+from autoloop.verdicts.noise import Lacking, Noise, Value, by_seed, pooled
 
 ALPHA = 0.05
 """How often "better" is said of equal configs, however often one looks; as often "worse"."""
@@ -35,7 +35,7 @@ class Basis(StrEnum):
     PAIRED = "paired by seed"
     UNPAIRED = "unpaired"
     WITHIN_RUN = "within the run only"
-    """No config was run with two seeds: how much seeds differ is not known, and nothing can be decided."""
+    """How much seeds differ is not known, and nothing can be decided: most often no config was run with two seeds."""
     UNEQUAL_STEPS = "not at equal steps"
     MISSING = "no value"
     """One of the two has no run with this metric."""
@@ -54,6 +54,8 @@ class Verdict:
     runs: tuple[int, int]
     interval: tuple[float, float] | None = None
     noise: Noise | None = None
+    lacking: Lacking = Lacking.SEEDS
+    """Why the noise is not known, where it is not."""
     alpha: float = ALPHA
     _later: partial[Iterator[tuple[int, _Estimate]]] | None = field(default=None, repr=False, compare=False)
     """The estimates after further runs."""
@@ -96,10 +98,12 @@ def decide(
     good: Direction | None,
     statistic: Statistic = Statistic.TAIL_MEAN,
     comparisons: float = 1,
+    lacking: Lacking = Lacking.SEEDS,
 ) -> Verdict:
     """Whether our config is better than theirs.
 
-    `noise`: what is known of the spread between seeds, these runs included; without it, what these runs tell. `good`: which
+    `noise`: what is known of the spread between seeds, these runs included; without it, what these runs tell
+    (`lacking`: why it is not known). `good`: which
     direction is better; without it the answer is higher or lower. `comparisons`: among how many the error rate is divided.
     Only runs at the same step are compared, those with equal seeds as pairs where that has been shown to help.
     """
@@ -108,7 +112,7 @@ def decide(
     def verdict(
         call: Call, basis: Basis, effect: float = math.nan, runs: tuple[int, int] = (0, 0), **more: object
     ) -> Verdict:
-        return Verdict(call, basis, statistic, effect, runs, alpha=alpha, noise=noise, **more)  # type: ignore[arg-type]
+        return Verdict(call, basis, statistic, effect, runs, alpha=alpha, noise=noise, lacking=lacking, **more)  # type: ignore[arg-type]
 
     if not ours or not theirs:
         return verdict(Call.NOT_ENOUGH, Basis.MISSING, runs=(len(ours), len(theirs)))

@@ -12,14 +12,19 @@ from autoloop.text.changes import changes_text
 from autoloop.text.plural import plural
 from autoloop.text.values import number
 from autoloop.verdicts.distributions import wilson
-from autoloop.verdicts.noise import Noise
+from autoloop.verdicts.noise import Lacking, Noise
 from autoloop.verdicts.results import Fate, Result
 from autoloop.verdicts.verdict import Basis, Statistic, Verdict
 
 WITHIN_RUN = "within the run only"
-NO_REPLICATES = f"{WITHIN_RUN}: no config was run with two seeds"
 MOST = 6
 """Changes that are named."""
+
+
+def noise_unknown(why: Lacking) -> str:
+    """A sentence, with what tells more where the seed seems to have no effect."""
+    advice = ": does the seed reach the trainer? `autoloop-tui try` tells" if why is Lacking.SPREAD else ""
+    return f"{why[0].upper()}{why[1:]}{advice}."
 
 
 def short(verdict: Verdict) -> str:
@@ -37,7 +42,7 @@ def sentence(verdict: Verdict) -> str:
     if verdict.basis is Basis.UNEQUAL_STEPS:
         return f"{text}, not at equal steps"
     if verdict.interval is None:
-        return f"{text}, {NO_REPLICATES}"
+        return f"{text}, {WITHIN_RUN}: {verdict.lacking}"
     low, high = map(number, verdict.interval)
     counts = f"n {verdict.runs[0]} and {verdict.runs[1]}, {verdict.basis.value}"
     left = f"; about {plural(verdict.more, 'more run')} would settle it" if verdict.more else ""

@@ -142,7 +142,7 @@ def chosen(store: Store, found: Sequence[RunFolders], settings: Settings) -> tup
     if wish.metric is not None and not by_scope:
         raise UserError(f"{FILE}, [keep] checkpoints: no run has the metric {wish.metric}; `runs --json` has the names.")
     names: dict[Hashable, str] = {each.loop.id: each.loop.name for each in found} | {PROJECT: "the project"}
-    within = [names[scope] for scope, ranking in by_scope.items() if ranking.within_run]
+    within = {names[scope]: ranking.lacking for scope, ranking in by_scope.items() if ranking.lacking}
     return choose(candidates(store, found, settings), wish, by_scope), note_of(within)
 
 
