@@ -43,7 +43,7 @@ HANDS = 2.0
 READERS = ("autoloop.engine.runs.following", "autoloop.engine.planning.frozen", "autoloop.engine.base.output_secrets")
 """What `Feed` imports when histories and logs are read."""
 
-SCREENS = ("autoloop_tui.console.screens.rounds.screen", "autoloop_tui.console.screens.proposals.screen")
+SCREENS = tuple(f"autoloop_tui.console.screens.{name}.screen" for name in ("rounds", "run", "proposals"))
 """What the first look at a screen would wait for."""
 
 LOADING = "load"

@@ -13,6 +13,7 @@ from autoloop.protocol import Request
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen, ScreenResultType
+from textual.timer import Timer
 from textual.widget import Widget
 
 from autoloop_tui.console.actions import BY_ID, URGENT, Action
@@ -75,6 +76,11 @@ class ConsoleHost(Protocol):
         """Hand the terminal to another program. SuspendNotSupported if the terminal cannot be handed over."""
 
 
+FRAME = 0.005
+"""Seconds between two paintings at least. Of a key, the cursor is painted first and what it points at with the next: at
+Textual's sixtieth of a second that would come too late."""
+
+
 def host_of(screen: Screen[Any]) -> ConsoleHost:
     return cast("ConsoleHost", screen.app)
 
@@ -96,6 +102,14 @@ class LoopScreen(Standing, Screen[None]):
     """Whether its panes have been told what to show."""
     _refresh_due = False
     _once_painted: Callable[[], None] | None = None
+    _frames: Timer | None = None
+
+    @property
+    def _update_timer(self) -> Timer:
+        """Textual's own, which paints, at a pace of ours."""
+        if self._frames is None:
+            self._frames = self.set_interval(FRAME, self._on_timer_update, pause=True)
+        return self._frames
 
     @property
     def console(self) -> ConsoleHost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,8 +44,8 @@ class SlotFacts:
     """The store says that the run executes, and no process of it is there: `ended` if there is a record of how it ended,
     else `gone`."""
     step: int = 0
-    eta: float | None = None
-    """Seconds until the last step."""
+    eta: int | None = None
+    """Whole seconds until the last step."""
     metric: str = ""
     series: Series | None = None
     change: Change | None = None
@@ -114,6 +115,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
             path = view.log_path(run)
             last = plain(lines.of(path, feed.secrets(run))) if path else ""
     asked = view.questions.get(run.id) if run else None
+    left = feed.seconds_left(run, time.time()) if run else None
     attempt = view.snapshot.attempts.get(run.id) if run else None
     failure = attempt.diagnosis if attempt and run and run.state in (RunState.FAILED, RunState.LOST) else None
     gpu = None
@@ -125,7 +127,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
         badge=view.badge(run) if run else None,
         gone=view.gone.get(run.id, "") if run else "",
         step=feed.step(run) if run else 0,
-        eta=feed.seconds_left(run, time.time()) if run else None,
+        eta=int(left) if left is not None and math.isfinite(left) else None,
         metric=view.metrics.short(metric),
         series=series,
         change=_change(view, feed, run, metric) if run else None,

@@ -77,6 +77,8 @@ class RoundsBrowser(TableScreen):
         self._winners: dict[int, Winners] = {}
         self._laid: Laid = []
         self._ticks = 0
+        self._details_due = False
+        """What is shown of the run under the cursor will be painted after the cursor."""
 
     def body(self) -> ComposeResult:
         yield Table(id="runs")
@@ -256,13 +258,14 @@ class RoundsBrowser(TableScreen):
         pane, row = self.query_one("#lineage", RowPane), self._current()
         width, height = pane.size
         if row is None:
-            self.query_one(RunPreview).show_run(view, None, None, "")
+            self.query_one(RunPreview).show_run(view, None, None, "", {})
             pane.show([])
             return
         run = self._with_history(row)
         mine = run if row.loop.id == view.loop.id else None
         base = view.base_of(run) if mine else None
-        self.query_one(RunPreview).show_run(view, mine, base, next(iter(self._metrics), ""))
+        known = {each.id: self.console.feed.known(each) for each in (mine, base) if each}
+        self.query_one(RunPreview).show_run(view, mine, base, next(iter(self._metrics), ""), known)
         chain = self.known.lineage(run.id)
         if chain and height >= 2:
             after = self.known.rows.get(self.known.relaunched.get(chain[-1].run.id, ""))
@@ -276,8 +279,16 @@ class RoundsBrowser(TableScreen):
         return next((run for run in runs if run.state is RunState.FINISHED), runs[0]) if runs else row.run
 
     def on_table_moved(self) -> None:
+        if not self._details_due:  # The cursor is painted first; of several keys the last one's run is shown.
+            self._details_due = True
+            self.call_after_refresh(self._paint_details)
+
+    def _paint_details(self) -> None:
+        """What stands below the table, with as much of its curve as a moment reads."""
+        self._details_due = False
         if self.view is not None:
             self._paint_preview(self.view)
+            self.query_one(RunPreview).read(self.console.feed)
         if (row := self._current()) is not None:
             self.equivalent("rounds.open", run=plain(row.run.id))
 
@@ -305,6 +316,7 @@ class RoundsBrowser(TableScreen):
             self.table.repaint()
 
     def on_screen_resume(self) -> None:
+        self._details_due = False  # what was put off when it was left has been dropped
         self._loops_due = True  # listed by the clock, which says what the store does not let it do
 
     def _list_loops(self, view: View) -> None:

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.logs.tail import LastLines
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.slots.facts import facts_of
+from autoloop_tui.console.present.slots.facts import SlotFacts, facts_of
 from autoloop_tui.console.present.slots.next_up import proposals_shown, upcoming
 from autoloop_tui.console.present.slots.rows import queue_row
 from autoloop_tui.console.screens.slots.reading import Histories, Machine
@@ -54,6 +54,8 @@ class SlotBrowser(TableKeys):
         self.machine = Machine(self)
         self._histories = Histories()
         self._last_lines = LastLines()
+        self._facts: tuple[View, list[SlotFacts]] | None = None
+        """Those that were painted last, and of which view."""
         self._ticks = 0
         self._typed = ("", 0.0)
         """Digits of a slot's number, and when the last was typed."""
@@ -143,8 +145,16 @@ class SlotBrowser(TableKeys):
     def _paint_table(self, view: View) -> None:
         feed, sample, lines = self.console.feed, self.machine.sample, self._last_lines
         seen = {slot.index for slot in self._in_window(view)}
-        slots = view.loop.spec.slots
-        self.table.set_facts([facts_of(slot, view, feed, sample, lines if slot.index in seen else None) for slot in slots])
+        # Of slots outside the window nothing is read, so they change with the view alone.
+        kept = self._facts[1] if self._facts is not None and self._facts[0] is view else None
+        facts = [
+            kept[place]
+            if kept is not None and slot.index not in seen
+            else facts_of(slot, view, feed, sample, lines if slot.index in seen else None)
+            for place, slot in enumerate(view.loop.spec.slots)
+        ]
+        self._facts = view, facts
+        self.table.set_facts(facts)
         self._paint_queue(view)
 
     def _paint_queue(self, view: View) -> None:

@@ -20,9 +20,9 @@ READ_SECONDS = 0.015
 READ_BYTES = 64 << 10
 """Of one history at a time."""
 
-LOOK_AGAIN = 10.0
-"""Seconds for which the history of an ended run is left alone once all of it was read: what another machine writes may
-arrive late."""
+LOOK_AGAIN, QUIET = 10.0, 3.0
+"""Seconds for which a history is left alone once all of it was read: that of an ended run, since what another machine writes
+may arrive late, and that of a run in training, unless it is the first."""
 
 SAMPLE_EVERY = 2.0
 """Seconds between two samples of the machine."""
@@ -36,8 +36,8 @@ class Histories:
         """Runs in the order in which they are read."""
         self._left: list[Run] = []
         """Asked for and not read to their ends."""
-        self._whole: dict[tuple[str, int], float] = {}
-        """Attempts of ended runs that were read to their ends, and when."""
+        self._rests: dict[tuple[str, int], float] = {}
+        """Attempts that were read to their ends, and until when they are left alone."""
 
     def ask(self, view: View, feed: Feed, slots: Sequence[Slot], first: Run | None) -> None:
         """Read on in all of them, from `first`, unless the same are still being read."""
@@ -55,12 +55,14 @@ class Histories:
         while self._left:
             run = self._left.pop(0)
             before, attempt, now = feed.known(run), (run.id, run.attempts), time.monotonic()
-            if before and now - self._whole.get(attempt, -LOOK_AGAIN) < LOOK_AGAIN:
+            if before and now < self._rests.get(attempt, 0.0):
                 continue
             if feed.read(run, budget=READ_BYTES) is not before:
                 self._left.append(run)  # there may be more, also after a piece without a point
             elif run.state.ended and not feed.arrives(run):
-                self._whole[attempt] = now
+                self._rests[attempt] = now + LOOK_AGAIN
+            elif run.id != self._asked[0]:
+                self._rests[attempt] = now + QUIET
             if time.monotonic() > until:
                 return
 

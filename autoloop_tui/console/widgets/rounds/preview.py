@@ -23,7 +23,7 @@ NOTES = 4
 
 
 class RunPreview(Container):
-    """Histories are read a little at each tick, never at a key; those that have been read are painted at once."""
+    """Histories are read a little after a key's painting and at each tick; those that have been read are painted at once."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -40,12 +40,15 @@ class RunPreview(Container):
         yield Chart(id="curve")
         yield RowPane(id="changes")
 
-    def show_run(self, view: View, run: Run | None, base: Run | None, metric: str) -> None:
-        """Show a run of the loop that is looked at; None for what has no history here."""
+    def show_run(
+        self, view: View, run: Run | None, base: Run | None, metric: str, known: Mapping[str, Mapping[str, Series]]
+    ) -> None:
+        """Show a run of the loop that is looked at; None for what has no history here. `known`: of their histories, by
+        run."""
         before = {each.id for each in (self._run, self._base) if each}
         self._view, self._run, self._base, self._metric = view, run, base, metric
         now = {each.id for each in (run, base) if each}
-        self._columns = {name: columns for name, columns in self._columns.items() if name in now}
+        self._columns = {name: known[name] for name in now if known.get(name)}
         self._settled = {each for each in self._settled if each in now and each in before}
         for each in (run, base):
             if each is not None and not each.state.ended:

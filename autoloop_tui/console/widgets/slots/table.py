@@ -21,6 +21,8 @@ class SlotTable(Table, can_focus=True):
         self._keys_of = keys_of
         self.facts: list[SlotFacts] = []
         self._layout: rows.Layout | None = None
+        self._made: dict[str, tuple[object, list[Piece]]] = {}
+        """Rows as they were made last, by key, each with what it was made from."""
 
     def set_facts(self, facts: list[SlotFacts]) -> None:
         self.facts = facts
@@ -53,4 +55,9 @@ class SlotTable(Table, can_focus=True):
 
     def _row_of(self, key: str, width: int) -> list[Piece]:
         assert self._layout is not None
-        return rows.row(self.facts[int(key)], self._layout, key=self._keys_of, glyphs=self.glyphs)
+        facts, glyphs = self.facts[int(key)], self.glyphs
+        made_from = (facts, facts.series and len(facts.series), self._layout, glyphs)  # a series grows in its place
+        kept = self._made.get(key)
+        if kept is None or kept[0] != made_from:
+            kept = self._made[key] = (made_from, rows.row(facts, self._layout, key=self._keys_of, glyphs=glyphs))
+        return kept[1]
