@@ -70,9 +70,12 @@ class Explainer:
         ]
         if run.waits:
             attempt = self.snapshot.attempts[run.id]
-            begins = f"{attempt.place} begins it, or `autoloop-tui stop {run.id}`"
-            ends = begins if attempt.node is None else f"{attempt.place} says why it ended, or 5 minutes have passed"
-            waits.append(Wait(resource=attempt.place, why=run.waits, ends=ends, since=attempt.created_at))
+            since: float | None = attempt.created_at
+            ends = f"{attempt.place} begins it, or `autoloop-tui stop {run.id}`"
+            if attempt.node is not None:  # it has ended; when is not recorded yet
+                ends = f"{attempt.place} says why it ended, or 30 s have passed (5 minutes if a signal or others ended it)"
+                since = None
+            waits.append(Wait(resource=attempt.place, why=run.waits, ends=ends, since=since))
         return Explanation(stands, [*self._engine(), *waits])
 
     def slot(self, slot: Slot) -> Explanation:

@@ -13,6 +13,7 @@ from autoloop.explaining import Explainer
 from autoloop.model import LOCAL, Attempt, ExitRecord, RunState
 from autoloop.protocol import Stop
 from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits
+from autoloop.runners.slurm import case
 from autoloop.store import take_snapshot
 
 from tests.engine.project import EngineProject
@@ -98,9 +99,10 @@ def test_a_run_waits_begins_and_ends_as_its_place_tells(project: EngineProject) 
         place.tell((attempt.id, Waits("it ended with code 1; waiting for Slurm to say why")))
         project.until(lambda: project.runs(loop)[0].waits)
         told = Explainer(take_snapshot(project.store, loop.id), [], driven=True, now=1010.0).run(project.runs(loop)[0])
-        assert [(wait.why, wait.ends) for wait in told.waits if wait.resource == LOCAL] == [
-            ("it ended with code 1; waiting for Slurm to say why", f"{LOCAL} says why it ended, or 5 minutes have passed")
-        ]
+        (wait,) = (wait for wait in told.waits if wait.resource == LOCAL)
+        assert (wait.why, wait.since) == ("it ended with code 1; waiting for Slurm to say why", None)
+        longest = f"{case.FAILING:.0f} s have passed ({case.CLEARING / 60:.0f} minutes if a signal or others ended it)"
+        assert wait.ends == f"{LOCAL} says why it ended, or {longest}"
 
         (Path(attempt.directory) / "log.txt").parent.mkdir(parents=True, exist_ok=True)
         (Path(attempt.directory) / "log.txt").write_text("End of training\n")
