@@ -40,7 +40,7 @@ from autoloop.model import (
 from autoloop.store import Store
 
 from bench.console import FIRST_PAINT, KEY, Terminal, add_floor, console_pid, end_server, usage
-from bench.measuring import RUNS, Result, Table, Target, ours, program
+from bench.measuring import RUNS, Result, Table, Target, ours, processor, program
 
 SLOTS, PAST, PROPOSALS, METRICS, POINTS = 64, 1000, 5000, 60, 400
 COLUMNS, ROWS = 200, 50
@@ -178,16 +178,11 @@ def painted(terminal: Terminal, since: float, patience: float = 10.0) -> float:
     return (last - since) * 1e3
 
 
-def processor(pid: int) -> float:
-    """Ms of processor time that a process has had."""
-    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e6
-
-
 def presses(terminal: Terminal, pid: int, keys: str, times: int) -> tuple[list[float], float]:
     """Ms of painting what `keys` change, in turn, without keys that painted nothing; and the mean ms of the processor."""
     before = processor(pid)
     took = [painted(terminal, terminal.press(keys[turn % len(keys)].encode())) for turn in range(times)]
-    return [ms for ms in took if ms] or [0.0], (processor(pid) - before) / times
+    return [ms for ms in took if ms] or [0.0], (processor(pid) - before) * 1e3 / times
 
 
 def come_to_rest(terminal: Terminal) -> None:
@@ -217,7 +212,7 @@ def measure_console(table: Table, project: Path) -> None:
         terminal.read(20, until=["variant_slot00"])
         firsts.append((time.perf_counter() - begin) * 1e3)
         pid = console_pid(project)
-        first = processor(pid)
+        first = processor(pid) * 1e3
         if turn < RUNS - 1:
             terminal.close()
     table.add("first paint", "ms", firsts, FIRST_PAINT)

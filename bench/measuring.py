@@ -217,6 +217,11 @@ def processors() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
+def processor(pid: int) -> float:
+    """Seconds of processors that a process has had which goes on."""
+    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+
+
 def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 

@@ -23,12 +23,13 @@ from unittest import mock
 
 from autoloop.engine import Engine
 from autoloop.model import EventKind, HostSpec, RunState, SlurmSpec
+from autoloop.runners import procfs
 from autoloop.runners.slurm import commands, runner
 from autoloop.runners.ssh.connection import Connection
 from autoloop.store import Store
 
 from bench.loops import sleeping_loop
-from bench.measuring import ROOT, Result, Table
+from bench.measuring import ROOT, Result, Table, processor
 from tests.slurm.cluster import SBIN, Cluster, missing
 from tests.ssh.hosts import Lab
 from tests.ssh.hosts import missing as no_hosts
@@ -125,7 +126,7 @@ def cost_of(table: Table, label: str, project: Path, counted: Callable[[], Count
             if not begun and sum(each.started_at is not None for each in store.open_attempts(loop.id)) == RUNS:
                 if any(run.waits for run in store.runs(loop.id)):
                     return
-                begun.append((time.monotonic(), time.process_time(), children(), counted()))
+                begun.append((time.monotonic(), time.process_time(), commands_called(), counted()))
             elif begun and time.monotonic() - begun[0][0] >= SECONDS:
                 engine.leave("measured")
 
@@ -134,7 +135,7 @@ def cost_of(table: Table, label: str, project: Path, counted: Callable[[], Count
         took = time.monotonic() - at
         table.add(f"{label}: until all run", "s", [at - asked])
         table.add(f"{label}: engine, of a core", "%", [100 * (time.process_time() - own) / took])
-        table.add(f"{label}: commands that it calls, of a core", "%", [100 * (children() - others) / took])
+        table.add(f"{label}: commands that it calls, of a core", "%", [100 * (commands_called() - others) / took])
         now = counted()
         for name in now:
             table.add(f"{label}: {name}", "", [now[name] - calls[name]])
@@ -145,9 +146,16 @@ def cost_of(table: Table, label: str, project: Path, counted: Callable[[], Count
                     os.kill(int((attempt.handle or {})["pid"]), 15)
 
 
-def children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def commands_called() -> float:
+    """Seconds of processors of what this process called: of all that have ended, and of each ssh, which goes on."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    going = 0.0
+    for pid, seen in procfs.processes().items():
+        if seen.parent == os.getpid():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text() == "ssh\n":
+                    going += processor(pid)
+    return ended.ru_utime + ended.ru_stime + going
 
 
 def memory() -> int:

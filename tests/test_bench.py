@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from bench import __main__ as program
 from bench import measuring
 from bench.measuring import Curve, Figure, Growth, Result, Sample, Table, Target, command, exponent, interleaved
+from bench.places import commands_called
 from bench.report import read, write_report
 
 
@@ -131,3 +133,19 @@ def test_every_part_can_be_loaded() -> None:
         assert module.TITLE
         assert module.__doc__
         assert callable(module.measure)
+
+
+def test_what_ssh_takes_is_counted_once_while_it_goes_on_and_when_it_has_ended(tmp_path: Path) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text(
+        f"#!{sys.executable} -IS\nimport time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ninput()\n"
+    )
+    ssh.chmod(0o755)
+    before = commands_called()
+    with subprocess.Popen([ssh], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "\n"
+        going_on = commands_called() - before
+        process.communicate("\n")
+    assert going_on >= 0.3
+    assert commands_called() - before == pytest.approx(going_on, abs=0.15)
