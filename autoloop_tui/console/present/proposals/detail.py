@@ -255,6 +255,8 @@ def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
     rows: Rows = [[("other uses of " + clip(facts.proposal.origin, width - 14), "bold key")]]
     if facts.proposal.author.by_itself:
         rows += [[("  " + line, "")] for line in wrapped(record_text(facts.record), width - 2)]
+        if not (facts.record and facts.record.ran):
+            return rows
     if not uses:
         return [*rows, [("  none of its proposals has been run in this loop", "dim")]]
     for use in uses[:EARLIER]:
