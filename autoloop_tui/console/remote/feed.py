@@ -68,7 +68,7 @@ class RemoteFeed(Feed):
     def __init__(self, link: Link, mirror: Mirror, loop: str | None) -> None:
         assert link.welcome is not None
         self._mirror, self._link, self._there = mirror, link, link.welcome
-        self._settings = mirror.settings
+        self._settings, self._replaced = mirror.settings, mirror.replaced
         super().__init__(mirror.project, loop)
         self.known_as = Path(f"{link.where.host}:{self._there.project}")
         self._state: State | None = None
@@ -129,6 +129,9 @@ class RemoteFeed(Feed):
         if self._settings != self._mirror.settings:
             self._settings = self._mirror.settings
             self._take_settings()
+        if self._replaced != self._mirror.replaced:
+            self._replaced, self._version = self._mirror.replaced, None
+            self.store.forget_rows()
         changed = super().poll(brief=brief)
         self._tell_look()
         if away := self.away:

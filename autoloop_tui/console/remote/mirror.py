@@ -29,6 +29,8 @@ class Mirror:
         self._copy: Copy | None = None
         self.logs: dict[str, LogEnd] = {}
         """By attempt: how much of its log is here."""
+        self.replaced = 0
+        """How often all rows were replaced: the other database may be an earlier one since."""
         self.settings = 0
         """How many files that a loop is shown by have come."""
 
@@ -47,6 +49,7 @@ class Mirror:
             if self._copy is None:
                 self._copy = Copy(self._places)
             self._copy.apply(message.tables, whole=message.whole)
+            self.replaced += message.whole
         elif isinstance(message, File):
             path = self._inside(message.path)
             write_atomically(path, message.data)

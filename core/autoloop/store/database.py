@@ -204,6 +204,11 @@ class Store(Rows):
         """Continue from rows of this project that another store has read, in another thread."""
         self._kept = rows
 
+    def forget_rows(self) -> None:
+        """Read all rows anew when `rows_of` is asked next: the file's have been replaced, and the numbers of their changes
+        with them."""
+        self._kept = None
+
     def counts(self, loop: int, round_: int | None = None) -> dict[RunState, int]:
         """How many runs of the loop, or of one of its rounds, are in each state."""
         sql = "SELECT state, COUNT(*) FROM runs WHERE loop = ? AND round = COALESCE(?, round) GROUP BY state"

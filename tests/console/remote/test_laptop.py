@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -165,6 +167,33 @@ def test_a_connection_that_ends_by_any_error_is_cut_and_comes_back(
         eventually(lambda: not feed.away, "that it stands again")
         project.run("afterwards", RunState.QUEUED)
         eventually(lambda: feed.poll() and feed.view and feed.view.run("run00003"), "what was made meanwhile")
+    finally:
+        feed.close()
+
+
+def test_a_database_that_was_brought_back_from_a_copy_is_shown_as_it_is(project: RecordedProject, box: Box) -> None:
+    link, mirror = connected(project)
+    link.wait()
+    feed = RemoteFeed(link, mirror, None)
+    try:
+        with (
+            closing(sqlite3.connect(project.store.places.database)) as database,
+            closing(sqlite3.connect(":memory:")) as copy,
+        ):
+            database.backup(copy)
+            project.run("afterwards", RunState.QUEUED)
+            project.store.put_run(msgspec.structs.replace(project.store.run("run00002"), state=RunState.STOPPED))
+            eventually(lambda: feed.poll() and feed.view and feed.view.run("run00003"), "the run that the copy has not")
+            box.cut()
+            eventually(lambda: feed.away, "that it is cut")
+            copy.backup(database)
+        box.mend()
+
+        def shown() -> list[RunState]:
+            feed.poll()
+            return [run.state for run in feed.view.snapshot.runs] if feed.view else []
+
+        eventually(lambda: shown() == [RunState.FINISHED, RunState.RUNNING], "what the copy has")
     finally:
         feed.close()
 
