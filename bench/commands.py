@@ -46,7 +46,7 @@ def measure(result: Result) -> None:
                 name = "of a finished loop" if finished else "of an active loop"
                 works = {f"{line} {name}": partial(given, folder, line.split()) for line in ("status", "runs --json")}
                 if not finished:
-                    works["approve 1"] = partial(given, folder, ["approve", "1"])
+                    works["approve 1 (there is none)"] = partial(given, folder, ["approve", "1"])
                 growing[size] |= interleaved(works, REPEATS[size])
     wall = result.growth("Commands by the runs in the loop, by the clock", "runs", "ms")
     grow(wall, growing, lambda sample: 1e3 * sample.wall)

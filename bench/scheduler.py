@@ -1,7 +1,8 @@
 """Many short jobs on a few slots: until all have ended, and from a job's exit to the start of the next one in its slot.
 
-Ours is the real engine with its store, supervisors and records, synced as always, from the engine's first turn to the end of
-its loop; of a peer it is the whole command. The floor is one shell that starts each job when another has ended.
+Ours is the real engine with its store, supervisors and records, synced as always, from the start of Python, the making of
+its loop included, to the loop's end; of a peer it is the whole command. Processor time is the engine's, from its first turn.
+The floor is one shell that starts each job when another has ended.
 """
 
 from __future__ import annotations
@@ -85,20 +86,20 @@ def ours(jobs: int, slots: int, seconds: float, told: list[dict[str, float]]) ->
     with tempfile.TemporaryDirectory() as place:
         answer = Path(place) / "answer.json"
         words = [sys.executable, "-m", "bench.scheduler", str(jobs), str(slots), str(seconds), str(answer)]
-        subprocess.run(words, cwd=ROOT, check=True)
+        subprocess.run([*words, str(time.monotonic())], cwd=ROOT, check=True)
         said = json.loads(answer.read_text())
     told.append(said)
     return Sample(said["wall"], said["cpu"], said["memory"])
 
 
-def run_jobs(jobs: int, slots: int, seconds: float) -> dict[str, float]:
-    """The jobs as a loop of ours, in this process."""
+def run_jobs(jobs: int, slots: int, seconds: float, began: float) -> dict[str, float]:
+    """The jobs as a loop of ours, in this process, which was started at `began` by the clock of the machine."""
     with tempfile.TemporaryDirectory() as place:
         project = Path(place)
         with Store.open(project, create=True) as store:
             loop = sleeping_loop(store, project, jobs, seconds, steps=1, concurrency=slots)
             engine = Engine(store, loop)
-            before, began = os.times(), time.monotonic()
+            before = os.times()
             engine.run()
             wall, after = time.monotonic() - began, os.times()
             gaps = idle(store, loop.id)
@@ -225,4 +226,4 @@ KINDS: dict[str, Peer] = {
 
 if __name__ == "__main__":
     given = sys.argv
-    Path(given[4]).write_text(json.dumps(run_jobs(int(given[1]), int(given[2]), float(given[3]))))
+    Path(given[4]).write_text(json.dumps(run_jobs(int(given[1]), int(given[2]), float(given[3]), float(given[5]))))
