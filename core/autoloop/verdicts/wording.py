@@ -238,7 +238,8 @@ def _headline(found: Outcome, name_of: Callable[[Standing], str], metric: str) -
     if found.confirms:
         text = f"no config has been confirmed on fresh seeds to be better than the baseline, {base}"
         tried = any(each.contender == found.first.run for each in found.confirmations)
-        return text if tried else f"{text}: {word} {metric} {first}, {_effect(found, between)}, not run again"
+        text += f": {word} {metric} {first}"
+        return text if tried else f"{text}, {_effect(found, between)}, not run again"
     text = f"no config has been shown to be better than the baseline, {base}: {word} {metric} {first}"
     text += f", {_effect(found, between)}"
     if between.interval is None:
