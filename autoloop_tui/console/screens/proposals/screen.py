@@ -52,6 +52,7 @@ class ProposalsScreen(ProposalBrowser):
         if proposal is None:
             return
         if decision is ProposalStatus.REJECTED:
+            self.equivalent("proposals.reject", proposal=proposal.id)
             self._ask_why(f"Reject proposal {proposal.id}?", plain(proposal.reason[:300]), [proposal])
         else:
             self._decide(_approval([proposal]), [proposal])
@@ -88,7 +89,10 @@ class ProposalsScreen(ProposalBrowser):
 
     def _ask_why(self, what: str, about: str, proposals: Sequence[Proposal]) -> None:
         def answered(reason: str | None) -> None:
-            if reason is not None:
+            if reason is None:
+                if (current := self.rows.proposal) is not None:
+                    self._show_command(current, keep=False)
+            else:
                 numbers = [proposal.id for proposal in proposals]
                 self._decide(Reject(proposals=numbers, note=reason.strip() or None), proposals)
 

@@ -20,7 +20,7 @@ from autoloop.protocol import Approve, Hold, Reject, Start, Undo
 from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
-from tests.console.projects import NOW, RecordedProject
+from tests.console.projects import NOW, RecordedProject, painted
 from tests.console.running import Size, on_top
 from tests.console.screens.proposals.driving import (
     BATCH,
@@ -60,8 +60,11 @@ async def test_reject_asks_for_a_reason_that_may_be_empty(project: RecordedProje
     async with console(project) as (pilot, app):
         await pilot.press("x")
         assert isinstance(app.screen, Ask)
+        below = painted(app.screen_stack[-2].query_one("#hints"))[1].strip()
+        assert below == "$ autoloop-tui reject 1 --reason '…'"
         await pilot.press("escape")
         assert project.commands() == []
+        assert last_line(app) == "$ autoloop-tui approve 1"
         await pilot.press("x", *"too q", "enter", "x", "enter")
         assert project.commands() == [Reject(proposals=[1], note="too q"), Reject(proposals=[2])]
         assert proposals(app).cursor == 3
