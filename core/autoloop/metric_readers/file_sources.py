@@ -68,6 +68,8 @@ class FileSources:
         ]
         self._boards: frozenset[Path] = frozenset()
         self._columns: Mapping[str, Series] = {}
+        self.step = 0
+        self.rate: float | None = None
         self._declined: list[Path] = []
         self._mlflow_runs = 0
 
@@ -81,6 +83,8 @@ class FileSources:
             new |= kind.poll(found[kind.files], budget)
         if new:
             self._columns = merged([kind.columns for kind in self._kinds])
+        self.step = max((kind.step for kind in self._kinds), default=0)
+        self.rate = next((rate for kind in self._kinds if (rate := kind.rate) is not None), None)
         return new
 
     def skim(self, budget: int = 4 << 20) -> bool:
@@ -90,7 +94,7 @@ class FileSources:
     def forget(self) -> None:
         """Drops what was read."""
         self._kinds = []
-        self._columns = {}
+        self._columns, self.step, self.rate = {}, 0, None
 
     def _prefix(self, path: Path) -> str:
         """`validation/` for a file in a folder of that name."""
@@ -120,14 +124,6 @@ class FileSources:
     @property
     def columns(self) -> Mapping[str, Series]:
         return self._columns
-
-    @property
-    def step(self) -> int:
-        return max((kind.step for kind in self._kinds), default=0)
-
-    @property
-    def rate(self) -> float | None:
-        return next((rate for kind in self._kinds if (rate := kind.rate) is not None), None)
 
     @property
     def total_steps(self) -> int | None:

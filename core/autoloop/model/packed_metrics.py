@@ -1,17 +1,19 @@
-"""The metrics of a run as two arrays: a client of the store holds those of thousands of runs."""
+"""The metrics of a run in one piece of bytes: a client of the store holds those of thousands of runs."""
 
 from __future__ import annotations
 
 import math
-from array import array
+import struct
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from autoloop.model.metrics import MetricSummary
 
-REALS, WHOLE = 9, 6
-"""Numbers of one metric in either array."""
+METRIC = struct.Struct("=dddqddqddddqqqq")
+"""One metric: the fields of a MetricSummary in their order."""
 
 NO_STEP = -(1 << 63)
 """Stands for a step that is not known; NaN for such a number."""
@@ -23,20 +25,18 @@ class PackedMetrics(Mapping[str, MetricSummary]):
     OverflowError if a whole number has more than 64 bits.
     """
 
-    __slots__ = ("_places", "_reals", "_whole")
+    __slots__ = ("_bytes", "_places")
 
     def __init__(self, metrics: Mapping[str, MetricSummary]) -> None:
         self._places = _places(tuple(metrics))
-        self._reals, self._whole = array("d"), array("q")
-        for m in metrics.values():
-            best, best_step = math.nan if m.best is None else m.best, NO_STEP if m.best_step is None else m.best_step
-            self._reals.extend((m.first, m.last, best, m.delta, m.pct, m.min, m.max, m.tail_mean, m.tail_mad))
-            self._whole.extend((best_step, m.n, m.first_step, m.last_step, m.nan, m.inf))
+        try:
+            self._bytes = b"".join([METRIC.pack(*_known(metric)) for metric in metrics.values()])
+        except struct.error as error:
+            raise OverflowError(str(error)) from error
 
     def __getitem__(self, name: str) -> MetricSummary:
-        place = self._places[name]
-        first, last, best, delta, pct, least, most, mean, mad = self._reals[place * REALS : (place + 1) * REALS]
-        best_step, n, first_step, last_step, nan, inf = self._whole[place * WHOLE : (place + 1) * WHOLE]
+        first, last, best, best_step, *others = METRIC.unpack_from(self._bytes, self._places[name] * METRIC.size)
+        delta, pct, n, least, most, mean, mad, first_step, last_step, nan, inf = others
         return MetricSummary(
             first=first,
             last=last,
@@ -65,17 +65,24 @@ class PackedMetrics(Mapping[str, MetricSummary]):
         return name in self._places
 
     def __eq__(self, other: object) -> bool:
-        return (isinstance(other, PackedMetrics) and self._bytes == other._bytes) or super().__eq__(other)
-
-    @property
-    def _bytes(self) -> tuple[dict[str, int], bytes, bytes]:
-        return self._places, self._reals.tobytes(), self._whole.tobytes()
+        if isinstance(other, PackedMetrics) and self._places == other._places and self._bytes == other._bytes:
+            return True
+        return super().__eq__(other)
 
     def __repr__(self) -> str:
         return repr(dict(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)
+
+
+def _known(metric: MetricSummary) -> tuple[Any, ...]:
+    """The numbers of a metric, with those that stand for what is not known."""
+    fields = msgspec.structs.astuple(metric)
+    if metric.best is not None and metric.best_step is not None:
+        return fields
+    best, step = metric.best, metric.best_step
+    return (*fields[:2], math.nan if best is None else best, NO_STEP if step is None else step, *fields[4:])
 
 
 @lru_cache(maxsize=256)

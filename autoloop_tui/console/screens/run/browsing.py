@@ -106,7 +106,7 @@ class RunBrowser(LoopScreen):
         self.query_one("#run-head", RowPane).waiting = "reading the run …"
         self._charts.grid.waiting = "reading its history …"
         self._charts.pins = self.console.preferences.pinned(self.console.feed.known_as)
-        self._choose("charts")
+        self._show_part("charts")  # painted when it is laid out, as the whole screen
 
     @property
     def _charts(self) -> RunCharts:
@@ -281,12 +281,15 @@ class RunBrowser(LoopScreen):
         self._choose("launch")
 
     def _choose(self, part: str) -> None:
+        self._show_part(part)
+        self.call_after_refresh(self._repaint)
+
+    def _show_part(self, part: str) -> None:
         self.part = part
         for each in PARTS:
             self.query_one(f"#part-{each}").display = each == part
         (self._charts.grid if part == "charts" else self.query_one(f"#part-{part}")).focus()
         self.equivalent(f"run.{part}", run=self.run_id)
-        self.call_after_refresh(self._repaint)
 
     # ------------------------------------------------------------------------------------------- what is pointed at
 
