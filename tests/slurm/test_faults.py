@@ -6,6 +6,8 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
+import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +20,7 @@ from autoloop.runners import procfs
 from tests.engine.project import EngineProject
 from tests.faults.storm import IMPATIENT, Blow, Storm, blows
 from tests.slurm.cluster import NODES, Cluster
+from tests.support.waiting import PATIENCE
 from tests.support.witness import truth_is_told
 
 pytestmark = pytest.mark.slurm
@@ -130,9 +133,13 @@ class SlurmStorm(Storm):
         lines = self.cluster.ask("squeue", "-h", "-p", "gpu", "-t", ",".join(states), "-o", "%i").splitlines()
         return self.one(blow, sorted(lines))
 
-    def finish(self) -> None:
-        self._undrain()
-        super().finish()
+    def await_end(self, engine: subprocess.Popen[bytes]) -> None:
+        """A controller that lost what it knew of a job drains the job's node, and may do so until the end."""
+        until = time.monotonic() + 2 * PATIENCE
+        while engine.poll() is None and time.monotonic() < until:
+            self._undrain()
+            time.sleep(1)
+        super().await_end(engine)
 
     def calm(self) -> None:
         """A job that Slurm took back just when it ended may be held in its queue: whenever it is let go, it does nothing."""
@@ -145,6 +152,7 @@ class SlurmStorm(Storm):
         truth_is_told(self.project, self.loop, self.witness, self.asked, self.killed)
 
     def _no_job(self) -> bool:
+        self._undrain()
         for job in self.cluster.ask("squeue", "-h", "-t", "PENDING", "-o", "%i").splitlines():
             self.cluster.ask("scontrol", "release", job)
         return not {"PENDING", "RUNNING", "COMPLETING"} & set(self.cluster.jobs().values())
