@@ -19,7 +19,7 @@ HELP = (
 
 class CompletingApp(App):
     def generate_completion(self, **chosen: Any) -> str:
-        """The script for a shell. fish offers files by itself."""
+        """The script for a shell. fish completes file names on its own."""
         script = super().generate_completion(**chosen)
         # bash: readline's own completion, which marks folders and escapes spaces, for all that the function leaves open.
         script = script.replace('COMPREPLY=( $(compgen -f -- "${cur}") )', "COMPREPLY=()")
