@@ -5,8 +5,9 @@ Names are loaded when they are used: `status` needs a few lines of a loop's resu
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from autoloop.lazy import loading
 
 if TYPE_CHECKING:
     from autoloop.reports.markdown import MarkdownReport, render, write_markdown
@@ -42,8 +43,4 @@ _HOMES = {
     "write_summary": "summary_json",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = loading(__name__, _HOMES)
