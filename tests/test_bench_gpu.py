@@ -9,6 +9,7 @@ from autoloop import gpus
 from autoloop.gpus import GIB, Gpu, GpuReport
 
 from bench import gpu
+from bench.gpu_loops import Gpus, parse_smi
 
 SMI = "0, NVIDIA H100 80GB HBM3, 81559, 4500, 97, 412.50, 61\n1, NVIDIA H100 80GB HBM3, 81559, 4, [N/A], [N/A], 30\n"
 BUSY = Gpu(
@@ -33,7 +34,7 @@ def test_without_a_gpu_it_says_so_in_a_line_and_fails_nothing(
 
 
 def test_two_readings_of_one_card_agree_but_for_what_a_moment_explains() -> None:
-    first, second = gpu.parse_smi(SMI)
+    first, second = parse_smi(SMI)
     assert gpu.differs(BUSY, first) is None
     assert gpu.differs(None, first) == "GPU 0 is not listed"
     assert "power, W: 390.0 and 20" in (gpu.differs(BUSY, first._replace(power=20.0)) or "")
@@ -43,10 +44,10 @@ def test_two_readings_of_one_card_agree_but_for_what_a_moment_explains() -> None
 
 
 def test_a_check_that_breaks_has_failed_and_says_why(tmp_path: Path) -> None:
-    def two_things(_: gpu.Gpus) -> gpu.Check:
+    def two_things(_: Gpus) -> gpu.Check:
         raise TimeoutError("waited 3 s for a thing")
 
-    found = gpu.checked(two_things, gpu.Gpus(tmp_path))
+    found = gpu.checked(two_things, Gpus(tmp_path))
     assert found == ("two things", False, "TimeoutError: waited 3 s for a thing")
 
 
@@ -55,7 +56,7 @@ def test_the_checks_drive_real_runs_on_the_slots_of_a_gpu(tmp_path: Path, monkey
     card = Gpu(index=0, name="a card", memory_used=0, memory_total=80 * GIB)
     monkeypatch.setattr(gpus, "read", lambda: GpuReport(gpus=(card,)))
     monkeypatch.setattr(gpu, "PAIRS", 1)
-    here = gpu.Gpus(tmp_path)
+    here = Gpus(tmp_path)
     back = gpu.fallen_back(here)
     assert back.ok, back
     assert "the training fell back to the CPU" in back.said
