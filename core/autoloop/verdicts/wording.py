@@ -238,9 +238,9 @@ def _headline(found: Outcome, name_of: Callable[[Standing], str], metric: str) -
     if found.confirms:
         text = f"no config has been confirmed on fresh seeds to be better than the baseline, {base}"
         tried = any(each.contender == found.first.run for each in found.confirmations)
-        text += f": {word} {metric} {first}"
+        text += f"; {first} has the {word} {metric}"
         return text if tried else f"{text}, {_effect(found, between)}, not run again"
-    text = f"no config has been shown to be better than the baseline, {base}: {word} {metric} {first}"
+    text = f"no config has been shown to be better than the baseline, {base}; {first} has the {word} {metric}"
     text += f", {_effect(found, between)}"
     if between.interval is None:
         return f"{text}; {between.basis}, which cannot tell an effect from chance: `run --seeds 3` or `calibrate` can"
