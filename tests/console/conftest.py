@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from autoloop.model import Change, RoundState, RunState
+from textual.pilot import Pilot
 
 from tests.console.projects import CONFIG, RecordedProject
 from tests.console.stylesheets import parsed_once
+from tests.console.waiting import then_handled
 from tests.support.waiting import PATIENCE
 
 
@@ -30,6 +32,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def stylesheets() -> Iterator[None]:
     with parsed_once():
         yield
+
+
+@pytest.fixture(autouse=True)
+def keys_are_handled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test goes on when the console has handled the keys and clicks that it was given.
+
+    Textual's own pilot waits until the process is hardly busy for 20 ms, which on a loaded machine is no sign of it.
+    """
+    for name in ("press", "click"):
+        monkeypatch.setattr(Pilot, name, then_handled(getattr(Pilot, name)))
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -40,6 +42,20 @@ def _under_way(pilot: Pilot[Any]) -> bool:
     screen = pilot.app.screen
     pumps = [pilot.app, *screen.walk_children(with_self=True)]
     return bool(screen._callbacks) or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
+
+
+def then_handled(act: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """A pilot's method which ends when all that it set off has been handled, except what is read beside the screen."""
+
+    @wraps(act)
+    async def acting(pilot: Pilot[Any], *args: Any, **kwargs: Any) -> Any:
+        result = await act(pilot, *args, **kwargs)
+        deadline = time.monotonic() + PATIENCE
+        while pilot.app.is_running and getattr(pilot.app, "keys_under_way", False) and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)
+        return result
+
+    return acting
 
 
 async def processed(pilot: Pilot[Any]) -> None:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import autoloop
@@ -251,6 +252,25 @@ def test_others_see_a_transaction_whole_or_not_at_all(store: Store) -> None:
             assert other.loops() == []
             assert other.runs(1) == []
         assert len(other.loops()) == len(other.runs(1)) == 1
+
+
+def test_what_a_transaction_has_to_tell_is_told_once_others_can_read_it(store: Store) -> None:
+    told: list[int] = []
+    with Store.open(store.places.project) as other:
+        with store.transaction():
+            with store.transaction():  # joins the outer one
+                store.put_run(a_run("a"))
+                store.once_written(lambda: told.append(len(other.runs(1))))
+            assert told == []
+        assert told == [1]
+        with suppress(RuntimeError), store.transaction():
+            store.once_written(lambda: told.append(-1))
+            raise RuntimeError
+        with store.transaction():
+            store.put_run(a_run("b"))
+        assert told == [1]  # what was undone is never told
+        store.once_written(lambda: told.append(0))
+        assert told == [1, 0]
 
 
 def test_a_snapshot_is_one_state_although_others_write_meanwhile(store: Store) -> None:

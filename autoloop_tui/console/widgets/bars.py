@@ -83,6 +83,10 @@ class HintBar(RowPane):
         self.message = (plain(text), look_)
         self.repaint()
 
+    def forget(self) -> None:
+        """Something else is chosen: what was said is over. The next painting shows it."""
+        self.message = ("", "")
+
     def show_command(self, command: str, *, keep: bool = False) -> None:
         """The command that would do the same as the key that was just pressed or is pointed at. `keep`: what is said
         stays, because nobody pressed anything."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -54,6 +54,8 @@ class Rows:
         self._remembered = REMEMBERED
         self.undone = 0
         """Transactions that were undone: the numbers of their changes are given again."""
+        self._then: list[Callable[[], object]] = []
+        """What waits for the transaction that is open."""
         self._kept: LoopRows | None = None
         """Those of the loop of which a snapshot was taken last."""
 
@@ -125,11 +127,25 @@ class Rows:
             yield
             self._sql("COMMIT")
         except BaseException:
+            self._then.clear()
             with suppress(sqlite3.Error):  # a full disk has ended the transaction already
                 self._db.execute("ROLLBACK")
             self._kept = None  # the numbers of the changes that were undone are given again
             self.undone += 1
             raise
+        then, self._then = self._then, []
+        for call in then:
+            call()
+
+    def once_written(self, call: Callable[[], object]) -> None:
+        """Call it when the open transaction has been committed, never if it is undone; at once if none is open.
+
+        What is told to people or to other processes goes through here: on hearing it they look at the database.
+        """
+        if self._db.in_transaction:
+            self._then.append(call)
+        else:
+            call()
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from autoloop.engine import LoopDriver
 from autoloop.engine.driver.engine_log import logging_to
-from autoloop.model import LoopState
+from autoloop.model import Event, LoopState
 from autoloop.store import Store
 
 from tests.engine.project import EngineProject
@@ -82,11 +82,15 @@ def test_a_driver_reports_events_and_progress_and_logs_the_story(project: Engine
     loop = project.loop([project.config("a", gate=str(gate))])
     events: list[str] = []
     seen: set[str] = set()
+
+    def hear(event: Event) -> None:
+        events.append(event.text)
+        if event.id:  # who hears of it finds it in the store, from another process too
+            assert event in project.store.events(loop.id)
+
     with Store.open(project.folder) as store:
         driver = LoopDriver(store, loop)
-        ended = driver.run(
-            on_event=lambda event: events.append(event.text), on_progress=lambda each: seen.add(each.run.name)
-        )
+        ended = driver.run(on_event=hear, on_progress=lambda each: seen.add(each.run.name))
     assert ended.state is LoopState.FINISHED
     assert events == project.story(loop)[-len(events) :]
     assert seen <= {"a"}

@@ -29,6 +29,7 @@ from autoloop_tui.console.present.rounds.rows import LoopRuns, RunRow, RunRows, 
 from autoloop_tui.console.present.rounds.winners import Winners, winners
 from autoloop_tui.console.screens.rounds.reading import Curves
 from autoloop_tui.console.screens.table_screen import TableScreen
+from autoloop_tui.console.widgets.bars import HintBar
 from autoloop_tui.console.widgets.rounds.filter_line import FilterLine
 from autoloop_tui.console.widgets.rounds.preview import RunPreview
 from autoloop_tui.console.widgets.row_pane import RowPane
@@ -279,6 +280,7 @@ class RoundsBrowser(TableScreen):
         return next((run for run in runs if run.state is RunState.FINISHED), runs[0]) if runs else row.run
 
     def on_table_moved(self) -> None:
+        self.query_one(HintBar).forget()  # what the next key says must outlast the details, which are painted later
         if not self._details_due:  # The cursor is painted first; of several keys the last one's run is shown.
             self._details_due = True
             self.call_after_refresh(self._paint_details)
@@ -290,7 +292,7 @@ class RoundsBrowser(TableScreen):
             self._paint_preview(self.view)
             self.query_one(RunPreview).read(self.console.feed)
         if (row := self._current()) is not None:
-            self.equivalent("rounds.open", run=plain(row.run.id))
+            self.equivalent("rounds.open", keep=True, run=plain(row.run.id))
 
     # ---------------------------------------------------------------------------------------------------------- clock
 

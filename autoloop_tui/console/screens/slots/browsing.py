@@ -105,7 +105,7 @@ class SlotBrowser(TableKeys):
         run = self.focused_run(view)
         if run and run.id != self._pointed:
             self._pointed = run.id
-            self.equivalent("slots.open", run=run.id)
+            self.equivalent("slots.open", keep=True, run=run.id)
 
     def _table_height(self, view: View, room: int) -> int:
         """Of the table on a screen of so many rows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from autoloop import secrets
 from autoloop.model import Event, EventKind
@@ -24,16 +25,20 @@ class EventLog:
         self._loop = loop
 
     def record(self, kind: EventKind, text: str, run: str | None = None) -> None:
-        """Store an event, in the caller's transaction if there is one. `run`: the id of the run that it is about."""
+        """Store an event, in the caller's transaction if there is one, and tell it once that is committed: who hears of it
+        finds it in the store. `run`: the id of the run that it is about."""
         event = self._store.add_event(self._loop, kind, secrets.mask(text), run)
-        LOG.info("%s | %s", event.kind, event.text)
-        self._pass_on(event)
+        self._store.once_written(partial(self._tell, event))
 
     def announce(self, text: str) -> None:
         """Log something that cannot be stored now, and pass it on."""
         text = secrets.mask(text)
         LOG.warning("%s", text)
         self._pass_on(Event(id=0, loop=self._loop, at=time.time(), kind=EventKind.NOTE, text=text))
+
+    def _tell(self, event: Event) -> None:
+        LOG.info("%s | %s", event.kind, event.text)
+        self._pass_on(event)
 
     def _pass_on(self, event: Event) -> None:
         if self.listener:
