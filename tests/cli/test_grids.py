@@ -62,7 +62,7 @@ def test_the_rounds_go_on_from_a_grid(project: CommandProject, call: Call) -> No
     assert "lr=1e-3 (2 seeds)" in call("rejudge").out
     listed = call("runs").out
     assert re.search(r"^lr=1e-3 +2 ", listed, re.MULTILINE)
-    assert re.search(r"^lr=1e-3_r2_1: learning_rate=0.01 +2 ", listed, re.MULTILINE)
+    assert re.search(r"^lr=0.01_r2_1: learning_rate=0.01 +2 ", listed, re.MULTILINE)
 
 
 def test_the_plan_shows_every_run_of_the_grid_and_writes_nothing(project: CommandProject, call: Call) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from autoloop.model import UserError
 from autoloop.variants.axes import parse_grid
-from autoloop.variants.grids import Point, group_of, points, seed_path
+from autoloop.variants.grids import Point, group_of, points, renamed, seed_path
 from autoloop.variants.policy import VariantPolicy
 
 CONFIG: dict[str, Any] = {
@@ -174,3 +174,22 @@ def test_runs_that_differ_in_the_seed_alone_are_one_group() -> None:
     assert group_of({**CONFIG, "seed": 1}, policy) == group_of({**CONFIG, "seed": 2}, policy) != ""
     assert group_of({**CONFIG, "batch_size": 9}, policy) != group_of(CONFIG, policy)
     assert group_of({"lr": 1}, policy) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "later"),
+    [
+        ("lr=1e-4", "lr=0.006"),
+        ("lr=1e-4,seed=7_r2_3", "lr=0.006,seed=7_r2_3"),
+        ("dim=8,lr=1e-4_live1", "dim=8,lr=0.006_live1"),
+        ("lr=1e-4_r2_1_live1", "lr=0.006_r2_1_live1"),
+        ("dims=8x8", "dims=8x16"),
+        ("weight-decay=0.0", "weight-decay=0.0"),  # the same in both
+        ("dropout=0.1", "dropout=0.1"),  # several paths end so
+        ("base_r2_1", "base_r2_1"),
+        ("mine=1,other", "mine=1,other"),
+    ],
+)
+def test_a_run_of_a_grid_is_renamed_after_the_values_of_its_variant(name: str, later: str) -> None:
+    after = {**CONFIG, "optimizer": {"lr": 6e-3, "weight-decay": 0.0}, "model": {**CONFIG["model"], "dims": [8, 16]}}
+    assert renamed(name, CONFIG, after) == later

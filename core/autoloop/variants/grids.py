@@ -16,11 +16,16 @@ from autoloop.configs.formats import JSON, unwritable
 from autoloop.configs.paths import Keys, children, get, key_of, places, split, written
 from autoloop.model import UserError
 from autoloop.text.suggest import nearest
+from autoloop.text.values import value_text
 from autoloop.variants.axes import SEED, Axis, Grid
 from autoloop.variants.policy import VariantPolicy
 
 _SHORT = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}
 """What people call keys that trainers spell out."""
+
+
+_MADE = re.compile(r"(_r\d+_\d+)?(_live\d+)?$")
+"""What the engine adds to the name of a run."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,26 @@ def seed_path(config: Config, named: str = "") -> str | None:
     top = [keys for keys in found if len(keys) == 1]
     chosen = top or found
     return written(chosen[0]) if len(chosen) == 1 else None
+
+
+def renamed(name: str, before: Config, after: Config) -> str:
+    """The name of a run of a grid with the values of another config: `lr=0.006_r2_1` for `lr=3e-3_r2_1` where that has
+    doubled. Values that are the same in both stay as they were typed, and so does what names no path."""
+    given = _MADE.sub("", name)
+    parts = [_with_value(part, before, after) for part in given.split(",")]
+    return ",".join(parts) + name[len(given) :]
+
+
+def _with_value(part: str, before: Config, after: Config) -> str:
+    label, equals, _ = part.partition("=")
+    try:
+        keys = places(before, split(place(before, label, ())[0])) if equals else []
+    except UserError:
+        return part
+    if len(keys) != 1 or keys[0] not in _all(after):
+        return part
+    value = get(after, keys[0])
+    return part if same(get(before, keys[0]), value) else f"{label}={_shown(value_text(value))}"
 
 
 def seed_of(config: Config, policy: VariantPolicy) -> str:

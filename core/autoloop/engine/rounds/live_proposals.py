@@ -35,6 +35,7 @@ from autoloop.model.transitions import proposal_blocked, proposal_decided, propo
 from autoloop.rules import LiveFiring, Rule
 from autoloop.text.evidence import evidence_text
 from autoloop.text.plural import plural
+from autoloop.variants.grids import renamed
 
 
 class LiveProposals:
@@ -186,12 +187,12 @@ class LiveProposals:
                 self.context.log_event(EventKind.LIVE, f"{base.name} ({base.id}) is not relaunched: {error}", base.id)
                 return None
             number = len(self._line(base)) + 1
-            name = f"{base.name.removesuffix(f'_live{number - 1}')}_live{number}"
+            name = renamed(base.name.removesuffix(f"_live{number - 1}"), self.proposals.base_config(base), config)
             run = write_run(
                 self.context,
                 proposal,
                 config,
-                name=name,
+                name=f"{name}_live{number}",
                 round_=base.round,
                 position=self.context.store.number_of_runs(self.context.loop_id),
                 slot=ended.attempt.slot,

@@ -14,6 +14,7 @@ from autoloop.engine.rounds.proposals import Proposals
 from autoloop.files import write_all
 from autoloop.model import Change, EventKind, LapseKind, Proposal, ProposalStatus, Round, RoundState, Run, UserError
 from autoloop.model.transitions import proposal_blocked, proposal_lapsed, proposal_launched, round_done
+from autoloop.variants.grids import renamed
 
 BATCH = 64
 """Runs whose configs are written at once, before it is asked whether to go on."""
@@ -36,7 +37,7 @@ def start_round(
     refused: list[Proposal] = []
     unwritten: Files = []
     beside: dict[str, str] = {}
-    roots: dict[str, str] = {}
+    roots: dict[str, Run] = {}
     position = context.store.number_of_runs(context.loop_id)
     for proposal in approved:
         try:
@@ -46,9 +47,8 @@ def start_round(
             continue
         for base, config, changes in trainings:
             if base.id not in roots:
-                roots[base.id] = _root_name(context, base.id)
-            # Named by the first ancestor, so that names do not grow with each round.
-            name = f"{roots[base.id]}_r{number}_{len(made) + 1}"
+                roots[base.id] = _root(context, base.id)
+            name = f"{_name(roots[base.id], proposals, config)}_r{number}_{len(made) + 1}"
             run, files = _variant_run(
                 context,
                 proposal,
@@ -100,10 +100,10 @@ def _trainings(
         except UserError as error:
             if base == proposal.base_run:
                 raise
-            left_out.append(f"{_root_name(context, base)}: {error}")
+            left_out.append(f"{_root(context, base).name}: {error}")
         else:
             if any(config == other for _, other, _ in found):  # the proposal sets the seed, in which they differed
-                left_out.append(f"{_root_name(context, base)}: proposal {proposal.id} would run the same training again.")
+                left_out.append(f"{_root(context, base).name}: proposal {proposal.id} would run the same training again.")
                 continue
             found.append((context.store.run(base), config, proposal.changes))
     return found
@@ -119,12 +119,20 @@ def _begin_round(context: Context, made_from: Round, undecided: list[Proposal], 
     context.log_event(EventKind.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {runs} runs")
 
 
-def _root_name(context: Context, run_id: str) -> str:
-    """The name of a run's round-1 ancestor."""
+def _root(context: Context, run_id: str) -> Run:
+    """A run's round-1 ancestor."""
     run = context.store.run(run_id)
     while run.base_run:
         run = context.store.run(run.base_run)
-    return run.name
+    return run
+
+
+def _name(root: Run, proposals: Proposals, config: Config) -> str:
+    """Named by the first ancestor, so that names do not grow with each round."""
+    try:
+        return renamed(root.name, proposals.base_config(root), config)
+    except UserError:  # its config is gone, which is no reason to refuse a variant of a later one
+        return root.name
 
 
 def write_run(
