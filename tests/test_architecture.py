@@ -119,7 +119,7 @@ def test_a_command_without_a_screen_loads_none(project: CommandProject, names: s
 
 
 STARTED = "from autoloop_tui.__main__ import main; main()"
-PACKAGES = {"cyclopts", "attr", "re2", "tomlkit", "ruamel", "psutil", "pynvml", "watchfiles", "asyncio", "email"}
+PACKAGES = {"cyclopts", "attr", "re2", "tomlkit", "ruamel", "psutil", "pynvml", "watchfiles", "asyncio", "email", "socket"}
 OURS = (
     "autoloop_tui.cli.parser",
     "autoloop.configs",

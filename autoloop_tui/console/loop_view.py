@@ -144,8 +144,7 @@ class View:
     def gone(self) -> Mapping[str, str]:
         """Runs that the store calls running and of which no process is there: `ended` if there is a record of how it
         ended, else `gone`."""
-        over = (Presence.GONE, Presence.ENDED)
-        return {run: presence.value for run, presence in self.present.items() if presence in over}
+        return {run: presence.value for run, presence in self.present.items() if presence.over}
 
     def state_of(self, run: Run) -> str:
         """The run's state as a look at the processes has it."""

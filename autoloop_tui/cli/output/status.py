@@ -10,8 +10,6 @@ import msgspec
 from autoloop.engine import holder
 from autoloop.engine.planning.halve import halve_text
 from autoloop.engine.planning.limits import in_words, quiet_in_words, quiet_until
-from autoloop.engine.runs.presence import Presence, presences
-from autoloop.engine.runs.presence import in_words as presence_in_words
 from autoloop.model import (
     LOCAL,
     Attempt,
@@ -34,6 +32,7 @@ from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 
 if TYPE_CHECKING:
+    from autoloop.engine.runs.presence import Presence
     from autoloop.metrics import MetricBook
 
     from autoloop_tui.cli.documents.loops import LoopDocument, ResultDocument, StatusDocument, ThenDocument, WhereDocument
@@ -94,8 +93,10 @@ def status_text(store: Store, number: int, metrics: Callable[[], MetricBook], ce
     """
     loop = store.loop(number)
     lines = [headline(store, loop)]
-    found = {} if client.alive(store, loop) else presences(store, loop)
+    found = {} if client.alive(store, loop) else _present(store, loop)
     if state_now(store, loop) == "orphaned":
+        from autoloop.engine.runs.presence import in_words as presence_in_words
+
         lines.append(f"Its engine has stopped: {presence_in_words(found)}. `autoloop-tui resume` resumes it.")
     counts = store.counts(number)
     rounds = store.rounds(number)
@@ -170,10 +171,17 @@ def status_text(store: Store, number: int, metrics: Callable[[], MetricBook], ce
     return "\n".join(part for line, indent in indented for part in printing.wrapped(line, cells, others=f"{indent}  "))
 
 
+def _present(store: Store, loop: Loop) -> Mapping[str, Presence]:
+    """What is there of the processes of a loop that no engine runs."""
+    from autoloop.engine.runs.presence import presences
+
+    return presences(store, loop)
+
+
 def _state(run: Run, found: Mapping[str, Presence]) -> str:
     """As the store has it, unless a look at the processes says otherwise."""
     presence = found.get(run.id)
-    if presence in (Presence.GONE, Presence.ENDED):
+    if presence is not None and presence.over:
         return presence.value
     return "waiting" if run.waits and run.state is RunState.RUNNING else run.state.value
 
@@ -268,7 +276,7 @@ def status_document(store: Store, snapshot: Snapshot, metrics: Callable[[], Metr
     then = then_proposal(store, snapshot.loop)
     waiting = waiting_for(snapshot.loop, snapshot.round, then)
     driven = holder(store.places.lock(snapshot.loop.name))
-    found = {} if driven else presences(store, snapshot.loop)
+    found = {} if driven else _present(store, snapshot.loop)
     return {
         "loop": loop_document(store, snapshot.loop),
         "engine": {"pid": driven.pid, "host": driven.host} if driven else None,

@@ -1,7 +1,5 @@
 """Who did something: a person, an agent, a script, a rule, the rule book's default, the search, or the approval policy."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Self
 

@@ -1,7 +1,5 @@
 """One process launched for a run: how it ended, and why."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """What hooks are told: a message about something that has happened, and its way to one hook."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

@@ -1,7 +1,5 @@
 """A training config, and one resolved edit of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

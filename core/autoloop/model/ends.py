@@ -3,8 +3,6 @@
 Only the kind decides anything; the text may be reworded freely.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

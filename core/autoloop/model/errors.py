@@ -1,7 +1,5 @@
 """The one error that users can put right."""
 
-from __future__ import annotations
-
 
 class UserError(Exception):
     """Something a user can put right. Its text is one sentence: what is wrong, where, and what to do.

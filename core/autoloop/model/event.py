@@ -1,7 +1,5 @@
 """One line of a loop's story."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

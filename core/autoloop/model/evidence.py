@@ -1,7 +1,5 @@
 """Why a rule fired, or what a search rests on: the comparisons that were made."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """What a proposal is expected to do."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import msgspec

@@ -1,7 +1,5 @@
 """How much of its GPUs a run has used."""
 
-from __future__ import annotations
-
 import msgspec
 
 

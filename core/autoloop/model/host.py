@@ -1,7 +1,5 @@
 """Other machines on which attempts run, reached by ssh."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import msgspec

@@ -1,7 +1,5 @@
 """A loop, its rounds, its slots, and what its user asked for."""
 
-from __future__ import annotations
-
 import time
 from enum import StrEnum
 
@@ -194,7 +192,7 @@ class BestRun(msgspec.Struct, frozen=True, kw_only=True):
     def word(self) -> str:
         return "highest" if self.highest else "lowest"
 
-    def beats(self, other: BestRun) -> bool:
+    def beats(self, other: "BestRun") -> bool:
         """Whether it stands better than another by the same metric."""
         return self.value > other.value if self.highest else self.value < other.value
 

@@ -1,7 +1,5 @@
 """The metrics of a run: series of points, and what they came to."""
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +13,8 @@ from autoloop.model.gpu_use import GpuUse
 class Series:
     """One metric of one run: `steps` (int64) and `values` (float64), same length, steps rising."""
 
-    steps: array[int] = field(default_factory=lambda: array("q"))
-    values: array[float] = field(default_factory=lambda: array("d"))
+    steps: "array[int]" = field(default_factory=lambda: array("q"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
 
     def __len__(self) -> int:
         return len(self.values)

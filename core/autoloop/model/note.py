@@ -1,7 +1,5 @@
 """What somebody wrote down about a loop, a round, a run or a proposal. Nothing depends on it."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

@@ -1,7 +1,5 @@
 """What a loop came to: whether a config is better than its baseline, what its rules contributed, what it cost."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

@@ -1,7 +1,5 @@
 """The metrics of a run in one piece of bytes: a client of the store holds those of thousands of runs."""
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Iterator, Mapping

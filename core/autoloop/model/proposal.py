@@ -1,7 +1,5 @@
 """Edits that somebody wants for one base run, and their state."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

@@ -1,7 +1,5 @@
 """One training of one config, and its state."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

@@ -1,7 +1,5 @@
 """What a loop searches when its rules have nothing to say: a space of values around its configs, and how it is sampled."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From where a request came: whose account, below which programs, at a terminal or not, through which coding agent."""
 
-from __future__ import annotations
-
 import msgspec
 
 from autoloop.model.actor import Actor

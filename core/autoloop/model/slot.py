@@ -1,7 +1,5 @@
 """Where a run can execute: a slot of a place."""
 
-from __future__ import annotations
-
 import msgspec
 
 LOCAL = "local"

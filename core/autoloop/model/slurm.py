@@ -1,7 +1,5 @@
 """How attempts are handed to Slurm."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

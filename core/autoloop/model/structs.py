@@ -4,8 +4,6 @@ msgspec resolves a struct's types when it first meets it, and two threads that d
 (SIGSEGV, seen with 0.22). An engine has threads for its places, the console for its loading, the MCP server for its calls.
 """
 
-from __future__ import annotations
-
 import threading
 from typing import Any, TypeVar
 

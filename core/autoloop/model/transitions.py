@@ -4,8 +4,6 @@ Nothing else writes a `state` or a `status`. Pure functions from one frozen valu
 is a fault of ours and raises ImpossibleChangeError. Times are Unix seconds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from enum import Enum
 

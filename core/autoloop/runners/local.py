@@ -134,7 +134,10 @@ def marked(attempts: Sequence[tuple[str, Path]]) -> set[str]:
         if found.state in procfs.DEAD:
             continue
         with contextlib.suppress(OSError):  # somebody else's, or just gone
-            variables = dict(part.partition(b"=")[::2] for part in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+            if procfs.MARK.encode() not in environ:
+                continue
+            variables = dict(part.partition(b"=")[::2] for part in environ.split(b"\0"))
             if mark := variables.get(procfs.MARK.encode()):
                 seen.add((mark, variables.get(procfs.MARK_PLACE.encode(), b"")))
     living = set()

@@ -84,48 +84,46 @@ def _of_known(data: bytes, known: Sequence[str]) -> Iterator[Span]:
 
 
 # Group 1 is what is masked. With True, its words hold a digit or a capital: `hf_transfer` and `sk-learn` are no keys.
-_FORMS: tuple[tuple[bytes, re.Pattern[bytes], bool], ...] = tuple(
-    (hint, re.compile(pattern), mixed)
-    for hint, pattern, mixed in (
-        (b"hf_", rb"(hf_[A-Za-z0-9]{10,})(?![\w.])", True),
-        (b"api_org_", rb"(api_org_[A-Za-z0-9]{10,})", True),
-        (b"AKIA", rb"(AKIA[A-Z0-9]{12,})(?!\w)", False),
-        (b"ASIA", rb"(ASIA[A-Z0-9]{12,})(?!\w)", True),
-        *((b"gh%c_" % each, rb"(gh[opsur]_[A-Za-z0-9]{12,})", True) for each in b"opsur"),
-        (b"github_pat_", rb"(github_pat_\w{12,})", True),
-        (b"glpat-", rb"(glpat-[\w-]{12,})", True),
-        (b"sk-", rb"(sk-[\w-]{16,})", True),
-        (b"sk_live_", rb"([sr]k_live_\w{12,})", True),
-        (b"sk_test_", rb"(sk_test_\w{12,})", True),
-        (b"xox", rb"(xox[a-z]-[A-Za-z0-9-]{10,})", True),
-        (b"xapp-", rb"(xapp-[A-Za-z0-9-]{10,})", True),
-        (b"hooks.slack.com/", rb"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/-]{8,})", False),
-        (b"/webhookb2/", rb"/webhookb2/([\w@/-]{16,})", False),
-        (b"/webhook/send?key=", rb"/webhook/send\?key=([\w-]{8,})", False),
-        (b"/bot", rb"/bot(\d{3,}:[\w-]{20,})", False),
-        (b"/api/webhooks/", rb"/api/webhooks/([\w/-]{16,})", False),
-        (b"/bot/v2/hook/", rb"/bot/v2/hook/([\w-]{8,})", False),
-        (b"AIza", rb"(AIza[\w-]{20,})", False),
-        (b"ya29.", rb"(ya29\.[\w-]{16,})", True),
-        (b"eyJ", rb"(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)", False),
-        (b"npm_", rb"(npm_[A-Za-z0-9]{30,})", True),
-        (b"pypi-", rb"(pypi-[\w-]{40,})", True),
-        (b"dckr_pat_", rb"(dckr_pat_[\w-]{16,})", True),
-        (b"hvs.", rb"(hvs\.[\w-]{20,})", True),
-        (b"nvapi-", rb"(nvapi-[\w-]{20,})", True),
-        (b"gsk_", rb"(gsk_[A-Za-z0-9]{20,})", True),
-        (b"r8_", rb"(r8_[A-Za-z0-9]{30,})", True),
-        (b"SG.", rb"(SG\.[\w-]{16,}\.[\w-]{16,})", True),
-        (b"wandb_v", rb"(wandb_v\d+_\w{16,})", True),
-        (b"://", rb"://[^\s:/@\"'<>]{0,256}:([^\s/\"'<>]{1,256})@", False),
-        (b"://", rb"://([A-Za-z0-9_\-]{16,256})@", True),
-        (b"-----BEGIN ", rb"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----((?:(?!-----)[\s\S]){1,20000})", False),
-        (b"curl ", rb"curl [^\r\n]{0,256}?(?<![\w-])(?:-u|--user)[ =]{0,3}[\"']?[^\s:\"']{1,64}:([^\s\"']{3,256})", False),
-        (b"sshpass -p", rb"sshpass -p[ =]?[\"']?([^\s\"']{3,256})", False),
-        (b"ookie: ", rb"ookie: ([\w.\-]{1,64}=[^\r\n\"']{8,4096})", False),
-        (b"earer ", rb"earer +([\w.~+/\-]{12,}=*)", True),
-        (b"asic ", rb"(?i)asic +((?=[A-Za-z0-9+/]*[A-Z0-9])[A-Za-z0-9+/]{12,}=*)(?!\w)", True),
-    )
+# Patterns are compiled when a text holds their hint; most commands meet none.
+_FORMS: tuple[tuple[bytes, bytes, bool], ...] = (
+    (b"hf_", rb"(hf_[A-Za-z0-9]{10,})(?![\w.])", True),
+    (b"api_org_", rb"(api_org_[A-Za-z0-9]{10,})", True),
+    (b"AKIA", rb"(AKIA[A-Z0-9]{12,})(?!\w)", False),
+    (b"ASIA", rb"(ASIA[A-Z0-9]{12,})(?!\w)", True),
+    *((b"gh%c_" % each, rb"(gh[opsur]_[A-Za-z0-9]{12,})", True) for each in b"opsur"),
+    (b"github_pat_", rb"(github_pat_\w{12,})", True),
+    (b"glpat-", rb"(glpat-[\w-]{12,})", True),
+    (b"sk-", rb"(sk-[\w-]{16,})", True),
+    (b"sk_live_", rb"([sr]k_live_\w{12,})", True),
+    (b"sk_test_", rb"(sk_test_\w{12,})", True),
+    (b"xox", rb"(xox[a-z]-[A-Za-z0-9-]{10,})", True),
+    (b"xapp-", rb"(xapp-[A-Za-z0-9-]{10,})", True),
+    (b"hooks.slack.com/", rb"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/-]{8,})", False),
+    (b"/webhookb2/", rb"/webhookb2/([\w@/-]{16,})", False),
+    (b"/webhook/send?key=", rb"/webhook/send\?key=([\w-]{8,})", False),
+    (b"/bot", rb"/bot(\d{3,}:[\w-]{20,})", False),
+    (b"/api/webhooks/", rb"/api/webhooks/([\w/-]{16,})", False),
+    (b"/bot/v2/hook/", rb"/bot/v2/hook/([\w-]{8,})", False),
+    (b"AIza", rb"(AIza[\w-]{20,})", False),
+    (b"ya29.", rb"(ya29\.[\w-]{16,})", True),
+    (b"eyJ", rb"(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)", False),
+    (b"npm_", rb"(npm_[A-Za-z0-9]{30,})", True),
+    (b"pypi-", rb"(pypi-[\w-]{40,})", True),
+    (b"dckr_pat_", rb"(dckr_pat_[\w-]{16,})", True),
+    (b"hvs.", rb"(hvs\.[\w-]{20,})", True),
+    (b"nvapi-", rb"(nvapi-[\w-]{20,})", True),
+    (b"gsk_", rb"(gsk_[A-Za-z0-9]{20,})", True),
+    (b"r8_", rb"(r8_[A-Za-z0-9]{30,})", True),
+    (b"SG.", rb"(SG\.[\w-]{16,}\.[\w-]{16,})", True),
+    (b"wandb_v", rb"(wandb_v\d+_\w{16,})", True),
+    (b"://", rb"://[^\s:/@\"'<>]{0,256}:([^\s/\"'<>]{1,256})@", False),
+    (b"://", rb"://([A-Za-z0-9_\-]{16,256})@", True),
+    (b"-----BEGIN ", rb"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----((?:(?!-----)[\s\S]){1,20000})", False),
+    (b"curl ", rb"curl [^\r\n]{0,256}?(?<![\w-])(?:-u|--user)[ =]{0,3}[\"']?[^\s:\"']{1,64}:([^\s\"']{3,256})", False),
+    (b"sshpass -p", rb"sshpass -p[ =]?[\"']?([^\s\"']{3,256})", False),
+    (b"ookie: ", rb"ookie: ([\w.\-]{1,64}=[^\r\n\"']{8,4096})", False),
+    (b"earer ", rb"earer +([\w.~+/\-]{12,}=*)", True),
+    (b"asic ", rb"(?i)asic +((?=[A-Za-z0-9+/]*[A-Z0-9])[A-Za-z0-9+/]{12,}=*)(?!\w)", True),
 )
 _BASIC = b"uthorization"
 _MIDDLE = (b"earer ", b"asic ", b"ookie: ")
@@ -139,7 +137,7 @@ def _of_form(data: bytes) -> Iterator[Span]:
         for at in _places(data, hint):
             if hint[:1].isalnum() and hint not in _MIDDLE and at and data[at - 1] in _ALNUM:
                 continue
-            found = pattern.match(data, at)
+            found = re.compile(pattern).match(data, at)
             if found and not (mixed and _plain_word(found[1].removeprefix(hint))):
                 yield found.span(1)
 
@@ -150,7 +148,7 @@ def _plain_word(word: bytes) -> bool:
 
 _STEMS = (b"token", b"secret", b"passw", b"passphrase", b"passcode", b"pwd", b"key", b"credential", b"_pat")
 _NAME_BEFORE = re.compile(rb"[\w.\-]{0,64}\Z")
-_VALUE = re.compile(
+_VALUE = (
     rb"(?P<rest>[\w.\-]{0,40}(?:@[a-z]{1,8})?)(?P<quoted>\\?[\"'\]]{0,2})"
     rb"(?P<between>[ \t]{0,3}(?:=>|:=|[=:,])[ \t]{0,3}|[ \t]{1,3})"
     rb"(?:b?\\?\"(?P<double>[^\"\r\n]{1,4096}?)\\?\"|b?'(?P<single>[^'\r\n]{1,4096})'"
@@ -165,7 +163,7 @@ def _of_name(data: bytes) -> Iterator[Span]:
     for at in sorted(at for stem in _STEMS if stem in low for at in _places(low, stem)):
         if at < seen:
             continue
-        found = _VALUE.match(data, at)
+        found = re.compile(_VALUE).match(data, at)
         if not found:
             continue
         before = _NAME_BEFORE.search(data, max(0, at - 64), at)

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import pwd
-import socket
 import stat
 from pathlib import Path
 
@@ -32,12 +31,12 @@ class Holder(msgspec.Struct, frozen=True):
 
     @classmethod
     def me(cls, since: float) -> Holder:
-        return cls(os.getpid(), socket.gethostname(), since, procfs.boot_id(), procfs.pid_namespace())
+        return cls(os.getpid(), os.uname().nodename, since, procfs.boot_id(), procfs.pid_namespace())
 
     @property
     def elsewhere(self) -> bool:
         """Held on another machine, so that neither its lock nor its process can be seen from here."""
-        return self.host != socket.gethostname() and self.boot != procfs.boot_id()
+        return self.host != os.uname().nodename and self.boot != procfs.boot_id()
 
     @property
     def contained(self) -> bool:

@@ -214,7 +214,6 @@ class Rows:
 
     def _rows(self, kind: type[T], sql: str, *values: Any) -> Iterator[tuple[int, T]]:
         """Rows with their numbers."""
-        decode = decoder(kind).decode
         known = self._decoded.setdefault(kind, {})
         for row, body in self._each(sql, values):
             before, value = known.get(row, NEVER_READ)
@@ -222,7 +221,7 @@ class Rows:
                 if before != (mark := (len(body), hash(body))):
                     if len(known) >= self._remembered:
                         known.clear()
-                    value = _packed(from_stored(decode(body), self._project))
+                    value = _packed(from_stored(decoder(kind).decode(body), self._project))
                     known[row] = mark, value
             except (msgspec.DecodeError, TypeError, RecursionError) as error:
                 what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"

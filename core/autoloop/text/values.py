@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 
@@ -73,11 +72,11 @@ def _parts(value: object, most: int | None) -> Iterator[str]:
     if isinstance(value, float):
         yield number(value, OF_SETTINGS)
     elif isinstance(value, str):
-        yield json.dumps(value[:most], ensure_ascii=False)
+        yield _quoted(value[:most])
     elif isinstance(value, Mapping):
         yield "{"
         for index, (key, each) in enumerate(value.items()):
-            yield f"{', ' if index else ''}{json.dumps(str(key)[:most], ensure_ascii=False)}: "
+            yield f"{', ' if index else ''}{_quoted(str(key)[:most])}: "
             yield from _parts(each, most)
         yield "}"
     elif isinstance(value, list | tuple):
@@ -89,6 +88,12 @@ def _parts(value: object, most: int | None) -> Iterator[str]:
         yield "]"
     else:
         yield "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _quoted(text: str) -> str:
+    import json  # here: most commands show no such value
+
+    return json.dumps(text, ensure_ascii=False)
 
 
 def count(value: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +76,7 @@ def holder(path: Path) -> Holder | None:
         except BlockingIOError:
             signed = signature(os.pread(fd, 4096, 0))
             if signed is None:  # taken this instant, not yet signed
-                return Holder(pid=0, host=socket.gethostname(), since=0.0)
+                return Holder(pid=0, host=os.uname().nodename, since=0.0)
             return signed if _lives(signed) else None
         return None
     finally:

@@ -28,6 +28,10 @@ class Presence(StrEnum):
     GONE = "gone"
     """No process of it is there, and no record of how it ended."""
 
+    @property
+    def over(self) -> bool:
+        return self in (Presence.GONE, Presence.ENDED)
+
 
 def presences(store: Store, loop: Loop) -> dict[str, Presence]:
     """Of each run with an attempt that has not been counted yet, what is there."""
