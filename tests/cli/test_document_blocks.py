@@ -1,7 +1,8 @@
 """Every block of the documents does what it shows: commands run, TOML is read by what reads such a file, Python runs.
 
 Above a block may stand `<!-- trains -->` (it takes long: `make test-documents`) or `<!-- not run: REASON -->` (a skipped
-test tells it). Blocks of recipes.md, python-api.md and your-trainer.md have tests beside this one.
+test tells it). Blocks of recipes.md, python-api.md and your-trainer.md have tests beside this one. Pages in Chinese have the
+blocks of the English ones, which tests/test_translations.py compares.
 
 A CPU stands in for GPUs, the trainer of these tests for a real one, and loops of this project for those that a page numbers.
 """
@@ -15,6 +16,8 @@ import io
 import json
 import re
 import shlex
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +37,8 @@ from tests.support.waiting import eventually
 BLOCK = re.compile(r"(?:^<!-- (trains|not run)(?:: )?([^\n]*?) -->\n)?^ *```(\w+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 ELSEWHERE = {"recipes.md", "python-api.md", "moving-from-the-scripts.zh-CN.md"}
 """Their commands and scripts are run by test_recipes_doc.py; the page in Chinese has those of the English one."""
+README = "README.md"
+"""Its blocks are one story, in a project that has no settings yet."""
 
 
 class Block(NamedTuple):
@@ -46,7 +51,7 @@ class Block(NamedTuple):
 
 
 def blocks() -> Iterator[Block]:
-    for page in sorted((ROOT / "docs").glob("*.md")):
+    for page in [ROOT / README, *sorted((ROOT / "docs").glob("*.md"))]:
         text = page.read_text(encoding="utf-8")
         for found in BLOCK.finditer(text):
             line = text.count("\n", 0, found.start(4))
@@ -54,7 +59,7 @@ def blocks() -> Iterator[Block]:
 
 
 SHELL = [block for block in blocks() if block.language in ("sh", "bash", "console") and block.page not in ELSEWHERE]
-CHEAP = sorted({block.page for block in SHELL if not block.mark})
+CHEAP = sorted({block.page for block in SHELL if not block.mark} - {README})
 DEAR = sorted({block.page for block in SHELL if block.mark == "trains"})
 BOOKS = {"rules.toml", "rules/mine.toml", "rules/new.toml", "rules/old.toml"}
 
@@ -89,7 +94,11 @@ def run(project: CommandProject, text: str) -> None:
         if words[:2] == ["mkdir", "-p"]:
             (project.folder / words[2]).mkdir(parents=True, exist_ok=True)
             continue
-        if not words or words[0] == "pip":
+        if not words or words[0] in ("pip", "cd"):
+            continue
+        if words[0] == "make":  # what it would do: the program that it starts is there
+            made = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=True)
+            assert shutil.which(ROOT / made.stdout.splitlines()[-1].split()[0]), made.stdout
             continue
         assert words[0] == "autoloop-tui", line
         target = words[words.index("|") + 2] if "|" in words else None
@@ -114,7 +123,7 @@ def arguments(project: CommandProject, words: list[str]) -> list[str]:
     found: list[str] = []
     for word in shlex.split(text):
         found += sorted(glob.glob(word, root_dir=project.folder)) if "*.json" in word and "@" not in word else [word]
-    if found[0] in ("run", "doctor") and "--device" not in found:
+    if found[0] in ("run", "doctor", "try") and "--device" not in found:
         found[1:1] = ["--device", "cpu"]
     if "--exec" in found and not {"--detach", "--no-ui"} & {*found} and found[0] == "run":
         found.append("--no-ui")
@@ -144,6 +153,36 @@ def test_the_commands_of_a_page_work(page: str, documented: CommandProject) -> N
     for block in SHELL:
         if block.page == page and not block.mark:
             run(documented, block.text)
+
+
+TRAINER_OF_FLAGS = """
+import argparse, json, os
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.01)
+parser.add_argument("--epochs", type=int, default=3)
+parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--device", default="cuda")
+parser.add_argument("--out", default="runs")
+given = parser.parse_args()
+os.makedirs(given.out, exist_ok=True)
+with open(os.path.join(given.out, "metrics.jsonl"), "w") as file:
+    for epoch in range(1, given.epochs + 1):
+        print(json.dumps({"epoch": epoch, "loss": given.seed / given.lr / epoch}), file=file, flush=True)
+"""
+
+
+def test_the_commands_of_the_readme_work_one_after_the_other(project: CommandProject) -> None:
+    make, own, rounds = (block.text for block in SHELL if block.page == README)
+    run(project, make)
+    (project.folder / "train.py").write_text(TRAINER_OF_FLAGS)
+    run(project, own)
+    started = project.call(*shlex.split(own.splitlines()[-1], comments=True)[1:], "--device", "cpu", "--exec", "--no-ui")
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert len(project.attempts()) == 4  # two rates, each with two seeds
+    prepare(project)  # its configs and the settings of a trainer that reads them
+    run(project, rounds.replace("--approve manual", "--approve auto"))
+    with project.open_store() as store:
+        assert len(store.rounds(project.loop().id)) > 1
 
 
 @pytest.mark.documents
