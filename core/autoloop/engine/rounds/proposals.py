@@ -33,6 +33,19 @@ class Proposals:
         self.context = context
         self._fields = fields
         self._configs: dict[str, Config] = {}
+        self._roots: dict[str, str] = {}
+        """The round-1 ancestors by the ids of the runs: a variant of a variant has that of its base."""
+
+    def root(self, run_id: str) -> Run:
+        """A run's round-1 ancestor."""
+        run = self.context.store.run(run_id)
+        line = [run_id]
+        while run.base_run and run.id not in self._roots:
+            run = self.context.store.run(run.base_run)
+            line.append(run.id)
+        root = self._roots.get(run.id, run.id)
+        self._roots |= dict.fromkeys(line, root)
+        return self.context.store.run(root)
 
     def base_config(self, run: Run) -> Config:
         """The frozen config of a run, as it was first read: nothing of ours changes it. UserError if it cannot be read."""

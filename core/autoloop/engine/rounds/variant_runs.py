@@ -47,7 +47,7 @@ def start_round(
             continue
         for base, config, changes in trainings:
             if base.id not in roots:
-                roots[base.id] = _root(context, base.id)
+                roots[base.id] = proposals.root(base.id)
             name = f"{_name(roots[base.id], proposals, config)}_r{number}_{len(made) + 1}"
             run, files = _variant_run(
                 context,
@@ -100,10 +100,10 @@ def _trainings(
         except UserError as error:
             if base == proposal.base_run:
                 raise
-            left_out.append(f"{_root(context, base).name}: {error}")
+            left_out.append(f"{proposals.root(base).name}: {error}")
         else:
             if any(config == other for _, other, _ in found):  # the proposal sets the seed, in which they differed
-                left_out.append(f"{_root(context, base).name}: proposal {proposal.id} would run the same training again.")
+                left_out.append(f"{proposals.root(base).name}: proposal {proposal.id} would run the same training again.")
                 continue
             found.append((context.store.run(base), config, proposal.changes))
     return found
@@ -117,14 +117,6 @@ def _begin_round(context: Context, made_from: Round, undecided: list[Proposal], 
     context.store.put_round(round_done(made_from, now))
     context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))
     context.log_event(EventKind.ROUND_STARTED, f"round {number} of {context.spec.rounds}: {runs} runs")
-
-
-def _root(context: Context, run_id: str) -> Run:
-    """A run's round-1 ancestor."""
-    run = context.store.run(run_id)
-    while run.base_run:
-        run = context.store.run(run.base_run)
-    return run
 
 
 def _name(root: Run, proposals: Proposals, config: Config) -> str:
