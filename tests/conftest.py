@@ -10,7 +10,7 @@ from autoloop import profiles, whoami
 from hypothesis import settings
 
 from autoloop_tui.cli.output import printing
-from tests.support.schemas import checked_answer
+from tests.support.schemas import checked_answer, checked_parts
 
 # The same examples each time, however long each takes: a run of the suite says something about the change, and
 # nothing about its luck or the machine. `make test-faults` takes more of them.
@@ -36,3 +36,4 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def answers_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     """What any test lets a command print as JSON in this process is held against its schema."""
     monkeypatch.setattr(printing, "answer", checked_answer)
+    monkeypatch.setattr(printing, "answer_parts", checked_parts)

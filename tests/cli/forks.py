@@ -146,13 +146,13 @@ def main() -> None:
     from autoloop_tui.cli import catalogue
     from autoloop_tui.cli import main as command_line
     from autoloop_tui.cli.output import printing
-    from tests.support.schemas import checked_answer
+    from tests.support.schemas import checked_answer, checked_parts
 
     for command in catalogue.COMMANDS.values():
         import_module(f"autoloop_tui.cli.commands.{command.module}")
     import_module("autoloop_tui.cli.parser")
     import_module("autoloop.engine.driver.driver")
-    printing.answer = checked_answer
+    printing.answer, printing.answer_parts = checked_answer, checked_parts
     gc.freeze()  # so that collections in its children copy none of its memory
     requests = socket.socket(fileno=int(sys.argv[1]))
     sys.argv = [str(command_line.__file__), *serve(requests)]

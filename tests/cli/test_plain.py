@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,23 @@ def test_json_is_the_same_document_and_does_nothing_to_a_terminal(document: obje
     text = printing.json_text(document)
     assert json.loads(text) == document
     assert all(c == "\n" or c.isprintable() for c in text)
+
+
+@pytest.mark.parametrize("values", [[], [{"a": "l\ni\x7f€ []", "b": [], "c": {"d": [1, 2]}}], [1, "[]", {}]])
+def test_an_answer_of_many_values_is_printed_as_they_are_read(values: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # these values fit no schema
+    read: list[object] = []
+
+    def reading() -> Iterator[object]:
+        for value in values:
+            read.append(value)
+            yield value
+
+    text = ""
+    for number, part in enumerate(printing.answer_parts("runs", "runs", reading()), 1):
+        assert len(read) == min(number, len(values))
+        text += part
+    assert text == printing.answer("runs", {"runs": values})
 
 
 def test_a_log_is_printed_without_what_its_bars_went_through(

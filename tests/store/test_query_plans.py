@@ -62,6 +62,7 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
     "attempts of a run": lambda store: store.attempts("3-3"),
     "one run": lambda store: store.run("3-3"),
     "one round's runs": lambda store: store.runs(LOOPS, 1),
+    "each of one round's runs": lambda store: list(store.each_run(LOOPS, 1)),
     "has every run ended": lambda store: store.all_ended(LOOPS),
     "has every run of a round ended": lambda store: store.all_ended(LOOPS, 1),
     "how many runs": lambda store: store.number_of_runs(LOOPS),

@@ -204,6 +204,21 @@ def test_runs_are_in_the_order_in_which_they_were_made_wherever_they_stand_in_th
     assert [run.id for run in store.newest_in(1, RunState.FINISHED, 2)] == ["c", "b"]
 
 
+def test_runs_that_are_read_one_by_one_are_the_same_and_hold_nobody_up(store: Store) -> None:
+    store.put_loop(a_loop())
+    for number in range(100):
+        store.put_run(a_run(f"r{number}", round_=1 + number % 3, position=number))
+    assert list(store.each_run(1)) == store.runs(1)
+    assert list(store.each_run(1, 2)) == store.runs(1, 2)
+    with Store.open(store.places.project) as reader:
+        reading = reader.each_run(1)
+        assert next(reading).id == "r0"
+        last = store.runs(1)[-1]
+        store.put_run(msgspec.structs.replace(last, step=7))
+        assert store._sql("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] == 0  # noqa: SLF001
+        assert [run.step for run in reading][-1] == 7
+
+
 def test_an_attempt_is_open_until_its_result_is_counted(store: Store) -> None:
     attempt = Attempt(id="a-1", run="a", number=1, slot=0, output_dir="/o", directory="/d", created_at=1.0)
     store.put_attempt(attempt, 1)

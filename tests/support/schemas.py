@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from autoloop_tui.cli.output import printing
 
-_answer = printing.answer
+_answer, answer_parts = printing.answer, printing.answer_parts
 checked: set[str] = set()
 """The answers that have been printed in this process."""
 
@@ -17,10 +17,21 @@ checked: set[str] = set()
 def checked_answer(name: str, document: Mapping[str, Any]) -> str:
     """In place of `printing.answer`: what it prints, if that is what the schema says."""
     text = _answer(name, document)
+    _check(name, text)
+    return text
+
+
+def checked_parts(name: str, field: str, values: Iterable[Any]) -> Iterator[str]:
+    """The same in place of `printing.answer_parts`."""
+    parts = list(answer_parts(name, field, values))
+    _check(name, "".join(parts))
+    yield from parts
+
+
+def _check(name: str, text: str) -> None:
     problems = faults(name, json.loads(text))
     assert not problems, f"{name}: {problems}"
     checked.add(name)
-    return text
 
 
 def faults(name: str, document: Any) -> list[str]:

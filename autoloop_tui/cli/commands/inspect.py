@@ -69,12 +69,14 @@ def runs(*, loop: cli.parameters.LoopName = None, json: cli.parameters.AsJson = 
     with client.opened(loop) as (store, found):
         if round is not None and round not in [each.number for each in store.rounds(found.id)]:
             raise UserError(f"{found.name} has no round {round}; it is in round {len(store.rounds(found.id))}.")
-        listed = store.runs(found.id, round)
         if json:
-            print(printing.answer("runs", {"runs": listed}))
+            for part in printing.answer_parts("runs", "runs", store.each_run(found.id, round)):
+                print(part, end="")
+            print()
         else:
             from autoloop_tui.cli.output import events
 
+            listed = store.runs(found.id, round)
             others = [run for run in store.runs(found.id) if round is not None and run.round != round]
             others += store.replicates_elsewhere(found.id)
             print(events.runs_table(listed, _metrics(store, found), printing.across(), others))

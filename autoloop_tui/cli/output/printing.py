@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -151,6 +151,16 @@ def encodable(text: str) -> str:
 def answer(name: str, document: Mapping[str, Any]) -> str:
     """One of our answers as indented JSON, with its version."""
     return json_text(document if name in answers.UNMARKED else {"schema": answers.mark(name), **document})
+
+
+def answer_parts(name: str, field: str, values: Iterable[Any]) -> Iterator[str]:
+    """The text of `answer(name, {field: values})` value by value, for as many as memory cannot hold."""
+    before, _, after = answer(name, {field: []}).rpartition("[]")
+    between, end = f"{before}[", f"{before}[]{after}"
+    for value in values:
+        yield f"{between}\n    " + json_text(value).replace("\n", "\n    ")
+        between, end = ",", f"\n  ]{after}"
+    yield end
 
 
 def json_text(document: Any) -> str:

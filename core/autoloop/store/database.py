@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from autoloop.store.access import check_access, driven
 from autoloop.store.kept import LoopRows
 from autoloop.store.opening import connect, connect_or_begin_anew, lost
 from autoloop.store.places import Places
-from autoloop.store.rows import Rows
+from autoloop.store.rows import AT_ONCE, Rows
 from autoloop.store.trouble import StoreUnavailableError, unusable
 from autoloop.text.suggest import did_you_mean
 
@@ -189,6 +190,16 @@ class Store(Rows):
         if round_ is None:
             return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? ORDER BY round, rowid", loop)
         return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? AND round = ? ORDER BY rowid", loop, round_)
+
+    def each_run(self, loop: int, round_: int | None = None) -> Iterator[Run]:
+        """As `runs`, a few at a time: memory does not grow with their number, and whoever takes them slowly holds up nobody.
+        Each is as it stands when it is read."""
+        where, values = ("loop = ?", (loop,)) if round_ is None else ("loop = ? AND round = ?", (loop, round_))
+        rows = [row[0] for row in self._sql(f"SELECT rowid FROM runs WHERE {where} ORDER BY round, rowid", *values)]
+        for some in (rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE)):
+            marks = ", ".join("?" * len(some))
+            found = dict(self._rows(Run, f"SELECT rowid, body FROM runs WHERE rowid IN ({marks})", *some, kept=False))
+            yield from (found[row] for row in some if row in found)
 
     def rows_of(self, loop: Loop) -> LoopRows:
         """The loop's runs, newest attempts and proposals, and the replicates of its runs in other loops. What did not change

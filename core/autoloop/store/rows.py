@@ -212,9 +212,9 @@ class Rows:
     def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
         return [value for _, value in self._rows(kind, sql, *values)]
 
-    def _rows(self, kind: type[T], sql: str, *values: Any) -> Iterator[tuple[int, T]]:
-        """Rows with their numbers."""
-        known = self._decoded.setdefault(kind, {})
+    def _rows(self, kind: type[T], sql: str, *values: Any, kept: bool = True) -> Iterator[tuple[int, T]]:
+        """Rows with their numbers. `kept`: they are remembered, as they may be asked for again."""
+        known = self._decoded.setdefault(kind, {}) if kept else {}
         for row, body in self._each(sql, values):
             before, value = known.get(row, NEVER_READ)
             try:
