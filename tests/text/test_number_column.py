@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 from autoloop.text.number_column import NumberColumn, aligned
@@ -46,6 +47,23 @@ def test_a_number_that_came_later_is_whole() -> None:
 @given(st.lists(st.one_of(st.none(), st.floats()), max_size=8), st.booleans())
 def test_every_number_is_as_wide_as_the_column_and_reads_back(values: list[float | None], signed: bool) -> None:
     column = NumberColumn.of(values, signed=signed)
+    _stand_in(column, values)
+
+
+@given(st.lists(st.floats(), max_size=8), st.lists(st.floats(-1e4, 1e4), max_size=8), st.booleans())
+def test_a_number_that_a_column_takes_stands_in_it_as_the_others_do(
+    values: list[float], later: list[float], signed: bool
+) -> None:
+    column = NumberColumn.of(values, signed=signed)
+    _stand_in(column, [value for value in later if column.takes(value)])
+
+
+def test_a_column_takes_what_needs_no_more_digits_than_it_has() -> None:
+    column = NumberColumn.of([0.1234, 12.5])
+    assert [value for value in (0.5, 99.99, -1.0, 100.0, 1e-9, math.nan) if column.takes(value)] == [0.5, 99.99, -1.0]
+
+
+def _stand_in(column: NumberColumn, values: Sequence[float | None]) -> None:
     for value in values:
         text = column.text(value)
         assert len(text) == column.width

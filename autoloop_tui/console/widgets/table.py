@@ -115,6 +115,23 @@ class Table(RowPane):
             rows += [self._row(key, width) for key in self.in_window]
         self.show(rows)
 
+    def repaint_rows(self, *keys: str | None) -> None:
+        """Make only these rows again, as far as they are in the window, and the place in the heading: nothing else changes
+        with the cursor while the window stays."""
+        top, (width, height) = self._top, self.size
+        self._keep_in_window()
+        if self._top != top or len(self._rows) != height or height <= self._above:
+            self.repaint()
+            return
+        rows = list(self._rows)
+        if self.HEADING:
+            rows[0] = self._heading(width)
+        for key in keys:
+            y = self._above + self._places.get(key or "", -height) - top
+            if key is not None and self._above <= y < height:
+                rows[y] = self._row(key, width)
+        self.show(rows)
+
     def _heading(self, width: int) -> list[Piece]:
         where = f"{count(self._position + 1)} of {count(len(self._selectable))}" if self._selectable else ""
         status = [*self.status, (("  " if self.status else "") + where, "dim")] if where else self.status
@@ -150,25 +167,8 @@ class Table(RowPane):
         key = self.keys[self._selectable[position]]
         if key != self.cursor:
             before, self.cursor = self.cursor, key
-            self._repaint_rows(before, key)
+            self.repaint_rows(before, key)
             self.post_message(self.Moved())
-
-    def _repaint_rows(self, *keys: str | None) -> None:
-        """Make only these rows again, and the place in the heading: nothing else changes with the cursor while the window
-        stays."""
-        top, (width, height) = self._top, self.size
-        self._keep_in_window()
-        if self._top != top or len(self._rows) != height or height <= self._above:
-            self.repaint()
-            return
-        rows = list(self._rows)
-        if self.HEADING:
-            rows[0] = self._heading(width)
-        for key in keys:
-            y = self._above + self._places.get(key or "", -height) - top
-            if key is not None and self._above <= y < height:
-                rows[y] = self._row(key, width)
-        self.show(rows)
 
     def _go_near(self, place: int) -> None:
         """To the row that is now where the one under the cursor was."""

@@ -83,11 +83,22 @@ class NumberColumn:
         to be."""
         if value is None or not math.isfinite(value):
             return f"{nothing if value is None else _word(value):>{self.left}}".ljust(self.width)
-        whole, after, power = self._parts(value, self.decimals)
-        if abs(float(f"{whole}.{after}{power}") - value) > abs(value) * 0.51 * 10.0 ** (1 - self.digits):
+        whole, after, power = parts = self._parts(value, self.decimals)
+        if not self._shows(value, parts):
             return ("+" if self.signed and value > 0 else "") + number(value, self.digits)  # it came later
         after = after.ljust(min(self.decimals, self._most(value)), "0")
         return (f"{whole:>{self.left}}" + (f".{after}" if after else "") + power).ljust(self.width)
+
+    def takes(self, value: float) -> bool:
+        """Whether a number that came later stands in the column as the others do."""
+        if not math.isfinite(value):
+            return len(_word(value)) <= self.left
+        parts = self._parts(value, self.decimals)
+        return len(parts[0]) <= self.left and len(parts[2]) <= self.power and self._shows(value, parts)
+
+    def _shows(self, value: float, parts: tuple[str, str, str]) -> bool:
+        whole, after, power = parts
+        return abs(float(f"{whole}.{after}{power}") - value) <= abs(value) * 0.51 * 10.0 ** (1 - self.digits)
 
     def _most(self, value: float) -> int:
         """Digits after the point that four significant ones leave."""

@@ -43,6 +43,11 @@ class Figures:
             NumberColumn.of(spreads, digits=2, room=ROOM),
         )
 
+    def take(self, row: RunRow, found: MetricSummary) -> bool:
+        """Whether what a running run has reached since stands in the columns as the rest does."""
+        theirs = base_metric(row, self.metric)
+        return self.last.takes(found.last) and (theirs is None or self.change.takes(found.last - theirs.last))
+
 
 def spread(row: RunRow, metric: str) -> float | None:
     """The standard deviation of the last values of a config's finished runs; None of fewer than two."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from autoloop.model import Loop, Round, Run, RunState
@@ -77,6 +78,8 @@ class RoundsBrowser(TableScreen):
         self._places: dict[str, Place] = {}
         self._winners: dict[int, Winners] = {}
         self._laid: Laid = []
+        self._going: set[str] = set()
+        """Rows that change by themselves: those of runs and rounds that are not over."""
         self._ticks = 0
         self._details_due = False
         """What is shown of the run under the cursor will be painted after the cursor."""
@@ -143,6 +146,8 @@ class RoundsBrowser(TableScreen):
             by = ordered(rows, self.sort, reverse=self.reverse, book=view.metrics, now=time.time(), metric=metric)
             places = unfolded(by, self.open, glyphs)
         self._places = {place.row.key: place for place in places}
+        self._going = {key for key, place in self._places.items() if not place.row.run.state.ended}
+        over = {(each.loop, each.number) for loop in self.known.loops.values() for each in loop.rounds if each.ended_at}
         keys: list[str] = []
         heads: dict[str, tuple[int, int]] = {}
         for key, place in self._places.items():
@@ -151,6 +156,8 @@ class RoundsBrowser(TableScreen):
             if self.sort == "round" and not self.as_tree and head not in heads:
                 heads[head] = of
                 keys.append(head)
+                if of not in over:
+                    self._going.add(head)
             keys.append(key)
         table = self.table
         painter = self._painter = RunPainter(view.metrics, gone=view.gone, glyphs=glyphs, judge=view.judge)
@@ -311,11 +318,28 @@ class RoundsBrowser(TableScreen):
             runs = [self._with_history(place.row) for key in window if (place := self._places.get(key))]
             read = curves.read_trends(feed, view, runs, next(iter(self._metrics), ""), self.console.glyphs)
         if (self._ticks % SLOW == 0 or read) and self._painter is not None:
-            shown = [row.run for key in window if (row := self.known.rows.get(key))]
-            if self._ticks % SLOW == 0 and curves.read_live(feed, view, shown, self._ticks // SLOW):
+            shown = [row for key in window if (row := self.known.rows.get(key))]
+            new = self._ticks % SLOW == 0 and curves.read_live(feed, view, [row.run for row in shown], self._ticks // SLOW)
+            if new and not self._take(shown):
                 self._arrange(view)  # the columns are as wide as the numbers
+                return
             self._refresh_painter()
-            self.table.repaint()
+            if new:
+                self._paint_preview(view)
+            if read:
+                self.table.repaint()
+            else:
+                self.table.repaint_rows(*(key for key in window if key in self._going))
+
+    def _take(self, rows: Sequence[RunRow]) -> bool:
+        """Whether what running runs have reached stands in the columns as they are."""
+        figures, live = self._painter.figures if self._painter else (), self._curves.live
+        return all(
+            each.take(row, found)
+            for row in rows
+            for each in figures
+            if not row.run.state.ended and (found := live.get(row.run.id, {}).get(each.metric))
+        )
 
     def on_screen_resume(self) -> None:
         self._details_due = False  # what was put off when it was left has been dropped
