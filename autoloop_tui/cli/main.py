@@ -60,7 +60,7 @@ def _run(tokens: Sequence[str] | None) -> int:
 def _fail(sentence: str, code: int) -> int:
     from autoloop import secrets
 
-    print(f"autoloop-tui: {secrets.mask(printing.printable(' '.join(sentence.split())))}", file=sys.stderr)
+    printing.complain(f"autoloop-tui: {secrets.mask(printing.printable(' '.join(sentence.split())))}")
     return code
 
 

@@ -81,12 +81,12 @@ def start_loop(
         later = msgspec.structs.replace(spec.wandb, online=False, later=True)
         plan = planned(msgspec.structs.replace(spec, wandb=later), True)
     elif wrong:
-        print("Nothing was started. `autoloop-tui doctor` with the same flags checks again.", file=sys.stderr)
+        printing.complain("Nothing was started. `autoloop-tui doctor` with the same flags checks again.")
         return 1
     with Store.open(Path(spec.cwd), create=True) as store:
         loop = create_loop(store, plan, now, sender)
         for warning in [*plan.warnings, *filter(None, [store.notice])]:
-            print(f"note: {printing.printable(warning)}", file=sys.stderr)
+            printing.complain(f"note: {printing.printable(warning)}")
         if how.no_ui and not how.detach:
             return events.drive_loop(store, loop)
         try:

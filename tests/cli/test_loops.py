@@ -255,6 +255,13 @@ def test_tables_fit_the_terminal(long_names: CommandProject, words: tuple[str, .
     assert [line for line in wide if not line.startswith("[0] ")] == []  # a command stays whole, to be pasted
 
 
+def test_a_mistake_is_told_in_lines_that_end_between_words(project: CommandProject) -> None:
+    words = ("run", "--cfgs", "there-is-no-such-config-anywhere-in-this-project.json", "--preset", "nosuch")
+    told = on_terminal(project, *words)
+    assert told.count("\n") > 1
+    assert " ".join(told.split()) == " ".join(project.call(*words).stderr.split())
+
+
 def on_terminal(project: CommandProject, *words: str) -> str:
     """What a command prints on a terminal of 80 columns."""
     ours, theirs = pty.openpty()

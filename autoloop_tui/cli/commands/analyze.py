@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -57,7 +56,7 @@ def analyze_offline(
     found = run_archive.find_runs(root, problems)
     if not found:
         for problem in problems:
-            print(f"note: {printing.printable(problem)}", file=sys.stderr)
+            printing.complain(f"note: {printing.printable(problem)}")
         raise UserError(f"No run has left a history below {root}; name another folder with --outputs-root.")
     memory = run_archive.Memory(
         run_archive.memory_path(project, root, os.environ), run_archive.Remembered, run_archive.version_of(books)
@@ -75,7 +74,7 @@ def analyze_offline(
         for run, record in read
     ]
     for problem in problems + [problem for _, record in read for problem in record.problems]:
-        print(f"note: {printing.printable(problem)}", file=sys.stderr)
+        printing.complain(f"note: {printing.printable(problem)}")
     proposals = analysis.proposals_for(runs, source, settings, books) if source else None
     if proposals is None:
         document = printing.answer("summaries", analysis.summaries(runs))
@@ -83,7 +82,7 @@ def analyze_offline(
         document = printing.answer("analysis", analysis.with_proposals(runs, proposals))
     analysis.present(runs, ["run", "written", "ended"], proposals, document, books, json)
     if len(found) > limit:
-        print(f"The newest {limit} of {len(found)} runs; --limit shows more.", file=sys.stderr)
+        printing.complain(f"The newest {limit} of {len(found)} runs; --limit shows more.")
     return 0
 
 
@@ -167,7 +166,7 @@ def analyze_wandb(
     shown = None if rules is None else proposals
     analysis.present(runs, ["run", "id", "state", "group"], shown, document, books, json)
     if failure is not None:
-        print(f"Only {len(runs)} of {listed} runs could be read. {printing.printable(str(failure))}", file=sys.stderr)
+        printing.complain(f"Only {len(runs)} of {listed} runs could be read. {printing.printable(str(failure))}")
         return 1
     return 0
 

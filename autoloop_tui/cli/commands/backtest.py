@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -110,7 +109,7 @@ def _sources(
     problems: list[str] = []
     found: list[PastRunSource] = [run for path in paths for run in runs_below(path, books, problems)]
     for problem in problems:
-        print(f"note: {printing.printable(problem)}", file=sys.stderr)
+        printing.complain(f"note: {printing.printable(problem)}")
     chosen: list[Loop] = []
     if loops or not paths:
         if store is None:
@@ -146,14 +145,14 @@ def _read(
     read: list[tuple[PastRunSource, list[Replayed]]] = []
     for source, said in zip(sources, results, strict=True):
         if isinstance(said, str):
-            print(f"note: {printing.printable(said)}", file=sys.stderr)
+            printing.complain(f"note: {printing.printable(said)}")
         else:
             read.append((source, said))
     if not read:
         raise UserError("None of the runs could be read.")
     notes = Counter(note for _, said in read for note in said[0].notes)
     for note, times in notes.items():
-        print(f"note: of {plural(times, 'run')}: {note}", file=sys.stderr)
+        printing.complain(f"note: of {plural(times, 'run')}: {note}")
     return read
 
 

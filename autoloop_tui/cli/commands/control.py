@@ -6,7 +6,6 @@ All act on the newest loop unless --loop names one.
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from pathlib import Path
 
@@ -114,7 +113,7 @@ def resume(
         where = " of another container" if engine.contained else ""
         print(f"{found.name} continues in the background (process {engine.pid}{where}).")
         for note in differences(store.places, found):
-            print(f"note: {printing.printable(note)}", file=sys.stderr)
+            printing.complain(f"note: {printing.printable(note)}")
         _note_what_is_wrong(found)
         return 0
 
@@ -129,12 +128,12 @@ def _note_what_is_wrong(loop: Loop) -> None:
         settings = load_settings(Path(loop.spec.cwd))
         found = checking.check_spec(msgspec.structs.replace(loop.spec, configs=[]), settings)
     except UserError as error:  # of a file that the loop has its own copy of
-        print(f"note: {printing.printable(str(error))}", file=sys.stderr)
+        printing.complain(f"note: {printing.printable(str(error))}")
         return
     for each in found:
         if each.level == "error":
             advice = f"; {each.advice}" if each.advice else ""
-            print(f"note: {printing.printable(f'{each.subject}: {each.text}{advice}')}", file=sys.stderr)
+            printing.complain(f"note: {printing.printable(f'{each.subject}: {each.text}{advice}')}")
 
 
 def retry(run: RunName, /, *, loop: LoopName = None) -> int:
@@ -221,7 +220,7 @@ def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> i
         except UserError as error:
             if client.alive(store, found):
                 raise
-            print(f"note: {printing.printable(str(error))}", file=sys.stderr)
+            printing.complain(f"note: {printing.printable(str(error))}")
             for command in store.open_commands(found.id):
                 if _asks(command, request):
                     store.answer(command.id, True, "done without an engine")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -123,5 +122,5 @@ def _told(sentence: str, problems: Sequence[str], json: bool, done: dict[str, in
         return 1 if problems else 0
     print("\n".join(printing.wrapped(sentence, printing.across())))
     for problem in problems:
-        print(printing.printable(problem), file=sys.stderr)
+        printing.complain(printing.printable(problem))
     return 1 if problems else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +59,7 @@ def effects(
                 raise UserError("There is no loop here; name folders with runs, as `autoloop-tui effects outputs`.")
             runs += trained_in_loops(store, client.chosen_loops(store, loops or []), problems)
     for problem in dict.fromkeys(problems):
-        print(f"note: {printing.printable(problem)}", file=sys.stderr)
+        printing.complain(f"note: {printing.printable(problem)}")
     if not runs:
         raise UserError("No run has finished, so there is nothing to compare.")
     book = books.for_runs((run.config, run.summary.metrics) for run in runs)

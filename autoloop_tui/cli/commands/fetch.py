@@ -60,7 +60,7 @@ def fetch(
         brought = bring(host, left, Path(run.output_dir), only or [], tell)
         if left.cut:
             cut = f"  {plural(left.cut, 'small file')} did not come while it ran: there were too many"
-            print(printing.printable(cut), file=sys.stderr)
+            printing.complain(printing.printable(cut))
         for path, why in sorted(left.skipped.items()):
             print(printing.printable(f"  {path} cannot be written here: {why}"), file=sys.stderr)
         amount = f"{plural(len(brought), 'file')}, {size_text(sum(brought.values()))}, in" if brought else "all is here:"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -116,7 +115,7 @@ def logs(
         known = _secrets(store, found, chosen)
         for name in missing(found.spec.extra, os.environ):
             text = f"{name} is not set here: if the run printed that secret of --extra, it is shown"
-            print(f"note: {text}", file=sys.stderr)
+            printing.complain(f"note: {text}")
         offset = left_out = 0
         while True:
             ended = store.run(chosen.id).state.ended
@@ -146,7 +145,7 @@ def report(*, loop: cli.parameters.LoopName = None, html: Path | None = None) ->
             return 0
         problems = [reports.write_summary(store, found.id), reports.write_markdown(store, found.id, _metrics(store, found))]
         for problem in filter(None, problems):
-            print(printing.printable(problem), file=sys.stderr)
+            printing.complain(printing.printable(problem))
         print(printing.printable(found.spec.summary_out))
         print(printing.printable(found.spec.markdown_out))
         return 1 if any(problems) else 0

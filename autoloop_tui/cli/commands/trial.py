@@ -91,7 +91,7 @@ def try_(config: str | None = None, *, options: Flags = NO_FLAGS) -> int:
         runs = planned_runs(spec, settings, report, scratch, options.changes or [])
         for card in report.gpus:
             if card.index in runs[0].spec.slots[0].gpus and card.users:
-                print(f"note: GPU {card.index} is in use by {printing.printable(card.users)}", file=sys.stderr)
+                printing.complain(f"note: GPU {card.index} is in use by {printing.printable(card.users)}")
         code, failed = _tried(runs, scratch, options.seconds)
         kept = kept or failed
     except Interrupted:

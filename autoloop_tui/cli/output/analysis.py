@@ -125,7 +125,7 @@ def proposals_for(runs: list[Analysed], source: RuleSource, settings: Settings, 
             result.append(Suggested(members, asked))
             undecided.update(judgement.notes)
     for note, times in undecided.items():
-        print(f"note: {printing.printable(note)} ({plural(times, 'run')})", file=sys.stderr)
+        printing.complain(f"note: {printing.printable(note)} ({plural(times, 'run')})")
     return result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -119,10 +118,7 @@ def follow_loop(store: Store, loop: Loop, on_event: Callable[[Event], None], aft
     """Follow a loop that another process runs until it ends, and return its exit code."""
     ended = client.follow_events(store, loop, on_event, after)
     if ended.state is LoopState.ACTIVE:
-        print(
-            f"{ended.name} has not ended, but its engine has stopped: `autoloop-tui resume` resumes it.",
-            file=sys.stderr,
-        )
+        printing.complain(f"{ended.name} has not ended, but its engine has stopped: `autoloop-tui resume` resumes it.")
         return 1
     return client.exit_code(store, ended)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -44,7 +43,7 @@ def report(found: Iterable[Finding]) -> None:
         if each.level != "ok":
             advice = f"; {each.advice}" if each.advice else ""
             word = "error" if each.level == "error" else "note"
-            print(f"{word}: {printing.printable(f'{each.subject}: {each.text}{advice}')}", file=sys.stderr)
+            printing.complain(f"{word}: {printing.printable(f'{each.subject}: {each.text}{advice}')}")
 
 
 def without_secrets(found: Iterable[Finding]) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -97,6 +98,16 @@ def wrapped(text: str, cells: int | None, *, first: str = "", others: str = "") 
 def across() -> int | None:
     """Cells of the terminal that is written to; None where it is a file or a pipe, for which nothing is cut or wrapped."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def complain(text: str) -> None:
+    """Print text to standard error: one line for a file or a pipe, broken between words on a terminal."""
+    try:
+        cells: int | None = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        cells = None
+    for line in wrapped(text, cells):
+        print(line, file=sys.stderr)
 
 
 def width(text: str) -> int:

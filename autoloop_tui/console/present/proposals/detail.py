@@ -82,7 +82,7 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
         made = proposal.origin if proposal.evidence.searched else f"rule {proposal.origin}"
         author = f"{made}, edited by {proposal.author}"
     text = f"from {name}, {author}, round {proposal.round}"
-    if proposal.priority:
+    if proposal.priority and not proposal.repeats:  # replicates come first, which nobody has set
         text += f", priority {proposal.priority}"
     if proposal.live:
         text = f"live {author}, fired at step {proposal.live.step} of {name}, round {proposal.round}"

@@ -21,7 +21,8 @@ def best_rows(
 ) -> list[list[Piece]]:
     """A dot for each round in which a config has finished, beside the baseline; a star on a winner that has been shown.
 
-    `baseline`: the first run of the loop; without an outcome the chart says whether one is still to come.
+    `baseline`: the first run of the loop; without an outcome the chart says whether one is still to come. One round has
+    nothing to draw over.
     """
     words: list[Piece] = []
     if found is not None and found.comparison is not None:
@@ -33,6 +34,9 @@ def best_rows(
         if baseline is not None and baseline.state.ended:
             why = f"the baseline has no result ({baseline.state.value})"
         return rows + message([(why, "dim")], width, height - 1)
+    if rounds == 1:
+        best = [f"best {number(each.first.value)}{glyphs.dot}" for each in found.rounds]
+        return rows + message([(f"{''.join(best)}baseline {number(found.baseline.value)}", "")], width, height - 1)
     series = Series(
         array("q", [each.round for each in found.rounds]), array("d", [each.first.value for each in found.rounds])
     )
@@ -40,7 +44,7 @@ def best_rows(
     scale = scale_of(lines, levels, x_high=rounds)
     if scale is None:
         return rows
-    scale = scale._replace(x_low=1.0, x_high=max(2.0, float(rounds)))
+    scale = scale._replace(x_low=1.0, x_high=float(rounds))
     tall = height - 1
     plotted = plot(lines, scale, width, tall, glyphs=glyphs, levels=levels)
     winner = found.rounds and found.better and next((e.round for e in found.rounds if e.first.run == found.first.run), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from autoloop.gpu_history import GpuHistory, GpuPoint
 from autoloop.gpus import GpuReport
@@ -50,6 +51,20 @@ async def test_the_best_of_each_round_has_a_dot_and_only_a_shown_winner_a_star(
             assert told.count("★") == (1 if star else 0)
             assert ("better" in told) == star
             assert ("maybe noise" in told) == (not star)
+
+
+async def test_one_round_has_no_axis_of_rounds(tmp_path: Path) -> None:
+    project = RecordedProject(tmp_path)
+    project.change_loop(spec=msgspec.structs.replace(project.loop.spec, rounds=1))
+    for place, end in enumerate((0.41, 0.35)):
+        project.run(
+            f"cfg{place}", config={**CONFIG, "seed": place}, metrics={"eval/offline_eval/avg_l1": curve(10, 1.2, end, 20)}
+        )
+    async with drive(project, (120, 40)) as (_, screen):
+        shown = pane(screen, "#best")
+        assert "best 0.3773" in shown
+        assert "baseline 0.4356" in shown
+        assert "●" not in shown
 
 
 async def test_without_a_finished_baseline_the_chart_says_so(tmp_path: Path) -> None:
