@@ -95,7 +95,7 @@ bench-judgement: $(STAMP)
 
 # torch first and pinned, so that no other package pulls in a larger build of it. pip compiles on one core, so it is left to a
 # program that uses all; a module for another Python does not compile, which is no trouble.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt hatch_build.py core/autoloop/metric_readers/_native.c
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --no-compile -c constraints.txt torch
 	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[train,dev]'

@@ -1,15 +1,25 @@
-"""The description for a package index: the README without what an index cannot show.
+"""What the build backend cannot do alone: the description for a package index, and the compiled part of the readers.
 
 An index has neither the pictures of the repository nor the files beside the README: what stands between the marks
 `<!-- repository -->` is left out, and other relative links become their texts.
+
+The compiled part is optional. Without a C compiler or Python's headers, the wheel is one for any machine.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 ONLY_HERE = re.compile(r"<!-- repository -->.*?<!-- /repository -->\n*", re.DOTALL)
@@ -26,3 +36,63 @@ class Description(MetadataHookInterface):
     def update(self, metadata: dict[str, Any]) -> None:
         text = (Path(self.root) / "README.md").read_text(encoding="utf-8")
         metadata["readme"] = {"content-type": "text/markdown", "text": for_an_index(text)}
+
+
+# ------------------------------------------------------------------------------------------------ compiled readers
+
+SOURCE = Path("core/autoloop/metric_readers/_native.c")
+BUILT = "_native.abi3.so"
+"""For any CPython from 3.11 on, with its limited API."""
+
+
+class CompiledReaders(BuildHookInterface):  # type: ignore[type-arg]
+    """Compiles them into the wheel, or beside their source for an editable install."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if version == "editable":
+            place = Path(self.root, SOURCE).with_name(BUILT)
+            place.unlink(missing_ok=True)
+            self._build(place)
+            return
+        self._folder = tempfile.TemporaryDirectory()
+        built = Path(self._folder.name, BUILT)
+        if self._build(built):
+            build_data["force_include"][str(built)] = f"autoloop/metric_readers/{BUILT}"
+            build_data["pure_python"] = False
+            build_data["tag"] = f"cp311-abi3-{platform()}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        if version != "editable":
+            self._folder.cleanup()
+
+    def _build(self, place: Path) -> bool:
+        if not supported():
+            return False
+        include = sysconfig.get_paths()["include"]
+        words = ["-O2", "-fPIC", "-shared", "-s", f"-I{include}", "-o", str(place), str(SOURCE)]
+        for compiler in compilers():
+            try:
+                done = subprocess.run([*compiler, *words], cwd=self.root, capture_output=True)
+            except OSError:
+                continue
+            if done.returncode == 0:
+                return True
+        return False
+
+
+def supported() -> bool:
+    """Whether this Python has the limited API, on a system that the product is for."""
+    own = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+    return own and sys.platform == "linux"
+
+
+def compilers() -> Iterator[list[str]]:
+    if os.environ.get("CC"):
+        yield shlex.split(os.environ["CC"])
+        return
+    yield from (shlex.split(name) for name in (sysconfig.get_config_var("CC") or "", "cc") if name)
+
+
+def platform() -> str:
+    """The platform of a wheel that was compiled here."""
+    return re.sub(r"\W", "_", sysconfig.get_platform())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autoloop.metric_readers import native
 
 PREPARE = """
 import math, signal, sys, wandb
@@ -102,3 +103,18 @@ def finished_dir(start_wandb: Start, tmp_path_factory: Any) -> Path:
 def finished_file(finished_dir: Path) -> Path:
     (path,) = finished_dir.glob("wandb/*run-*/run-done1234.wandb")
     return path
+
+
+@pytest.fixture
+def by_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads as where nothing is compiled."""
+    monkeypatch.setattr(native, "compiled", None)
+
+
+@pytest.fixture(params=["compiled", "python"])
+def both_ways(request: pytest.FixtureRequest) -> None:
+    """Once by the compiled part of the readers and once without it."""
+    if request.param == "python":
+        request.getfixturevalue("by_python")
+    elif native.compiled is None:
+        pytest.skip("There was no C compiler when this checkout was installed.")

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from tests.metric_readers.builder import frame, item, new_row, number, old_row, part, plain, read, read_all, varint
 
+pytestmark = pytest.mark.usefixtures("by_python")
+
 KEYS = st.sampled_from(
     ["loss", "lr", "_step", "_timestamp", "_runtime", "a.b", "é\u0082\x01", "\n\x12", "", "k" * 140, "ot", "_type"]
 )
@@ -163,9 +165,11 @@ def test_lengths_in_more_bytes_than_they_need_are_no_rows_as_wandb_writes_them()
 READ = """
 import sys
 from pathlib import Path
+from autoloop.metric_readers import native
 from autoloop.metric_readers.columns import Columns
 from autoloop.metric_readers.wandb_log import WandbLog
 from google.protobuf.internal import api_implementation
+native.compiled = None
 log = WandbLog(Path(sys.argv[1]), Columns())
 while log.poll():
     pass

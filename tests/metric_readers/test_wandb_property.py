@@ -29,6 +29,8 @@ from tests.metric_readers.builder import (
     read_all,
 )
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 KEYS = st.sampled_from(["train/loss", "eval/l1", "a.b", "ot", "é\u0082\x01", "k" * 140])
 PLAIN = st.one_of(
     st.floats(),

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from tests.metric_readers.builder import frame, item, new_row, number, old_row, part, plain, read, read_all
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 NUMBERS = st.one_of(st.floats(), st.integers(-(10**40), 10**40), st.sampled_from([0, 1, 0.5]))
 WORDS = st.sampled_from([None, True, "NaN", "text", {"c": 1.5}, {"_type": "image-file", "size": 3}, "x" * 200])
 Keys = str | tuple[str, ...]

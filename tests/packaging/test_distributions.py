@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from autoloop.metric_readers import native
 
 from docs.make_licences_page import PAGE, page
 from tests.support.waiting import PATIENCE
@@ -88,6 +89,22 @@ def test_the_sdist_builds_the_same_wheel_and_holds_the_tests(built: tuple[Path, 
     out.mkdir()
     build(unpacked, out, "--wheel")
     assert contents(next(out.glob("*.whl"))) == contents(wheel)
+
+
+def test_without_a_c_compiler_the_wheel_is_one_for_any_machine(
+    built: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiled(wheel: Path) -> list[str]:
+        return [name for name in contents(wheel) if name.endswith((".so", ".c"))]
+
+    if native.compiled is not None:
+        assert compiled(built[1]) == ["autoloop/metric_readers/_native.abi3.so"]
+        assert re.search(r"-cp311-abi3-linux_\w+\.whl$", built[1].name)
+    monkeypatch.setenv("CC", "/nonexistent/cc")
+    build(ROOT, tmp_path, "--wheel")
+    (pure,) = tmp_path.glob("*-py3-none-any.whl")
+    assert compiled(pure) == []
+    assert contents(pure).keys() >= {"autoloop/metric_readers/native.py"}
 
 
 def test_an_installed_wheel_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Final
 from zlib import crc32
 
+from autoloop.metric_readers import native
 from autoloop.metric_readers.tail import Tail
 
 BLOCK: Final = 32768
@@ -86,8 +87,10 @@ class RecordLog:
             position = len(self._magic)
         self._bad_end = False
         block_end = position + BLOCK - (base + position) % BLOCK
-        head, checked, begun = _HEAD, crc32, _BEGUN
+        head, checked, begun, compiled = _HEAD, crc32, _BEGUN, native.compiled
         while True:
+            if compiled is not None and self._parts is None:
+                position, block_end = compiled.whole_records(data, position, block_end, records)
             start = position + 7
             if start > block_end:
                 position, block_end = block_end, block_end + BLOCK

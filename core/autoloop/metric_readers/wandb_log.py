@@ -7,10 +7,13 @@ apart here: wandb itself has had no Python reader since 0.30.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autoloop.metric_readers import native
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, as_step, numbers
+from autoloop.metric_readers.compiled_rows import CompiledRows
 from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.protobuf import MalformedError, fields, signed
 from autoloop.metric_readers.record_log import RecordLog
@@ -35,7 +38,7 @@ class WandbLog:
         self.path = path
         self.columns = columns
         self._log = RecordLog(path, self._take)
-        self._rows = WandbRows(columns)
+        self._rows = CompiledRows(columns, native.compiled) if native.compiled is not None else WandbRows(columns)
         self._clear()
 
     def _clear(self) -> None:
@@ -102,6 +105,19 @@ class WandbLog:
     # ------------------------------------------------------------------------------------------------ records
 
     def _take(self, records: list[bytes]) -> None:
+        if not isinstance(self._rows, CompiledRows):
+            self._take_by_python(records)
+            return
+        at = 0
+        while at < len(records):
+            before = at
+            at, newest = self._rows.take_records(records, at)
+            self._newest_summary = newest or self._newest_summary
+            if at == before:
+                self._take_by_python(records[at : at + 1])
+                at += 1
+
+    def _take_by_python(self, records: Sequence[bytes]) -> None:
         rows: list[bytes] = []
         for record in records:
             first = kind = 0

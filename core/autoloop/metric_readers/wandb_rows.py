@@ -1,7 +1,7 @@
 """The rows of one W&B log: HistoryRecords -> columns.
 
 wandb writes a row's items in an order of its own each time, so that no two rows need have the same bytes but in their items.
-There are two ways to take rows up, with the same result:
+There are two ways to take rows up, with the same result, and a third that is compiled (`compiled_rows.py`):
 
 * In batches, as nearly always: `wandb_messages.split` takes many rows apart at once, and rows in sequence that have the same
   keys are appended column by column.
@@ -34,11 +34,11 @@ _BATCH = 256 << 10
 
 _decode = msgspec.json.Decoder(list[float]).decode
 
-_Entry = tuple[str, "array[int]", "array[float]"]
+Entry = tuple[str, "array[int]", "array[float]"]
 """A metric's key and its column: the steps and the values."""
-_STEP: _Entry = ("_step", array("q"), array("d"))
-_TIME: _Entry = ("_timestamp", array("q"), array("d"))
-_NO_METRIC: _Entry = ("", array("q"), array("d"))
+STEP: Entry = ("_step", array("q"), array("d"))
+TIME: Entry = ("_timestamp", array("q"), array("d"))
+NO_METRIC: Entry = ("", array("q"), array("d"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class WandbRows:
         self.step = 0
         self.times: deque[tuple[int, float]] = deque(maxlen=20)
         self._row_step = -1
-        self._by_head: dict[bytes, _Entry] = {}  # by the bytes of the key fields
-        self._by_key: dict[bytes, _Entry] = {}  # by the key, where it is not nested
+        self._by_head: dict[bytes, Entry] = {}  # by the bytes of the key fields
+        self._by_key: dict[bytes, Entry] = {}  # by the key, where it is not nested
         self._media: set[str] = set()
 
     def take(self, records: Sequence[bytes], alone: Callable[[bytes], None]) -> None:
@@ -137,7 +137,7 @@ class WandbRows:
     def add(self, data: bytes, start: int, stop: int) -> None:
         """Takes up the HistoryRecord at `start`:`stop`, field by field; MalformedError or IndexError, and nothing is taken
         up, if it is none."""
-        entries: list[_Entry] = []
+        entries: list[Entry] = []
         texts: list[bytes] = []
         step: int | None = None
         for number, first, last in fields(data, start, stop):
@@ -151,11 +151,11 @@ class WandbRows:
         self._commit(step, *_sorted_out(entries, texts))
 
     def _commit(
-        self, step: int | None, entries: list[_Entry], values: list[float], odd: Sequence[tuple[str, float]] = ()
+        self, step: int | None, entries: list[Entry], values: list[float], odd: Sequence[tuple[str, float]] = ()
     ) -> None:
         """Takes up one row: at its item `_step`, else at `step`, else at the one behind the last row's."""
         for entry, value in zip(entries, values, strict=True):
-            if entry is _STEP:
+            if entry is STEP:
                 step = as_step(value)
         self._row_step = step = self._row_step + 1 if step is None else step
         self.step = max(self.step, step)
@@ -166,24 +166,28 @@ class WandbRows:
             if known_steps and known_steps[-1] < step:
                 known_steps.append(step)
                 known_values.append(value)
-            elif entry is _TIME:
+            elif entry is TIME:
                 self.times.append((step, value))
-            elif entry is not _STEP and entry is not _NO_METRIC:
+            elif entry is not STEP and entry is not NO_METRIC:
                 others.append((key, value))
         for key, value in (*others, *odd):
-            if not self._media or not self._is_media(key):
-                self.columns.put(key, step, value)
+            self._put(key, value)
 
-    def _learn(self, head: bytes, *, flat: bool = False) -> _Entry:
+    def _put(self, key: str, value: float) -> None:
+        """Puts a value of the last row in its place."""
+        if not self._media or not self._is_media(key):
+            self.columns.put(key, self._row_step, value)
+
+    def _learn(self, head: bytes, *, flat: bool = False) -> Entry:
         """What to do with the values behind these key fields, or this key."""
         parts = [head] if flat else [head[a:b] for _, a, b in fields(head, 0, len(head)) if b >= 0]
         names = [part.decode("utf-8", "replace") for part in parts]
         key = ".".join(names)
-        entry = _NO_METRIC
+        entry = NO_METRIC
         if key == "_step":
-            entry = _STEP
+            entry = STEP
         elif key == "_timestamp":
-            entry = _TIME
+            entry = TIME
         elif names[-1:] == ["_type"]:
             self._mark_media(".".join(names[:-1]))
         elif names and not key.startswith("_") and not self._is_media(key):
@@ -201,7 +205,7 @@ class WandbRows:
         for known in (self._by_head, self._by_key):
             for head, entry in known.items():
                 if not entry[1] and entry[0].startswith(parent + "."):
-                    known[head] = _NO_METRIC
+                    known[head] = NO_METRIC
 
     def _is_media(self, key: str) -> bool:
         return any(key.startswith(parent + ".") for parent in self._media) and key not in self.columns.series
@@ -237,7 +241,7 @@ def _float(text: bytes) -> float | None:
         return None
 
 
-def _shape(row: dict[bytes, float | None], known: dict[bytes, _Entry]) -> _Shape | None:
+def _shape(row: dict[bytes, float | None], known: dict[bytes, Entry]) -> _Shape | None:
     """None unless all of its metrics have values already."""
     columns: list[tuple[bytes, array[int], array[float]]] = []
     times: list[bytes] = []
@@ -246,11 +250,11 @@ def _shape(row: dict[bytes, float | None], known: dict[bytes, _Entry]) -> _Shape
         entry = known.get(head)
         if entry is None:
             return None
-        if entry is _STEP:
+        if entry is STEP:
             counts.append(head)
-        elif entry is _TIME:
+        elif entry is TIME:
             times.append(head)
-        elif entry is not _NO_METRIC:
+        elif entry is not NO_METRIC:
             if not entry[1]:
                 return None
             columns.append((head, entry[1], entry[2]))
@@ -260,18 +264,18 @@ def _shape(row: dict[bytes, float | None], known: dict[bytes, _Entry]) -> _Shape
     return _Shape(row, columns, counts[0] if counts else None, times[0] if times else None, last)
 
 
-def _sorted_out(entries: list[_Entry], texts: Sequence[bytes]) -> tuple[list[_Entry], list[float], list[tuple[str, float]]]:
+def _sorted_out(entries: list[Entry], texts: Sequence[bytes]) -> tuple[list[Entry], list[float], list[tuple[str, float]]]:
     """The numbers among these values, and what numbers there are in the others."""
-    found: list[tuple[_Entry, float]] = []
+    found: list[tuple[Entry, float]] = []
     odd: list[tuple[str, float]] = []
     for entry, text in zip(entries, texts, strict=True):
-        if entry is _NO_METRIC:
+        if entry is NO_METRIC:
             continue
         value = _float(text)
         if value is not None:
             found.append((entry, value))
         else:
-            odd += _numbers_in(entry[0], text)
+            odd += numbers_in(entry[0], text)
     return [entry for entry, _ in found], [value for _, value in found], odd
 
 
@@ -295,6 +299,6 @@ def _varint_of(data: bytes, start: int, stop: int) -> int:
     return value
 
 
-def _numbers_in(key: str, text: bytes) -> list[tuple[str, float]]:
+def numbers_in(key: str, text: bytes) -> list[tuple[str, float]]:
     """The numbers in a JSON value that is not one: the members of a dictionary (logged whole up to 0.17), or "NaN"."""
     return list(numbers(key, decoded(text))) if text[:1] in (b"{", b'"') else []

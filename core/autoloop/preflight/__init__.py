@@ -66,6 +66,7 @@ def examine_machine(spec: LoopSpec, gpus: GpuReport, min_free: int, environment:
         *(_hosts(spec, min_free) if spec.hosts else []),
         machine.output_root(spec, min_free),
         *wandb(spec, environment),
+        machine.reader(),
         *machine.terminal(environment),
         machine.linger(),
     ]

@@ -1,0 +1,74 @@
+"""The rows of one W&B log taken up by compiled code, which leaves to Python what is not written as usual."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Final
+
+from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.wandb_rows import NO_METRIC, STEP, TIME, Entry, WandbRows, numbers_in
+
+_EMPTY: Final = (1 << 63) - 1
+"""In place of the last step of a column without values."""
+
+
+class CompiledRows(WandbRows):
+    """`WandbRows` with the same result. Columns have numbers there, and their key fields are known from when Python took up
+    the first row that had them."""
+
+    def __init__(self, columns: Columns, compiled: ModuleType) -> None:
+        self._compiled = compiled
+        super().__init__(columns)
+
+    def clear(self) -> None:
+        super().clear()
+        self._table = self._compiled.Rows()
+        self._entries: list[Entry] = []
+        self._numbers: dict[str, int] = {}
+
+    def take(self, records: Sequence[bytes], alone: Callable[[bytes], None]) -> None:
+        for record in records:
+            alone(record)
+
+    def take_records(self, records: list[bytes], start: int) -> tuple[int, bytes | None]:
+        """Takes the rows among these records from `start` on, until one has to be taken by Python; the index behind those
+        that are done with, and the newest summary of a row among them."""
+        lasts = array("q", [steps[-1] if steps else _EMPTY for _, steps, _ in self._entries])
+        taken = self._table.take(records, start, self._row_step, self.step, lasts)
+        end, newest, count, self.step, self._row_step, times, added, others, odd = taken
+        self.count += count
+        self.times.extend(times)
+        for column, new_steps, new_values in added:
+            _, steps, values = self._entries[column]
+            steps.frombytes(new_steps)
+            values.frombytes(new_values)
+        for column, value in others:
+            self._put(self._entries[column][0], value)
+        for column, text in odd:
+            for key, value in numbers_in(self._entries[column][0], text):
+                self._put(key, value)
+        return end, records[newest] if newest >= 0 else None
+
+    def _learn(self, head: bytes, *, flat: bool = False) -> Entry:
+        entry = super()._learn(head, flat=flat)
+        self._tell([head])
+        return entry
+
+    def _mark_media(self, parent: str) -> None:
+        super()._mark_media(parent)
+        self._tell(list(self._by_head))
+
+    def _tell(self, heads: Sequence[bytes]) -> None:
+        kinds = {id(NO_METRIC): self._compiled.NOTHING, id(STEP): self._compiled.STEP, id(TIME): self._compiled.TIME}
+        for head in heads:
+            entry = self._by_head.get(head)  # not there if there are too many
+            if entry is None:
+                continue
+            column = kinds.get(id(entry))
+            if column is None:
+                column = self._numbers.setdefault(entry[0], len(self._entries))
+                if column == len(self._entries):
+                    self._entries.append(entry)
+            self._table.learn(head, column)

@@ -1,0 +1,169 @@
+"""What the compiled part of the readers reads is what Python reads, whatever the bytes are."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autoloop.metric_readers import native
+from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.wandb_log import WandbLog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.metric_readers.builder import config, exit_record, frame, item, new_row, number, part, plain, read, read_all
+from tests.metric_readers.test_wandb_messages import RECORDS
+from tests.metric_readers.test_wandb_property import mutated
+
+pytestmark = pytest.mark.skipif(native.compiled is None, reason="There was no C compiler when this checkout was installed.")
+SLOWLY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
+def summary(values: dict[str, Any], step: int | None = None) -> bytes:
+    items = [item((key,), json.dumps(value)) for key, value in values.items()]
+    return part(3, b"".join([*items, *([item(("_step",), str(step))] if step is not None else [])]))
+
+
+OTHERS = st.sampled_from(
+    [
+        [summary({"loss": 0.25, "only": 1.5}, 3)],
+        [summary({"best": 2.0})],
+        [summary({"_wandb": {"runtime": 3}})],
+        [part(3, b"")],
+        [part(6, b"files")],
+        [part(7, b"stats"), b""],
+        [part(5, part(1, part(1, "lr") + part(16, "0.5")))],
+        [number(1, 1 << 40)],
+        [exit_record(1)],
+    ]
+)
+
+
+def told(log: WandbLog) -> tuple[object, ...]:
+    rows = log._rows  # noqa: SLF001 the number that wandb would go on with
+    return (
+        list(log.columns.series),
+        plain(log.columns.series),
+        sorted(log.columns.rewritten),
+        log.columns.overflow,
+        (log.rows, log.step, repr(list(log.times)), rows._row_step),  # noqa: SLF001
+        repr(log.summary),
+        (log.summary_step, log.config, log.exit_code),
+        log.problems,
+    )
+
+
+def grown(data: bytes, pieces: list[int], path: Path) -> tuple[object, ...]:
+    """What is told of a file that grows by these pieces."""
+    path.unlink(missing_ok=True)
+    log, at = WandbLog(path, Columns()), 0
+    for piece in [*pieces, len(data)]:
+        with path.open("ab") as file:
+            file.write(data[at : at + piece])
+        at += piece
+        read_all(log, budget=1)
+    return told(log)
+
+
+def check(data: bytes, path: Path, monkeypatch: pytest.MonkeyPatch, pieces: list[int] | None = None) -> None:
+    found = grown(data, pieces or [], path)
+    with monkeypatch.context() as patch:
+        patch.setattr(native, "compiled", None)
+        assert grown(data, pieces or [], path) == found
+
+
+@SLOWLY
+@given(st.lists(st.one_of(RECORDS, OTHERS), max_size=6), st.lists(st.integers(1, 400), max_size=6))
+def test_whatever_records_are_is_read_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, records: list[list[bytes]], pieces: list[int]
+) -> None:
+    data = frame([record for several in records for record in several])
+    check(data, tmp_path / "run-x.wandb", monkeypatch, pieces)
+
+
+def usual(rng: random.Random) -> list[bytes]:
+    records = [part(17, part(4, config({"steps": 30}))), new_row({("loss",): 1.0, ("ot", "a"): 1, ("lr",): 1e-5}, 1)]
+    step = 1
+    for _ in range(12):
+        step += rng.choice((1, 1, 1, 3, 0, -2))
+        values: dict[Any, Any] = {("loss",): rng.random(), ("ot", "a"): rng.randrange(99), ("lr",): rng.random() * 1e-9}
+        if rng.random() < 0.2:
+            key = rng.choice((("new",), ("loss",), ("ot", "_type"), ("ot.a",)))
+            values[key] = rng.choice((2, "NaN", {"c": 1}, "\\u", None))
+        records.append(summary({"loss": 1, "x": rng.random()}, step))
+        records.append(new_row(values, max(step, 0), own_step=rng.random() < 0.7))
+    return [*records, exit_record(0)]
+
+
+@pytest.mark.parametrize("files", [300, pytest.param(20_000, marks=pytest.mark.faults)])
+def test_damaged_files_are_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int) -> None:
+    """Half of them are damaged in their bytes, which checksums reveal; half in their records, under right checksums."""
+    rng = random.Random(15)
+    path = tmp_path / "run-x.wandb"
+    for index in range(files):
+        records = usual(rng)
+        if index % 2:
+            data = mutated(frame(records), rng)
+        else:
+            data = frame([mutated(record, rng) if rng.random() < 0.3 else record for record in records])
+        check(data, path, monkeypatch, [rng.randrange(1, 900) for _ in range(rng.randrange(3))])
+
+
+def test_chunks_that_are_cut_anywhere_are_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows at the end of a block, of every length that leaves from none to more bytes than a chunk's head takes."""
+    first = [new_row({("loss",): 1.0, ("pad",): "x"}, 1)]
+    for size in range(32_660, 32_720):
+        rows = [*first, new_row({("loss",): 2.0, ("pad",): "x" * size}, 2), new_row({("loss",): 3.0}, 3)]
+        data = frame(rows)
+        check(data, tmp_path / "run-x.wandb", monkeypatch, [len(data) - size % 37])
+
+
+def values_read(texts: list[str], path: Path) -> bytes:
+    rows = [part(2, item(("v",), text) + part(2, number(1, index))) for index, text in enumerate(["1", *texts])]
+    path.write_bytes(frame(rows))
+    return read(path).columns.series["v"].values.tobytes()
+
+
+@pytest.mark.parametrize("many", [4_000, pytest.param(100_000, marks=pytest.mark.faults)])
+def test_every_number_is_the_nearest_there_is(tmp_path: Path, many: int) -> None:
+    rng = random.Random(15)
+    floats = [struct.unpack("<d", rng.randbytes(8))[0] for _ in range(many)] + [rng.random() for _ in range(many)]
+    texts = [repr(value) for value in floats if value == value and abs(value) != float("inf")]
+    texts += [f"{value:.{rng.randrange(25)}e}" for value in floats[:many] if value == value and abs(value) != float("inf")]
+    for _ in range(3 * many):
+        digits = str(rng.randrange(10 ** rng.randrange(1, 22)))
+        at = rng.randrange(len(digits))
+        text = f"{digits[:at]}.{digits[at:]}" if at else digits
+        whole, _, rest = text.partition(".")
+        text = (whole.lstrip("0") or "0") + (f".{rest}" if rest else "")
+        exponent = rng.choice(("", "", f"e{rng.randrange(-45, 45)}", f"E+{rng.randrange(9)}"))
+        texts.append(rng.choice(("", "-")) + text + exponent)
+    # Halfway between two doubles, and one unit of the last digit beside it.
+    for _ in range(many):
+        halfway = (1 << 53 | rng.getrandbits(53)) * 2 + 1 << rng.randrange(9)
+        texts += [str(halfway), str(halfway + rng.choice((-1, 1))), f"{halfway}e-{rng.randrange(28)}"]
+    texts += ["0", "-0", "-0.0", "0e5", "1e999", "-1e999", "1e-400", "5e-324", "9" * 120, "0." + "0" * 60 + "1"]
+    assert values_read(texts, tmp_path / "run-x.wandb")[8:] == struct.pack(f"<{len(texts)}d", *map(float, texts))
+
+
+def test_it_is_not_led_beyond_what_it_is_given() -> None:
+    assert native.compiled is not None
+    data = frame([new_row({("loss",): 1.0}, 1)])
+    sizes = [-1 << 62, -1, 0, 6, 7, 8, len(data) - 1, len(data), len(data) + 1, 32768, 1 << 40, sys.maxsize]
+    for position in sizes:
+        for block_end in sizes:
+            records: list[bytes] = []
+            native.compiled.whole_records(data, position, block_end, records)
+            assert len(records) <= 1
+    table = native.compiled.Rows()
+    table.learn(b"\x12\x04loss", 3)
+    for bad in ((["text"], 0, 0, 0, bytes(32)), ([b""], -1, 0, 0, bytes(32)), ([b""], 0, 0, 0, bytes(31))):
+        with pytest.raises((TypeError, ValueError)):
+            table.take(*bad)
+    with pytest.raises(ValueError, match="no such column"):
+        table.learn(b"x", 1 << 40)
