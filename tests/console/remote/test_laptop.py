@@ -24,7 +24,7 @@ from autoloop_tui.cli.commands.console import console
 from autoloop_tui.console.remote import link as link_module
 from autoloop_tui.console.remote.feed import RemoteFeed, sender_here
 from autoloop_tui.console.remote.link import Link, Where, command
-from autoloop_tui.console.remote.messages import Message, State, Woken
+from autoloop_tui.console.remote.messages import Message, Ready, State, Woken
 from autoloop_tui.console.remote.mirror import Mirror
 from autoloop_tui.console.remote.serving import sender_of
 from tests.console.pictures import text
@@ -32,7 +32,7 @@ from tests.console.projects import NOW, RecordedProject, curve, history, output_
 from tests.console.remote.hosts import PROGRAM, Box, remote
 from tests.console.running import ConsolePilot
 from tests.console.waiting import until
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 SECRET = "hf_Zz9Yy8Xx7Ww6Vv5Uu4Tt3"
 
@@ -135,14 +135,18 @@ def test_times_are_shown_by_the_clock_of_the_console(project: RecordedProject, b
     try:
         feed.poll()
         assert feed.view is not None
-        assert feed.view.loop.created_at == pytest.approx(NOW - 900)
-        state = eventually(lambda: feed.poll() or feed._state, "where it stands")  # noqa: SLF001
+        assert feed.view.loop.created_at == NOW - 900
+        eventually(lambda: [feed.poll()] and feed._state, "where it stands")  # noqa: SLF001
+        state = feed._state  # noqa: SLF001
         assert isinstance(state, State)
-        link.inbox.put(msgspec.structs.replace(state, at=time.time() - 600))  # their clock is ten minutes behind
+        link.close()
+        link.join(PATIENCE)  # what follows is the last that comes
+        for message in (Ready(), msgspec.structs.replace(state, at=time.time() - 600)):  # their clock is ten minutes behind
+            link.inbox.put(message)
         feed.poll()
-        assert feed.view.loop.created_at == pytest.approx(NOW - 300, abs=2)
+        assert feed.view.loop.created_at == pytest.approx(NOW - 300, abs=60)
         attempt: Attempt = feed.attempts(project.store.run("run00001"))[0]
-        assert attempt.started_at == pytest.approx(NOW, abs=2)
+        assert attempt.started_at == pytest.approx(NOW, abs=60)
         assert feed.view.said(f"{mirror.project}/a") == f"{project.folder}/a"
     finally:
         feed.close()

@@ -222,11 +222,11 @@ async def test_the_header_says_what_happens_next(project: RecordedProject, chang
 
 async def test_the_header_counts_down_to_the_automatic_start(project: RecordedProject) -> None:
     add(project)
-    deciding = msgspec.structs.replace(project.store.rounds(1)[0], state=RoundState.DECIDING, decide_by=time.time() + 125.5)
+    deciding = msgspec.structs.replace(project.store.rounds(1)[0], state=RoundState.DECIDING, decide_by=time.time() + 7500)
     project.store.put_round(deciding)
 
     async with console(project) as (_, app):
-        assert "Round 2 starts in 2m0" in rows(app, "head")[1]
+        assert "Round 2 starts in 2h0" in rows(app, "head")[1]
         assert "H holds it" in rows(app, "head")[1]
 
 
