@@ -115,8 +115,8 @@ class Explainer:
     def _engine(self) -> list[Wait]:
         loop = self.snapshot.loop
         if loop.state is not LoopState.ACTIVE:
-            why = f"the loop is {loop.state.value}" + (f": {loop.reason}" if loop.reason else "")
-            ends = "`autoloop-tui resume`" if loop.state is LoopState.STOPPED else "nothing: it is over"
+            why = loop.state.value + (f": {loop.reason}" if loop.reason else "")
+            ends = "`autoloop-tui resume`" if loop.state is LoopState.STOPPED else "never: nothing starts in a finished loop"
             return [Wait(resource="loop", why=why, ends=ends, since=loop.ended_at)]
         if not self.driven:
             return [Wait(resource="engine", why="the engine has stopped", ends="`autoloop-tui resume` restarts it")]

@@ -27,6 +27,7 @@ from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.plan import PlanApp
 from autoloop_tui.console.screens.proposals.editor import EditTable
+from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.screens.welcome import WelcomeApp
 from docs.make_pictures import TERMINAL, local_fonts, size
 from tests.console.pictures import text
@@ -64,6 +65,9 @@ SCREENS: dict[str, list[str]] = {
     "palette": ["colon"],
 }
 """A screen, and the keys that lead to it from Slots."""
+ONLY = {"queue": ("running", "broke"), "stop": ("running", "broke"), "editor": ("deciding",)}
+ONLY["editor-new"] = ("running", "broke", "deciding")
+"""States in which a screen can be reached, if not in all."""
 
 PLAN = """Plan of one loop: 3 configs, 1 round, 2 slots
   gpu 0  act_base       configs/act_base.json
@@ -99,7 +103,9 @@ async def close_dialogs(pilot: Pilot[Any]) -> None:
         await pilot.pause()
 
 
-def keep(app: App[Any], folder: Path, name: str, shown: Size, theme: str) -> None:
+async def keep(pilot: Pilot[Any], folder: Path, name: str, shown: Size, theme: str) -> None:
+    await pilot.pause()
+    app = pilot.app
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{shown[0]}x{shown[1]}-{theme}.svg"
     path.write_text(local_fonts(app.export_screenshot(title="autoloop-tui")), encoding="utf-8")
@@ -107,23 +113,34 @@ def keep(app: App[Any], folder: Path, name: str, shown: Size, theme: str) -> Non
         path.with_suffix(".txt").write_text(text(app) + "\n", encoding="utf-8")
 
 
-async def take(out: Path, state: str, theme: str, screens: Iterable[str], sizes: list[Size], here: Path) -> None:
-    """Every screen of one state in one theme, in one console."""
+async def take(out: Path, state: str, themes: list[str], screens: Iterable[str], sizes: list[Size], here: Path) -> None:
+    """Every screen of one state, in one console: each is reached once and painted in every theme."""
     night = STATES[state](here)
     relative(night)
-    app = night.app(theme=theme)
+    app = night.app(theme=themes[0])
     with night.engine() if state in DRIVEN else nullcontext():
         async with app.run_test(size=sizes[0]) as pilot:
             async for shown in at_each(pilot, sizes):
                 for name in screens:
+                    if state not in ONLY.get(name, STATES):
+                        continue
                     await lead(pilot, night, name)
-                    keep(app, out / state, name, shown, theme)
+                    await keep(pilot, out / state, name, shown, themes[0])
+                    for theme in themes[1:]:
+                        app.theme = theme
+                        if isinstance(app.screen, ModalScreen):  # it has the colours of when it was opened
+                            await lead(pilot, night, name)
+                        await keep(pilot, out / state, name, shown, theme)
+                    app.theme = themes[0]
+                    if isinstance(app.screen, RoundsScreen):  # as it opens: by round, a config's seeds in one row
+                        app.screen.as_tree = False
+                        app.screen.open.clear()
     night.store.close()
 
 
-async def take_others(out: Path, theme: str, sizes: list[Size]) -> None:
+async def take_others(out: Path, themes: list[str], sizes: list[Size]) -> None:
     """The screens that need no loop."""
-    preferences = Preferences(theme=theme)
+    preferences = Preferences(theme=themes[0])
     apps: dict[str, App[Any]] = {
         "welcome": WelcomeApp(Path("/data/act-ot"), preferences=preferences),
         "plan": PlanApp("tau sweep", PLAN),
@@ -132,7 +149,9 @@ async def take_others(out: Path, theme: str, sizes: list[Size]) -> None:
         async with app.run_test(size=sizes[0]) as pilot:
             async for shown in at_each(pilot, sizes):
                 await settle(pilot)
-                keep(app, out, name, shown, theme)
+                for theme in themes:
+                    app.theme = theme
+                    await keep(pilot, out, name, shown, theme)
 
 
 def main() -> None:
@@ -144,15 +163,14 @@ def main() -> None:
     parser.add_argument("--theme", action="append")
     given = parser.parse_args()
     os.environ |= TERMINAL
-    out, sizes = given.out.resolve(), given.size or SIZES
-    for theme in given.theme or THEMES:
-        for state in given.state or STATES:
-            with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory(prefix="autoloop-") as folder:
-                stand_still(patched, Path(folder), sample(state))
-                asyncio.run(take(out, state, theme, given.screen or SCREENS, sizes, Path(folder)))
-            print(f"{out / state}: {theme}", flush=True)
-        if not given.screen and not given.state:
-            asyncio.run(take_others(out, theme, sizes))
+    out, sizes, themes = given.out.resolve(), given.size or SIZES, given.theme or THEMES
+    for state in given.state or STATES:
+        with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory(prefix="autoloop-") as folder:
+            stand_still(patched, Path(folder), sample(state))
+            asyncio.run(take(out, state, themes, given.screen or SCREENS, sizes, Path(folder)))
+        print(out / state, flush=True)
+    if not given.screen and not given.state:
+        asyncio.run(take_others(out, themes, sizes))
     time.tzset()
 
 

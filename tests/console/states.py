@@ -5,6 +5,7 @@ For the pictures of all screens (tests/console/gallery.py), and for the test tha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,37 @@ from autoloop.model import (
     LoopEndKind,
     LoopState,
     ProposalStatus,
+    Round,
     RoundState,
     Run,
     RunState,
+    Sender,
 )
 from autoloop.verdicts import Judge, outcome
 
 from autoloop_tui.console.telemetry import Sample
 from tests.console.projects import RecordedProject
-from tests.console.still_loop import GIB, LOG, NOW, change, config, evidence, metrics
+from tests.console.still_loop import GIB, NOW, change, config, evidence, metrics
 
 STEPS = 2000
+
+TOOK, APART = 1600, 1700
+"""Seconds that a run takes, and between the beginnings of two rounds."""
+
+
+def log(step: int, began: float) -> str:
+    """What a run has logged up to that step, with the times at which it did."""
+    lines = []
+    for at in range(0, step + 1, 50):
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(began + at * TOOK / STEPS))
+        figures = f"loss:{0.9 / (at / 50 + 1):.3f} grdn:{20 / (at / 50 + 1):.2f} lr:1.0e-04"
+        lines.append(f"INFO {when} step:{at} smpl:{at * 8} ep:{at // 50} {figures}\n")
+        if at == 350:
+            lines.append("WARNING: 搬运 the queue of the loader was empty\n")
+    return "".join(lines)
+
+
+ADA = Sender(user="ada", terminal="/dev/pts/1")
 
 BUSY = ((97, 31, 512.0, 66), (88, 24, 430.0, 61), (91, 31, 490.0, 64), (93, 31, 498.0, 65), (94, 31, 499.0, 64))
 QUIET = (0, 1, 71.0, 34)
@@ -61,8 +82,10 @@ def sample(state: str) -> Sample:
 class Night(RecordedProject):
     """The loop as its first round has left it: a baseline, one config that is better, one that is not; two seeds each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, begun: float = 5200) -> None:
+        """`begun`: so many seconds ago."""
         super().__init__(folder)
+        self.begun = NOW - begun
         spec = msgspec.structs.replace(
             self.spec,
             device="cuda",
@@ -73,31 +96,37 @@ class Night(RecordedProject):
             name="tau sweep",
             markdown_out="reports/tau_sweep.md",
         )
-        self.spec = self.change_loop(spec=spec, created_at=NOW - 7200).spec
+        self.spec = self.change_loop(spec=spec, created_at=self.begun - 60, started_by=ADA).spec
         self.round(1, RoundState.DONE)
         self.base = self.trained("act_base", 0.42, round=1)
         self.better = self.trained("act_reg_040", 0.36, round=1, base=self.base, reg=0.4)
         self.trained("act_tau_050", 0.43, round=1, base=self.base, tau_src=0.5)
+
+    def round(self, number: int, state: Any = RoundState.RUNNING) -> None:
+        began = NOW - 900 if state is RoundState.RUNNING else self.begun + APART * (number - 1)
+        ended = began + TOOK if state is RoundState.DONE else None
+        self.store.put_round(Round(loop=self.loop.id, number=number, state=state, started_at=began, ended_at=ended))
 
     def trained(self, name: str, reach: float, **given: Any) -> Run:
         """A config that has been trained with two seeds; the first run."""
         base, number = given.pop("base", None), given.pop("round")
         more = {key: given.pop(key) for key in ("proposal",) if key in given}
         made = []
+        began = self.begun + APART * (number - 1)
+        times = {"started_at": began, "ended_at": began + TOOK}
         for seed in (1, 2):
             run = self.run(
                 f"{name},seed={seed}",
                 config={**config(**given), "seed": seed},
                 metrics=metrics(reach + 0.002 * seed),
-                log=LOG,
+                log=log(STEPS, began),
                 base=base,
                 group=name,
                 seed=str(seed),
                 round=number,
                 step=STEPS,
-                started_at=NOW - 7000 + 1700 * (number - 1),
-                ended_at=NOW - 5400 + 1700 * (number - 1),
-                attempt={"slot": self.made % 8},
+                **times,
+                attempt={"slot": self.made % 8, **times},
                 **more,
             )
             self.gpus_of(run)
@@ -106,12 +135,17 @@ class Night(RecordedProject):
 
     def gpus_of(self, run: Run, *, idle: bool = False) -> None:
         """What the engine has sampled of its GPU."""
-        points = [GpuPoint(NOW - 600 + 5 * n, 0.0 if idle and n % 3 == 0 else 90.0 + n % 7, 30.5, 500.0) for n in range(120)]
-        used = GpuHistory(gpus=1, points=points, seconds=600.0, seconds_known=600.0, busy=600.0 * 91)
-        used = msgspec.structs.replace(used, seconds_idle=200.0 if idle else 6.0, peak=31.0, seconds_powered=600.0)
+        assert run.started_at is not None
+        took = (run.ended_at or NOW) - run.started_at
+        points = [
+            GpuPoint(run.started_at + took * n / 120, 0.0 if idle and n % 3 == 0 else 90.0 + n % 7, 30.5, 500.0)
+            for n in range(120)
+        ]
+        used = GpuHistory(gpus=1, points=points, seconds=took, seconds_known=took, busy=took * 91)
+        used = msgspec.structs.replace(used, seconds_idle=took * (0.33 if idle else 0.01), peak=31.0, seconds_powered=took)
         folder = self.store.places.attempt(f"{run.id}-1")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / NAME).write_bytes(msgspec.json.encode(msgspec.structs.replace(used, joules=600.0 * 500)))
+        (folder / NAME).write_bytes(msgspec.json.encode(msgspec.structs.replace(used, joules=took * 500)))
 
     def proposed(self, path: str, before: Any, after: Any, run: str | None = None, **more: Any) -> int:
         """A rule's proposal for the better config; its number."""
@@ -136,25 +170,32 @@ class Night(RecordedProject):
         state = more.pop("state", RunState.RUNNING)
         reach = more.pop("reach", 0.33)
         points = metrics(reach, n=step // 20)
+        began = more.pop("started_at", NOW - 900)
         reg = round(0.4 + 0.06 * (slot + 1), 2)
-        number = self.proposed("ot.loss_config.reg", 0.4, reg, run=f"run{self.made + 1:05d}")
+        ended = {"ended_at": more["ended_at"]} if "ended_at" in more else {}
+        number = self.proposed("ot.loss_config.reg", 0.4, reg, run=f"run{self.made + 1:05d}", created_at=began - 60)
         run = self.run(
             name,
             state,
             config={**config(reg=reg), "seed": 1},
             metrics=more.pop("metrics", points),
-            log=more.pop("log", LOG),
+            log=more.pop("log", log(step, began)),
             base=self.better,
             slot=slot if not state.ended else None,
-            attempt={"slot": slot, "started_at": NOW - 900, **more.pop("attempt", {})},
+            attempt={"slot": slot, "started_at": began, **ended, **more.pop("attempt", {})},
             proposal=number,
             round=2,
             step=step,
-            started_at=NOW - 900,
+            started_at=began,
             **more,
         )
         self.gpus_of(run, idle=slot == 1)
         return run
+
+    def waiting(self, *names: str) -> None:
+        """Runs of round 2 in the queue."""
+        for name in names:
+            self.run(name, RunState.QUEUED, config={**config(reg=0.9), "seed": 1}, base=self.better, round=2)
 
 
 def running(folder: Path) -> Night:
@@ -163,8 +204,7 @@ def running(folder: Path) -> Night:
     night.round(2)
     for slot, step in enumerate((1240, 1180, 1300, 640, 1020, 980, 1420, 200)):
         night.training(f"act_reg_040_r2_{slot + 1}", slot, step, reach=0.30 + 0.02 * slot)
-    for name in ("act_reg_040_r2_9", "act_reg_040_r2_10"):
-        night.run(name, RunState.QUEUED, config=config(reg=0.9), base=night.better, round=2)
+    night.waiting("act_reg_040_r2_9", "act_reg_040_r2_10")
     return night
 
 
@@ -185,7 +225,7 @@ def broke(folder: Path) -> Night:
         state=RunState.FAILED,
         reason="CUDA out of memory",
         metrics=metrics(0.9, n=3),
-        log="".join(LOG.splitlines(True)[:2]) + "torch.cuda.OutOfMemoryError: CUDA out of memory.\n",
+        log=log(50, NOW - 900) + "torch.cuda.OutOfMemoryError: CUDA out of memory.\n",
         ended_at=NOW - 300,
         attempt={
             "exit": ExitRecord(code=1, ended_at=NOW - 300),
@@ -200,8 +240,7 @@ def broke(folder: Path) -> Night:
         reason="its process is gone and left no exit code: the machine was restarted or something killed it",
         ended_at=NOW - 200,
     )
-    for name in ("act_reg_040_r2_8", "act_reg_040_r2_9"):
-        night.run(name, RunState.QUEUED, config=config(reg=0.9), base=night.better, round=2)
+    night.waiting("act_reg_040_r2_8", "act_reg_040_r2_9")
     waits = {7: "in use by python (4242, anna, 41.0 GiB)"}
     night.change_loop(slot_waits=waits)
     return night
@@ -209,7 +248,7 @@ def broke(folder: Path) -> Night:
 
 def deciding(folder: Path) -> Night:
     """Round 1 is done: proposals wait, nothing runs."""
-    night = Night(folder)
+    night = Night(folder, begun=TOOK + 120)
     night.round(1, RoundState.DECIDING)
     propose(night, 1)
     return night
@@ -230,8 +269,9 @@ def finished(folder: Path) -> Night:
     night = Night(folder)
     for number in (2, 3):
         night.round(number, RoundState.DONE)
+    times = {"started_at": night.begun + APART, "ended_at": night.begun + APART + 90}
     best = night.trained("act_reg_064", 0.30, round=2, base=night.better, reg=0.64)
-    night.training("act_bs1024_r2_5", 4, 76, state=RunState.FAILED, reason="CUDA out of memory", ended_at=NOW - 3000)
+    night.training("act_bs1024_r2_5", 5, 76, state=RunState.FAILED, reason="CUDA out of memory", **times)
     night.trained("act_reg_090", 0.31, round=3, base=best, reg=0.9)
     night.trained("act_reg_064_tau_10", 0.34, round=3, base=best, reg=0.64, tau_src=0.1)
     runs = night.store.runs(night.loop.id)

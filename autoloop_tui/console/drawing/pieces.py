@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from autoloop.text.values import count
@@ -36,9 +37,9 @@ def span(old: Sequence[Piece], new: Sequence[Piece], width: int, y: int) -> tupl
 def crop(pieces: Sequence[Piece], start: int, width: int, mark: str = "") -> list[Piece]:
     """The cells `start` … `start + width` of a row of printable text; half a wide character is a space.
 
-    `mark`: stands in the last cell if something follows.
+    `mark`: stands in the last cell if something follows other than spaces.
     """
-    if mark and sum(cells(text) for text, _ in pieces) > start + width > 0:
+    if mark and start + width > 0 and any(text.strip() for text, _ in crop(pieces, start + width, sys.maxsize)):
         return [*crop(pieces, start, width - 1), (mark, "dim")]
     kept: list[Piece] = []
     place = 0

@@ -50,7 +50,7 @@ def agents_rows(
 def _held(loop: Loop, key: str) -> list[Piece]:
     if loop.agents_held:
         return [(f" All agents are held, {loop.agents_held.words}: {key} releases them.", "bold slot-warn")]
-    return [(f" Agents may ask for what they may; {key} holds them all.", "dim")]
+    return [(f" Agents act within their permissions; {key} holds them all.", "dim")]
 
 
 def _figures(account: Account, hours: str) -> list[str]:

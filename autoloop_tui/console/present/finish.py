@@ -15,10 +15,10 @@ from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.cutting import wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.paint import clip, look, plain
-from autoloop_tui.console.drawing.pieces import Piece
+from autoloop_tui.console.drawing.paint import cells, clip, look, plain
+from autoloop_tui.console.drawing.pieces import Piece, crop, wide
 from autoloop_tui.console.loop_view import View
-from autoloop_tui.console.present.loop_state import name, state
+from autoloop_tui.console.present.loop_state import name, short_name, state
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.rows import changes_in_short
 
@@ -46,13 +46,14 @@ def page(
     stands = state(view, key=key, glyphs=glyphs)[0] if active else (seen.text(glyphs), seen.variable)
     took = (loop.ended_at or time.time()) - loop.created_at
     head: list[Piece] = [
-        (f" {name(view)} ", "bold"),
         (stands[0], f"bold {stands[1]}"),
         (f"{dot}{plural(len(view.snapshot.rounds), 'round')}{dot}{plural(len(runs), 'run')}", ""),
         (f"{dot}{len(failed)} failed", "slot-failed" if failed else "dim"),
         (f"{dot}{duration(took)}", "dim"),
     ]
-    rows = [head, []]
+    room = width - wide(head) - 2
+    called = next((each for each in (name(view), short_name(view)) if cells(each) <= room), "")
+    rows = [crop([(f" {called} " if called else " ", "bold"), *head], 0, width, glyphs.ellipsis), []]
     if active:
         rows.append([(" The loop goes on; this is what it has come to so far.", "dim")])
     found = view.outcome

@@ -58,8 +58,8 @@ def _tries(
 ) -> Iterator[tuple[list[Piece], list[Piece], str]]:
     """What to say, fullest first: the best and the times give way in turns, then the state; only then is one left out."""
     for told in stands:
-        # A distance without the best value is only for where even the short words of the state leave no more room.
-        last, best, end = len(bests) - 1 - (told is stands[0] and len(bests) > 1), 0, 0
+        # The last wordings are only for where even the short words of the state leave no more room.
+        last, best, end = max(0, len(bests) - 1 - 2 * (told is stands[0] and len(bests) > 1)), 0, 0
         while True:
             yield told, bests[best], when[end]
             if best < last and (best <= end or end == len(when) - 1):
@@ -105,7 +105,8 @@ def best_texts(view: View, glyphs: Glyphs) -> list[list[Piece]]:
         [*value, (where, ""), (f"  {change} ", ""), (words, look)],
         [*value, (f" {change} ", ""), (words, look)],
         [*value, (f" {change} ", ""), (mark, look)],
-        [(f"{change} ", ""), (mark, look)],
+        [(f"{mark} ", look), value[1], (f" {change}", "")],
+        [(f"{mark} ", look), value[1]],
     ]
 
 

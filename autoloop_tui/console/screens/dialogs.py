@@ -71,7 +71,7 @@ class Confirm(Standing, ModalScreen[bool]):
 class Told(Standing, ModalScreen[None]):
     """Some lines to read."""
 
-    DEFAULT_CSS = f"Told {{ {dialog_css(92)} }}"
+    DEFAULT_CSS = f"Told {{ {dialog_css(92)} & .way-back {{ color: $dim; }} }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings("told")
 
     def __init__(self, what: str, lines: Sequence[tuple[str, str]]) -> None:
@@ -84,6 +84,7 @@ class Told(Standing, ModalScreen[None]):
             yield Label(Content(self.what), classes="what")
             for text, look in self.lines:
                 yield Label(Content(text), classes=look)
+            yield Label(Content("q goes back"), classes="way-back")
 
     def action_back(self) -> None:
         self.dismiss(None)

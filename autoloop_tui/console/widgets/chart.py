@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from autoloop_tui.console.drawing.backdrop import Level
 from autoloop_tui.console.drawing.curves import Scale
+from autoloop_tui.console.drawing.cutting import middle
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.lines import Line, nan_since
-from autoloop_tui.console.drawing.paint import cells, clip, number, plain
+from autoloop_tui.console.drawing.paint import cells, number, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop, message
 from autoloop_tui.console.drawing.plot import STEPS_FROM, VALUES_FROM, plot, scale_of
 from autoloop_tui.console.widgets.row_pane import RowPane
@@ -118,7 +119,7 @@ def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: b
     right: list[Piece] = []
     for line in lines if room >= sum(2 + cells(line.letter) for line in lines) else ():
         sign = glyphs.of("╌", "-") if line.base else glyphs.of("━", "=")
-        label = clip(line.label, longest, mark) if longest >= SHORTEST or longest >= cells(line.label) else ""
+        label = middle(line.label, longest, mark) if longest >= SHORTEST or longest >= cells(line.label) else ""
         swatch = f"{sign}{line.letter} " if label else line.letter or sign
         right += [(" ", ""), (swatch, line.look), (label, "dim" if line.base else ""), (" " if label else "", "")]
     gap = room - sum(cells(text) for text, _ in right)

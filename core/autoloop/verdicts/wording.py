@@ -174,8 +174,8 @@ def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: st
     lines += [_confirmation(each, name_of, metric) for each in others[:MOST]]
     if len(found.rounds) > 1:
         word = "highest" if found.highest else "lowest"
-        rounds = (f"{each.round}: {_standing(each.first, name_of)}" for each in found.rounds)
-        lines.append(f"{word} {metric} of the configs that were new in each round: {', '.join(rounds)}")
+        rounds = (f"round {each.round} {_standing(each.first, name_of)}" for each in found.rounds)
+        lines.append(f"{word} {metric} of the configs that were new in each round: {'; '.join(rounds)}")
     lines += [_record(each) for each in found.rules]
     hours = f"{found.seconds / 3600:.2g} {'GPU hours' if found.gpus else 'hours of training'}"
     return [*lines, f"cost: {plural(found.runs, 'run')}, {hours}"]

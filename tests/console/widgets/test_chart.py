@@ -107,6 +107,14 @@ async def test_where_labels_do_not_fit_the_title_and_the_colours_stay() -> None:
         assert "╌" in painted(pane)[0]
 
 
+async def test_a_label_is_cut_in_the_middle_as_variants_differ_at_the_end() -> None:
+    pane = Chart("loss")
+    async with show(pane, size=(60, 8)):
+        pane.set_series([Line(f"act_regularised_r2_{number}", falling(), number) for number in (3, 4)])
+        assert "_r2_3" in painted(pane)[0]
+        assert "_r2_4" in painted(pane)[0]
+
+
 async def test_the_title_says_since_when_there_is_no_number() -> None:
     pane = Chart("loss")
     async with show(pane):

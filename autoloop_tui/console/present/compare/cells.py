@@ -92,13 +92,14 @@ class ComparisonPainter:
             (fit(middle(run.name, name, self.mark), name), "bold"),
             (f" {fit(run.id, 8, mark=self.mark)} ", "dim"),
             (fit(seen.text(self.glyphs), 11), seen.variable),
-            (f"round {run.round} {short_count(run.step):>6} steps ", "dim"),
+            (f"round {run.round} ", "dim"),
         ]
+        begun = bool(side.columns) or run.output_dir is not None
+        row.append((f"{short_count(run.step):>6} steps ", "dim") if begun else (f"{'not started':>12} ", "slot-warn"))
         if side.config is None:
             row.append(("config cannot be read ", "slot-failed"))
-        if not side.columns:
-            done = "no history" if side.read or side.caught_up else "reading"
-            row.append(("not started" if run.output_dir is None else done, "slot-warn"))
+        if not side.columns and begun:
+            row.append(("no history" if side.read or side.caught_up else "reading", "slot-warn"))
         elif not side.read and run.state.ended:
             row.append(("reading", "dim"))
         return crop(row, 0, width, self.mark)

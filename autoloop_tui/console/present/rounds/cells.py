@@ -70,7 +70,7 @@ def columns(
     all_columns = [
         Column("mark", "", 3, need=0),
         *([Column("round", "round", 5, ">", need=3)] if sort != "round" else []),
-        Column("state", "state", 10 if width >= 150 else 6, need=0),
+        Column("state", "state", 10 if width >= 100 else 6, need=0),
         Column("name", "run", min(longest_name, 30 if width >= 100 else 20), need=0, most=min(60, longest_name)),
         *first,
         Column("took", "took", 6, ">", need=6),
@@ -130,7 +130,7 @@ class RunPainter:
         seen = look(self.gone.get(run.id, run.state.value))
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
         badge = None if row.members else self.marked.get(run.id)
-        star = self.glyphs.of("★", "*") if self._wins(row) else ""
+        star = self._star(row)
         took = row.took(self.now)
         mark: Piece = (f"{badge.letter:2}", f"bold {badge.look}") if badge else ("  ", "")
         made: dict[str, Cell] = {
@@ -154,9 +154,9 @@ class RunPainter:
         made |= {each.metric: self._metric(place, each) for each in self.figures[1:] if each.metric in widths}
         return made
 
-    def _wins(self, row: RunRow) -> bool:
+    def _star(self, row: RunRow) -> str:
         found = self.winners.get(row.loop.id, NONE)
-        return any(found.star(each.run.id) for each in row.members or (row,))
+        return next(filter(None, (found.star(each.run.id, self.glyphs) for each in row.members or (row,))), "")
 
     def _state(self, row: RunRow, width: int) -> str:
         """Of a config how many of its runs have finished."""

@@ -43,7 +43,7 @@ def round_head(
     if facts.stopped:
         counts.append((f" {facts.stopped} stopped", "slot-stopped"))
     parts.append((0, counts))
-    room = width - sum(length(pieces) + len(dot) for _, pieces in parts) - 4
+    room = width - sum(length(pieces) + len(dot) for _, pieces in parts) - len(dot) - 4
     if fitting := next((pieces for pieces in first if length(pieces) <= room), None):
         parts.append((1, fitting))
     if facts.approved or facts.rejected:
@@ -68,15 +68,17 @@ def _state(loop: LoopRuns, state: RoundState) -> tuple[str, str] | None:
 
 
 def first_pieces(
-    first: First | None, outcome: Outcome | None, known: RunRows, book: MetricBook, glyphs: Glyphs
+    first: First | None, star: str, outcome: Outcome | None, known: RunRows, book: MetricBook
 ) -> list[list[Piece]]:
-    """`lowest tail mean eval_l1 0.3319 -0.04 by NAME, not shown better`, or with a star if it has been shown; then shorter
-    wordings."""
+    """`lowest tail mean eval_l1 0.3319 -0.04 by NAME, not shown better`, or with its `star` if it has been shown; then
+    shorter wordings."""
     row = known.rows.get(first.run) if first else None
     if first is None or outcome is None or row is None:
         return []
-    word = f"{'highest' if outcome.highest else 'lowest'} {outcome.statistic} {book.short(outcome.metric)} "
-    star: list[Piece] = [(glyphs.of("★ ", "* "), "bold slot-finished")] if first.shown else []
+    statistic: Piece = (f"{outcome.statistic} ", "dim")
+    extreme: Piece = (f"{'highest' if outcome.highest else 'lowest'} ", "dim")
+    metric: Piece = (f"{book.short(outcome.metric)} ", "dim")
+    sign: list[Piece] = [(f"{star} ", "bold slot-finished")] if star else []
     value: list[Piece] = [(number(first.value), "bold")]
     if first.change:
         value.append((f" {signed(first.change, 8)}", "slot-finished" if first.shown else "dim"))
@@ -84,9 +86,10 @@ def first_pieces(
     said = ", the baseline" if first.change is None else "" if first.shown else ", not shown better"
     end: list[Piece] = [(said, "dim")] if said else []
     return [
-        [*star, (word, "dim"), *value, by, *end],
-        [*star, *value, by, *end],
-        [*star, *value, *end],
+        [*sign, extreme, statistic, metric, *value, by, *end],
+        [*sign, statistic, *value, by, *end],
+        [*sign, *value, by, *end],
+        [*sign, *value, *end],
     ]
 
 

@@ -8,6 +8,10 @@ from typing import NamedTuple
 from autoloop.model import Outcome, Run
 from autoloop.verdicts import Call, Judge
 
+from autoloop_tui.console.drawing.glyphs import Glyphs
+
+LOOP_STAR, ROUND_STAR = "★", "☆"
+
 
 class First(NamedTuple):
     """The config that stands first among those that were new in a round, by the mean of its `runs`.
@@ -28,9 +32,12 @@ class Winners(NamedTuple):
     loop: str | None
     rounds: Mapping[int, First]
 
-    def star(self, run: str) -> bool:
-        """Whether a config is the winner of the loop or of its round, by its first run that has finished."""
-        return run == self.loop or any(each.run == run and each.shown for each in self.rounds.values())
+    def star(self, run: str, glyphs: Glyphs) -> str:
+        """The sign of the loop's winner, or of a round's, by the first of the config's runs that has finished."""
+        if run == self.loop:
+            return glyphs.of(LOOP_STAR, "*")
+        won = any(each.run == run and each.shown for each in self.rounds.values())
+        return glyphs.of(ROUND_STAR, ".") if won else ""
 
 
 NONE = Winners(None, {})

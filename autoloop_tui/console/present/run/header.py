@@ -99,7 +99,7 @@ def key_figure(view: View, run: Run, reached: MetricSummary, theirs: MetricSumma
         base = view.base_of(run)
         delta = against(reached, theirs, view.judge.between(run, base, key) if base else None)
         at = "" if run.state.ended else f" at step {theirs.last_step}"
-        pieces += [(" ", ""), delta.piece(9, glyphs=glyphs), (f" to base{at}", "dim")]
+        pieces += [(" ", ""), delta.piece(9, glyphs=glyphs), (f" vs base{at}", "dim")]
     return pieces
 
 

@@ -46,6 +46,8 @@ POINTS = 8
 """Points a cell of the trend stands for at most: a long curve is thinned out to that."""
 BESIDE = ("change", "use", "trend", "memory", "note")
 """The columns that give way first to what has to be said of a run in training."""
+AFTER_BAR = ("eta", "value", *BESIDE)
+"""The columns that give way to what has to be said of a run that has ended."""
 
 
 class Layout(NamedTuple):
@@ -86,7 +88,7 @@ def layout(slots: Sequence[SlotFacts], width: int) -> Layout:
         Column("run", "run", max(3, min(longest, SHORTEST)), most=longest),
         Column("bar", "done", 6 if width >= SMALL else 4, need=4, most=16),
         Column("percent", "", 4, need=1),
-        Column("eta", "eta", 6, ">", need=2),
+        *([Column("eta", "eta", 6, ">", need=2)] if any(facts.holds for facts in slots) else []),
         Column("value", metric, max(VALUE, min(12, cells(metric))), ">", need=3),
         *([change] if compared else []),
         Column("use", "cpu" if kind == "cpu" else "use", 5, ">", need=6),
@@ -116,7 +118,8 @@ def row(facts: SlotFacts, shown: Layout, *, key: Callable[[str], str], glyphs: G
     values, said = _cells(facts, shown, glyphs), said_of(facts, key, glyphs)
     place = _place(facts, said, shown) if said else len(shown.laid)
     if place < len(shown.laid):
-        return [*line(shown.laid[:place], values, glyphs.ellipsis), (" ", ""), *sentence(said, _room(shown, place), glyphs)]
+        before = line(shown.laid[:place], values, glyphs.ellipsis)
+        return [*before, (" " * GAP, ""), *sentence(said, _room(shown, place), glyphs)]
     if facts.holds:
         note = next((wide for column, wide in shown.laid if column.key == "note"), 0)
         values["note"] = (clip(facts.last_line, note, glyphs.ellipsis), "dim")
@@ -130,11 +133,14 @@ def cut(facts: SlotFacts, shown: Layout, *, key: Callable[[str], str], glyphs: G
 
 
 def _place(facts: SlotFacts, said: list[Piece], shown: Layout) -> int:
-    """The column from which on a sentence stands in place of the figures; those of a run in training stay if they can."""
+    """The column from which on a sentence stands in place of the figures; those of a run in training stay if they can, and
+    where there is no run it stands in the place of its name."""
     columns = [column.key for column, _ in shown.laid]
+    if facts.run is None:
+        return columns.index("run")
     places = [place for place, column in enumerate(columns) if column in BESIDE]
     if not facts.holds or not places:
-        return columns.index("eta") if "eta" in columns else len(columns)
+        return next((place for place, column in enumerate(columns) if column in AFTER_BAR), len(columns))
     return next((place for place in reversed(places) if _room(shown, place) >= _length(said)), places[0])
 
 

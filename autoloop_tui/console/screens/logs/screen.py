@@ -15,7 +15,7 @@ from autoloop_tui.console.logs.merged import MergedLog
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.merged_tail import MergedTail
-from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 
 LEGEND = 3
 """Rows that say which letter is which run, at most."""
@@ -35,7 +35,7 @@ class LogsScreen(LoopScreen):
         """The runs whose logs are open, with the folders of their attempts."""
 
     def body(self) -> list[RowPane]:
-        return [RowPane(id="logs-runs"), MergedTail(id="logs")]
+        return [DrawnPane(id="logs-runs"), MergedTail(id="logs")]
 
     def on_mount(self) -> None:
         self.query_one(MergedTail).focus()
@@ -55,7 +55,7 @@ class LogsScreen(LoopScreen):
 
     def _paint_runs(self, runs: list[tuple[Run, Badge]]) -> None:
         """Which letter is which run, in as many rows as there are; of what has no room how many."""
-        pane = self.query_one("#logs-runs", RowPane)
+        pane = self.query_one("#logs-runs", DrawnPane)
         width, rows = self.size.width, list[list[Piece]]([[]])
         for place, (run, badge) in enumerate(runs):
             told: list[Piece] = [(f" {badge.letter} ", f"bold {badge.look}"), (f"{plain(run.name)} ", "")]
@@ -68,7 +68,7 @@ class LogsScreen(LoopScreen):
                 rows.append([])
             rows[-1] += told
         pane.styles.height = len(rows)
-        self.call_after_refresh(pane.show, rows)
+        pane.show_drawn(lambda width, height: rows)
 
     def tick(self) -> None:
         self.query_one(MergedTail).tick()

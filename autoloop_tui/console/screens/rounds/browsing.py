@@ -193,7 +193,8 @@ class RoundsBrowser(TableScreen):
             return []
         found = view.outcome if loop == view.loop.id else loops.loop.outcome
         glyphs, first = self.console.glyphs, self._winners[loop].rounds.get(number)
-        pieces = first_pieces(first, found, self.known, view.metrics, glyphs)
+        star = self._winners[loop].star(first.run, glyphs) if first else ""
+        pieces = first_pieces(first, star, found, self.known, view.metrics)
         return round_head(facts, loops, pieces, width, now=time.time(), name_loop=self.all_loops, glyphs=glyphs)
 
     def _lay_out(self, view: View, table: Table, places: list[Place]) -> None:

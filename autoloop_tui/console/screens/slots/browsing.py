@@ -21,7 +21,7 @@ from autoloop_tui.console.present.slots.next_up import proposals_shown, upcoming
 from autoloop_tui.console.present.slots.rows import queue_row
 from autoloop_tui.console.screens.slots.reading import Histories, Machine
 from autoloop_tui.console.screens.table_screen import TableKeys
-from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 from autoloop_tui.console.widgets.slots.detail import SlotDetail
 from autoloop_tui.console.widgets.slots.table import SlotTable
 from autoloop_tui.console.widgets.table import Table
@@ -69,7 +69,7 @@ class SlotBrowser(TableKeys):
             SlotTable(self.console.keys_of, id="slots"),
             RowPane(id="queue"),
             SlotDetail(id="detail"),
-            RowPane(id="next"),
+            DrawnPane(id="next"),
         ]
 
     @property
@@ -171,7 +171,7 @@ class SlotBrowser(TableKeys):
         pane.show([row])
 
     def _paint_next(self, view: View) -> None:
-        pane = self.query_one("#next", RowPane)
+        pane = self.query_one("#next", DrawnPane)
         proposals = proposals_shown(view, self.size.width, self.size.height)
         rows = upcoming(
             view,
@@ -182,10 +182,7 @@ class SlotBrowser(TableKeys):
             glyphs=self.console.glyphs,
         )
         pane.styles.height = len(rows)
-        if pane.size.height == len(rows):
-            pane.show(rows)
-        else:
-            self.call_after_refresh(pane.show, rows)
+        pane.show_drawn(lambda width, height: rows)
 
     # --------------------------------------------------------------------------------------------------------- moving
 

@@ -24,6 +24,9 @@ from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 
 CHARTS = 3
 
+LOWEST = 4
+"""Rows of a chart with its title: fewer show no curve."""
+
 TALL = 30
 """Rows of a screen from which on it shows what a run uses of its GPUs."""
 
@@ -81,6 +84,7 @@ class SlotDetail(Container):
         charts = list(self.query(Chart))
         if not charts[0].is_on_screen:
             return
+        self._make_room()
         run = view.in_slots.get(slot.index)
         lines = chart_lines(view, feed, run, self._first_metric, CHARTS)
         for chart, (title, series) in zip(charts, lines, strict=False):
@@ -89,6 +93,13 @@ class SlotDetail(Container):
             chart.set_series(series, x_high=run.total_steps if run else None)
         self._show_best(view)
         self._show_gpu(view, feed, slot, run)
+
+    def _make_room(self) -> None:
+        """Fewer charts where each would have less than LOWEST rows."""
+        grid = self.query_one("#charts-grid")
+        side_by_side = 2 if self.screen.has_class("-xwide") else 1
+        for place, chart in enumerate(grid.children):
+            chart.set_class(place >= side_by_side * max(1, grid.size.height // LOWEST), "-no-room")
 
     def _show_best(self, view: View) -> None:
         found = view.outcome

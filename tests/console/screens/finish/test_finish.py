@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,7 @@ async def test_a_loop_that_goes_on_says_what_it_has_come_to_so_far_at_any_size(
         shown = " ".join(text(app).split())
         assert "The loop goes on" in shown
         assert "★ low" in shown
+        assert re.search(r"· \d+ failed · \S+$", text(app).splitlines()[1].rstrip()) or size[0] < 80  # not cut
         await pilot.press("j", "k", "v", "plus")
         await settle(pilot)
 

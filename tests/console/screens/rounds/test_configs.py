@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from autoloop.model import LoopState, RoundState
 
+from autoloop_tui.console.drawing.glyphs import UNICODE
+from autoloop_tui.console.present.rounds.heads import round_head
 from autoloop_tui.console.screens.letter_menu import letters
 from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.table import Table
-from tests.console.projects import CONFIG, RecordedProject, painted
+from tests.console.projects import CONFIG, NOW, RecordedProject, painted
 from tests.console.screens.rounds.driving import family, metrics, on_rounds, shown_runs, table_rows
 from tests.console.waiting import settle, until
 
@@ -59,11 +61,40 @@ async def test_a_star_is_on_what_has_been_shown_to_be_better_and_on_nothing_else
 
     async with on_rounds(project, size=(160, 40)) as (_, screen):
         starred = [row for row in table_rows(screen) if "★" in row]
+        assert "☆" not in "".join(table_rows(screen))
         assert len(starred) == 2
         assert "── round 1" in starred[0]
         assert starred[0].split(" by ")[1].startswith("low ")
         assert "▸ low" in starred[1]
         assert "by lucky, not shown better" in next(row for row in table_rows(screen) if "── round 2" in row)
+
+
+async def test_the_best_of_a_round_that_another_round_has_beaten_has_a_hollow_star(project: RecordedProject) -> None:
+    for number, (name, reach) in enumerate((("base", 0.5), ("low", 0.2), ("less", 0.3)), 1):
+        project.round(number, RoundState.DONE)
+        seeds(project, name, reach, 0.1 * number, round=number)
+
+    async with on_rounds(project, size=(80, 40)) as (_, screen):
+        signs = {row.split(" by ")[-1].split()[0]: row for row in table_rows(screen) if "── round" in row}
+        assert "★ lowest tail mean eval_l1 0.2" in signs["low"]
+        assert "☆ lowest tail mean eval_l1 0.3" in signs["less"]
+
+
+async def test_the_head_of_a_round_names_what_stands_first_in_the_longest_wording_that_fits(
+    project: RecordedProject,
+) -> None:
+    project.round(1, RoundState.DONE)
+    project.run("base", metrics=metrics(0.5))
+
+    async with on_rounds(project) as (_, screen):
+        loop = project.loop.id
+        facts, loops = screen.known.round_facts(loop, 1), screen.known.loops[loop]
+        assert facts is not None
+        for size in range(40, 80):
+            long, short = "x" * size, "y" * 20
+            row = round_head(facts, loops, [[(long, "")], [(short, "")]], 80, now=NOW, name_loop=False, glyphs=UNICODE)
+            told = "".join(text for text, _ in row)
+            assert (long in told) != (short in told)
 
 
 async def test_b_shows_each_run_below_what_it_was_made_from(project: RecordedProject) -> None:

@@ -36,7 +36,7 @@ async def test_header_says_who_how_far_and_where_from_at_every_size(project: Rec
             assert "steps/s" in far
             assert "eta 50s" in far  # half a second a step in the history
             assert "tau_src 0.05→0.5" in origin
-            assert ("to base" in far) == (width >= 100)
+            assert ("vs base" in far) == (width >= 100)
 
 
 async def test_a_run_of_the_first_round_tells_the_file_it_was_given_as(project: RecordedProject) -> None:
@@ -58,7 +58,7 @@ async def test_a_running_run_stands_against_its_base_at_the_same_step(project: R
         for _ in range(SLOW):
             screen.tick()
         await settle(pilot)
-        assert "-0.02 to base at step 100" in painted(screen.query_one("#run-head"))[1]
+        assert "-0.02 vs base at step 100" in painted(screen.query_one("#run-head"))[1]
 
 
 async def test_an_unknown_run_is_said_and_survived(project: RecordedProject) -> None:

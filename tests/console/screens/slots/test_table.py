@@ -40,6 +40,9 @@ EVERY_SIZE = [*SIZES, (60, 20)]
 async def test_empty_slots_say_so(tmp_path: Path, size: Size) -> None:
     async with drive(RecordedProject(tmp_path), size) as (pilot, screen):
         assert table(screen).count("nothing has run here yet") == 2
+        heads, *rows = table(screen).splitlines()
+        assert {row.index("nothing has run") for row in rows[:2]} == {heads.index("run")}  # where a name would stand
+        assert "eta" not in heads.split()  # nothing runs that could end
         assert "this slot has not run anything yet" in shown(pilot)
         for key in ("j", "k", "enter", "l", "m", "d", "y", "n", "x", "2", "9"):
             await pilot.press(key)

@@ -44,6 +44,7 @@ async def test_the_best_so_far_is_never_told_without_what_is_known_of_it(tmp_pat
             async for size in read_at_each(pilot, screen, [(200, 50), (120, 40), (80, 24), (60, 20)]):
                 told = top(screen)
                 assert words in told or mark in told
+                assert " 0." in told  # the value: a distance alone would be of nobody knows what
                 if size[0] >= 80:
                     assert "best " in told
                 if size[0] == 200:
