@@ -8,6 +8,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -26,8 +28,10 @@ from tests.engine.promises import nothing_is_lost_or_done_twice
 from tests.support.databases import Died, die_at
 from tests.support.processes import alive
 from tests.support.senders import person
+from tests.support.waiting import PATIENCE
 
 RUNS, SLOTS, KILLS = 4, 2, 12
+DYING = Path(__file__).parents[1] / "dying_engine.py"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -74,6 +78,31 @@ def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(proj
         project.run(loop)
         nothing_is_lost_or_done_twice(project, loop, 1, 1)
     assert number > 20  # there were that many rows to die at
+
+
+@pytest.mark.parametrize(
+    ("record", "moment", "recorded"),
+    [
+        (0, "before", (2, 0, 2)),
+        (0, "within", (2, 0, 2)),
+        (1, "before", (3, 2, 2)),
+        (1, "within", (3, 2, 2)),
+        (2, "before", (4, 2, 3)),
+    ],
+)
+def test_an_engine_killed_between_two_ends_and_the_next_starts_loses_nothing(
+    project: EngineProject, record: int, moment: str, recorded: tuple[int, int, int]
+) -> None:
+    """Ends and handles are recorded together with the next intent: what was not, recovery finds in the attempts' files."""
+    loop = project.loop([project.config(f"c{i}") for i in range(RUNS)], concurrency=SLOTS, rounds=2, decide=True)
+    words = [str(DYING), str(record), moment, "--project", str(project.folder), loop.name]
+    assert subprocess.run([sys.executable, *words], cwd=project.folder, timeout=PATIENCE, check=False).returncode == -9
+    attempts = project.store.loop_attempts(loop.id)
+    ended = [attempt for attempt in attempts if attempt.ended_at is not None]
+    handled = [attempt for attempt in attempts if attempt.handle is not None]
+    assert (len(attempts), len(ended), len(handled)) == recorded
+    assert project.run(loop).state is LoopState.FINISHED
+    nothing_is_lost_or_done_twice(project, loop, RUNS, SLOTS)
 
 
 def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: EngineProject) -> None:
