@@ -29,6 +29,7 @@ SHAPES = {
     "status": Shape(JSON | ALL, LOOP),
     "runs": Shape(JSON, LOOP),
     "proposals": Shape(JSON, LOOP),
+    "mcp": Shape(),
     "approve": Shape(ALL, LOOP | {"--note": "note"}, words=True),
 }
 
