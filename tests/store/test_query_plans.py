@@ -98,3 +98,21 @@ def test_no_question_of_the_engine_or_a_client_walks_through_a_table(many: Asked
             newest = walks == ["SCAN loops"] and sql.endswith("ORDER BY id DESC LIMIT 1")
             assert newest or not walks, f"{sql}: {plan}"
     reader.close()
+
+
+@pytest.mark.parametrize(("kind", "table"), [(Run, "runs"), (Attempt, "attempts"), (Proposal, "proposals")])
+def test_what_has_changed_is_found_by_the_number_of_its_change(many: Asked, kind: type[Run], table: str) -> None:
+    """Not among all rows of the loop, however many did not change."""
+    store, database = many
+    last, _ = store.changed(kind, table, 1, 10**9)
+    asked: list[str] = []
+    database.set_trace_callback(asked.append)
+    try:
+        store.changed(kind, table, 1, last - 1)
+    finally:
+        database.set_trace_callback(None)
+    with sqlite3.connect(store.places.database) as reader:
+        plans = [reader.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()[0][3] for sql in asked]
+    reader.close()
+    assert len(plans) == 2
+    assert all(f"{table}_by_revision" in plan for plan in plans), plans

@@ -202,7 +202,8 @@ class Rows:
         last = int(self._sql(f"SELECT COALESCE(MAX(revision), 0) FROM {table}")[0][0])
         if since is None:
             return last, self._rows(kind, f"SELECT rowid, body FROM {table} WHERE loop = ?", loop)
-        sql = f"SELECT rowid, body FROM {table} WHERE revision > ? AND loop = ?"
+        # With the sign SQLite goes by the revision, and not through all rows of the loop.
+        sql = f"SELECT rowid, body FROM {table} WHERE revision > ? AND +loop = ?"
         return last, self._rows(kind, sql, since, loop) if last > since else iter(())
 
     def changed_elsewhere(self, loop: int, since: int) -> set[str]:
