@@ -46,5 +46,5 @@ if __name__ == "__main__":
     del sys.argv[1:3]
     from autoloop.engine.driver import engine
 
-    engine.Execution = Dying  # type: ignore[misc]
+    engine.Execution = Dying  # type: ignore[attr-defined]
     process.main()
