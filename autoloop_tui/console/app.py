@@ -14,7 +14,6 @@ from autoloop.model import Loop, LoopState
 from autoloop.store import LoopRows
 from textual.binding import BindingType
 from textual.screen import Screen
-from textual.widgets import Input
 
 from autoloop_tui.console.actions import ACTIONS, CHANGING, REPLAYING, Action, bindings
 from autoloop_tui.console.drawing.paint import clip, plain
@@ -24,7 +23,6 @@ from autoloop_tui.console.moving_app import MovingApp
 from autoloop_tui.console.notifications import has_ended, news, osc9
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.base import Blank, ConsoleHost, LoopScreen
-from autoloop_tui.console.screens.dialogs import Told
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.user_commands import UserCommand, lacking, values_of
 from autoloop_tui.console.widgets.bars import HintBar
@@ -214,6 +212,8 @@ class ConsoleApp(MovingApp):
 
     def _show_result(self) -> None:
         """The loop has just ended: its finish page, above what is shown; where somebody is at work, the key for it."""
+        from textual.widgets import Input
+
         from autoloop_tui.console.screens.finish.screen import FinishScreen
 
         busy = time.monotonic() - self._acted_at < HANDS or isinstance(self.focused, Input)
@@ -234,6 +234,7 @@ class ConsoleApp(MovingApp):
 
     def action_explain(self) -> None:
         """What the thing under the cursor waits for."""
+        from autoloop_tui.console.screens.dialogs import Told
         from autoloop_tui.console.screens.explaining import explain
 
         view, screen = self.feed.view, self.screen

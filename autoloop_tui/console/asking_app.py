@@ -12,7 +12,6 @@ from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.loop_view import TROUBLE
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.base import LoopScreen
-from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.themed_app import ThemedApp
 
 
@@ -82,6 +81,7 @@ class AskingApp(ThemedApp):
 
     def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
         """Ask, and send the request only after a yes."""
+        from autoloop_tui.console.screens.dialogs import Confirm
 
         def answered(agreed: bool | None) -> None:
             if agreed:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from autoloop.model import UserError
-from textual import events, on
+from textual import events
 from textual.actions import SkipAction
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
 
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.logs.search import Query, parse_query
 from autoloop_tui.console.widgets.row_pane import RowPane
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
 
 SIDEWAYS = 16
 """Cells that a text moves to the left or right at a time."""
@@ -30,10 +33,13 @@ def reading_keys(scope: str) -> list[BindingType]:
 
 
 class PromptPane(RowPane, can_focus=True):
-    """`ask` opens the prompt; `answered` is told what was typed. What is wrong with it is said while one types."""
+    """`ask` opens the prompt; `answered` is told what was typed. What is wrong with it is said while one types.
+
+    The prompt is made when it is first asked for: to style it takes longer than to style the pane.
+    """
 
     DEFAULT_CSS = """
-    PromptPane > Input { dock: bottom; height: 1; border: none; padding: 0; display: none; background: $surface; }
+    PromptPane > Input { dock: bottom; height: 1; border: none; padding: 0; background: $surface; }
     PromptPane > Input:focus { border: none; }
     """
 
@@ -47,11 +53,7 @@ class PromptPane(RowPane, can_focus=True):
         """Cells at the left of the text that are out of sight."""
         self._known: Query | None = None
         """What the prompt was opened on."""
-
-    def compose(self) -> ComposeResult:
-        prompt = Input(select_on_focus=False)
-        prompt.cursor_blink = False
-        yield prompt
+        self._prompt: Input | None = None
 
     def repaint(self) -> object:
         """Paint what changed."""
@@ -78,16 +80,25 @@ class PromptPane(RowPane, can_focus=True):
     def ask(self, placeholder: str, known: Query | None) -> None:
         """Open the prompt on the query that holds now."""
         self._rows_below, self._known = 1, known
-        prompt = self.query_one(Input)
+        prompt = self._prompt or self._make_prompt()
         prompt.value, prompt.placeholder = known.text if known else "", placeholder
         prompt.cursor_position = len(prompt.value)
         prompt.display = True
         prompt.focus()
         self.repaint()
 
+    def _make_prompt(self) -> Input:
+        from textual.widgets import Input
+
+        self._prompt = Input(select_on_focus=False)
+        self._prompt.cursor_blink = False
+        self.mount(self._prompt)
+        return self._prompt
+
     def _stop_asking(self, back: bool = True) -> None:
         self._rows_below = 0
-        self.query_one(Input).display = False
+        if self._prompt is not None:
+            self._prompt.display = False
         if back:
             self.focus()
         self.repaint()
@@ -106,8 +117,7 @@ class PromptPane(RowPane, can_focus=True):
         if self._rows_below:
             self._stop_asking(back=False)
 
-    @on(Input.Changed)
-    def _check(self, event: Input.Changed) -> None:
+    def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         if not self._rows_below:
             return  # told after the prompt was closed
@@ -120,8 +130,7 @@ class PromptPane(RowPane, can_focus=True):
             self.typed(query)
         self.repaint()
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         try:
             query = self.read_query(event.value) if event.value else None

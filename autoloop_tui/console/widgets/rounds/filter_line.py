@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
@@ -14,7 +13,7 @@ from autoloop_tui.console.actions import bindings
 
 
 class FilterLine(Horizontal):
-    """`/` and what is typed behind it; hidden until `ask`."""
+    """`/` and what is typed behind it; empty and hidden until `ask`."""
 
     DEFAULT_CSS = """
     FilterLine { display: none; height: 1; background: $panel;
@@ -34,13 +33,11 @@ class FilterLine(Horizontal):
         self._placeholder = placeholder
         self._before = ""
 
-    def compose(self) -> ComposeResult:
-        yield Label(" /", markup=False)
-        yield Input(placeholder=self._placeholder, compact=True)
-
     def ask(self, text: str) -> None:
         """Show the line with the filter as it is now."""
         self._before = text
+        if not self.children:
+            self.mount(Label(" /", markup=False), Input(placeholder=self._placeholder, compact=True))
         typed = self.query_one(Input)
         with typed.prevent(Input.Changed):
             typed.value = text
