@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autoloop.metric_readers import native
+from autoloop.metric_readers import native, wandb_summary
 from autoloop.metric_readers.columns import Columns
 from autoloop.metric_readers.wandb_log import WandbLog
+from autoloop.metric_readers.wandb_summary import WandbSummary
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.metric_readers.builder import config, exit_record, frame, item, new_row, number, part, plain, read, read_all
-from tests.metric_readers.test_wandb_messages import RECORDS
+from tests.metric_readers.test_wandb_messages import ITEMS, RECORDS
 from tests.metric_readers.test_wandb_property import mutated
 
 pytestmark = pytest.mark.skipif(native.compiled is None, reason="There was no C compiler when this checkout was installed.")
@@ -84,6 +85,29 @@ def test_whatever_records_are_is_read_alike(
 ) -> None:
     data = frame([record for several in records for record in several])
     check(data, tmp_path / "run-x.wandb", monkeypatch, pieces)
+
+
+REMOVED = st.sampled_from(["loss", "lr"]).map(lambda key: item(key, "", field=2))
+SUMMARIES = st.lists(st.one_of(ITEMS, ITEMS, REMOVED, st.just(item(("_step",), "3"))), max_size=6).map(b"".join)
+NUMBERS = st.sampled_from([b"", number(1, 3), number(1, 1 << 40), b"\x08"])
+
+
+@SLOWLY
+@given(st.lists(st.tuples(NUMBERS, SUMMARIES), min_size=1, max_size=4))
+def test_whatever_a_summary_is_is_read_alike_at_once_and_field_by_field(
+    monkeypatch: pytest.MonkeyPatch, summaries: list[tuple[bytes, bytes]]
+) -> None:
+    def read_all() -> tuple[object, ...]:
+        read = WandbSummary()
+        whole = [read.take(begin + part(3, items)) for begin, items in summaries]
+        return repr(read.values), read.step, whole
+
+    found = read_all()
+    with monkeypatch.context() as patch:
+        patch.setattr(native, "compiled", None)
+        assert read_all() == found
+        patch.setattr(wandb_summary, "split", lambda records: None)
+        assert read_all() == found
 
 
 def usual(rng: random.Random) -> list[bytes]:

@@ -17,7 +17,7 @@
 #endif
 
 /* Of what is here and how it is called: another than `native.py` expects is not used. */
-#define INTERFACE 1
+#define INTERFACE 2
 
 typedef const unsigned char *Bytes;
 typedef unsigned __int128 u128;
@@ -226,6 +226,80 @@ static Bytes part(Bytes *at, Bytes end)
     return *at + size;
 }
 
+/* An item of a row or a summary: from `*at` on `*size` bytes of key fields, and `*at` at its value, which goes to `end`. */
+static int split(Bytes *at, Bytes end, Py_ssize_t *size)
+{
+    Bytes begin = *at, last;
+    while (*at < end && (**at == 0x0A || **at == 0x12)) {
+        ++*at;
+        if ((last = part(at, end)) == NULL)
+            return 0;
+        *at = last;
+    }
+    *size = *at - begin;
+    if (end - *at < 2 || (*at)[0] != 0x82 || (*at)[1] != 0x01)
+        return 0;
+    *at += 2;
+    return part(at, end) == end;
+}
+
+/* Adds this to the list, and lets go of it. */
+static int keep(PyObject *list, PyObject *item)
+{
+    int failed = item == NULL || PyList_Append(list, item) < 0;
+    Py_XDECREF(item);
+    return failed ? -1 : 0;
+}
+
+/* The field behind the record's number, and `*at` behind its tag; 0 if there is none. */
+static unsigned char field_of(Bytes *at, Bytes end)
+{
+    uint64_t ignored;
+    if (*at < end && **at == 0x08) {
+        ++*at;
+        if (!varint(at, end, &ignored))
+            return 0;
+    }
+    return *at < end ? *(*at)++ : 0;
+}
+
+#define HISTORY 0x12
+#define SUMMARY 0x1A
+
+PyDoc_STRVAR(summary_items_doc, "The key fields of all items of a summary, and the texts of their values; None if it holds anything else.");
+
+static PyObject *summary_items(PyObject *module, PyObject *args)
+{
+    const char *text;
+    Py_ssize_t length, size;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "y#:summary_items", &text, &length))
+        return NULL;
+    Bytes at = (Bytes)text, end = at + length;
+    if (field_of(&at, end) != SUMMARY || part(&at, end) != end)
+        Py_RETURN_NONE;
+    PyObject *heads = PyList_New(0), *texts = PyList_New(0);
+    int failed = heads == NULL || texts == NULL, usual = 1;
+    while (at < end && usual && !failed) {
+        Bytes last = NULL, begin;
+        usual = *at++ == 0x0A && (last = part(&at, end)) != NULL;
+        begin = at;
+        usual = usual && split(&at, last, &size);
+        if (usual) {
+            failed = keep(heads, PyBytes_FromStringAndSize((const char *)begin, size)) < 0
+                || keep(texts, PyBytes_FromStringAndSize((const char *)at, last - at)) < 0;
+            at = last;
+        }
+    }
+    if (!failed && usual)
+        return Py_BuildValue("NN", heads, texts);
+    Py_XDECREF(heads);
+    Py_XDECREF(texts);
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 /* ------------------------------------------------------------------------------------------------------ rows */
 
 enum { NOTHING = -1, STEP = -2, TIME = -3 }; /* what a value is, if it is no metric's: in place of the metric's column */
@@ -375,18 +449,9 @@ enum { TAKEN = 1, REFUSED = 0, FAILED = -1 };
 /* The key fields and the value of the HistoryItem at `at` into `item`. */
 static int read_item(Rows *self, Bytes at, Bytes end, Item *item)
 {
-    Bytes begin = at, last;
-    while (at < end && (*at == 0x0A || *at == 0x12)) {
-        at++;
-        if ((last = part(&at, end)) == NULL)
-            return REFUSED;
-        at = last;
-    }
-    Py_ssize_t size = at - begin;
-    if (end - at < 2 || at[0] != 0x82 || at[1] != 0x01)
-        return REFUSED;
-    at += 2;
-    if ((last = part(&at, end)) == NULL || last != end)
+    Bytes begin = at;
+    Py_ssize_t size;
+    if (!split(&at, end, &size))
         return REFUSED;
     Head *head = find(self, begin, size, hash_of(begin, size));
     if (head->name == NULL)
@@ -426,13 +491,6 @@ typedef struct {
     Py_ssize_t timed;
     PyObject *others, *odd; /* of the last row: (column, value) that have to be put in their place; (column, text) */
 } Taken;
-
-static int keep(PyObject *list, PyObject *pair)
-{
-    int failed = pair == NULL || PyList_Append(list, pair) < 0;
-    Py_XDECREF(pair);
-    return failed ? FAILED : TAKEN;
-}
 
 /* Takes up the HistoryRecord at `at`, or nothing of it. */
 static int read_row(Rows *self, Bytes at, Bytes end, Taken *taken)
@@ -489,7 +547,7 @@ static int read_row(Rows *self, Bytes at, Bytes end, Taken *taken)
     taken->count++;
     for (Item *item = self->items; item < self->items + count; item++) {
         Column *column = item->column >= 0 ? &self->columns[item->column] : NULL;
-        int kept = TAKEN;
+        int kept = 0;
         if (column == NULL) {
             taken->times[taken->timed % SOME_TIMES].step = step;
             taken->times[taken->timed++ % SOME_TIMES].time = item->value;
@@ -498,9 +556,9 @@ static int read_row(Rows *self, Bytes at, Bytes end, Taken *taken)
         } else if (column->last >= step) {
             kept = keep(taken->others, Py_BuildValue("nd", item->column, item->value));
         } else {
-            kept = add(column, step, item->value) < 0 ? FAILED : TAKEN;
+            kept = add(column, step, item->value);
         }
-        if (kept == FAILED)
+        if (kept < 0)
             return FAILED;
     }
     return TAKEN;
@@ -516,7 +574,7 @@ static PyObject *added(Rows *self)
             continue;
         PyObject *each = Py_BuildValue("ny#y#", index, (const char *)column->steps, column->count * 8,
                                        (const char *)column->values, column->count * 8);
-        if (keep(list, each) == FAILED)
+        if (keep(list, each) < 0)
             Py_CLEAR(list);
     }
     return list;
@@ -529,7 +587,7 @@ static PyObject *times_of(const Taken *taken)
     for (; list != NULL && index < taken->timed; index++) {
         int at = index % SOME_TIMES;
         PyObject *pair = Py_BuildValue("Ld", (long long)taken->times[at].step, taken->times[at].time);
-        if (keep(list, pair) == FAILED)
+        if (keep(list, pair) < 0)
             Py_CLEAR(list);
     }
     return list;
@@ -571,25 +629,17 @@ static PyObject *take(Rows *self, PyObject *args)
         if (PyBytes_AsStringAndSize(PyList_GetItem(records, at), &text, &size) < 0)
             goto done;
         Bytes record = (Bytes)text, end = record + size, field = record;
-        uint64_t ignored;
-        if (size && *field == 0x08) {
-            field++;
-            if (!varint(&field, end, &ignored))
-                break;
-        }
-        if (field == end)
-            break;
-        unsigned char kind = *field++;
+        unsigned char kind = field_of(&field, end);
         if (kind == 0x32 || kind == 0x3A || kind == 0x6A) /* files, stats, output_raw */
             continue;
-        if (kind == 0x1A) {
+        if (kind == SUMMARY) {
             if (is_summary_of_a_row(record, size))
                 newest = at;
             else if (!is_own_summary(record, size))
                 break;
             continue;
         }
-        if (kind != 0x12 || part(&field, end) != end)
+        if (kind != HISTORY || part(&field, end) != end)
             break;
         int read = read_row(self, field, end, &taken);
         if (read == FAILED)
@@ -669,6 +719,7 @@ static int prepare(PyObject *module)
 
 static PyMethodDef functions[] = {
     {"whole_records", whole_records, METH_VARARGS, whole_records_doc},
+    {"summary_items", summary_items, METH_VARARGS, summary_items_doc},
     {NULL, NULL, 0, NULL},
 };
 

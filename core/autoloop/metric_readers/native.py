@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-INTERFACE: Final = 1
+INTERFACE: Final = 2
 """Another is another version's: what an editable install built before the checkout changed."""
 
 

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from autoloop.metric_readers import native
-from autoloop.metric_readers.columns import MAX_KEYS, Columns, as_step, numbers
+from autoloop.metric_readers.columns import MAX_KEYS, Columns
 from autoloop.metric_readers.compiled_rows import CompiledRows
 from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.protobuf import MalformedError, fields, signed
 from autoloop.metric_readers.record_log import RecordLog
 from autoloop.metric_readers.wandb_rows import VALUE, WandbRows
+from autoloop.metric_readers.wandb_summary import WandbSummary, behind_number, path_and_text
 
-_NUMBER, _HISTORY, _SUMMARY = 0x08, 0x12, 0x1A
+_HISTORY, _SUMMARY = 0x12, 0x1A
 _PASSED_OVER = frozenset((0x32, 0x3A, 0x6A))  # files, stats, output_raw
 _STEP_VALUE = b"_step" + VALUE
 
@@ -46,8 +47,7 @@ class WandbLog:
         self.name = ""
         self.started: float | None = None
         self.config: dict[str, Any] = {}
-        self.summary: dict[str, float] = {}
-        self.summary_step = 0
+        self._summary = WandbSummary()
         self._newest_summary: bytes | None = None
         self.exit_code: int | None = None
         self.defined: dict[str, str] = {}
@@ -57,6 +57,14 @@ class WandbLog:
     @property
     def rows(self) -> int:
         return self._rows.count
+
+    @property
+    def summary(self) -> dict[str, float]:
+        return self._summary.values
+
+    @property
+    def summary_step(self) -> int:
+        return self._summary.step
 
     @property
     def step(self) -> int:
@@ -120,16 +128,8 @@ class WandbLog:
     def _take_by_python(self, records: Sequence[bytes]) -> None:
         rows: list[bytes] = []
         for record in records:
-            first = kind = 0
-            try:
-                if record[0] == _NUMBER:
-                    first = 1
-                    while record[first] > 127:
-                        first += 1
-                    first += 1
-                kind = record[first]  # of the field behind the record's number
-            except IndexError:
-                pass
+            first = behind_number(record)
+            kind = record[first] if first < len(record) else 0
             if kind == _HISTORY:
                 rows.append(record[first:])
             elif kind == _SUMMARY:
@@ -179,30 +179,7 @@ class WandbLog:
             self._summarise(data)
 
     def _summarise(self, data: bytes) -> None:
-        """A SummaryRecord: values set (1) and removed (2), as in a ConfigRecord."""
-        texts: list[tuple[str, bytes]] = []
-        media: list[str] = []
-        try:
-            for number, first, last in fields(data, 0, len(data)):
-                if number != 3:
-                    continue
-                for inner, a, b in fields(data, first, last):
-                    path, text = _path_and_text(data, a, b)
-                    key = ".".join(path)
-                    if inner == 2:
-                        self.summary.pop(key, None)
-                    elif path[-1:] == ["_type"]:
-                        media.append(".".join(path[:-1]) + ".")
-                    elif key == "_step":
-                        step = as_step(decoded(text))
-                        self.summary_step = self.summary_step if step is None else step
-                    elif path and not key.startswith("_"):
-                        texts.append((key, text))
-        except (MalformedError, IndexError, TypeError):
-            self._malformed += 1
-        for key, text in texts:
-            if not key.startswith(tuple(media)) and len(self.summary) < MAX_KEYS:
-                self.summary.update(numbers(key, decoded(text)))
+        self._malformed += not self._summary.take(data)
         self._other_news += 1
 
     def _configure(self, data: bytes, start: int, stop: int) -> None:
@@ -210,7 +187,7 @@ class WandbLog:
         for number, first, last in fields(data, start, stop):
             if number not in (1, 2):
                 continue
-            path, text = _path_and_text(data, first, last)
+            path, text = path_and_text(data, first, last)
             if not path or path[0] == "_wandb":
                 continue
             self._other_news += 1
@@ -242,15 +219,3 @@ def _timestamp(data: bytes, start: int, stop: int) -> float:
     """A google.protobuf.Timestamp in Unix seconds."""
     parts = {number: signed(value) for number, value, end in fields(data, start, stop) if end < 0}
     return parts.get(1, 0) + parts.get(2, 0) / 1e9
-
-
-def _path_and_text(data: bytes, start: int, stop: int) -> tuple[list[str], bytes]:
-    """The key, or the keys of a path, of a config or summary item, and the text of its value."""
-    path: list[str] = []
-    text = b""
-    for inner, a, b in fields(data, start, stop):
-        if inner in (1, 2) and b >= 0:
-            path.append(data[a:b].decode("utf-8", "replace"))
-        elif inner == 16 and b >= 0:
-            text = data[a:b]
-    return path, text
