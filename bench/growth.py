@@ -38,8 +38,9 @@ def measure(result: Result) -> None:
     for name, points in curves.items():
         grown.add(name, points)
     result.notes.append(
-        "The whole Markdown report judges each round by all runs up to it, so it is worse than linear in rounds. `report` "
-        "and an engine's first write do that; after it an engine writes the newest round."
+        "The whole Markdown report judges each round by all runs up to it; `report` and an engine's first write do that; "
+        "later an engine writes the newest round. What the judge of one round found, that of the next takes over: only "
+        "going through the runs once more for each round grows with the square."
     )
     snapshots(result)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from autoloop.metrics import default_book
 from autoloop.model import MetricSummary, Run, RunState, Summary
-from autoloop.verdicts import Basis, Call, Judge, Lacking, Statistic, judged_metrics, reduced
+from autoloop.verdicts import Basis, Call, Judge, Lacking, Seen, Statistic, judged_metrics, reduced
 from autoloop.verdicts.wording import noise_text, noise_unknown, sentence, short
+from hypothesis import given
+from hypothesis import strategies as st
 
 L1 = "eval/offline_eval_l1"
 NOISE = (0.001, -0.002, 0.0015, -0.0005)
@@ -164,3 +167,19 @@ def test_the_noise_in_words() -> None:
     noise = Judge(seeds("a", 0.5), default_book()).noise(L1)
     assert noise is not None
     assert noise_text(noise) == "0.0016 [9e-4, 0.0059] (4 runs of 1 config)"
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(0, 3), st.integers(1, 3)), max_size=12))
+def test_judges_of_ever_more_runs_find_what_they_would_without_each_other(made: list[tuple[int, int, int, int]]) -> None:
+    """Whatever joins: a new config, a replicate of an early one, the same training again, a run that was read anew."""
+    book, seen, runs = default_book().with_keys([L1]), Seen(), list[Run]()
+    for number, (config, seed, value, loop) in enumerate(made):
+        summary = Summary(metrics={L1: metric(float(value), last_step=9 + value % 2)})
+        runs.append(run(f"{config}-{seed}", 0.0, str(config), str(seed), loop=loop, round=number, summary=summary))
+        if value == 1:
+            runs[0] = msgspec.structs.replace(runs[0], step=number)
+        mine, others = [each for each in runs if each.loop == 1], [each for each in runs if each.loop != 1]
+        alone, beside = Judge(mine, book, others), Judge(mine, book, others, seen=seen)
+        assert (beside.noise(L1), beside.lacking(L1)) == (alone.noise(L1), alone.lacking(L1))
+        if number % 3 == 0:
+            runs = [*runs[2:], *runs[:1]]

@@ -22,7 +22,7 @@ from autoloop.reports.result import result_lines, winner_label
 from autoloop.reports.rule_records import project_records
 from autoloop.store import Store
 from autoloop.text.gpu_use import gpu_use_text
-from autoloop.verdicts import reduced
+from autoloop.verdicts import Seen, reduced
 from autoloop.verdicts.wording import record_text
 
 MOST_SETS = 4
@@ -174,9 +174,9 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook, known: _B
     expected = [each.expects.metric for each in led_here if each.expects]
     wanted = {*for_runs(metrics, runs).key_metrics, *(metrics.resolve_name(name) or name for name in expected)}
     before = known.of(number, frozenset(wanted))
-    if found := verdict_lines(runs, metrics, before):
+    if found := verdict_lines(runs, metrics, before, known.seen):
         lines += ["", *(f"- {inert(line)}" for line in found)]
-    lines += result_table(before, runs, led_here, metrics)
+    lines += result_table(before, runs, led_here, metrics, known.seen)
     lines += _gpu_use(runs)
     failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
     if failed:
@@ -233,6 +233,7 @@ class _Before:
     def __init__(self, store: Store, loop: Loop) -> None:
         self._store = store
         self._loop = loop
+        self.seen = Seen()
         self._known: dict[frozenset[str], tuple[int, list[Run], list[Run]]] = {}
         """By the metrics: the round up to which runs have been read, these, and those of other loops."""
 

@@ -11,7 +11,7 @@ from autoloop.reports.inert import code, inert
 from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import evidence_text
 from autoloop.text.values import number
-from autoloop.verdicts import Judge, Result, Results
+from autoloop.verdicts import Judge, Result, Results, Seen
 from autoloop.verdicts.wording import expectation_said, result_texts, sentence
 
 
@@ -39,14 +39,14 @@ def _row(by_id: Mapping[str, Run], proposal: Proposal, metrics: MetricBook) -> s
 
 
 def result_table(
-    before: Sequence[Run], runs: Sequence[Run], proposals: Sequence[Proposal], metrics: MetricBook
+    before: Sequence[Run], runs: Sequence[Run], proposals: Sequence[Proposal], metrics: MetricBook, seen: Seen | None = None
 ) -> list[str]:
     """What became of the proposals that led to a round of `runs`, each with all its runs, as they stood at its end.
 
-    `before`: the runs of earlier rounds, and replicates in other loops."""
+    `before`: the runs of earlier rounds, and replicates in other loops; `seen`: by judges of earlier rounds."""
     loop = {run.loop for run in runs}
     mine = [*(run for run in before if run.loop in loop), *runs]
-    judge = Judge(mine, for_runs(metrics, runs), [run for run in before if run.loop not in loop])
+    judge = Judge(mine, for_runs(metrics, runs), [run for run in before if run.loop not in loop], seen=seen)
     results = Results(mine, judge)
     found = [(each, result) for each in proposals if each.live is None and (result := results.of(each))]
     if not found:

@@ -10,7 +10,7 @@ from autoloop.metrics import MetricBook, by_config, config_label, config_name, f
 from autoloop.model import Run, RunState
 from autoloop.text.changes import after_text
 from autoloop.text.values import NOTHING, number
-from autoloop.verdicts import Judge, Lacking, base_of
+from autoloop.verdicts import Judge, Lacking, Seen, base_of
 from autoloop.verdicts.wording import WITHIN_RUN, noise_text, noise_unknown, sentence
 
 
@@ -48,9 +48,12 @@ def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
     return found
 
 
-def verdict_lines(runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run] = ()) -> list[str]:
+def verdict_lines(
+    runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run] = (), seen: Seen | None = None
+) -> list[str]:
     """What may be said of the configs of these runs by their first key metric: the spread between seeds, and each config
-    against its base's, else the baseline. `elsewhere`: the loop's other runs that count, and replicates in other loops."""
+    against its base's, else the baseline. `elsewhere`: the loop's other runs that count, and replicates in other loops;
+    `seen`: by judges of earlier rounds."""
     finished = [run for run in runs if run.state is RunState.FINISHED and run.summary]
     keys = for_runs(book, finished).key_metrics
     key = next((key for key in keys if any(run.summary and key in run.summary.metrics for run in finished)), None)
@@ -58,7 +61,7 @@ def verdict_lines(runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run
         return []
     loop = {run.id: run for run in [*elsewhere, *runs] if run.loop == finished[0].loop}
     mine = sorted(loop.values(), key=lambda run: run.round)
-    judge = Judge(mine, book, [run for run in elsewhere if run.id not in loop])
+    judge = Judge(mine, book, [run for run in elsewhere if run.id not in loop], seen=seen)
     configs = by_config([run for run in mine if run.state is RunState.FINISHED and run.summary])
     asked = {run.id for run in finished}
     noise = judge.noise(key)

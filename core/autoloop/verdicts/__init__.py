@@ -2,7 +2,7 @@
 
 from autoloop.model import Call
 from autoloop.verdicts.against_base import AgainstBase, base_of
-from autoloop.verdicts.judge import Judge, judged_metrics, reduced
+from autoloop.verdicts.judge import Judge, Seen, judged_metrics, reduced
 from autoloop.verdicts.noise import Lacking, Noise, Value, lacking, pooled, stable_from
 from autoloop.verdicts.outcome import outcome, rule_records, summed
 from autoloop.verdicts.results import Fate, Result, Results
@@ -19,6 +19,7 @@ __all__ = [
     "Noise",
     "Result",
     "Results",
+    "Seen",
     "Statistic",
     "Value",
     "Verdict",

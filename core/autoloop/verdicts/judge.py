@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from operator import attrgetter, is_
 from typing import Any
 
 import msgspec
@@ -12,8 +14,37 @@ from autoloop.metrics import LOOKED_AT, MetricBook, for_runs
 from autoloop.metrics.summary import mean
 from autoloop.model import MetricSummary, Run, RunState, Standing, Summary
 from autoloop.model.packed_metrics import PackedMetrics
-from autoloop.verdicts.noise import Lacking, Noise, Value, at_one_step, lacking, pooled
+from autoloop.verdicts.noise import Group, Lacking, Noise, Pool, Value, at_one_step, lacking_in
 from autoloop.verdicts.verdict import Statistic, Verdict, among_metrics, decide, shared
+
+
+class Seen:
+    """What judges of ever more of the same runs have found, so that each looks at what is new only."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, Statistic], dict[str, tuple[list[Run], Group]]] = {}
+        self._pools: dict[tuple[str, Statistic], Pool] = {}
+
+    def groups(
+        self,
+        metric: str,
+        statistic: Statistic,
+        configs: Mapping[str, Mapping[str, Run]],
+        values: Callable[[str, str], Iterator[Value]],
+    ) -> list[Group]:
+        """Of each config in its order; `values` are those of a config in a metric."""
+        known, found = self._groups.setdefault((metric, statistic), {}), list[Group]()
+        for config, replicates in configs.items():
+            runs = list(replicates.values())
+            before, group = known.get(config, (None, None))
+            if group is None or before is None or len(before) != len(runs) or not all(map(is_, before, runs)):
+                group = Group(list(values(config, metric)))
+                known[config] = runs, group
+            found.append(group)
+        return found
+
+    def noise(self, metric: str, statistic: Statistic, groups: Sequence[Group]) -> Noise | None:
+        return self._pools.setdefault((metric, statistic), Pool()).noise(groups)
 
 
 class Judge:
@@ -31,8 +62,10 @@ class Judge:
         elsewhere: Iterable[Run] = (),
         statistic: Statistic = Statistic.TAIL_MEAN,
         keys: Sequence[str] | None = None,
+        seen: Seen | None = None,
     ) -> None:
-        """`keys`: as `judged_metrics` has them, where the runs are `reduced` and do not tell."""
+        """`keys`: as `judged_metrics` has them, where the runs are `reduced` and do not tell. `seen`: by judges of fewer of
+        these runs."""
         self.book = book
         self.statistic = statistic
         self._configs: dict[str, dict[str, Run]] = {}
@@ -41,31 +74,33 @@ class Judge:
         """Of each of the loop's configs the round in which it was new."""
         self._first: dict[str, Run] = {}
         """Of each of the loop's configs the first run that has finished."""
-        mine = sorted(runs, key=lambda run: run.round)
+        mine = sorted(runs, key=attrgetter("round"))
         self._keys = judged_metrics(book, mine) if keys is None else keys
-        self._config_of = {run.id: _config(run) for run in mine}
+        self._mine = mine
         for run in mine:
-            self._new.setdefault(_config(run), run.round)
+            config = _config(run)
+            self._new.setdefault(config, run.round)
             if run.state is RunState.FINISHED and run.summary:
-                self._first.setdefault(_config(run), run)
-        for run in sorted([*elsewhere, *mine], key=lambda run: (run.loop, run.round)):
+                self._first.setdefault(config, run)
+        for run in sorted([*elsewhere, *mine], key=attrgetter("loop", "round")):
             if run.state is RunState.FINISHED and run.summary:
                 self._configs.setdefault(_config(run), {})[run.config_hash] = run
         self._news = Counter(self._new.values())
         """How many configs were new in each round."""
+        self._seen = seen or Seen()
         self._noise: dict[str, Noise | None] = {}
         self._lacking: dict[str, Lacking] = {}
 
     def noise(self, metric: str) -> Noise | None:
         """The spread between seeds of a metric; None without replicates."""
         if metric not in self._noise:
-            self._noise[metric] = pooled(self._groups(metric))
+            self._noise[metric] = self._seen.noise(metric, self.statistic, self._groups(metric))
         return self._noise[metric]
 
     def lacking(self, metric: str) -> Lacking:
         """Why the noise of a metric is not known, where it is not."""
         if metric not in self._lacking:
-            self._lacking[metric] = lacking(self._groups(metric))
+            self._lacking[metric] = lacking_in(self._groups(metric))
         return self._lacking[metric]
 
     def replicates(self, run: Run) -> list[Run]:
@@ -121,6 +156,11 @@ class Judge:
         with them. `number`: the how manieth confirmation of the loop it is, from 1."""
         return self._decided(contender, baseline, metric, lambda run: self._is_for(run, contender), shared(number))
 
+    @cached_property
+    def _config_of(self) -> dict[str, str]:
+        """By run."""
+        return {run.id: _config(run) for run in self._mine}
+
     def _is_for(self, run: Run, contender: Run) -> bool:
         return run.confirms is not None and self._config_of.get(run.confirms) == _config(contender)
 
@@ -136,8 +176,8 @@ class Judge:
             lacking=Lacking.SEEDS if noise else self.lacking(metric),
         )
 
-    def _groups(self, metric: str) -> list[list[Value]]:
-        return [list(self._values(config, metric)) for config in self._configs]
+    def _groups(self, metric: str) -> list[Group]:
+        return self._seen.groups(metric, self.statistic, self._configs, self._values)
 
     def _values(self, config: str, metric: str, counts: Callable[[Run], bool] = lambda _: True) -> Iterator[Value]:
         for run in filter(counts, self._configs.get(config, {}).values()):

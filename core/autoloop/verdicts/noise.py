@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import merge
@@ -77,23 +77,76 @@ def pooled(groups: Iterable[Sequence[Value]]) -> Noise | None:
 
     Within a group only runs that stand at the same step count: the step that most of them have, of several the last.
     """
-    fair = [at_one_step(group) for group in groups]
-    several = [group for group in fair if len(group) > 1]
-    dof = sum(len(group) - 1 for group in several)
-    total = sum(_squares([each.value for each in group]) for group in several)
-    if not dof or not total > 0 or not math.isfinite(total):
-        return None
-    differences = list(_differences(fair))
-    pair_dof = sum(len(each) - 1 for each in differences)
-    pair_total = sum(map(_squares, differences))
-    return Noise(
-        sd=math.sqrt(total / dof),
-        dof=dof,
-        runs=sum(map(len, several)),
-        groups=len(several),
-        pair_sd=math.sqrt(pair_total / pair_dof) if pair_dof else None,
-        pair_dof=pair_dof,
-    )
+    return Pool().noise([Group(values) for values in groups])
+
+
+class Group:
+    """Replicates of one config, and what they tell of the noise: worked out once."""
+
+    def __init__(self, values: Sequence[Value]) -> None:
+        fair = at_one_step(values)
+        self.several = len(values) > 1
+        self.runs = len(fair) if len(fair) > 1 else 0
+        self.squares = _squares([each.value for each in fair]) if self.runs else 0.0
+        seeds = by_seed(fair)
+        self.seeds = seeds if len(seeds) > 1 else {}
+        """The value of each seed. A single run has no two seeds to share, and a loop may have thousands of them."""
+
+
+class Pool:
+    """The noise of groups that grow in number: what it found of the same first groups before, it does not look for again."""
+
+    def __init__(self) -> None:
+        self._groups: list[Group] = []
+        self._pairs: list[tuple[int, float]] = []
+        """For each group, of its differences to the earliest one with which it has two seeds in common: degrees of freedom
+        and squares; zeros if there is none. Each is compared once: all pairs of groups would count the same runs again."""
+        self._having: dict[str, list[int]] = {}
+        """By seed the groups that have it, in their order."""
+
+    def noise(self, groups: Sequence[Group]) -> Noise | None:
+        """The same as `pooled` says of their values."""
+        changed = (i for i, (old, new) in enumerate(zip(self._groups, groups, strict=False)) if old is not new)
+        self._keep(next(changed, len(groups)))
+        for group in groups[len(self._groups) :]:
+            self._add(group)
+        runs, several = sum(group.runs for group in groups), sum(group.runs > 0 for group in groups)
+        dof, total = runs - several, sum(group.squares for group in groups)
+        if not dof or not total > 0 or not math.isfinite(total):
+            return None
+        pair_dof, pair_total = sum(dof for dof, _ in self._pairs), sum(squares for _, squares in self._pairs)
+        return Noise(
+            sd=math.sqrt(total / dof),
+            dof=dof,
+            runs=runs,
+            groups=several,
+            pair_sd=math.sqrt(pair_total / pair_dof) if pair_dof else None,
+            pair_dof=pair_dof,
+        )
+
+    def _add(self, group: Group) -> None:
+        mine, having = group.seeds, self._having
+        # Who shares two seeds is also found without the one that most have, which may be all of them.
+        some = sorted((having[seed] for seed in mine if seed in having), key=len)[:-1]
+        pairs = 0, 0.0
+        for earlier in merge(*some):
+            others = self._groups[earlier].seeds
+            if len(shared := mine.keys() & others.keys()) > 1:
+                pairs = len(shared) - 1, _squares([mine[seed] - others[seed] for seed in sorted(shared)])
+                break
+        for seed in mine:
+            having.setdefault(seed, []).append(len(self._groups))
+        self._groups.append(group)
+        self._pairs.append(pairs)
+
+    def _keep(self, first: int) -> None:
+        """Forget the groups behind the first so many."""
+        for group in self._groups[first:]:
+            for seed in group.seeds:
+                having = self._having[seed]
+                while having and having[-1] >= first:
+                    having.pop()
+        del self._groups[first:], self._pairs[first:]
 
 
 class Lacking(StrEnum):
@@ -106,10 +159,14 @@ class Lacking(StrEnum):
 
 def lacking(groups: Iterable[Sequence[Value]]) -> Lacking:
     """Why these groups, of which `pooled` is None, tell no noise."""
-    several = [group for group in groups if len(group) > 1]
+    return lacking_in([Group(values) for values in groups])
+
+
+def lacking_in(groups: Iterable[Group]) -> Lacking:
+    several = [group for group in groups if group.several]
     if not several:
         return Lacking.SEEDS
-    return Lacking.SPREAD if any(len(at_one_step(group)) > 1 for group in several) else Lacking.STEPS
+    return Lacking.SPREAD if any(group.runs for group in several) else Lacking.STEPS
 
 
 def at_one_step(group: Sequence[Value]) -> list[Value]:
@@ -152,26 +209,6 @@ def stable_from(curves: Sequence[Mapping[int, float]]) -> int | None:
             break
         stable = step
     return stable
-
-
-def _differences(groups: Sequence[Sequence[Value]]) -> Iterator[list[float]]:
-    """For each group but the first, its differences to the earliest one with which it has two seeds in common.
-
-    Each group is compared once: all pairs of groups would count the same runs again and again.
-    """
-    # Single runs have no two seeds to share, and a loop may have thousands of them.
-    seeded = [seeds for seeds in map(by_seed, groups) if len(seeds) > 1]
-    having: dict[str, list[int]] = {}
-    """By seed the groups that have it, in their order."""
-    for place, mine in enumerate(seeded):
-        # Who shares two seeds is also found without the one that most have, which may be all of them.
-        some = sorted((having[seed] for seed in mine if seed in having), key=len)[:-1]
-        for earlier in merge(*some):
-            if len(shared := mine.keys() & seeded[earlier].keys()) > 1:
-                yield [mine[seed] - seeded[earlier][seed] for seed in sorted(shared)]
-                break
-        for seed in mine:
-            having.setdefault(seed, []).append(place)
 
 
 def _squares(values: Sequence[float]) -> float:
