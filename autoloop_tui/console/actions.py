@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from textual.binding import Binding, BindingType
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """`id` is `<scope>.<name>`: the method is `action_<name>` of the scope's screen (dots and dashes as underscores).
 
     `keys` are Textual's, with commas; `command` is what would do the same without the screen, `{…}` filled in by it.

@@ -38,8 +38,13 @@ OWN_HINT = 18
 HANDS = 2.0
 """Seconds since a key within which somebody is at work, so that no page opens by itself below the next one."""
 
-READERS = ("autoloop.engine.runs.following", "autoloop.engine.planning.frozen", "autoloop.engine.base.output_secrets")
-"""What `Feed` imports when histories and logs are read."""
+LATER = (
+    "autoloop.engine.runs.following",
+    "autoloop.engine.planning.frozen",
+    "autoloop.engine.base.output_secrets",
+    "autoloop.verdicts.wording",
+)
+"""What is imported when histories and logs are read, and when configs are compared."""
 
 SCREENS = tuple(f"autoloop_tui.console.screens.{name}.screen" for name in ("rounds", "run", "proposals"))
 """What the first look at a screen would wait for."""
@@ -103,7 +108,7 @@ class ConsoleApp(MovingApp):
         wait for it, and the first paint did not."""
 
         def load() -> None:
-            for name in READERS:
+            for name in LATER:
                 import_module(name)
             rows = self.feed.read_ahead()
             self.call_from_thread(self._complete, rows)

@@ -27,12 +27,11 @@ from autoloop.model import (
     UserError,
 )
 from autoloop.store import Snapshot
-from autoloop.verdicts import Judge, Results, outcome
 
 from autoloop_tui.console.drawing.badges import Badge, apart, badge_of
 
 if TYPE_CHECKING:
-    pass
+    from autoloop.verdicts import Judge, Results  # which the first paint does not need
 
 TROUBLE = (UserError, sqlite3.Error, msgspec.ValidationError, OSError)
 """What reading or writing the store can raise when its disk or another process is in the way: said, never fatal."""
@@ -112,6 +111,8 @@ class View:
     @cached_property
     def judge(self) -> Judge:
         """Says which of the loop's configs is better."""
+        from autoloop.verdicts import Judge
+
         return Judge(self.snapshot.runs, self.metrics, self.snapshot.elsewhere)
 
     @cached_property
@@ -121,6 +122,8 @@ class View:
             return self.loop.outcome
         if self.brief:
             return None
+        from autoloop.verdicts import outcome
+
         metric = next((key for key in self.metrics.key_metrics if self.metrics.direction(key)), None)
         snapshot = self.snapshot
         return outcome(snapshot.runs, snapshot.proposals, self.loop.spec, self.judge, metric) if metric else None
@@ -138,6 +141,8 @@ class View:
     @cached_property
     def results(self) -> Results:
         """What became of the proposals; each is worked out when it is shown."""
+        from autoloop.verdicts import Results
+
         return Results(self.snapshot.runs, self.judge)
 
     @cached_property

@@ -6,17 +6,16 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 from autoloop import whoami
 from autoloop.model import UserError
 from autoloop.protocol import Request, verb
 from autoloop.store import Store
 
 
-@dataclass(frozen=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     """A request, and what became of it: its number in the store or why it could not be sent."""
 
     loop: int
@@ -73,5 +72,5 @@ class Outbox:
             with Store.open(self._project) as store:
                 number = store.send(letter.loop, letter.request, whoami.this_process())
         except (UserError, sqlite3.Error, OSError) as error:
-            return replace(letter, problem=f"{verb(letter.request)} was not sent: {error}")
-        return replace(letter, number=number)
+            return msgspec.structs.replace(letter, problem=f"{verb(letter.request)} was not sent: {error}")
+        return msgspec.structs.replace(letter, number=number)

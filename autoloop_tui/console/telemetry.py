@@ -6,9 +6,9 @@ Sampled in a thread, because NVML and /proc can take longer than a key may wait;
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from autoloop import gpus
 from autoloop.files import Stamp, stamp
 from autoloop.gpu_history import NAME, GpuHistory, read_history
@@ -16,18 +16,16 @@ from autoloop.model import Attempt
 from autoloop.runners import procfs
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(msgspec.Struct, frozen=True):
     """A process tree: CPU in percent of one core since the sample before, resident memory in bytes."""
 
     cpu: float
     memory: int
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     gpus: gpus.GpuReport
-    loads: Mapping[str, Load] = field(default_factory=dict)
+    loads: Mapping[str, Load] = {}
     """By run id."""
     own_pids: frozenset[int] = frozenset()
     """Processes that belong to our runs; any other on a GPU is foreign."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
 
-@dataclass(frozen=True)
-class Glyphs:
+
+class Glyphs(msgspec.Struct, frozen=True):
     """One set of signs. Every place that draws takes it from its pane or gets it as an argument."""
 
     ascii_only: bool
@@ -40,7 +40,7 @@ class Glyphs:
 
 UNICODE = Glyphs(False, False, ellipsis="…", dot=" · ", arrow="→", rule="─", nothing="–", about="≈", up="↑", down="↓")
 ASCII = Glyphs(True, False, ellipsis="~", dot=" - ", arrow="->", rule="-", nothing="-", about="~", up="^", down="v")
-UNICODE_BLOCKS, ASCII_BLOCKS = (replace(glyphs, blocks=True) for glyphs in (UNICODE, ASCII))
+UNICODE_BLOCKS, ASCII_BLOCKS = (msgspec.structs.replace(glyphs, blocks=True) for glyphs in (UNICODE, ASCII))
 """For fonts without braille; the second is for the Linux console, whose font has blocks and few signs beside them."""
 
 _POOR = ("linux", "vt", "ansi", "cons", "sun")

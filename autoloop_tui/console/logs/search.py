@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from array import array
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import msgspec
 from autoloop.model import UserError
 
 from autoloop_tui.console.logs.tail import Lines
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 MATCH_LIMIT = 1_000_000
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """What a person looks for. `needle` is set where plain text is sought, which is much faster than a pattern."""
 
     text: str

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autoloop.metrics import MetricBook, summarise
-from autoloop.model import MetricSummary, Series
-from autoloop.verdicts import Basis, Call, Verdict
-from autoloop.verdicts.wording import short
+from autoloop.model import Call, MetricSummary, Series
 
 from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 from autoloop_tui.console.drawing.paint import signed
 from autoloop_tui.console.drawing.pieces import Piece
+
+if TYPE_CHECKING:
+    from autoloop.verdicts import Verdict  # which the first paint does not need
 
 TAIL = 250
 """Points at the end of a running series that tell its last value and its noise."""
@@ -52,6 +53,9 @@ class Delta(NamedTuple):
     @property
     def words(self) -> str:
         """What it rests on, in short: `better (n 4, 4)`, `within the run only`."""
+        from autoloop.verdicts import Basis
+        from autoloop.verdicts.wording import short
+
         if not self.fair:
             return Basis.UNEQUAL_STEPS.value
         return short(self.verdict) if self.verdict else Basis.WITHIN_RUN.value

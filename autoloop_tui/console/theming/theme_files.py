@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from autoloop.files import decoded, read_regular
 from autoloop.text.suggest import nearest
 from autoloop.toml import TomlError, read_toml
@@ -95,8 +95,7 @@ _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})\Z")
 _STYLE_WORDS = frozenset(("none", "not", "bold", "dim", "italic", "underline", "reverse", "strike", "b", "i", "u", "d"))
 
 
-@dataclass(frozen=True)
-class Colours:
+class Colours(msgspec.Struct, frozen=True):
     """A theme as it looks in so many colours; `variables` are complete: what its file leaves out has our default."""
 
     ansi: bool
@@ -105,8 +104,7 @@ class Colours:
     variables: dict[str, str]
 
 
-@dataclass(frozen=True)
-class ThemeFile:
+class ThemeFile(msgspec.Struct, frozen=True):
     """One theme as its file says it."""
 
     name: str
@@ -121,16 +119,14 @@ class ThemeFile:
     at: dict[Depth, Colours]
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     path: str
     sentence: str
 
 
-@dataclass(frozen=True)
-class LoadedThemes:
-    themes: dict[str, ThemeFile] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
+class LoadedThemes(msgspec.Struct, frozen=True):
+    themes: dict[str, ThemeFile] = {}
+    failures: list[Failure] = []
 
 
 # ------------------------------------------------------------------------------------------------ files

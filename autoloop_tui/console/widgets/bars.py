@@ -4,9 +4,9 @@ the same without the screen."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
+import msgspec
 from textual import events
 from textual.message import Message
 
@@ -66,7 +66,7 @@ class HintBar(RowPane):
         can be used now. `back`: what going back does here."""
         super().__init__(id="hints")
         self._keys_of, self._refusal, self._own = keys_of, refusal, own
-        self._back = replace(BY_ID["app.back"], hint=back)
+        self._back = msgspec.structs.replace(BY_ID["app.back"], hint=back)
         self._places: list[tuple[int, int, Action]] = []
         """Where each hint stands, for the mouse: its first cell, the one after its last."""
         self.scope = scope

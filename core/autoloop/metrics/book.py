@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, cached_property, lru_cache, reduce
 from typing import Any
@@ -213,8 +212,7 @@ def default_book(methods: tuple[str, ...] = profiles.METHODS) -> MetricBook:
     return reduce(MetricBook.extended, books, MetricBook(_File(ignored=COUNTERS)))
 
 
-@dataclass(frozen=True)
-class MetricBooks:
+class MetricBooks(msgspec.Struct, frozen=True):
     """The metric book for each config: the shipped one of the methods that apply to it, with the project's on top."""
 
     project: MetricBook | None = None

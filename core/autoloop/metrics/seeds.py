@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from autoloop.metrics.gpu import mean_use
 from autoloop.metrics.summary import mean
@@ -15,8 +16,7 @@ from autoloop.model import MetricSummary, Run, Summary
 from autoloop.text.plural import plural
 
 
-@dataclass(frozen=True)
-class OverSeeds:
+class OverSeeds(msgspec.Struct, frozen=True):
     """One config as rules judge it: its `runs`, one or more for each seed, and the `summary` of what they reached.
 
     Of several runs every statistic of the summary is the mean of theirs, over those that have the metric.

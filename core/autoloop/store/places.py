@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from autoloop.model import UserError
 
 FOLDERS = ("configs", "attempts", "locks", "engines", "loops")
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(msgspec.Struct, frozen=True):
     """The paths below `<project>/.autoloop/`."""
 
     project: Path

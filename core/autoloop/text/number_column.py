@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from autoloop.text.values import NOTHING, number
 
@@ -15,8 +16,7 @@ LEAST, MOST = -3, 5
 """Powers of ten between which numbers are written without one; see `values.number`."""
 
 
-@dataclass(frozen=True)
-class NumberColumn:
+class NumberColumn(msgspec.Struct, frozen=True):
     """How the numbers of one column are written. Every text is `width` cells wide, so that points stand below each other.
 
     `left`: cells up to the last digit before the point; `decimals`: the most digits after it; `powers`: all are written as
@@ -66,7 +66,7 @@ class NumberColumn:
             decimals = max(decimals, len(column._parts(value, room)[1]))
             if decimals >= room:
                 break
-        return replace(column, decimals=decimals)
+        return msgspec.structs.replace(column, decimals=decimals)
 
     @property
     def width(self) -> int:

@@ -4,13 +4,12 @@ earlier uses of a rule turned out. Pure."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autoloop.metrics import MetricBook, config_name
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
 from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.values import duration
-from autoloop.verdicts import Judge
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, look, plain, shown_value
@@ -18,6 +17,9 @@ from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.loop_state import stopped
 from autoloop_tui.console.present.metric_delta import Delta, against
+
+if TYPE_CHECKING:
+    from autoloop.verdicts import Judge  # which the first paint does not need
 
 ORDER = ("pending", "approved", "blocked", "skipped", "rejected", "launched")
 """States as they are counted in the header: what wants something of a person first."""

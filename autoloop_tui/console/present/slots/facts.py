@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 from autoloop.gpus import Gpu
 from autoloop.model import LOCAL, LoopState, RoundState, Run, RunState, Series, Slot, UserError
 
@@ -32,8 +32,7 @@ class Change(NamedTuple):
     base_step: int
 
 
-@dataclass(frozen=True)
-class SlotFacts:
+class SlotFacts(msgspec.Struct, frozen=True):
     """All that is shown of a slot. `run` is the one that holds the slot, or held it last."""
 
     slot: Slot

@@ -11,7 +11,6 @@ from autoloop.metrics import config_name
 from autoloop.model import LoopEndKind, LoopState, Proposal, ProposalStatus, RoundState, Standing
 from autoloop.text.plural import plural
 from autoloop.text.values import duration
-from autoloop.verdicts.wording import outcome_lines
 
 from autoloop_tui.console.drawing.cutting import tail, wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
@@ -71,6 +70,7 @@ def _outcome(view: View) -> list[str]:
     found = view.loop.outcome
     if found is None:
         return []
+    from autoloop.verdicts.wording import outcome_lines
 
     def name_of(each: Standing) -> str:
         run = view.run(each.run)
