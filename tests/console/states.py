@@ -275,7 +275,13 @@ def finished(folder: Path) -> Night:
     night.trained("act_reg_090", 0.31, round=3, base=best, reg=0.9)
     night.trained("act_reg_064_tau_10", 0.34, round=3, base=best, reg=0.64, tau_src=0.1)
     runs = night.store.runs(night.loop.id)
-    found = outcome(runs, [], night.loop.spec, Judge(runs, for_runs(default_book(), runs)), "eval/offline_eval/avg_l1")
+    found = outcome(
+        runs,
+        night.store.proposals(night.loop.id),
+        night.loop.spec,
+        Judge(runs, for_runs(default_book(), runs)),
+        "eval/offline_eval/avg_l1",
+    )
     assert found is not None
     found = msgspec.structs.replace(found, changes=[change("ot.loss_config.reg", 0.1, 0.64)])
     end = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all rounds are done")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from autoloop.gpu_history import GpuHistory
+from autoloop.gpus import GIB
 from autoloop.text.values import duration, number
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
@@ -17,10 +18,11 @@ ROWS = 4
 LABEL, VALUE = 7, 10
 
 
-def gpu_rows(history: GpuHistory, label: str, width: int, *, glyphs: Glyphs) -> list[list[Piece]]:
-    """Utilisation from 0 to 100 %, memory and power from 0 to their most, each with its newest value."""
+def gpu_rows(history: GpuHistory, label: str, width: int, *, memory: float | None, glyphs: Glyphs) -> list[list[Piece]]:
+    """Utilisation from 0 to 100 %, memory from 0 to the bytes that the GPU has, power from 0 to its most, each with its
+    newest value. `memory`: None if not known; then from 0 to the most that was used."""
     points = history.points
-    memory, power = [point.memory for point in points], [point.power for point in points]
+    used, power = [point.memory for point in points], [point.power for point in points]
     use = history.use
     parts = [f"mean {use.utilisation:.0f} %"] if use and use.utilisation is not None else []
     parts += [f"idle {use.idle_share * 100:.0f} % of the time"] if use and use.idle_share is not None else []
@@ -36,7 +38,7 @@ def gpu_rows(history: GpuHistory, label: str, width: int, *, glyphs: Glyphs) -> 
     ]
     for name, values, most, unit in (
         ("use", [point.utilisation for point in points], 100.0, "%"),
-        ("memory", memory, _most(memory), "GiB"),
+        ("memory", used, max(_most(used), (memory or 0) / GIB), "GiB"),
         ("power", power, _most(power), "W"),
     ):
         room = max(0, width - LABEL - VALUE - 3)

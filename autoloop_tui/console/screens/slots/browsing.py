@@ -155,6 +155,7 @@ class SlotBrowser(TableKeys):
         ]
         self._facts = view, facts
         self.table.set_facts(facts)
+        self.detail.gpus = {each.slot.index: each.gpu for each in facts if each.gpu is not None}
         self._paint_queue(view)
 
     def _paint_queue(self, view: View) -> None:

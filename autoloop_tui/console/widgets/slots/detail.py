@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from autoloop.gpus import Gpu
 from autoloop.model import Run, Slot
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -40,6 +42,8 @@ class SlotDetail(Container):
         self._best: object = None
         """What the chart of the best was drawn from last."""
         self._gpu_file = GpuFile()
+        self.gpus: Mapping[int, Gpu] = {}
+        """By slot, the first of its GPUs as it was sampled last."""
         self._config: tuple[str, int, list[list[Piece]]] | None = None
         """The config rows shown last: of which run, how wide."""
 
@@ -121,7 +125,9 @@ class SlotDetail(Container):
             pane.display = shown
             self.screen.call_after_refresh(self.show_charts, view, feed, slot)
         elif history and shown:
-            pane.show(gpu_rows(history, slot.label, pane.size.width, glyphs=self._glyphs))
+            gpu = self.gpus.get(slot.index)
+            most = gpu.memory_total if gpu else None
+            pane.show(gpu_rows(history, slot.label, pane.size.width, memory=most, glyphs=self._glyphs))
 
     def _show_config(self, view: View, run: Run | None) -> None:
         pane = self.query_one("#config", RowPane)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop.gpu_history import GpuHistory, GpuPoint
-from autoloop.gpus import GpuReport
+from autoloop.gpus import GIB, Gpu, GpuReport
 from autoloop.model import RoundState, RunState
 
 from autoloop_tui.console.screens.slots import reading
@@ -84,7 +84,8 @@ async def test_a_baseline_that_was_stopped_is_not_waited_for(tmp_path: Path) -> 
 async def test_what_a_run_uses_of_its_gpus_is_shown_as_the_engine_sampled_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(GpuReport(), {}))
+    card = Gpu(index=0, name="card", memory_total=120 * GIB)
+    monkeypatch.setattr(Sampler, "take", lambda *_, **__: Sample(GpuReport(gpus=(card,)), {}))
     project = busy(tmp_path)
     project.change_loop(spec=changed(project.spec, device="cuda", gpus=[0, 1]))
     points = [GpuPoint(1000.0 + 5 * n, float(n * 2), 30.0, 400.0 + n) for n in range(40)]
@@ -95,6 +96,10 @@ async def test_what_a_run_uses_of_its_gpus_is_shown_as_the_engine_sampled_it(
         told = pane(screen, "#gpu")
         for words in ("gpu 0", "mean 39 %", "idle 10 % of the time", "78 %", "30 GiB", "439 W", "▇"):
             assert words in told
+        look_again(screen)
+        memory = next(row for row in pane(screen, "#gpu").splitlines() if "memory" in row)
+        assert "▃" in memory  # a quarter of what the GPU has, not a full bar
+        assert "█" not in memory
         await pilot.press("j")  # a run that was not sampled
         await settle(pilot)
         assert not screen.query_one("#gpu").display
