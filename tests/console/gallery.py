@@ -35,6 +35,8 @@ from tests.console.running import Size, at_each
 from tests.console.states import DRIVEN, STATES, Night, sample
 from tests.console.still_loop import relative, settle, stand_still
 
+NO_LOOP = "none"
+"""In place of a state: the screens that need no loop."""
 SIZES: list[Size] = [(80, 24), (120, 40), (160, 45), (200, 50)]
 THEMES = ["dark", "light"]
 SCREENS: dict[str, list[str]] = {
@@ -158,19 +160,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, nargs="?", default=Path("build/gallery"), help="the folder (build/gallery)")
     parser.add_argument("--screen", choices=SCREENS, action="append", help="may be repeated, as the others (all)")
-    parser.add_argument("--state", choices=STATES, action="append")
+    parser.add_argument("--state", choices=[*STATES, NO_LOOP], action="append")
     parser.add_argument("--size", type=size, action="append", help="COLUMNSxROWS")
     parser.add_argument("--theme", action="append")
     given = parser.parse_args()
     os.environ |= TERMINAL
     out, sizes, themes = given.out.resolve(), given.size or SIZES, given.theme or THEMES
-    for state in given.state or STATES:
+    for state in given.state or [*STATES, *([] if given.screen else [NO_LOOP])]:
+        if state == NO_LOOP:
+            asyncio.run(take_others(out, themes, sizes))
+            continue
         with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory(prefix="autoloop-") as folder:
             stand_still(patched, Path(folder), sample(state))
             asyncio.run(take(out, state, themes, given.screen or SCREENS, sizes, Path(folder)))
         print(out / state, flush=True)
-    if not given.screen and not given.state:
-        asyncio.run(take_others(out, themes, sizes))
     time.tzset()
 
 

@@ -21,15 +21,15 @@ from autoloop_tui.console.theming.theme_files import load_themes
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 WHAT = (
-    "Auto Loop runs short trainings side by side, one to a GPU, and judges them by rules.",
-    "The rules propose better configs; what you approve by one key is the next round.",
+    "Auto Loop runs short trainings side by side and judges them by rules.",
+    "Rules propose better configs; those that you approve are the next round.",
 )
 TYPE = (
-    ("autoloop-tui demo", "see it work: three rounds of a small real training on this CPU"),
+    ("autoloop-tui demo", "three rounds of a real training that is small enough for this CPU"),
     ("autoloop-tui init -- python train.py --lr 1e-3", "set it up for the command that you train with"),
     ("autoloop-tui run --cfgs configs/*.json", "plan a round of your configs; nothing is started"),
     ("autoloop-tui run --cfgs configs/*.json --exec", "run it, and watch it here"),
-    ("autoloop-tui run --help", "steps, GPUs, rounds, rules, W&B and all the rest"),
+    ("autoloop-tui run --help", "steps, GPUs, rounds, rules, W&B and everything else"),
 )
 """A command, and what it does."""
 
@@ -86,8 +86,8 @@ class WelcomePane(RowPane):
         width, height = self.size
         wide = max(1, min(WIDEST, width - 4))
         lines = self.lines(wide)
-        if len(lines) > height:  # The blank lines give way first.
-            lines = [line for line in lines if line]
+        while len(lines) > height and [] in lines:  # The blank lines give way first, the last before the others.
+            del lines[len(lines) - 1 - lines[::-1].index([])]
         left = max(0, (width - wide) // 2)
         above = max(0, (height - len(lines)) // 2)
         self.show([*([] for _ in range(above)), *([(" " * left, ""), *line] for line in lines)])

@@ -34,6 +34,8 @@ async def test_it_says_what_this_is_and_what_to_type(tmp_path: Path, size: Size)
         assert "There is no loop in" in text
         for command, _ in TYPE:
             assert f"$ {command}" in text
+        second = next(at for at, row in enumerate(rows) if f"$ {TYPE[1][0]}" in row)
+        assert not rows[second - 1].strip()  # only as many blank rows give way as are needed
         assert "q quits" in text
 
 
