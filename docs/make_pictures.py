@@ -68,10 +68,10 @@ class Photographer:
         async def shots() -> dict[str, str]:
             app = ConsoleApp(self.project, preferences=Preferences(theme="dark"))
             async with app.run_test(size=size) as pilot:
+                await pilot.press("4")  # one of the better config
+                await until_read(pilot, lambda picture: "vs&#160;base" in picture)  # on a busy machine this takes its time
                 while (snapshot := self.snapshot()) is None or not moment(snapshot):
                     await pilot.pause(0.3)
-                await pilot.press("4")  # one of the better config
-                await until_read(pilot, lambda picture: "vs&#160;base" in picture)
                 taken = {}
                 for app.theme in ("dark", "light"):
                     await pilot.pause(2 * SETTLE)
