@@ -88,7 +88,7 @@ def layout(slots: Sequence[SlotFacts], width: int) -> Layout:
         Column("run", "run", max(3, min(longest, SHORTEST)), most=longest),
         Column("bar", "done", 6 if width >= SMALL else 4, need=4, most=16),
         Column("percent", "", 4, need=1),
-        *([Column("eta", "eta", 6, ">", need=2)] if any(facts.holds for facts in slots) else []),
+        *([Column("eta", "eta", 6, ">", need=2)] if any(facts.holds or facts.broken for facts in slots) else []),
         Column("value", metric, max(VALUE, min(12, cells(metric))), ">", need=3),
         *([change] if compared else []),
         Column("use", "cpu" if kind == "cpu" else "use", 5, ">", need=6),

@@ -169,7 +169,7 @@ class ProposalList(RowPane):
             fit("outcome", columns.state),
         ]
         where = self._where()
-        return [(fit(" ".join(parts), width - cells(where)), "dim"), (where, "dim")]
+        return [(fit(" ".join(parts).rstrip(), width - cells(where)), "dim"), (where, "dim")]
 
     def _where(self) -> str:
         """`1–15 of 32` where not all fit."""

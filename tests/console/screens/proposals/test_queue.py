@@ -374,6 +374,9 @@ async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_onl
     built = calls_of(monkeypatch, proposal_list, "change_pieces")
 
     async with console(project, (200, 50)) as (pilot, app):
+        titles = rows(app, "queue")[0]
+        assert "of 500" in titles
+        assert "…" not in titles  # what the count takes of them is blank
         built.clear()
         await pilot.press("j")
         assert 0 < len(built) <= 3 * proposals(app).size.height
