@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autoloop.metric_readers.columns import Columns
-from autoloop.metric_readers.printed_line import named_numbers
 from autoloop.metric_readers.printed_metrics import PrintedMetrics
 from autoloop.metric_readers.tail import Lines
 from autoloop.model import Series, UserError
@@ -194,7 +193,11 @@ class ConsoleLog:
         self._reached(step)
         self._printed.at(step)
         tokens = [(name, value) for name, text in _TOKEN.findall(rest) if (value := _number(text)) is not None]
-        for name, value in tokens or named_numbers(rest):
+        if not tokens:
+            from autoloop.metric_readers.printed_line import named_numbers
+
+            tokens = named_numbers(rest)
+        for name, value in tokens:
             self._columns.put(self._name(name, self._patterns.prefix), step, value)
 
     def _place(self, token: str) -> int | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from autoloop.metric_readers.columns import Columns
-from autoloop.metric_readers.printed_line import Bar, Line, parse
+
+if TYPE_CHECKING:
+    from autoloop.metric_readers.printed_line import Bar, Line
 
 MAX_NAMES = 300
 """More distinct names than this are no metrics, but numbers in texts that vary."""
@@ -72,6 +75,8 @@ class PrintedMetrics:
         if not text.strip():
             return False
         told = False
+        from autoloop.metric_readers.printed_line import parse  # its patterns take longer to compile than all else here
+
         for index, line in enumerate(parse(text)):
             told |= self._take(line, glued=index > 0)
         return told
