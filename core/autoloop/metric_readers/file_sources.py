@@ -79,12 +79,13 @@ class FileSources:
         self._mlflow_runs = len(found["mlflow"])
         self._boards = frozenset(path.parent for path in found["tensorboard"])
         new = False
-        for kind in self._kinds:
+        there = [kind for kind in self._kinds if found[kind.files] or kind.group.logs]
+        for kind in there:
             new |= kind.poll(found[kind.files], budget)
         if new:
-            self._columns = merged([kind.columns for kind in self._kinds])
-        self.step = max((kind.step for kind in self._kinds), default=0)
-        self.rate = next((rate for kind in self._kinds if (rate := kind.rate) is not None), None)
+            self._columns = merged([kind.columns for kind in there])
+        self.step = max((kind.step for kind in there), default=0)
+        self.rate = next((rate for kind in there if (rate := kind.rate) is not None), None)
         return new
 
     def skim(self, budget: int = 4 << 20) -> bool:

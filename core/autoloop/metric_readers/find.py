@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autoloop.metric_readers.run_files import SETTLED
 from autoloop.metric_readers.summary_file import NAME as SUMMARY
 
 JSONL = "wandb-history.jsonl"
@@ -14,6 +16,7 @@ _RUN_DIRECTORY = re.compile(r"(?:offline-)?run-(?P<time>\d{8}_\d{6})-(?P<id>.+)"
 _SEGMENT = re.compile(r"run-(?P<id>.+)\.wandb", re.DOTALL)
 _TAP = re.compile(r"autoloop-tap(?:-(?P<id>.+))?\.jsonl", re.DOTALL)
 
+_Stamp = tuple[int, ...] | None
 Age = tuple[str, int, str]
 """Sorts W&B run directories of one folder, oldest first."""
 
@@ -28,6 +31,36 @@ class WandbFiles:
     segments: list[Path] = field(default_factory=list)
     tap: Path | None = None
     summaries: list[Path] = field(default_factory=list)
+
+
+class WandbFolder:
+    """The W&B runs below a folder, looked for again only when a folder has changed in which their files lie."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._found: list[WandbFiles] = []
+        self._stamps: dict[str, _Stamp] = {}
+        """By path: how each of these folders was; None if its time stamp may not show the next change."""
+
+    def look(self) -> list[WandbFiles]:
+        """As `wandb_runs`; the same object as before if nothing has changed."""
+        if not self._stamps or any(stamp is None or _stamp(path) != stamp for path, stamp in self._stamps.items()):
+            root = self._run_dir / "wandb"
+            runs = [root / name for name in _names(root) if "run-" in name]
+            folders = [root, *runs, *(run / "files" for run in runs)]
+            self._stamps = {path: _stamp(path) for path in map(str, folders)}  # before they are looked through
+            self._found = wandb_runs(self._run_dir)
+        return self._found
+
+
+def _stamp(folder: str) -> _Stamp:
+    try:
+        state = os.stat(folder)
+    except (OSError, ValueError):
+        return ()
+    if abs(time.time() - state.st_mtime_ns / 1e9) < SETTLED:
+        return None
+    return state.st_ino, state.st_mtime_ns
 
 
 def wandb_runs(run_dir: Path) -> list[WandbFiles]:

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from autoloop.metric_readers.find import wandb_runs
+from autoloop.metric_readers.find import WandbFiles, WandbFolder
 from autoloop.metric_readers.wandb_run import WandbRun
 from autoloop.model import Series
 
@@ -38,20 +38,17 @@ class WandbChoice:
     """
 
     def __init__(self, run_dir: Path, run_id: str | None, axis: str | None = None) -> None:
-        self._run_dir = run_dir
+        self._folder = WandbFolder(run_dir)
+        self._found: list[WandbFiles] | None = None
         self._axis = axis
         self._run_id = run_id
         self._runs: dict[str, WandbRun] = {}
         self._chosen: WandbRun | None = None
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        found = wandb_runs(self._run_dir)
-        new = False
-        for files in found:
-            if files.run_id in self._runs:
-                new |= self._runs[files.run_id].update(files)
-            else:
-                self._runs[files.run_id] = WandbRun(files, self._axis)
+        found = self._folder.look()
+        new = self._take_up(found) if found is not self._found else False
+        self._found = found
         # What was removed stays read.
         ids = dict.fromkeys([files.run_id for files in found] + list(self._runs))
         before, self._chosen = self._chosen, None
@@ -63,6 +60,15 @@ class WandbChoice:
                 break
         return new or self._chosen is not before
 
+    def _take_up(self, found: list[WandbFiles]) -> bool:
+        new = False
+        for files in found:
+            if files.run_id in self._runs:
+                new |= self._runs[files.run_id].update(files)
+            else:
+                self._runs[files.run_id] = WandbRun(files, self._axis)
+        return new
+
     def skim(self, budget: int = 4 << 20) -> bool:
         """W&B's files have what no other source has: the config, the end, the time of each row."""
         return self.poll(budget)
@@ -70,6 +76,7 @@ class WandbChoice:
     def forget(self) -> None:
         """Drops what was read."""
         self._runs.clear()
+        self._found = None
         self._chosen = None
 
     @property
