@@ -20,7 +20,7 @@ from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
-from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.row_pane import DrawnPane
 
 
 class LetterMenu(Standing, ModalScreen[str | None]):
@@ -38,25 +38,22 @@ class LetterMenu(Standing, ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Label(Content(self.what), classes="what")
-            yield RowPane(id="entries")
+            yield DrawnPane(id="entries")
 
     def on_mount(self) -> None:
-        self.query_one("#entries").styles.height = len(self.entries)
-        self.call_after_refresh(self._paint)
+        pane = self.query_one("#entries", DrawnPane)
+        pane.styles.height = len(self.entries)
+        pane.show_drawn(self._rows)
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._paint)
-
-    def _paint(self) -> None:
-        pane = self.query_one("#entries", RowPane)
+    def _rows(self, width: int, height: int) -> list[list[Piece]]:
         sign = host_of(self).glyphs.of("✓", "+")
         rows: list[list[Piece]] = []
         for letter, (key, text) in zip(self.letters, self.entries, strict=True):
             line = " line" if key == self.chosen else ""
             used = f"{text}  {sign}" if line else text
-            room = max(0, pane.size.width - cells(letter) - 3)
+            room = max(0, width - cells(letter) - 3)
             rows.append([(f" {letter}  ", f"bold key{line}"), (fit(used, room), line.strip())])
-        pane.show(rows)
+        return rows
 
     def on_key(self, event: events.Key) -> None:
         if event.character and event.character in self.letters:

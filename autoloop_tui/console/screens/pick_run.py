@@ -18,7 +18,7 @@ from autoloop_tui.console.drawing.paint import cells, clip, fit, look
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
-from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.row_pane import DrawnPane
 
 HALF_PAGE = 6
 
@@ -39,19 +39,16 @@ class PickRun(Standing, ModalScreen[str]):
         with Vertical():
             yield Label(Content(self.what), classes="what")
             yield Label(Content("j k choose, enter takes it, q goes back"), classes="why")
-            yield RowPane()
+            yield DrawnPane()
 
     def on_mount(self) -> None:
-        self.query_one(RowPane).styles.height = max(1, min(12, len(self.runs)))
-        self.call_after_refresh(self.repaint)
+        pane = self.query_one(DrawnPane)
+        pane.styles.height = max(1, min(12, len(self.runs)))
+        pane.show_drawn(self._rows)
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.repaint)
-
-    def repaint(self) -> None:
-        pane = self.query_one(RowPane)
-        width, height = pane.size
-        mark = pane.glyphs.ellipsis
+    def _rows(self, width: int, height: int) -> list[list[Piece]]:
+        glyphs = self.query_one(DrawnPane).glyphs
+        mark = glyphs.ellipsis
         first = max(0, min(self.at - height // 2, len(self.runs) - height))
         rows: list[list[Piece]] = []
         for index, run in enumerate(self.runs[first : first + height], first):
@@ -62,13 +59,13 @@ class PickRun(Standing, ModalScreen[str]):
             rows.append(
                 [
                     ("> " if here else "  ", f"bold key{here}"),
-                    (fit(seen.text(pane.glyphs), 11), seen.variable + here),
+                    (fit(seen.text(glyphs), 11), seen.variable + here),
                     (fit(f"r{run.round}", 5), f"dim{here}"),
                     (fit(f"{run.name} ({run.id})", left, mark=mark) + " ", here.strip()),
                     (result, f"dim{here}"),
                 ]
             )
-        pane.show(rows)
+        return rows
 
     def action_down(self) -> None:
         self._go(1)
@@ -93,7 +90,7 @@ class PickRun(Standing, ModalScreen[str]):
 
     def _go(self, step: int) -> None:
         self.at = max(0, min(self.at + step, len(self.runs) - 1))
-        self.repaint()
+        self.query_one(DrawnPane).show_drawn(self._rows)
 
     def action_open(self) -> None:
         self.dismiss(self.runs[self.at].id if self.runs else None)

@@ -20,7 +20,7 @@ from autoloop_tui.console.present.slots.best_chart import best_rows
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.screens.proposals.writing import propose_variant
 from autoloop_tui.console.screens.run.extending import extend_run
-from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane, ScrolledPane
+from autoloop_tui.console.widgets.row_pane import DrawnPane, ScrolledPane
 
 NO_CHART = 6
 """Rows that the chart needs at least."""
@@ -38,7 +38,7 @@ class FinishScreen(LoopScreen):
         yield ScrolledPane(id="page")
         with Container(id="below"):
             yield DrawnPane(id="rounds")
-            yield RowPane(id="changes")
+            yield DrawnPane(id="changes")
 
     def on_mount(self) -> None:
         self.equivalent("app.finish")
@@ -60,7 +60,7 @@ class FinishScreen(LoopScreen):
             return
         if (found := view.outcome) is not None:
             self._paint_rounds(view, found)
-            self._paint_changes(view, found)
+            self.query_one("#changes", DrawnPane).show_drawn(partial(self._change_rows, view, found))
 
     def _paint_rounds(self, view: View, found: Outcome) -> None:
         """The same chart as on Slots; of a loop that has ended, over the rounds that there were."""
@@ -69,12 +69,10 @@ class FinishScreen(LoopScreen):
         draw = partial(best_rows, found, rounds, metric, None, glyphs=self.console.glyphs)
         self.query_one("#rounds", DrawnPane).show_drawn(draw)
 
-    def _paint_changes(self, view: View, found: Outcome) -> None:
-        pane = self.query_one("#changes", RowPane)
-        width, height = pane.size
+    def _change_rows(self, view: View, found: Outcome, width: int, height: int) -> list[list[Piece]]:
         glyphs = self.console.glyphs
         if width <= 0 or height <= 0:
-            return
+            return []
         title = "changes from the baseline"
         rows: list[list[Piece]] = [heading(title, [], width, focused=False, glyphs=glyphs)]
         if changes := changes_to_first(view, found):
@@ -84,7 +82,7 @@ class FinishScreen(LoopScreen):
             rows.append([(" none: the baseline stands first" if same else " known when the loop has ended", "dim")])
         if len(rows) > height:
             rows = [*rows[: height - 1], [(f"  {glyphs.ellipsis}", "dim")]]
-        pane.show(rows)
+        return rows
 
     # -------------------------------------------------------------------------------------------------------- actions
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 from autoloop.model import Run, Series
@@ -19,7 +20,7 @@ from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.charts.replicates import Replicates
 from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.chart import Chart
-from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 
 MOST = 12
 """Runs whose histories are drawn: more lines than that tell nothing apart."""
@@ -43,7 +44,7 @@ class RoundChartScreen(LoopScreen):
         self._ticks = 0
 
     def body(self) -> list[RowPane]:
-        return [Chart(id="round-chart"), RowPane(id="round-runs")]
+        return [Chart(id="round-chart"), DrawnPane(id="round-runs")]
 
     def _runs(self, view: View) -> list[Run]:
         """Those that are drawn: the ones of the round that have started, in the order in which they were made."""
@@ -52,7 +53,7 @@ class RoundChartScreen(LoopScreen):
         return started[:MOST]
 
     def show_view(self, view: View) -> None:
-        self.query_one("#round-runs", RowPane).styles.height = len(self._runs(view)) + 1
+        self.query_one("#round-runs", DrawnPane).styles.height = len(self._runs(view)) + 1
         self.call_after_refresh(self._paint)
 
     def tick(self) -> None:
@@ -112,16 +113,18 @@ class RoundChartScreen(LoopScreen):
         banded = self._replicates.with_bands(view, lines, self._columns, self.metric or "")
         chart.unit = "bands: seeds, min to max" if any(line.band for line in banded) else ""
         chart.set_series(banded, x_high=max((run.total_steps for run in drawn), default=0) or None)
-        self._paint_runs(view, runs, badges)
+        self.query_one("#round-runs", DrawnPane).show_drawn(partial(self._run_rows, view, runs, badges))
 
-    def _paint_runs(self, view: View, runs: list[Run], badges: Mapping[str, Badge]) -> None:
-        pane, glyphs = self.query_one("#round-runs", RowPane), self.console.glyphs
+    def _run_rows(
+        self, view: View, runs: list[Run], badges: Mapping[str, Badge], width: int, height: int
+    ) -> list[list[Piece]]:
+        glyphs = self.console.glyphs
         all_runs = view.snapshot.runs_of(runs[0].round) if runs else []
         waiting = sum(run.output_dir is None for run in all_runs)
         told = f" {len(runs)} of {len(all_runs)} runs" + (f", {waiting} not started" if waiting else "")
         told += ", one alone" if self.alone else ""
         rows: list[list[Piece]] = [[(told, "dim")]]
-        name = max(12, min(48, pane.size.width - 30))
+        name = max(12, min(48, width - 30))
         lasts = {run.id: self._last(run) for run in runs}
         column = NumberColumn.of(lasts.values(), room=12)
         for run in runs:
@@ -135,7 +138,7 @@ class RoundChartScreen(LoopScreen):
                     (fit(seen.text(glyphs), 11), seen.variable + line),
                 ]
             )
-        pane.show(rows)
+        return rows
 
     def _last(self, run: Run) -> float | None:
         series = self._columns.get(run.id, {}).get(self.metric or "")

@@ -19,7 +19,7 @@ from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import dialog_css
 from autoloop_tui.console.standing import Standing
-from autoloop_tui.console.widgets.row_pane import RowPane
+from autoloop_tui.console.widgets.row_pane import DrawnPane
 
 MOST = 12
 """Rows of the queue in sight."""
@@ -44,11 +44,11 @@ class QueueScreen(Standing, ModalScreen[None]):
             yield Label(
                 Content(f"{moves}, {key('queue.stop')} takes it out (asks), {key('queue.back')} goes back"), classes="why"
             )
-            yield RowPane()
+            yield DrawnPane()
 
     def on_mount(self) -> None:
         self.set_interval(0.25, self.repaint)
-        self.call_after_refresh(self.repaint)
+        self.repaint()
 
     @property
     def queue(self) -> list[Run]:
@@ -56,21 +56,24 @@ class QueueScreen(Standing, ModalScreen[None]):
         return list(view.queue) if view else []
 
     def repaint(self) -> None:
-        pane, queue = self.query_one(RowPane), self.queue
-        pane.styles.height = max(1, min(MOST, len(queue)))
+        pane = self.query_one(DrawnPane)
+        pane.styles.height = max(1, min(MOST, len(self.queue)))
+        pane.show_drawn(self._rows)
+
+    def _rows(self, width: int, height: int) -> list[list[Piece]]:
+        queue = self.queue
         if not queue:
-            pane.show([[("nothing is queued", "dim")]])
-            return
+            return [[("nothing is queued", "dim")]]
         if self.chosen not in [run.id for run in queue]:
             self.chosen = queue[0].id
         at = self._at(queue)
-        first = max(0, at - pane.size.height + 1)
+        first = max(0, at - height + 1)
         rows: list[list[Piece]] = []
-        for index, run in enumerate(queue[first : first + pane.size.height], first):
+        for index, run in enumerate(queue[first : first + height], first):
             here = run.id == self.chosen
-            text = fit(f"{'>' if here else ' '} {index + 1:>3}  {plain(run.name)} ({run.id})", pane.size.width)
+            text = fit(f"{'>' if here else ' '} {index + 1:>3}  {plain(run.name)} ({run.id})", width)
             rows.append([(text, "bold line" if here else "")])
-        pane.show(rows)
+        return rows
 
     def _at(self, queue: list[Run]) -> int:
         return next((index for index, run in enumerate(queue) if run.id == self.chosen), 0)
