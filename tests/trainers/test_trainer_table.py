@@ -27,7 +27,7 @@ def test_the_table_reads_as_the_file(tmp_path: Path) -> None:
 
 def test_both_ways_of_naming_a_preset_are_one_too_many(tmp_path: Path) -> None:
     (tmp_path / "autoloop.toml").write_text('preset = "plain"\n[trainer]\ncommand = "x {config}"\n')
-    with pytest.raises(UserError, match=r"both preset and \[trainer\] say .*; write preset below \[trainer\]"):
+    with pytest.raises(UserError, match=r"both preset and \[trainer\] define .*; put preset inside \[trainer\]"):
         load_settings(tmp_path)
 
 
@@ -79,7 +79,7 @@ def test_a_table_completes_the_shipped_preset_that_it_names() -> None:
 
 def test_every_key_is_documented_and_every_example_is_read(tmp_path: Path) -> None:
     page = (ROOT / "docs/trainer.md").read_text(encoding="utf-8")
-    tables = page.split("## What the trainer prints")
+    tables = page.split("## Trainer output")
     cells = [re.findall(r"^\| (`.+?) \|(?: .+)? \| .+ \|$", table, re.MULTILINE) for table in tables]
     documented, of_console = ({key for cell in table for key in re.findall(r"`(\w+)`", cell)} for table in cells)
     spelt = {old: new for new, old in WRITTEN.items()}
