@@ -291,7 +291,7 @@ def command(
 
 
 def last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
+    return (text.strip().splitlines() or ["it printed nothing"])[-1]
 
 
 def ours(*arguments: str) -> list[str]:

@@ -80,7 +80,7 @@ def test_a_variant_is_written_once_under_a_name_of_its_own(folder: Path) -> None
 
 @pytest.mark.parametrize(
     ("text", "fragment"),
-    [("{", "s.json is not valid JSON"), ("[]", "is no summary"), ('{"a": 1}', "is no summary")],
+    [("{", "s.json is not valid JSON"), ("[]", "is not a summary"), ('{"a": 1}', "is not a summary")],
 )
 def test_what_is_no_summary_is_refused(text: str, fragment: str, folder: Path) -> None:
     (folder / "s.json").write_text(text)

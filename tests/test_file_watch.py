@@ -127,7 +127,7 @@ def test_file_systems_that_tell_nothing_are_looked_at(
     watch.follow({"far": (tmp_path / "far" / "run",), "near": (tmp_path / "near",)})
     assert eventually(watch.due) == {"far", "near"}
     eventually(lambda: watch.due() == {"far"}, "only what is not watched")
-    assert watch.said == [f"file systems of type {kind} tell of no changes; runs there are looked at 5 times a second"]
+    assert watch.said == [f"file systems of type {kind} do not report changes; polling runs there 5 times a second"]
 
 
 class Fragile:

@@ -36,7 +36,7 @@ def test_the_page_of_the_command_line_has_every_command_with_its_flags() -> None
     for name, command in COMMANDS.items():
         assert f"\n### {name}\n" in page
         assert all(f"\nautoloop-tui {words}\n" in page for words in command.examples)
-    assert "| `--max-hours FLOAT` | Start nothing more after this many hours" in page
+    assert "| `--max-hours FLOAT` | Start no runs after this many hours" in page
 
 
 @cache

@@ -46,7 +46,7 @@ def noted(note: Note) -> Noted:
 
 def state_of(store: Store, loop: Loop) -> str:
     if loop.state is LoopState.ACTIVE and not client.alive(store, loop):
-        return "no engine: it goes on when a person gives `autoloop-tui resume`"
+        return "no engine: it continues when a person runs `autoloop-tui resume`"
     return "paused" if loop.paused and loop.state is LoopState.ACTIVE else loop.state.value
 
 

@@ -59,13 +59,13 @@ def proposed(
     base = store.find_run(loop, run)
     variant = Variant(edits=_bounded(edits), reason=_reason(reason), expect=expect, kill_criterion=kill_criterion)
     if not 1 <= len(key) <= 200:
-        raise UserError("Give a key of 1 to 200 characters: the same call with the same key proposes nothing anew.")
+        raise UserError("Give a key of 1 to 200 characters: repeating a call with the same key proposes nothing new.")
     request = Propose(run=base.id, variants=[variant], key=quoted(key))
     said = client.ask(store, loop, request, sender)
     first = proposed_with(store, loop.id, sender, request.key)  # of a retry not the command that was just answered
     made = next((each for each in store.proposals(loop.id) if first and each.asked == first.id), None)
     if made is None:
-        raise UserError(f"{said}; look at `status` for how it stands.")
+        raise UserError(f"{said}; see `status`.")
     return Proposed(
         proposal=made.id,
         status=made.status.value,

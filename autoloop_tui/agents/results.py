@@ -118,7 +118,7 @@ def evidence(store: Store, loop: Loop, number: int) -> Reasons:
 def log(store: Store, loop: Loop, run: Run, grep: str | None, tail: int) -> LogLines:
     attempts = store.attempts(run.id)
     if not attempts:
-        raise UserError(f"Run {run.id} has not started, so it has no log yet.")
+        raise UserError(f"Run {run.id} has not started yet, so it has no log.")
     preset = None
     with suppress(UserError):
         preset = preset_of(store.places, loop)

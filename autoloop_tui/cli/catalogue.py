@@ -40,17 +40,17 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "try": Command(
             "trial",
-            "Run a few steps of the trainer, and show what reached it.",
+            "Run a few steps of the trainer and check what reaches it.",
             ("try", "try base.yaml --changes lr@mul=3 --device cpu"),
         ),
         "calibrate": Command(
             "calibrate",
-            "Train a config with several seeds, to know how much they differ.",
+            "Train a config with several seeds to measure their spread.",
             ("calibrate base.yaml --seeds 5 --exec", "calibrate base.yaml --seeds 42,43,44 --steps 3000"),
         ),
         "doctor": Command(
             "doctor",
-            "Check everything that a run needs, and start nothing.",
+            "Check everything a run needs, without starting one.",
             ("doctor --cfgs configs/*.json", "doctor --cfgs a.json --rounds 3 --decide --rules mine.toml --json"),
         ),
         "generate": Command(
@@ -67,27 +67,27 @@ GROUPS: dict[str, dict[str, Command]] = {
         "runs": Command("inspect", "List a loop's runs with their key metrics.", ("runs", "runs --round 2 --json")),
         "explain": Command(
             "explain",
-            "Say what a run, slot or round waits for.",
+            "Explain what a run, slot or round is waiting for.",
             ("explain", "explain h5ktqxph", "explain slot 0"),
         ),
         "agents": Command(
             "agents",
-            "Show what each actor did and spent; hold all agents.",
+            "Show what each actor did and spent; hold or release agents.",
             ("agents", "agents --hold"),
         ),
         "rules": Command(
             "rules",
-            "List the rules in force, and how often each helped or hurt.",
+            "List the active rules and how often each helped or hurt.",
             ("rules", "rules rules/mine.toml --json"),
         ),
         "noise": Command("calibrate", "Show how much runs differ between seeds.", ("noise", "noise --loop 2 --json")),
         "logs": Command("inspect", "Print a run's log.", ("logs -f", "logs h5ktqxph")),
         "plot": Command(
             "plot",
-            "Draw the curves of runs in the terminal.",
+            "Plot metric curves in the terminal.",
             ("plot", "plot base lr_3e-3 --metric eval_l1 train/loss"),
         ),
-        "replay": Command("replay", "Play a past loop on the screens of the console.", ("replay", "replay 3 --speed 300")),
+        "replay": Command("replay", "Play back a past loop in the console.", ("replay", "replay 3 --speed 300")),
         "wait": Command("inspect", "Wait until a loop ends; exit with its code.", ("wait", "wait --quiet --loop 2")),
         "report": Command(
             "inspect",
@@ -101,7 +101,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "approve": Command("proposals", "Approve proposals.", ("approve 1 3", 'approve --all --note "go"')),
         "reject": Command("proposals", "Reject proposals.", ('reject 4 --reason "diverged before"', "reject --all")),
-        "undo": Command("proposals", "Take decisions back until the round starts.", ("undo", "undo 1 3")),
+        "undo": Command("proposals", "Undo decisions before the round starts.", ("undo", "undo 1 3")),
         "edit": Command(
             "proposals",
             "Replace a proposal's edits.",
@@ -114,7 +114,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "note": Command(
             "note",
-            "Note something on a run, proposal, round or the loop.",
+            "Add a note to a run, proposal, round or the loop.",
             ('note h5ktqxph "NaN after the learning rate rose"', 'note proposal 3 "waits for the new data"'),
         ),
         "check": Command(
@@ -136,7 +136,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "rejudge": Command(
             "rejudge",
-            "Judge a loop's finished runs again, by other rules too.",
+            "Judge a loop's finished runs again, also by other rules.",
             ("rejudge --rules mine.toml", "rejudge --loop 2 --json"),
         ),
         "retry": Command("control", "Queue a failed or stopped run again.", ("retry h5ktqxph", "retry base --loop 2")),
@@ -150,29 +150,29 @@ GROUPS: dict[str, dict[str, Command]] = {
     "Past runs": {
         "backtest": Command(
             "backtest",
-            "Replay rules over past runs: what they stop, save and cost.",
+            "Replay rules over past runs: stops, savings and costs.",
             ("backtest --rules new.toml --against old.toml", "backtest outputs/train --find-stop eval_l1 --risk 0.2"),
         ),
         "effects": Command(
             "effects",
-            "Show what each setting did: pairs that differ in one value.",
+            "Show the effect of each setting, from pairs of past configs.",
             ("effects", "effects outputs/train --metric eval_l1 --json"),
         ),
         "fetch": Command(
             "fetch",
-            "Fetch checkpoints that runs left on their hosts.",
+            "Fetch checkpoints that are still on hosts.",
             ("fetch h5ktqxph", "fetch base --only 'checkpoints/last/*'"),
         ),
         "disk": Command(
             "disk",
-            "Show disk usage; throw away checkpoints that are not needed.",
+            "Show disk usage; free checkpoints that are no longer needed.",
             ("disk --free", "disk --free --exec --outside /scratch/outputs"),
         ),
     },
     "Tools": {
         "analyze-offline": Command(
             "analyze",
-            "Summarise the runs below a folder.",
+            "Summarise the runs under a folder.",
             ("analyze-offline --outputs-root outputs/train", "analyze-offline --rules mine.toml --json summary.json"),
         ),
         "analyze-wandb": Command(
@@ -182,21 +182,19 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "fetch-config": Command(
             "fetch_config",
-            "Write the configs of W&B runs as files.",
+            "Download the configs of W&B runs.",
             (
                 "fetch-config h5ktqxph --entity my-team --project my-project",
                 "fetch-config h5ktqxph --out configs --like base.json",
             ),
         ),
-        "schema": Command(
-            "schema", "Print the JSON Schema of what a command prints with --json.", ("schema", "schema proposals")
-        ),
+        "schema": Command("schema", "Print the JSON Schema of a command's --json output.", ("schema", "schema proposals")),
         "hooks": Command(
             "hooks",
-            "List the hooks that are called on events, and send a test.",
+            "List the hooks for events and send a test message.",
             ("hooks", "hooks --test phone", "hooks --show feishu"),
         ),
-        "guide": Command("guide", "Print how a coding agent uses this well.", ("guide",)),
+        "guide": Command("guide", "Print a guide for coding agents.", ("guide",)),
         "mcp": Command("mcp", "Serve this project to a coding agent.", ("mcp",)),
         "themes": Command("themes", "List and check colour themes.", ("themes", "themes --check mine.toml")),
     },

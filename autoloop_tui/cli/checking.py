@@ -52,11 +52,11 @@ def check_plan(plan: LoopPlan, settings: Settings, gpus: GpuReport) -> list[Find
 def check_undecided(spec: LoopSpec, settings: Settings) -> list[Finding]:
     """The findings where nothing says how to train: of the machine alone, so that no trainer is talked about that is not
     this project's."""
-    text = f"there is no {FILE} here, so how you train is not known"
-    advice = "write it with `autoloop-tui init -- <the command that you train with>`"
+    text = f"there is no {FILE} here, so the training command is unknown"
+    advice = "run `autoloop-tui init -- <your training command>` to write it"
     if os.path.lexists(Path(spec.cwd) / FILE):
-        text = f"{FILE} has neither preset nor [trainer], so how you train is not known"
-        advice = "add [trainer] (docs/trainer.md); `autoloop-tui init --force -- <your command>` writes the file anew"
+        text = f"{FILE} has neither preset nor [trainer], so the training command is unknown"
+        advice = "add [trainer] (docs/trainer.md); `autoloop-tui init --force -- <your command>` rewrites the file"
     return [
         error("trainer", text, advice),
         *check_hooks(settings, Path(spec.cwd)),
@@ -139,7 +139,7 @@ def check_hooks(settings: Settings, project: Path) -> list[Finding]:
     for name, hook in settings.hooks.items():
         reached = target(hook, project)
         if why := obstacle(reached, os.environ):
-            advice = "the loop runs without it; set it for the command that starts the loop, or correct [hooks]"
+            advice = "the loop runs without it; set it when you start the loop, or fix [hooks]"
             found.append(warning(f"hook {name}", why, advice))
         else:
             text = f"{kind(reached)}: {', '.join(hook.events)}; `autoloop-tui hooks --test {name}` tries it"
@@ -182,7 +182,7 @@ def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str,
         lacking = [who for who, edits in changing if not applicable(edits, config, fields)[0]]
         if lacking:
             who = "any rule" if len(lacking) == len(changing) else ", ".join(lacking)
-            text = f"{name} has nothing that {who} of {rules.name} would change"
-            advice = "correct the paths, or name the rule book of this trainer with --rules"
+            text = f"{name} has no setting that {who} of {rules.name} would change"
+            advice = "fix the paths, or choose this trainer's rule book with --rules"
             found.append(Finding(subject="rules", level="warning", text=text, advice=advice))
     return found or [ok("rules", f"{rules.name} {rules.version}: {len(rules.rules)} rules")]

@@ -12,8 +12,8 @@ from typing import Any
 from cyclopts import App
 
 HELP = (
-    "Install completion for bash, zsh or fish (--shell; by default yours): a script below your home folder, and for bash a "
-    "line in ~/.bashrc, for zsh one in ~/.zshrc, that loads it."
+    "Install completion for bash, zsh or fish (--shell; by default yours): a script in your home folder and, for bash "
+    "and zsh, a line in ~/.bashrc or ~/.zshrc that loads it."
 )
 
 

@@ -14,14 +14,14 @@ from cyclopts import App
 from autoloop_tui.cli import catalogue
 
 FILES = (
-    ("autoloop.toml", "The settings of the project in this folder."),
-    (".autoloop/", "Everything that is kept of its loops: database, frozen configs, logs."),
-    ("~/.config/autoloop/console.toml", "Your settings of the console."),
+    ("autoloop.toml", "Project settings, in the current folder."),
+    (".autoloop/", "Data of the project's loops: database, frozen configs, logs."),
+    ("~/.config/autoloop/console.toml", "Your console settings."),
 )
 EXIT_STATUS = (
     ("0", "Done."),
-    ("1", "Something failed: a run, a check, or the command itself."),
-    ("2", "Usage error: the command was not understood, or cannot be carried out as given."),
+    ("1", "A run, a check or the command itself failed."),
+    ("2", "Usage error: the command is invalid or cannot be carried out as given."),
     ("130", "Stopped by a user."),
 )
 

@@ -23,7 +23,7 @@ class ConfigOptions:
     """Which configs."""
 
     cfgs: Annotated[list[str] | None, Many] = None
-    """The configs of the first round (JSON, YAML or TOML files); without them the base of [trainer]."""
+    """Configs of the first round (JSON, YAML or TOML files); by default the base in [trainer]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +31,12 @@ class GridOptions:
     """Values that are tried in every combination."""
 
     grid: Annotated[list[str] | None, Many] = None
-    """Values to try, one axis a word: lr=1e-3,3e-3 (a short name will do), layers=2..6, lr=1e-4..1e-2:3log. With
-    --propose, what is searched: lr=1e-4..1e-2."""
+    """Values to try, one argument per axis: lr=1e-3,3e-3 (short names work), layers=2..6, lr=1e-4..1e-2:3log. With
+    --propose, the search space: lr=1e-4..1e-2."""
     seeds: str | None = None
-    """Repeat each config with several seeds, in every round: how many (3), or which (42,43)."""
+    """Run each config with several seeds in every round: how many (3), or the seeds themselves (42,43)."""
     zip: bool = False
-    """Pair the values of the axes one by one instead of every combination."""
+    """Pair the values of the axes one to one instead of combining them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,27 +44,27 @@ class TrainingOptions:
     """How long runs train, and how often they log."""
 
     steps: int = 2000
-    """Optimiser steps of each run."""
+    """Optimiser steps per run."""
     log_freq: int = 50
-    """Steps between two logged points."""
+    """Steps between logged points."""
     eval_freq: int = 200
-    """Steps between two evaluations."""
+    """Steps between evaluations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlotOptions:
-    """Which processors runs use, and how many runs at a time."""
+    """Which devices runs use, and how many runs at a time."""
 
     concurrency: int = 1
-    """How many runs at a time: one per GPU (or group of --gpus-per-run), on the first GPUs."""
+    """Maximum number of simultaneous runs, on the first GPUs; each uses one GPU, or --gpus-per-run."""
     gpus: str | None = None
-    """GPU indices, as 0,1,2,3 (the default of a formal run); auto takes the free ones; "" is the CPU."""
+    """GPU indices, such as 0,1,2,3 (the default of a formal run); auto picks free ones; "" means the CPU."""
     device: str | None = None
     """cuda (the default) or cpu, for debugging."""
     slurm: bool = False
-    """Run in Slurm, as [slurm] in autoloop.toml says; with --gpus on those of this machine too."""
+    """Run in Slurm with the settings of [slurm] in autoloop.toml; with --gpus, on this machine's GPUs too."""
     hosts: str | None = None
-    """Run on hosts of [[host]] in autoloop.toml through ssh: all, or names as box1,box2; with --gpus here too."""
+    """Run on [[host]] machines from autoloop.toml over SSH: all, or names such as box1,box2; with --gpus, here too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class WandbOptions:
     """Where runs are recorded."""
 
     wandb_online: bool = False
-    """Record with W&B online; needs a key, an entity and a project. The default is offline."""
+    """Record to W&B online; needs a key, an entity and a project. Offline by default."""
     wandb_entity: str | None = None
     """W&B entity."""
     wandb_project: str | None = None
@@ -84,7 +84,7 @@ class TrainerOptions:
     """The command that a run starts."""
 
     preset: str | None = None
-    """How a run is launched: the name of a shipped preset (a wrong one lists them), or the path of a preset file."""
+    """How runs are launched: a built-in preset (an unknown name lists them), or a preset file."""
     python: str | None = None
     """The Python interpreter of the training environment."""
     train_script: str | None = None
@@ -92,19 +92,19 @@ class TrainerOptions:
     extra: Annotated[
         list[str] | None, Parameter(name=["--extra", "--extra-args"], consume_multiple=True, allow_leading_hyphen=True)
     ] = None
-    """More arguments for the trainer, as --a.b=c. Must be last: everything after it goes to the trainer."""
+    """Extra arguments for the trainer, such as --a.b=c. Must be last: everything after it goes to the trainer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartOptions:
-    """Whether a loop is started, and who follows it."""
+    """Whether to start the loop, and how to follow it."""
 
     exec_: Annotated[bool, Parameter(name="--exec")] = False
-    """Start training. Without it nothing is started."""
+    """Start training; without it, only the plan is printed."""
     no_ui: bool = False
-    """No screen: print one line per event on this terminal."""
+    """Print one line per event instead of opening the console."""
     detach: bool = False
-    """Start it in the background and return at once."""
+    """Start in the background and return immediately."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +117,9 @@ class SharingOptions:
     """GPUs per run, and GPUs shared with others."""
 
     gpus_per_run: int = 1
-    """How many GPUs each run gets; accelerate starts as many processes."""
+    """GPUs per run; accelerate starts one process per GPU."""
     allow_busy: bool = False
-    """Start on a GPU even if another process is using it; otherwise its slot waits."""
+    """Use GPUs even if other processes are running on them; by default their slots wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,40 +127,41 @@ class PathOptions:
     """Where results go."""
 
     output_root: str | None = None
-    """Where the folder of the loop is made (outputs/train)."""
+    """Parent folder for the loop's output (outputs/train)."""
     summary_out: str | None = None
-    """The summary file, autorun_summary.json."""
+    """The JSON summary, autorun_summary.json."""
     markdown_out: str | None = None
     """The Markdown report."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionOptions:
-    """How many rounds, and who decides on their runs."""
+    """Number of rounds, and who decides what they run."""
 
     rounds: int = 1
-    """How many rounds at most; more than one needs --decide or --propose."""
+    """Maximum number of rounds; more than one needs --decide or --propose."""
     variants_per_run: int = 2
-    """How many proposals of one run go into the next round."""
+    """Maximum number of proposals per run that enter the next round."""
     decide: bool = False
-    """Let rules propose the next round."""
+    """Let rules propose edits for the next round."""
     propose: str | None = None
-    """Let Optuna propose, over --grid or [search], when rules do not: optuna (TPE), optuna:gp or optuna:qmc."""
+    """Let Optuna propose when rules do not, within --grid or [search]: optuna (TPE), optuna:gp or optuna:qmc."""
     approve: str = "auto"
     """Who approves proposals: auto, manual, or after:30m (automatically after 30 minutes)."""
     replicates: str | None = None
-    """Before it is called better, run again what looks better, with fresh seeds beside the baseline: auto (the default) or
-    0 (never). 3 gives each config the seeds 1 to 3 instead."""
+    """Confirm a config that looks better with fresh seeds, beside the baseline: auto (the default) or 0 (never). A number
+    such as 3 instead runs every config with seeds 1 to 3."""
     until: str | None = None
-    """End when a run meets this: a condition such as "val/loss.last < 0.2", or a named one (worth-200k)."""
+    """End when a run meets this condition, such as "val/loss.last < 0.2", or a named one (worth-200k)."""
     halve: str | None = None
-    """The step at which the worse half of a round's configs stops and replicates of the better take over; auto finds it."""
+    """Step at which the worse half of a round's configs stops and replicates of the better half take their slots; auto picks
+    the step."""
     then: str | None = None
-    """When the rounds are done: extend=200000 continues the config that is better than the baseline to 200000 steps."""
+    """After the last round: extend=200000 continues a config that is better than the baseline to 200000 steps."""
     rules: str | None = None
-    """A rule book (.toml), or a Python file with decide(summary). The default is that of the configs' method."""
+    """A rule book (.toml), or a Python file with decide(summary). By default the built-in book for the configs' method."""
     no_live: bool = False
-    """Ignore the book's live rules: no rule stops or relaunches a run while it trains."""
+    """Turn off live rules: no rule stops or relaunches a run during training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,13 +169,13 @@ class LimitOptions:
     """Limits for unattended runs."""
 
     retries: int = 0
-    """Retries of a run whose failure may be transient."""
+    """Retries per run, for failures that may be transient."""
     max_hours: float | None = None
-    """Start nothing more after this many hours; running runs finish, and the loop stops until it is resumed."""
+    """Start no runs after this many hours; running runs finish, then the loop stops until you resume it."""
     max_runs: int | None = None
-    """Start this many runs in total, then stop in the same way."""
+    """Start at most this many runs in total, then stop in the same way."""
     quiet_hours: str | None = None
-    """Start no new run in these hours of the day, as 22:00-07:00 (local time); running runs go on."""
+    """Start no new runs during these hours, such as 22:00-07:00 (local time); running runs continue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,13 +183,13 @@ class RunOptions(LimitOptions, DecisionOptions, PathOptions, SharingOptions, Lau
     """All flags of `run`."""
 
     formal: bool = False
-    """Refuse the CPU, and W&B offline or without entity and project."""
+    """Require GPUs, and W&B online with entity and project."""
     inherit_dataset_from: str | None = None
-    """Take the `dataset` block of every config from this one."""
+    """Replace the `dataset` block of every config with that of this config."""
     name: str | None = None
-    """A name for this loop, shown beside its number."""
+    """A name for the loop, shown beside its number."""
     json: bool = False
-    """Print JSON: the plan, what --detach started, or what `doctor` found."""
+    """Print JSON: the plan, the loop started with --detach, or the findings of `doctor`."""
 
 
 NO_FLAGS, NO_LAUNCH_FLAGS, NO_GRID = RunOptions(), LaunchOptions(), GridOptions()

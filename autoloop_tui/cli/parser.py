@@ -20,7 +20,7 @@ from autoloop_tui.cli import catalogue, parameters  # noqa: F401
 from autoloop_tui.cli.commands import console
 from autoloop_tui.cli.completion import HELP, CompletingApp
 
-_UNUSED = {"run": "configs go after --cfgs", "init": "write -- before the command that it belongs to"}
+_UNUSED = {"run": "configs go after --cfgs", "init": "write -- before your training command"}
 """By command, where words that belong to no flag were probably meant to stand."""
 
 LISTING = ("--help", "-h", "--man", "--install-completion")
@@ -31,7 +31,7 @@ def command_line(*, listing: bool = False) -> CompletingApp:
     """The commands. `listing`: with a line for each, for the list of them; else each says itself what it does."""
     app = CompletingApp(
         name="autoloop-tui",
-        help="Tune training recipes in rounds of short runs on one machine's GPUs: queue, watch, judge by rules, approve.",
+        help="Tune training recipes in rounds of short runs: queue, watch, judge by rules, approve.",
         help_format="plaintext",
         # No --no-json or --empty-cfgs; of a flag given twice the last counts, as scripts that wrap a command expect.
         default_parameter=Parameter(
@@ -62,7 +62,7 @@ def _about_the_program(app: App) -> None:
     """The flags beside --help and --version; no command needs what they load."""
 
     def man() -> int:
-        """Show the manual page; into a pipe or a file, print it."""
+        """Show the manual page; in a pipe or a file, print it."""
         from autoloop_tui.cli import manual
 
         return manual.show(whole())
@@ -95,17 +95,17 @@ def _sentence(error: CycloptsError) -> str:
     """What is wrong, in words that name the flag to use."""
     command = " ".join(error.command_chain or ())
     if isinstance(error, UnknownOptionError) and command == "init":
-        return f"{error.token.keyword} is no flag of init; {_UNUSED[command]}."
+        return f"{error.token.keyword} is not a flag of init; {_UNUSED[command]}."
     if isinstance(error, UnusedCliTokensError):
         words = error.unused_tokens or [""]
         advice = _UNUSED.get(command) or f"see `autoloop-tui {command} --help`"
-        return f"{' '.join(words)} belongs to no flag; {advice}."
+        return f"{' '.join(words)} does not belong to any flag; {advice}."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         if error.keyword:
             return f"{error.keyword} needs a value after it."
         return f"{command} needs {error.argument.name}; see `autoloop-tui {command} --help`."
     if isinstance(error, CoercionError) and error.argument is not None and error.token is not None:
-        kinds = {int: "a whole number", float: "a number", bool: "no value at all"}
+        kinds = {int: "a whole number", float: "a number", bool: "no value"}
         wanted = kinds.get(error.target_type or object)
         if wanted:
             return f'{error.token.keyword or error.argument.name} takes {wanted}, not "{error.token.value}".'

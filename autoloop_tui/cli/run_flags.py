@@ -30,7 +30,7 @@ def trainer_arguments(extra: list[str]) -> list[str]:
     inherit: what is stored and shown names a variable in their place."""
     for word in extra:
         if word in SWITCHES:
-            raise UserError(f"{word} stands after --extra and would go to the trainer; put --extra last.")
+            raise UserError(f"{word} comes after --extra and would go to the trainer; put --extra last.")
     words, held = secrets.withheld(extra, known_secrets(os.environ))
     os.environ.update(held)
     return words
@@ -39,7 +39,7 @@ def trainer_arguments(extra: list[str]) -> list[str]:
 def device_of(device: str | None, gpus: str | None) -> str:
     """`cuda` or `cpu`: no GPUs (`--gpus ""`) means the CPU, as it always did."""
     if device not in (None, "cpu", "cuda"):
-        raise UserError(f"--device {device} is not known: cuda or cpu.")
+        raise UserError(f"--device {device} is invalid; use cuda or cpu.")
     if device == "cpu" and gpus:
         raise UserError("--device cpu and --gpus contradict each other: omit one.")
     return "cpu" if device == "cpu" or (device is None and gpus == "") else "cuda"
@@ -59,20 +59,20 @@ def gpus_of(gpus: str | None, settings: Settings, per_run: int = 1, *, starting:
     try:
         return [int(part) for part in gpus.split(",") if part.strip()]
     except ValueError:
-        raise UserError(f'--gpus cannot be "{gpus}"; give GPU numbers as in --gpus 0,1,2,3, or auto.') from None
+        raise UserError(f'--gpus cannot be "{gpus}"; give GPU numbers, as in --gpus 0,1,2,3, or auto.') from None
 
 
 def free_gpus(report: GpuReport, per_run: int) -> list[int]:
     """The GPUs where nobody computes, as many as make whole slots. UserError where that is none."""
     if report.error:
-        raise UserError(f"--gpus auto: no GPU can be used here ({report.error}); to debug on the CPU give --device cpu.")
+        raise UserError(f"--gpus auto: no usable GPU here ({report.error}); use --device cpu to debug on the CPU.")
     free = [card.index for card in report.gpus if card.users is None]
     whole = free[: len(free) // max(1, per_run) * max(1, per_run)]
     if whole:
         return whole
     users = "; ".join(f"GPU {card.index} is in use by {card.users}" for card in report.gpus if card.users)
-    what = f"{len(free)} free, and --gpus-per-run wants {per_run}" if free else "no GPU is free"
-    raise UserError(f"--gpus auto: {what} ({users or 'there are no others'}); name those to wait for with --gpus.")
+    what = f"{len(free)} free, but --gpus-per-run needs {per_run}" if free else "no GPU is free"
+    raise UserError(f"--gpus auto: {what} ({users or 'there are no others'}); use --gpus to name the GPUs to wait for.")
 
 
 def seeds_of(seeds: str | None, replicates: str | None, setting: str | int) -> tuple[str | None, bool]:
@@ -84,11 +84,11 @@ def seeds_of(seeds: str | None, replicates: str | None, setting: str | int) -> t
     if chosen == "auto":
         return seeds, True
     if not chosen.isdecimal():
-        raise UserError(f'{name} cannot be "{chosen}": write auto, 0, or how many seeds each config has (3).')
+        raise UserError(f'{name} cannot be "{chosen}": use auto, 0, or the number of seeds per config (3).')
     if int(chosen) == 0:
         return seeds, False
     if seeds is not None and replicates is not None:
-        raise UserError(f"--replicates {replicates} and --seeds {seeds} both give the seeds of each config: omit one.")
+        raise UserError(f"--replicates {replicates} and --seeds {seeds} both set the seeds of each config: omit one.")
     return seeds or chosen, False
 
 
@@ -98,10 +98,10 @@ def approval(policy: str) -> ApprovalPolicy:
         return ApprovalPolicy(mode=ApprovalMode(policy))
     match = DURATION.fullmatch(policy.removeprefix("after:"))
     if not policy.startswith("after:") or not match:
-        raise UserError(f'--approve cannot be "{policy}"; give auto, manual, or after:30m (s, m or h).')
+        raise UserError(f'--approve cannot be "{policy}"; use auto, manual or after:30m (s, m or h).')
     seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, None: 60}[match[2]]
     if seconds > LONGEST:
-        raise UserError(f"--approve {policy} is too long; give at most {LONGEST // 3600}h, or manual.")
+        raise UserError(f"--approve {policy} is too long; use at most {LONGEST // 3600}h, or manual.")
     return ApprovalPolicy(mode=ApprovalMode.AFTER, after=seconds)
 
 
@@ -110,7 +110,7 @@ def halve(text: str | None) -> HalveSpec | None:
     if text is None:
         return None
     if text != "auto" and not re.fullmatch(r"[1-9]\d{0,8}", text):
-        raise UserError(f'--halve needs a step, as --halve 600, or auto, not "{text}".')
+        raise UserError(f'--halve needs a step, as in --halve 600, or auto, not "{text}".')
     return HalveSpec(step=0 if text == "auto" else int(text))
 
 
@@ -120,9 +120,9 @@ def then(text: str | None) -> int | None:
         return None
     verb, _, value = text.partition("=")
     if verb != "extend":
-        raise UserError(f'--then cannot be "{text}"; {did_you_mean(verb, ["extend"], "give extend=200000.", quote="`")}')
+        raise UserError(f'--then cannot be "{text}"; {did_you_mean(verb, ["extend"], "use extend=200000.", quote="`")}')
     if not re.fullmatch(r"[1-9]\d{0,17}", value):
-        raise UserError(f'--then extend needs the number of steps in all, as extend=200000, not "{value}".')
+        raise UserError(f'--then extend needs the total number of steps, as in extend=200000, not "{value}".')
     return int(value)
 
 
@@ -134,7 +134,7 @@ def search_of(propose: str | None) -> Search | None:
     known = [each.value for each in Sampler]
     if name != "optuna" or (sampler or Sampler.TPE) not in known:
         choices = ", ".join(f"optuna:{each}" for each in known)
-        raise UserError(f'--propose cannot be "{propose}"; give optuna, or one of {choices}.')
+        raise UserError(f'--propose cannot be "{propose}"; use optuna, or one of {choices}.')
     return Search(sampler=Sampler(sampler or Sampler.TPE))
 
 
@@ -157,7 +157,7 @@ def hosts_of(given: str | None, settings: Settings) -> list[HostSpec]:
         return []
     known = [host.name for host in settings.host]
     if not known:
-        raise UserError("--hosts needs a [[host]] in autoloop.toml, and there is none.")
+        raise UserError("--hosts needs a [[host]] in autoloop.toml, but there is none.")
     names = known if given == "all" else [name.strip() for name in given.split(",")]
     if strange := [name for name in names if name not in known]:
         raise UserError(f"--hosts names {strange[0] or 'nothing'}; autoloop.toml has {', '.join(known)}.")

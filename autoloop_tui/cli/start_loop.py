@@ -95,8 +95,8 @@ def start_loop(
             if take_back(store, loop):
                 raise UserError(f"{error} Nothing was started.") from None
             raise UserError(
-                f"{error} Runs of {loop.name} have begun: `autoloop-tui stop` stops them, "
-                "`autoloop-tui resume` continues the loop."
+                f"{error} Runs of {loop.name} have begun: `autoloop-tui stop` stops them, `autoloop-tui resume` "
+                "continues the loop."
             ) from None
         if how.detach and as_json:
             print(plan_json(under_name(plan, loop.name)))
@@ -138,6 +138,6 @@ def _rather_offline() -> bool:
     """Ask, if a user is at the terminal, whether to record offline now and upload later."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    print("Record offline instead? The report will say how to upload it with `wandb sync`. [y/N] ", end="", file=sys.stderr)
+    print("Record offline instead? The report will show how to upload with `wandb sync`. [y/N] ", end="", file=sys.stderr)
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -188,11 +188,11 @@ class ConsoleApp(MovingApp):
         if action_id in REPLAYING:
             return "this is no replay"
         if self.readonly and action_id in CHANGING:
-            return f"{self.readonly}: this console sends no commands"
+            return f"{self.readonly}: no commands are sent"
         view = self.feed.view
         if action_id == "app.engine":
             if view is None or view.engine is not None:
-                return "the engine is alive"
+                return "the engine is running"
             if view.loop.state is LoopState.FINISHED:
                 return f"the loop has finished: {view.loop.reason}"
         screen = on or (self.screen_stack[-1] if self.screen_stack else None)
@@ -226,7 +226,7 @@ class ConsoleApp(MovingApp):
             if not isinstance(self.screen, FinishScreen):
                 self.push_screen(FinishScreen())
         else:
-            self.show_message(f"the loop has ended: {self.keys_of('app.finish')} shows what it has come to")
+            self.show_message(f"the loop has ended: {self.keys_of('app.finish')} shows the result")
 
     def action_palette(self) -> None:
         from autoloop_tui.console.palette import Palette
@@ -261,11 +261,11 @@ class ConsoleApp(MovingApp):
         """Why a command of the user's own cannot be used now; empty if it can. `on`: the screen that asks; by default the
         one on top."""
         if self.readonly and command.dangerous:
-            return f"{self.readonly}: {command.label} is dangerous"
+            return f"{self.readonly}: {command.label} is marked as dangerous"
         view = self.feed.view
         below = on or next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
         if view is None or below is None:
-            return "the loop is not known yet"
+            return "the loop is still loading"
         return lacking(command, values_of(view, below.subject(view)))
 
     def action_own_command(self, place: int) -> None:
@@ -302,7 +302,7 @@ class ConsoleApp(MovingApp):
         self.action_slots()
         if isinstance(self.screen, LoopScreen):
             self.screen.refresh_view()
-        self.show_message(f"the console looks at {loop.name} now")
+        self.show_message(f"the console now shows {loop.name}")
 
 
 BY_METHOD = {(action.scope, action.method): action.id for action in ACTIONS}

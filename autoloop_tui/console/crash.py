@@ -30,7 +30,7 @@ def keep_traceback(error: BaseException, project: Path) -> Path | None:
 def _write(body: str, folder: Path | None) -> Path:
     name = f"console-crash-{time.strftime('%Y%m%d-%H%M%S')}-"
     if folder is not None and (folder.is_symlink() or folder.stat().st_uid != os.getuid()):
-        raise PermissionError("the folder is another user's")
+        raise PermissionError("the folder belongs to another user")
     file, path = tempfile.mkstemp(".txt", name, folder)
     try:
         with os.fdopen(file, "w", encoding="utf-8", errors="backslashreplace") as stream:
@@ -43,5 +43,5 @@ def _write(body: str, folder: Path | None) -> Path:
 
 def sentence(error: BaseException, kept: Path | None, still: str) -> str:
     """`still`: what the crash did not change."""
-    where = f"the traceback is in {kept}" if kept else "its traceback could not be written to any disk"
+    where = f"the traceback is in {kept}" if kept else "the traceback could not be saved"
     return f"The screen closed after an internal error ({type(error).__name__}); {still}. Please report it: {where}."

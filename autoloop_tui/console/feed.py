@@ -120,12 +120,12 @@ class Feed:
         Where the store cannot be read, `problem` says so and what was read last stays.
         """
         if not self.store.places.database.exists():
-            self.problem = "the project's .autoloop folder is gone; this is what was read last"
+            self.problem = "the project's .autoloop folder is gone; showing the last known state"
             return False
         try:
             return self._poll(brief=brief)
         except TROUBLE as error:
-            self.problem = f"the store cannot be read ({error}); this is what was read last"
+            self.problem = f"the store cannot be read ({error}); showing the last known state"
             return False
 
     def _poll(self, *, brief: bool) -> bool:
@@ -271,7 +271,7 @@ class Feed:
     def unmasked(self) -> str:
         """What a log's title adds where a secret of --extra cannot be masked, because its variable is not set here."""
         lacking = missing(self.view.loop.spec.extra, os.environ) if self.view else []
-        return f"{', '.join(lacking)} not set here: a secret of --extra may be shown" if lacking else ""
+        return f"{', '.join(lacking)} not set here: a secret from --extra may be shown" if lacking else ""
 
     def keep_open(self, histories: int) -> None:
         """So many are shown at once: keep at least these open."""
@@ -334,7 +334,7 @@ class Feed:
 
         with Store.open(self.project) as store:
             started = spawn(store, store.loop(self.loop_id))
-        return f"the engine runs again (process {started.pid})"
+        return f"the engine is running again (process {started.pid})"
 
     @property
     def waiting(self) -> int:

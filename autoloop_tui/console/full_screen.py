@@ -179,7 +179,7 @@ class FullScreenApp(App[ReturnType]):
         while quiet < 2 and self.is_running and loop.time() < deadline and self.screen_stack:
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-            if not self.screen_stack:  # it has ended meanwhile
+            if not self.screen_stack:  # it has ended in the meantime
                 return
             screen = self.screen_stack[-1]
             if not screen.is_mounted:

@@ -27,7 +27,7 @@ def news(before: View, after: View) -> list[str]:
     round_ = after.snapshot.round
     if round_ and waits(after) and not (waits(before) and before.snapshot.rounds[-1].number == round_.number):
         count = len(after.pending)
-        what = f"{plural(count, 'proposal')} to decide" if count else "it needs a decision of yours"
+        what = f"{plural(count, 'proposal')} to decide" if count else "it needs your decision"
         sentences.append(f"round {round_.number + 1} waits: {what}")
     return sentences
 

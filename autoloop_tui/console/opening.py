@@ -25,7 +25,10 @@ def why_no_screen() -> str | None:
     if not _terminal() or term not in ("", "dumb", "unknown"):
         return None
     what = f"TERM={term}" if term else "TERM is not set"
-    return f"This terminal cannot show the console ({what}); in one that can, set TERM, for example to xterm-256color."
+    return (
+        f"This terminal cannot show the console ({what}); if it supports full-screen programs, set TERM, for "
+        "example to xterm-256color."
+    )
 
 
 def _terminal() -> bool:

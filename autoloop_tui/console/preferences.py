@@ -65,7 +65,7 @@ class Preferences(msgspec.Struct, kw_only=True):
                 setattr(chosen, key, convert(value, SETTINGS[key]))
             except msgspec.ValidationError as error:
                 problems.append(
-                    f"console.toml: {key} = {value_text(value, 80)} is left out: {problem_text(error, SETTINGS[key])}"
+                    f"console.toml: {key} = {value_text(value, 80)} is ignored: {problem_text(error, SETTINGS[key])}"
                 )
         return chosen
 
@@ -151,8 +151,12 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
         action = RENAMED[given] if given in RENAMED else str(given)
         if action != given:
             both = action in found
-            what = f'"{action}" is there too and counts, delete "{given}"' if both else "its key works, rename it there"
-            problems.append(f'console.toml: the action "{given}" is called "{action}" now; {what}')
+            what = (
+                f'"{action}" is set too and takes precedence; delete "{given}"'
+                if both
+                else "its key still works; rename it in the file"
+            )
+            problems.append(f'console.toml: the action "{given}" is now called "{action}"; {what}')
             if both:
                 continue
         if action not in known:
@@ -166,7 +170,7 @@ def _keys(found: Any, problems: list[str]) -> dict[str, str]:
             for other in BY_ID.values():
                 taken = keys.get(other.id, other.keys).split(",")
                 if other.id != action and other.scope == action.partition(".")[0] and key in taken:
-                    problems.append(f'console.toml: "{action}" and "{other.id}" are both on the key {key}')
+                    problems.append(f'console.toml: "{action}" and "{other.id}" both use the key {key}')
     return keys
 
 
@@ -183,8 +187,8 @@ def _read(path: Path) -> tuple[dict[str, Any], list[str], str]:
     except FileNotFoundError:
         return {}, [], ""
     except OSError as error:
-        return {}, [f"{path.name} is left out: {error.strerror}"], ""
+        return {}, [f"{path.name} is ignored: {error.strerror}"], ""
     except TomlError as error:
-        return {}, [f"{path.name} is left out: it is not valid TOML: {error}"], ""
+        return {}, [f"{path.name} is ignored: invalid TOML: {error}"], ""
     except ValueError as error:
-        return {}, [f"{path.name} is left out: it {error}"], ""
+        return {}, [f"{path.name} is ignored: it {error}"], ""

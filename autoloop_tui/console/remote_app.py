@@ -36,4 +36,4 @@ class RemoteApp(ConsoleApp):
         return super().refusal(action_id, on)
 
     def why_not(self, command: UserCommand, on: LoopScreen | None = None) -> str:
-        return f"{command.label} would run here, and the loop is on {self.remote.host}"
+        return f"{command.label} would run here, but the loop is on {self.remote.host}"

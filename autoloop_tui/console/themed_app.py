@@ -54,7 +54,7 @@ class ThemedApp(FullScreenApp[int]):
             self.mutate_reactive(ThemedApp.theme)  # the same name, other colours
         for bad in loaded.failures:
             if bad not in self._bad_themes:
-                self.warn("Theme left out", f"{bad.path}: {bad.sentence}")
+                self.warn("Theme ignored", f"{bad.path}: {bad.sentence}")
         self._bad_themes = loaded.failures
 
     def watch_theme_files(self) -> None:

@@ -61,10 +61,10 @@ class UserCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Why it cannot be used."""
         for key in self.key.split(","):
             if key.strip() in BY_KEY or key.strip() in DIGITS:
-                means = BY_KEY[key.strip()].means if key.strip() in BY_KEY else "the place of that number"
-                return f'the key {shown_key(key.strip())} has a meaning already ("{means}")'
+                means = BY_KEY[key.strip()].means if key.strip() in BY_KEY else "the item with that number"
+                return f'the key {shown_key(key.strip())} is already used ("{means}")'
         if len(self.inputs) > MOST_INPUTS:
-            return f"{len(self.inputs)} inputs are too many; {MOST_INPUTS} can be asked for"
+            return f"{len(self.inputs)} inputs are too many; the limit is {MOST_INPUTS}"
         known = [name for name, scope in VALUES.items() if scope in HAS[self.scope]]
         for name in PLACE.findall(self.command):
             if name not in (*known, *self.inputs):
@@ -87,7 +87,7 @@ class UserCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def read(found: Any, text: str, problems: list[str]) -> list[UserCommand]:
     """The commands that can be used; each of the others is a problem that names its line."""
     if not isinstance(found, list):
-        problems.append("console.toml: write a command of yours under [[command]], with two brackets")
+        problems.append("console.toml: define your commands under [[command]], with double brackets")
         return []
     lines = [at for at, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[\s*command\s*\]\]", line)]
     commands: list[UserCommand] = []
@@ -97,11 +97,11 @@ def read(found: Any, text: str, problems: list[str]) -> list[UserCommand]:
             command = convert(each, UserCommand)
             problem = command.problem()
             taken = [other.label for other in commands if set(other.key.split(",")) & set(command.key.split(","))]
-            problem = problem or (f'the key {command.key} is that of "{taken[0]}" already' if taken else None)
+            problem = problem or (f'the key {command.key} is already used by "{taken[0]}"' if taken else None)
         except msgspec.ValidationError as error:
             problem = problem_text(error, UserCommand)
         if problem:
-            problems.append(f"{where}: this command is left out: {problem}")
+            problems.append(f"{where}: this command is ignored: {problem}")
         else:
             commands.append(command)
     return commands

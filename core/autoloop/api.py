@@ -92,7 +92,7 @@ def load_summaries(path: str | os.PathLike[str]) -> dict[str, Summary]:
     if isinstance(document, dict) and {"summary", "proposals"} <= document.keys() <= {"summary", "proposals", "schema"}:
         document = document["summary"]
     if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):
-        raise UserError(f"{path} is no summary: it must be an object of runs, each an object of metrics.")
+        raise UserError(f"{path} is not a summary: it must be an object of runs, each an object of metrics.")
     return {str(run): from_json(entry) for run, entry in document.items()}
 
 
@@ -151,7 +151,7 @@ def _find_run(store: Store, output_dir: str | os.PathLike[str]) -> Run:
         for run in store.runs(loop.id):
             if run.output_dir == wanted:
                 return run
-    raise UserError(f"No run of a loop in {store.places.project} wrote to {output_dir}; name its config yourself.")
+    raise UserError(f"No run of a loop in {store.places.project} wrote to {output_dir}; pass its config explicitly.")
 
 
 def edit(config: Config, changes: Changes) -> Variant:
@@ -190,7 +190,7 @@ def _made(config: Config, changes: Changes, suffix: str = JSON) -> CheckedVarian
     overridden = load_preset(settings.preset).flags if request.by_rule else ()
     made = check(config, request, VariantPolicy(fields=settings.field_types(), overridden=overridden), suffix)
     if made.blocked:
-        raise UserError(f"The variant was not made: {made.blocked}")
+        raise UserError(f"The variant was not created: {made.blocked}")
     return made
 
 

@@ -131,7 +131,7 @@ class Explainer:
             ends = "`autoloop-tui resume`"
             waits.append(Wait(resource="pause", why="the queue is paused", ends=ends, since=self._paused_at))
         if loop.waits_for:
-            waits.append(Wait(resource="machine", why=loop.waits_for, ends="there is enough of it again"))
+            waits.append(Wait(resource="machine", why=loop.waits_for, ends="enough space is free"))
         started = sum(run.attempts > 0 for run in self.snapshot.runs)
         if over := limits.exhausted_reason(loop, started, self.now):
             waits.append(Wait(resource="budget", why=over, ends="a resume with a larger limit"))
@@ -153,7 +153,7 @@ class Explainer:
         busy = [held for slot in slots if (held := self.snapshot.in_slot(slot.index))]
         waits = [wait for slot in slots for wait in self._gpu(slot)]
         if len(busy) == len(slots) and busy:
-            which = f"the slot that is kept for it, {slots[0].label}," if run.slot is not None else "every slot"
+            which = f"its reserved slot, {slots[0].label}," if run.slot is not None else "every slot"
             since = max((each.started_at or 0.0 for each in busy), default=0.0) or None
             ends = "one of their runs ends" if len(busy) > 1 else f"{busy[0].name} ends"
             if place > 1 and run.slot is None:

@@ -115,9 +115,7 @@ class FileWatch:
             notify = RustNotify(sorted(there), False, False, 300, True, True)
         except (OSError, ValueError, RuntimeError, ImportError) as problem:
             self._refused_until = now + RETRY
-            self._tell(
-                f"files of runs cannot be watched ({problem}); they are looked at {1 / BLIND:.0f} times a second instead"
-            )
+            self._tell(f"cannot watch files of runs ({problem}); polling them {1 / BLIND:.0f} times a second instead")
             return
         self._watcher = _Watcher(notify, frozenset(there), self._wake)
         self._watched = there
@@ -132,7 +130,7 @@ class FileWatch:
         found = {path: kind for path in paths if (kind := file_system(path, mounts)) in _REMOTE or kind.startswith("fuse")}
         for kind in sorted(set(found.values())):
             self._tell(
-                f"file systems of type {kind} tell of no changes; runs there are looked at {1 / BLIND:.0f} times a second"
+                f"file systems of type {kind} do not report changes; polling runs there {1 / BLIND:.0f} times a second"
             )
         return set(found)
 

@@ -186,6 +186,6 @@ def decoded(content: bytes) -> str:
 def _nearest_file(path: Path) -> str:
     """What to do about a file that is not there: a slip in the name is the usual reason."""
     try:
-        return did_you_mean(path.name, os.listdir(path.parent), "correct the path.")
+        return did_you_mean(path.name, os.listdir(path.parent), "check the path.")
     except OSError:
         return f"there is no folder {path.parent} either."

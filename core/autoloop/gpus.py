@@ -67,7 +67,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
         """Who computes there, in words; None if it is free."""
         who = [process.words for process in self.processes if process.compute]
         if not who and self.unseen_memory:
-            who = [f"processes that cannot be seen from here ({self.unseen_memory / GIB:.1f} GiB)"]
+            who = [f"processes that are not visible from here ({self.unseen_memory / GIB:.1f} GiB)"]
         return ", ".join(who) or None
 
 

@@ -188,7 +188,7 @@ def runs_below(root: Path, books: MetricBooks, problems: list[str]) -> list[RunO
         raise UserError(f"There is no folder {root}; name one with runs, or omit it to replay this project's loops.")
     found = find_runs(root, problems)
     if not found:
-        raise UserError(f"No run has left a history below {root}; name another folder.")
+        raise UserError(f"No run history found under {root}; name another folder.")
     return [RunOnDisk(each, root, books) for each in found]
 
 
@@ -272,7 +272,7 @@ def _replay(work: _Work, index: int) -> list[Replayed] | str:
     try:
         run = sources[index].read(list(patterns.values()))
     except UserError as error:
-        return f"{sources[index].label} is passed over: {error}"
+        return f"{sources[index].label} is skipped: {error}"
     return [replay(run, source, metric) for source in rules]
 
 

@@ -198,7 +198,7 @@ def decode(kind: str, body: bytes | str) -> Request:
         problem = problem_text(error, _KINDS[kind])
     except (ValueError, TypeError, RecursionError) as error:  # not an object, not JSON, not even text, or nested without end
         problem = f"{' '.join(str(error).split())}."
-    raise UserError(f"The {kind} command cannot be carried out as it was written: {problem}")
+    raise UserError(f"The {kind} command could not be carried out: {problem}")
 
 
 def _of_version_0_1(kind: str, fields: dict[str, Any]) -> dict[str, Any]:

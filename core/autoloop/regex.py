@@ -21,7 +21,7 @@ MAX_TEXT = 16 << 10
 MAX_SIZE = 1000
 """Instructions of a compiled expression: what one character costs at worst is proportional to them."""
 
-_NOT_TAKEN = "look-around, back-references, possessive repeats, repeats beyond 1000 and \\Z (write \\z) are not taken"
+_NOT_TAKEN = "look-around, back-references, possessive repeats, repeats beyond 1000 and \\Z (write \\z) are not supported"
 
 
 class Regex:

@@ -66,7 +66,7 @@ class _Child:
                 break
             except OSError as error:
                 if error.errno not in SHORTAGE or time.monotonic() > deadline:
-                    raise UserError(f"{self.filename}: no process could be started for it ({error.strerror}).") from None
+                    raise UserError(f"{self.filename}: its process could not be started ({error.strerror}).") from None
             time.sleep(0.5)
         assert self._process is not None
         assert self._printed is not None
@@ -127,7 +127,7 @@ class _Child:
                     if not piece:
                         raise _Gone(self._how_it_ended(process))
                     if len(answer) > MAX_ANSWER:
-                        raise _Gone(f"gave more than {MAX_ANSWER >> 20} MiB for one run; it must return a short list")
+                        raise _Gone(f"returned more than {MAX_ANSWER >> 20} MiB for one run; it must return a short list")
         except BrokenPipeError:
             reason = self._how_it_ended(process)
             self._end()
@@ -139,7 +139,7 @@ class _Child:
             decoded: dict[str, Any] = json.loads(answer)
         except ValueError:
             self._end()
-            raise _Gone("gave an answer that cannot be read") from None
+            raise _Gone("returned an unreadable answer") from None
         return decoded
 
     def _how_it_ended(self, process: subprocess.Popen[bytes]) -> str:

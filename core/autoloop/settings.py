@@ -184,7 +184,7 @@ def load_settings(project: Path) -> Settings:
     raw = parse_toml(read_text(path, "settings file"), str(path))
     if raw.get("trainer"):
         if "preset" in raw:
-            raise UserError(f"{path}: both preset and [trainer] say how runs are launched; write preset below [trainer].")
+            raise UserError(f"{path}: both preset and [trainer] define how runs are launched; put preset inside [trainer].")
         raw["preset"] = FILE
     settings = read_table(raw, Settings, str(path))
     check_hooks(settings.hooks, str(path))

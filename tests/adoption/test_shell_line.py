@@ -74,7 +74,7 @@ def test_what_is_left_out_is_told() -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("cd lib && python train.py", "changes into the folder lib first"),
+        ("cd lib && python train.py", "first changes to the folder lib"),
         ("python a.py && python b.py", "There are two commands, python … and python …"),
         ("python train.py --name 'x", "cannot be split into words"),
         ("bash train.sh", "train.sh is a shell script: give the command in it that trains"),

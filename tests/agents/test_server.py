@@ -65,7 +65,7 @@ def test_an_agent_looks_proposes_and_waits_and_a_person_decides(project: Command
 
             good = {"run": "base", "edits": ["ot.loss_config.reg=0.5"]}
             assert (await call("check", **good))["changes"] == [{"path": "ot.loss_config.reg", "first": 0.1, "second": 0.5}]
-            assert "would make a new key" in (await call("check", run="base", edits=["ot.loss_config.rge=0.5"]))["blocked"]
+            assert "would create a new key" in (await call("check", run="base", edits=["ot.loss_config.rge=0.5"]))["blocked"]
             cursor = (await call("wait", timeout_s=0))["cursor"]
             for _ in range(3):  # a retry after a lost answer
                 made = await call(

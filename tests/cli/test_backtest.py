@@ -75,7 +75,7 @@ def test_it_tells_what_would_have_been_stopped_when_what_that_saves_and_which_of
     assert totals["stopped_among_best"]["hits"] == totals["best_stopped"]["hits"] == 2
     assert totals["rules"]["high"]["steps"] == [200, 200, 200]
     said = call("backtest", "--rules", "mine.toml").out
-    assert "2 of 2 (95 %: 34–100 %) of these, as far as they finished, were among the best quarter of their loop" in said
+    assert "2 of 2 (95 %: 34–100 %) of these that finished were in the best quarter of their loop" in said
     assert "2 of 2 (95 %: 34–100 %) of all the best runs would have been lost" in said
     assert "Live rules would have ended 3 of 9 runs" in said
 
@@ -99,7 +99,7 @@ def test_a_changed_book_is_compared_with_the_old_one(loops: CommandProject, call
     assert [line.split() for line in said.splitlines() if line.startswith("broken")] == [
         ["broken", "nothing", "stopped", "at", "200", "by", "high"]
     ]
-    assert "Every run comes out the same by both." in call("backtest", "--rules", old, "--against", old).out
+    assert "All runs have the same outcome under both." in call("backtest", "--rules", old, "--against", old).out
 
 
 def test_proposals_are_counted_with_those_that_have_been_run(project: CommandProject, call: Call) -> None:
@@ -225,7 +225,7 @@ def test_python_rules_are_replayed_at_the_end_of_runs(loops: CommandProject, cal
     ("words", "sentence"),
     [
         (["--metric", "los"], "No run has a metric los; "),
-        (["--find-stop", "eval_loss", "--rules", "mine.toml"], "--find-stop asks no rules; omit --rules."),
+        (["--find-stop", "eval_loss", "--rules", "mine.toml"], "--find-stop uses no rules; omit --rules."),
         (["--find-stop", "eval_loss", "--risk", "2"], "--risk must be between 0 and 1, not 2."),
         (["nowhere"], "There is no folder nowhere; "),
         (["--loops", "9"], 'There is no loop "9" here; '),
@@ -276,5 +276,5 @@ def test_runs_whose_outputs_were_deleted_are_judged_by_what_the_store_knows(loop
 def test_a_run_whose_config_is_gone_is_passed_over_with_a_note(loops: CommandProject, call: Call) -> None:
     os.unlink(Path(loops.folder, ".autoloop/configs/l1r1.json"))
     said = call("backtest", "--rules", book(loops, "mine.toml", 8.5), "--json")
-    assert "run1 (l1r1) is passed over: The frozen config of run l1r1 cannot be read" in said.err
+    assert "run1 (l1r1) is skipped: The frozen config of run l1r1 cannot be read" in said.err
     assert json.loads(said.out)["totals"]["runs"] == 8

@@ -47,30 +47,33 @@ FILES: dict[str, str | bytes] = {
 }
 
 MISTAKES = {
-    "no config": ("run", ["No config was given", "--cfgs"]),
-    "--cfgs with nothing": (f"{CPU} --cfgs", ["No config was given"]),
+    "no config": ("run", ["No config given", "--cfgs"]),
+    "--cfgs with nothing": (f"{CPU} --cfgs", ["No config given"]),
     "missing config": (f"{CPU} --cfgs bsae.json", ["bsae.json does not exist", "did you mean base.json?"]),
     "missing folder": (f"{CPU} --cfgs nowhere/x.json", ["nowhere/x.json does not exist", "no folder"]),
     "folder for a config": (f"{CPU} --cfgs .", ["Is a directory"]),
-    "broken config": (f"{CPU} --cfgs broken.json", ["broken.json, line 3, column 8:", "not valid JSON"]),
-    "key twice": (f"{CPU} --cfgs twice.json", ["twice.json, line 3, column 3:", '"a" stands twice']),
+    "broken config": (f"{CPU} --cfgs broken.json", ["broken.json, line 3, column 8:", "invalid JSON"]),
+    "key twice": (f"{CPU} --cfgs twice.json", ["twice.json, line 3, column 3:", '"a" appears twice']),
     "NaN": (f"{CPU} --cfgs nan.json", ["nan.json, line 1, column 7:", "NaN"]),
     "config that is a list": (f"{CPU} --cfgs list.json", ["list.json", "one JSON object", "not a list"]),
     "empty config": (f"{CPU} --cfgs empty.json", ["empty.json, line 1, column 1:"]),
     "config in another encoding": (f"{CPU} --cfgs latin.json", ["latin.json is not UTF-8"]),
     "the second config of two": (f"{CPU} --cfgs base.json broken.json", ["broken.json, line 3"]),
-    "config without --cfgs": (f"{CPU} base.json", ["base.json belongs to no flag", "--cfgs"]),
+    "config without --cfgs": (f"{CPU} base.json", ["base.json does not belong to any flag", "--cfgs"]),
     "GPU twice": (f"{RUN} --cfgs base.json --gpus 0,0", ["GPU 0 twice"]),
     "GPUs that are no numbers": (f"{RUN} --cfgs base.json --gpus 0,x", ['--gpus cannot be "0,x"', "--gpus 0,1,2,3"]),
     "GPU and CPU": (f"{BASE} --gpus 0", ["--device cpu and --gpus contradict"]),
-    "GPUs that make no whole slots": (f"{RUN} --cfgs base.json --gpus 0,1 --gpus-per-run 3", ["names 2 GPUs", "divide"]),
+    "GPUs that make no whole slots": (
+        f"{RUN} --cfgs base.json --gpus 0,1 --gpus-per-run 3",
+        ["names 2 GPUs", "not a multiple of"],
+    ),
     "more GPUs a run than are named": (
         f"{RUN} --cfgs base.json --gpus 0,1 --gpus-per-run 2 --concurrency 2",
         ["--concurrency 2 needs 4 GPUs", "names 2"],
     ),
     "several GPUs for a run on the CPU": (f"{BASE} --gpus-per-run 2", ["--gpus-per-run 2 needs GPUs"]),
     "no GPU for a run": (f"{RUN} --cfgs base.json --gpus 0 --gpus-per-run 0", ["--gpus-per-run must be at least 1, not 0"]),
-    "cuda without a GPU": (f"{RUN} --cfgs base.json --gpus= --device cuda --exec", ["No GPU was given", "--device cpu"]),
+    "cuda without a GPU": (f"{RUN} --cfgs base.json --gpus= --device cuda --exec", ["No GPU selected", "--device cpu"]),
     "unknown device": (f"{RUN} --cfgs base.json --device tpu", ["--device tpu", "cuda or cpu"]),
     "no slot": (f"{BASE} --concurrency 0", ["--concurrency must be from 1 to 1000, not 0"]),
     "no step": (f"{BASE} --steps 0", ["--steps must be from 1 to 1000000000, not 0"]),
@@ -104,11 +107,11 @@ MISTAKES = {
     "--until that names nothing": (f"{BASE} --until worth200k", ["--until", "worth200k", "worth-200k"]),
     "--until with a typo": (f"{BASE} --until 'eval_l2.last < 1'", ["--until", "eval_l2", "eval_l1"]),
     "--until that breaks off": (f"{BASE} --until 'eval_l1.last <'", ["--until", "cannot read the condition"]),
-    "--approve that is no policy": (f"{BASE} --approve yes", ['--approve cannot be "yes"', "auto, manual, or after:30m"]),
+    "--approve that is no policy": (f"{BASE} --approve yes", ['--approve cannot be "yes"', "auto, manual or after:30m"]),
     "--approve without a time": (f"{BASE} --approve after:soon", ['--approve cannot be "after:soon"', "after:30m"]),
     "--approve in a lifetime": (f"{BASE} --approve after:999999h", ["--approve after:999999h", "at most 2160h"]),
     "missing interpreter": (f"{BASE} --python nothere", ["nothere", "--python"]),
-    "folder for an interpreter": (f"{BASE} --python .", ["does not exist or cannot be run", "--python"]),
+    "folder for an interpreter": (f"{BASE} --python .", ["does not exist or cannot be executed", "--python"]),
     "missing training script": (
         "run --cfgs base.json --device cpu",
         ["lerobot_train.py does not exist", "--train-script"],
@@ -116,11 +119,11 @@ MISTAKES = {
     "no training script": ("run --cfgs base.json --device cpu --preset plain", ["--train-script"]),
     "dataset of a config without one": (f"{BASE} --inherit-dataset-from nodata.json", ["nodata.json", "`dataset`"]),
     "reserved extra": (f"{BASE} --extra --config=x", ["--extra gives config"]),
-    "our flag behind --extra": (f"{BASE} --extra --x=1 --exec", ["--exec stands after --extra", "put --extra last"]),
+    "our flag behind --extra": (f"{BASE} --extra --x=1 --exec", ["--exec comes after --extra", "put --extra last"]),
     "JSON of a loop that is followed": (f"{BASE} --exec --no-ui --json", ["--json", "--detach"]),
-    "proposal without a number": ("approve x", ['"x" is no proposal; name it by its number']),
+    "proposal without a number": ("approve x", ['"x" is not a proposal; give a number']),
     "edit of nothing": ("edit", ["edit needs NUMBER"]),
-    "edit without changes": ("edit 1", ["Say what changes: --changes"]),
+    "edit without changes": ("edit 1", ["Nothing to change: give --changes"]),
     "demo without a round": ("demo --rounds 0", ["--rounds must be at least 1, not 0"]),
     "demo with nonsense": ("demo --approve perhaps", ['--approve cannot be "perhaps"']),
 }
@@ -216,7 +219,7 @@ def test_gpus_auto_where_none_is_free_says_who_uses_them(refused: Refused, monke
     report = GpuReport(gpus=(Gpu(index=0, name="a card", processes=(ann,)), Gpu(index=1, name="a card")))
     monkeypatch.setattr(gpus, "read", lambda: report)
     told = refused(f"{RUN} --cfgs base.json --gpus auto --gpus-per-run 2 --exec")
-    assert "1 free, and --gpus-per-run wants 2" in told
+    assert "1 free, but --gpus-per-run needs 2" in told
     monkeypatch.setattr(gpus, "read", lambda: GpuReport(gpus=report.gpus[:1]))
     told = refused(f"{RUN} --cfgs base.json --gpus auto --exec")
     assert "no GPU is free (GPU 0 is in use by python (pid 41, ann, 12.0 GiB))" in told
@@ -350,7 +353,7 @@ def test_a_plan_is_shown_where_a_gpu_is_missing(project: CommandProject, call: C
     said = call(*shlex.split(RUN), "--cfgs", "base.json", "--device", "cuda", f"--gpus={gpus}")
     assert said.code == 0
     assert "Plan: 1 run" in said.out
-    assert "note: No GPU" in said.out
+    assert "note: No usable GPU" in said.out
 
 
 def test_all_that_is_wrong_with_the_configs_is_said_at_once(refused: Refused, project: CommandProject) -> None:

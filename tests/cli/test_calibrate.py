@@ -54,7 +54,7 @@ def test_without_replicates_nothing_is_better(project: CommandProject, call: Cal
     assert project.call("run", "--cfgs", "a.json", "b.json", *EXEC).returncode == 0
     assert "within the run only, which cannot tell an effect from chance" in " ".join(call("status").out.split())
     assert "so none is better or worse" in " ".join(call("runs").out.split())
-    assert "how much seeds differ is not known" in call("noise").out
+    assert "the spread between seeds is unknown" in call("noise").out
     assert json.loads(call("noise", "--json").out)["metrics"][L1] is None
     report = (project.folder / "reports/act_ot.md").read_text()
     assert "Changes are within the run only" in report
@@ -64,7 +64,7 @@ def test_one_seed_is_refused(project: CommandProject, call: Call) -> None:
     project.config()
     said = call("calibrate", "base.json", "--seeds", "1", *LAUNCH)
     assert said.code == 2
-    assert "one seed tells nothing" in said.err
+    assert "one seed cannot show the spread" in said.err
 
 
 def test_a_config_without_a_seed_is_refused_in_one_sentence(project: CommandProject, call: Call) -> None:

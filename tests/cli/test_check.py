@@ -81,7 +81,7 @@ def test_a_variant_is_shown_with_what_past_runs_and_the_preflight_say_and_nothin
 
 def test_what_may_not_run_is_not_looked_at_further(past: CommandProject, call: Call) -> None:
     found = checked(call, "lrr=2", code=1)
-    assert "would make a new key" in found["blocked"]
+    assert "would create a new key" in found["blocked"]
     assert (found["findings"], found["past"], len(found["left_out"])) == ([], [], 1)
 
 

@@ -92,7 +92,7 @@ def test_a_project_that_is_moved_while_it_trains_is_taken_up_there(project: Comm
     project.folder.rename(moved.folder)
     try:
         resumed = moved.start("resume", "--no-ui")
-        resumed.hear("is followed again")
+        resumed.hear("is being followed again")
         assert moved.call("kill").returncode == 0
         resumed.wait()
         (attempt,) = moved.attempts()

@@ -40,7 +40,7 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     assert re.search(r"because ot_pi_sum.last = 1e-8 < 0.001  \(4 points, steps 5–20\)", listed)
 
     slip = call("edit", "1", "--changes", "ot.loss_config.rge=0.2")
-    assert "if the new one is meant, write ot.loss_config.rge@new=0.2." in slip.err
+    assert "to create the new one, write ot.loss_config.rge@new=0.2." in slip.err
     slip = call("edit", "1", "--changes", "ot.loss_config.rge@new=0.2")
     assert "note: ot.loss_config.rge is a new key (the nearest existing one is ot.loss_config.reg)" in slip.out
     edited = call("edit", "1", "--changes", "ot.loss_config.reg@mul=2", "ot.window_size=12")
@@ -59,16 +59,16 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     for words in (["approve", "1"], ["start"], ["stop"]):  # as cron or CI would
         alone = project.call(*words, alone=True)
         assert alone.returncode == 2
-        assert f"`{words[0]}` needs a person at a terminal, and this came from a command without a terminal" in alone.stderr
+        assert f"`{words[0]}` needs a person at a terminal, but this came from a command without a terminal" in alone.stderr
     agent = project.call("approve", "1", env={"CLAUDECODE": "1"})
-    assert "the agent claude-code: let a person give it" in agent.stderr
+    assert "the agent claude-code: ask a person to run it" in agent.stderr
     tag = re.search(r"#1  pending  .*  (1@[0-9a-f]{8})\n", call("proposals").out)
     assert tag is not None
-    assert f"Proposal 1 is {tag[1]} now; look at it again" in call("approve", "1@0123abcd").err
-    assert '"1@xyz" is no proposal' in call("approve", "1@xyz").err
+    assert f"Proposal 1 is now {tag[1]}; review it again" in call("approve", "1@0123abcd").err
+    assert '"1@xyz" is not a proposal' in call("approve", "1@xyz").err
     assert call("note", "proposal", "2", "a pity").out == "noted on proposal 2\n"
     assert call("note", "base", "steady", "so far").out.startswith("noted on run ")
-    assert "Say what is to be noted" in call("note", "loop").err
+    assert "Give the text of the note" in call("note", "loop").err
     assert "Name the round by its number" in call("note", "round", "slow").err
     assert re.search(r"\n    \w+ notes: a pity", call("proposals").out)
     assert re.search(r"\nnotes:\n  proposal 2, \w+: a pity\n  run \w+, \w+: steady so far", call("status").out)
@@ -137,7 +137,7 @@ def test_the_start_that_follows_the_last_decision_is_announced(project: CommandP
         (["edit", "1", "--changes", "ot.loss_config.rge@mul=2"], ["matches nothing", "ot.loss_config.reg"]),
         (["edit", "1", "--changes", "ot.loss_config.reg@mull=2"], ["mull", '"mul"']),
         (["edit", "1", "--changes", "ot.loss_config.reg"], ["path@op=value"]),
-        (["edit", "1"], ["Say what changes: --changes"]),
+        (["edit", "1"], ["Nothing to change: give --changes"]),
         (["edit", "9", "--changes", "ot.loss_config.reg=2"], ["no proposal 9", "1 to 2"]),
         (["propose", "base", "--changes", "ot.loss_config.rge@mul=2"], ["Nothing was proposed", "matches nothing"]),
         (["propose", "nosuch", "--changes", "ot.loss_config.reg=2"], ['no run "nosuch"']),

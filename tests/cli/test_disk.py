@@ -72,7 +72,7 @@ def test_usage_is_shown_by_loop_and_run(loop: CommandProject, call: Call) -> Non
     said = call("disk").out
     assert "loop_1" in said
     assert "2: 205 kB" in said
-    assert "of this disk are free" in said
+    assert "are free on this disk" in said
 
 
 def test_a_dry_run_shows_what_would_go_and_moves_nothing(loop: CommandProject, call: Call) -> None:
@@ -97,7 +97,7 @@ def test_what_goes_waits_in_the_trash_and_comes_back(loop: CommandProject, call:
     assert "Moved 6 checkpoints (614 kB) to the trash" in said.out
     assert left(loop) == {"a/100", "a/200", "running/100"}
     assert document(call)["trash"] >= 6 * 100_000
-    assert "There is no checkpoint to throw away." in call("disk", "--free", "--exec").out
+    assert "There is no checkpoint to free." in call("disk", "--free", "--exec").out
     assert "Put back 6 checkpoints (614 kB)." in call("disk", "--undo").out
     assert left(loop) == ALL
     assert document(call)["trash"] == 0
@@ -202,11 +202,11 @@ def test_a_run_that_goes_on_again_is_not_touched(loop: CommandProject, call: Cal
 @pytest.mark.parametrize(
     ("keep", "words", "sentence"),
     [
-        (None, ["--free"], "does not say what to keep"),
+        (None, ["--free"], "has no [keep] table"),
         ("best 3 by nothing", ["--free"], "no run has the metric nothing"),
         ("best", ["--free"], '"best" is no clause'),
-        ("best 1 by eval_loss", ["--exec"], "three actions"),
-        ("best 1 by eval_loss", ["--free", "--undo"], "three actions"),
+        ("best 1 by eval_loss", ["--exec"], "separate actions"),
+        ("best 1 by eval_loss", ["--free", "--undo"], "separate actions"),
         ("best 1 by eval_loss", ["--free", "--outside", "nowhere"], "There is no folder nowhere"),
         ("best 1 by eval_loss", ["--undo"], "The trash is empty"),
     ],

@@ -32,10 +32,10 @@ def test_pairs_of_several_loops_are_shown_with_their_values_and_a_verdict(projec
     (pair,) = found["pairs"]
     assert (pair["key"], pair["before"], pair["after"]) == ("lr", 1.0, 2.0)
     assert (pair["runs_before"], pair["runs_after"], pair["basis"]) == (["l1r0"], ["l2r0"], "within the run only")
-    assert found["why_no_importance"].startswith("Importance takes 20 finished runs")
+    assert found["why_no_importance"].startswith("Importance needs 20 finished runs")
     said = call("effects").out
     assert "lr       1 → 2" in said
-    assert "none of these differences can be told from chance" in said
+    assert "none of these differences is distinguishable from chance" in said
 
 
 def test_seeds_tell_the_spread_and_decide(project: CommandProject, call: Call) -> None:
@@ -75,13 +75,13 @@ def test_importance_comes_from_twenty_runs_on_or_says_what_to_install(
         assert "pip install 'autoloop-tui[search]'" in call("effects").out
     pytest.importorskip("optuna", reason="the extra `search` is not installed")
     assert document(call)["importance"][0]["key"] == "lr"
-    assert "Importance for being among the best" in call("effects").out
+    assert "Importance for reaching the best results" in call("effects").out
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "There is no loop here"),
+        ([], "This folder has no loop"),
         (["nowhere"], "There is no folder nowhere"),
         (["."], "No run below . has recorded its config"),
     ],

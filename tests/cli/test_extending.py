@@ -38,7 +38,7 @@ def test_a_run_of_a_finished_loop_is_extended_in_the_background(ended: CommandPr
 def test_a_refusal_starts_no_engine(ended: CommandProject, call: Call) -> None:
     before = ended.loop()
     for words, fragment in (
-        (("base", "--steps", "20"), "has made 20 steps already; give a larger total"),
+        (("base", "--steps", "20"), "has already made 20 steps; give a larger total"),
         (("bare", "--steps", "40"), "has no checkpoint"),
         (("nosuch", "--steps", "40"), 'no run "nosuch"'),
         (("base", "--steps", "many"), 'a whole number, not "many"'),
@@ -58,4 +58,4 @@ def test_a_trainer_that_cannot_resume_is_named(project: CommandProject, call: Ca
     assert project.call("run", "--cfgs", "base.json", *LAUNCH, *RUN).returncode == 0
     said = call("extend", "base", "--steps", "40")
     assert said.code == 2
-    assert "The preset plain does not say how its trainer resumes" in said.err
+    assert "The preset plain has no [resume] table" in said.err

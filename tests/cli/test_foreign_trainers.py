@@ -159,7 +159,7 @@ def test_a_program_or_script_that_is_not_there_is_told_before_a_start(project: C
     (project.folder / "base.json").write_text("{}", encoding="utf-8")
     settings(project, '[trainer]\ncommand = "no-such-trainer --config {config}"\n')
     assert (
-        "The command no-such-trainer of the preset trainer is not found"
+        "The command no-such-trainer of the preset trainer was not found"
         in call("run", "--cfgs", "base.json", "--device", "cpu").err
     )
     settings(project, '[trainer]\ncommand = "{python} nowhere.py --config {config}"\n')
@@ -170,11 +170,11 @@ def test_a_yaml_value_that_readers_disagree_on_is_a_note_of_the_plan(project: Co
     settings(project, '[trainer]\ncommand = "{python} -c pass {config}"\n')
     (project.folder / "base.yaml").write_text("lr: 1e-5\n", encoding="utf-8")
     said = call("run", "--cfgs", "base.yaml", "--device", "cpu")
-    assert "base.yaml: PyYAML reads some values otherwise than other readers do (line 1: lr: 1e-5)" in said.out
+    assert "base.yaml: PyYAML reads some values differently from other parsers (line 1: lr: 1e-5)" in said.out
 
 
 def test_a_python_file_is_no_config_and_the_sentence_says_what_is(project: CommandProject, call: Call) -> None:
     (project.folder / "config.py").write_text("lr = 1\n", encoding="utf-8")
     said = call("run", "--cfgs", "config.py", "--device", "cpu", "--preset", "plain", "--train-script", str(TRAINER))
     assert said.code == 2
-    assert "is a Python file, which edits cannot change; give its values as [trainer.base]" in said.err
+    assert "is a Python file, which edits cannot change; put its values under [trainer.base]" in said.err

@@ -22,12 +22,12 @@ def test_an_agent_plans_and_starts_what_the_settings_open_to_it(project: Command
     for each in begun:
         refused = project.call(*each, env=AGENT)
         assert refused.returncode == 2
-        assert "A loop is started by a person, and this came from the agent claude-code: let a person" in refused.stderr
+        assert "Only a person may start a loop, but this came from the agent claude-code: ask a person" in refused.stderr
     assert sorted(path.name for path in project.folder.iterdir()) == ["base.json", "other.json"]
 
     project.write("autoloop.toml", '[agents.claude-code]\nallow = ["start"]\nruns = 1\n')
     more = project.call("run", "--cfgs", "base.json", "other.json", *words[3:], "--exec", env=AGENT)
-    assert "runs = 1: the first round has 2 runs; let a person start it" in more.stderr
+    assert "runs = 1: the first round has 2 runs; ask a person to start it" in more.stderr
     assert project.call(*words, "--exec", env=AGENT).returncode == 0
     begun_by = json.loads(project.call("status", "--json").stdout)["loop"]["started_by"]
     assert begun_by["agent"] == "claude-code"
@@ -37,7 +37,7 @@ def test_an_agent_plans_and_starts_what_the_settings_open_to_it(project: Command
     assert project.loop().started_by is not None
     assert project.loop().started_by.words.endswith("without a terminal")
 
-    assert project.call("agents", "--hold").stdout == "all agents are held: they may look, and ask for nothing\n"
+    assert project.call("agents", "--hold").stdout == "all agents are held: they can read but not send requests\n"
     assert "all agents are held (by " in project.call("status").stdout
     assert project.call("note", "loop", "hello").returncode == 0  # a person's
     assert "All agents are held in loop_" in project.call("note", "loop", "hello", env=AGENT).stderr
@@ -51,5 +51,5 @@ def test_an_agent_plans_and_starts_what_the_settings_open_to_it(project: Command
     assert told["held"]["by"] == project.call("agents").stdout.split("(by ")[1].split(",")[0]
     assert told["actors"][0]["actor"] == "script"
     assert "script" in project.call("agents").stdout
-    assert project.call("agents", "--release").stdout == "agents may ask again\n"
+    assert project.call("agents", "--release").stdout == "agents may send requests again\n"
     assert "not both" in project.call("agents", "--hold", "--release").stderr

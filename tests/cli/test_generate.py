@@ -86,7 +86,7 @@ def test_each_group_of_changes_is_a_variant_and_both_forms_say_the_same(project:
     assert [json.loads((project.folder / path).read_text())["seed"] for path in (first, second)] == [7, 8]
     again = call(*BASE, "--out-dir", "made/here", "--changes", '{"batch_size@add": 4, "seed": 7}')
     assert written(again.out) == [(first, "variant")]
-    assert "the file was there already, with just this content" in again.out
+    assert "the file already existed with this content" in again.out
 
 
 def test_no_file_of_somebody_else_is_overwritten(project: CommandProject, call: Call) -> None:
@@ -114,13 +114,13 @@ def test_exec_trains_the_variants_as_one_loop(project: CommandProject, call: Cal
 MISTAKES = {
     "no base": (["generate", "--changes", "seed=2"], "name one with --base-cfg"),
     "a base that is not there": (["generate", "--base-cfg", "bsae.json", "--changes", "seed=2"], "did you mean base.json?"),
-    "no change": ([*BASE], "Say what changes"),
-    "changes with nothing": ([*BASE, "--changes"], "Say what changes"),
+    "no change": ([*BASE], "Nothing to change"),
+    "changes with nothing": ([*BASE, "--changes"], "Nothing to change"),
     "no edit": ([*BASE, "--changes", "seed"], '"seed" is not an edit'),
     "no such key": ([*BASE, "--changes", "ot.lamda_ot@mul=2"], "the nearest existing path is ot.lambda_ot"),
     "the second of two": ([*BASE, "--changes", "seed=2", "--changes", "ot.lamda_ot@mul=2"], "matches nothing"),
     "no effect": ([*BASE, "--changes", "seed=1"], "no edit left that changes the training"),
-    "given by a flag": ([*BASE, "--preset", "lerobot", "--changes", "steps=5"], "steps is given by a flag"),
+    "set by a flag": ([*BASE, "--preset", "lerobot", "--changes", "steps=5"], "steps is set by a flag"),
     "twice the same": ([*BASE, "--changes", "seed=2", "--changes", "seed=2.0"], "same training as variant 1"),
     "reasons that do not fit": ([*BASE, "--changes", "seed=2", "--reason", "a", "--reason", "b"], "one for all"),
     "broken JSON": ([*BASE, "--changes", "{seed: 2}"], "--changes, line 1, column 2"),
@@ -129,7 +129,7 @@ MISTAKES = {
     "no such recipe": ([*BASE, "--recipe", "pi-unlok"], "did you mean pi-unlock?"),
     "a recipe without base": (["generate", "--recipe", "pi-unlock"], "names no base"),
     "a loop that cannot start": ([*BASE, "--changes", "seed=2", "--device", "cpu", "--exec"], "training script"),
-    "a flag after --extra-args": ([*BASE, "--changes", "seed=2", "--extra-args", "--exec"], "--exec stands after"),
+    "a flag after --extra-args": ([*BASE, "--changes", "seed=2", "--extra-args", "--exec"], "--exec comes after"),
 }
 
 
@@ -198,7 +198,7 @@ def test_a_recipe_is_proposed_whole_or_not_at_all(project: CommandProject, call:
     assert refused.code == 2
     assert "Nothing was proposed: variant 2 (less lambda): " in refused.err
     assert len(json.loads(call("proposals", "--json").out)["proposals"]) == 1
-    assert "was given the config other.json" in call("propose", "--recipe", "mine.toml", "--base", "other.json").err
+    assert "used the config other.json" in call("propose", "--recipe", "mine.toml", "--base", "other.json").err
     assert 'no run "bse"; did you mean base?' in call("propose", "--recipe", "mine.toml", "--base", "bse").err
     said = call("propose", "--recipe", "mine.toml")  # its base is the config that the run `base` was given
     assert (said.code, said.err) == (0, "")

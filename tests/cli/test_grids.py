@@ -72,7 +72,7 @@ def test_the_plan_shows_every_run_of_the_grid_and_writes_nothing(project: Comman
     assert "Plan: 4 runs" in said.out
     assert "lr=2,batch_size=8,seed=8" in said.out
     assert "--learning_rate=2.0 --batch_size=8" in said.out
-    assert "passes no --steps" not in said.out  # [trainer] names the place in the config
+    assert "does not pass --steps" not in said.out  # [trainer] names the place in the config
     assert not (project.folder / ".autoloop").exists()
 
 
@@ -83,7 +83,7 @@ def test_a_mistake_in_a_grid_is_found_before_anything_starts(project: CommandPro
     assert "--seeds: the config has no key called seed; add it, or name its path as seed" in said.err
     found = call("doctor", "--device", "cpu", "--grid", "learning_rte=1,2").out
     assert "--grid learning_rte: the config has no learning_rte; the nearest" in " ".join(found.split())
-    assert "give it too, or omit --zip" in call("run", "--device", "cpu", "--zip").err
+    assert "add it, or omit --zip" in call("run", "--device", "cpu", "--zip").err
 
 
 def test_generate_writes_a_file_for_each_point_named_by_its_values(project: CommandProject, call: Call) -> None:

@@ -69,7 +69,7 @@ def test_auto_without_proof_is_refused(configs: CommandProject, call: Call, loop
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ("half", 'needs a step, as --halve 600, or auto, not "half"'),
+        ("half", 'needs a step, as in --halve 600, or auto, not "half"'),
         ("0", 'not "0"'),
         ("2000", "must be less than the 2000 steps"),
     ],

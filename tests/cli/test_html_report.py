@@ -25,7 +25,7 @@ def test_the_page_of_a_loop_is_written_replaced_and_outlives_its_runs(trained: C
     assert own.call("report", "--html", "shared/night.html").returncode == 0
     again = Page(path.read_text(encoding="utf-8"))
     assert again.classes("line") == []
-    assert "No history of 2 runs can be read here." in again.text
+    assert "The history of 2 runs cannot be read here." in again.text
     assert [table[0] for table in again.tables] == [table[0] for table in first.tables]
     assert [each.name for each in path.parent.iterdir()] == ["night.html"]
 

@@ -300,7 +300,7 @@ def test_known_trainers_with_a_preset_use_it(folder: Path, call: Call) -> None:
     base = json.loads((folder / "base.json").read_text(encoding="utf-8"))
     assert base == {"policy": {"type": "act"}, "dataset": {"repo_id": "a/b"}, "seed": 3}
     assert "autoloop-tui run --cfgs base.json --steps 500 --device cpu" in said.out
-    assert "lerobot-0.6: assumed, as no version is installed here" in said.out
+    assert "lerobot-0.6: assumed, since no version is installed here" in said.out
     planned = call("run", "--cfgs", "base.json", "--steps", "500", "--device", "cpu")
     assert planned.code == 0, planned.err
     assert "--steps=500" in planned.out
@@ -309,12 +309,12 @@ def test_known_trainers_with_a_preset_use_it(folder: Path, call: Call) -> None:
 def test_everything_that_was_assumed_is_told(folder: Path, call: Call) -> None:
     said = call("init", "--", "HF_TOKEN=hf_abcdefghijklmnop WANDB_MODE=online python train.py --lr 1e-3 --no-cuda")
     for sentence in (
-        "HF_TOKEN: a secret is not written to a file",
+        "HF_TOKEN: secrets are not written to files",
         "WANDB_MODE=online: Auto Loop sets it",
-        "fixed     --no-cuda is given to every run",
-        "steps     assumed that a step is an epoch: epochs is 3",
+        "fixed     --no-cuda is passed to every run",
+        "steps     assuming that a step is an epoch: epochs is 3",
         'seed      the script takes --seed: add "seed": 1 to base.json',
-        "output    out is added, a folder of its own for each run",
+        "output    out is added: a separate folder for each run",
         "autoloop-tui run --device cpu",
     ):
         assert sentence in said.out
@@ -344,7 +344,7 @@ def test_a_trainer_that_prints_its_config_has_that_for_a_base(folder: Path, call
     assert table["command"] == "{python} app.py model=big optimizer.lr=1e-3"
     assert table["steps"] == "max_steps"
     assert "base" not in table
-    assert "the trainer prints it: 3 values" in said.out
+    assert "printed by the trainer: 3 values" in said.out
     planned = call("run", "--device", "cpu", "--grid", "optimizer.lr=1e-3,1e-2")
     assert planned.code == 0, planned.err
     assert "optimizer.lr=0.01" in planned.out
@@ -358,9 +358,9 @@ def test_a_trainer_that_prints_its_config_has_that_for_a_base(folder: Path, call
         ("python nano.py config/nowhere.py", "The config config/nowhere.py does not exist in"),
         ("accelerate launch --config_file no.yaml bare.py", "The file no.yaml, which --config_file names, does not exist"),
         ("torchrun --nproc_per_node 2", "The command names no script after torchrun"),
-        ("python -c 'print(1)'", "has no script that a run could start"),
+        ("python -c 'print(1)'", "has no script that a run can start"),
         ("python", "The command names no script after python"),
-        ("  ", "Give the command that you train with after --"),
+        ("  ", "Give your training command after --"),
     ],
 )
 def test_a_command_that_cannot_train_is_refused_in_a_sentence(typed: str, sentence: str, folder: Path, call: Call) -> None:
@@ -376,7 +376,7 @@ def test_settings_that_exist_are_replaced_only_if_told(folder: Path, call: Call)
     (folder / "autoloop.toml").write_text("grace = 5\n", encoding="utf-8")
     said = call("init", "--", "python bare.py --lr 1")
     assert said.code == 2
-    assert "autoloop.toml exists here and was not changed: --force before -- replaces it." in said.err
+    assert "autoloop.toml already exists and was not changed; --force (before --) replaces it." in said.err
     assert (folder / "autoloop.toml").read_text(encoding="utf-8") == "grace = 5\n"
     assert not (folder / "base.json").exists()
     assert call("init", "--force", "--", "python bare.py --lr 1").code == 0
@@ -388,7 +388,7 @@ def test_settings_that_exist_are_replaced_only_if_told(folder: Path, call: Call)
 def test_flags_without_two_dashes_before_them_are_told_where_they_belong(folder: Path, call: Call) -> None:
     said = call("init", "python", "bare.py", "--lr", "1")
     assert said.code == 2
-    assert "write -- before the command" in said.err
+    assert "write -- before your training command" in said.err
 
 
 def test_on_a_terminal_what_is_not_known_is_asked(folder: Path) -> None:

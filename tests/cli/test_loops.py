@@ -149,7 +149,7 @@ def test_a_metric_that_never_appears_is_said(project: CommandProject) -> None:
 def test_a_run_without_any_metric_is_said(project: CommandProject) -> None:
     project.config(silent=True)
     done = project.call("run", "--cfgs", "base.json", *LAUNCH, *CPU, *GO)
-    assert re.search(r"base \(\w+\) finished but no metric was found", done.stdout)
+    assert re.search(r"base \(\w+\) finished, but no metric was found", done.stdout)
 
 
 def test_until_ends_the_loop_and_names_the_winner(project: CommandProject, call: Call) -> None:

@@ -120,7 +120,7 @@ def test_the_lines_of_a_task_are_calls_that_are_understood(task: str) -> None:
 def test_examples_are_found_by_a_word_of_the_task_or_the_command(call: Call) -> None:
     everything = call("examples").out
     assert all(f"  autoloop-tui {line}\n" in everything for lines in TASKS.values() for line in lines)
-    assert call("examples", "Night").out.splitlines()[0] == "Leave it alone for the night"
+    assert call("examples", "Night").out.splitlines()[0] == "Leave it unattended overnight"
     assert "--propose optuna" in call("examples", "optuna").out
     said = call("examples", "zebra")
     assert (said.code, said.err) == (

@@ -63,7 +63,7 @@ def test_decide_without_rules_is_refused_with_an_example_to_put_right(project: C
     assert "--rules FILE.toml" in sentence
     (rule,) = parse_book(example, "example", default_book(())).rules
     assert rule.when.metrics == {"loss"}
-    assert 'put a metric that your trainer logs in the place of "loss"' in example
+    assert 'replace with a metric that your trainer logs: "loss"' in example
     assert tomllib.loads(example)["rule"][0]["changes"] == ["lr@mul=0.5"]  # the nearest learning rate
     assert not (project.folder / ".autoloop").exists()
 
@@ -85,7 +85,7 @@ def test_the_example_is_over_a_metric_of_any_run_that_the_project_has_on_disk(pr
     said = call("run", "--cfgs", "base.json", *LAUNCH, "--decide", "--rounds", "2")
     (rule,) = parse_book(said.err.partition("\n\n")[2], "example", default_book(())).rules
     assert rule.when.metrics == {"valid/f1"}
-    assert rule.reason == "valid/f1 hardly rises: lower the learning rate"
+    assert rule.reason == "valid/f1 barely rises: lower the learning rate"
 
 
 def test_the_doctor_refuses_it_too(project: CommandProject, call: Call) -> None:
@@ -155,7 +155,7 @@ def test_names_in_rules_that_fit_nothing_known_are_told_beforehand(project: Comm
     words = ("--cfgs", "base.json", *LAUNCH, "--rules", "mine.toml", "--decide", "--rounds", "2")
     for said in (call("run", *words), call("doctor", *words)):
         flat = " ".join(said.out.split())
-        assert 'rule slow looks at val/los, which no earlier run of this trainer logged; did you mean "val/loss"?' in flat
+        assert 'rule slow uses val/los, which no earlier run of this trainer logged; did you mean "val/loss"?' in flat
         assert "rule slow:" in flat
         assert "lrr" in flat
     rules(project)
@@ -168,7 +168,7 @@ def test_one_config_of_a_method_does_not_bring_its_rules_to_the_others(project: 
     said = loop(project, "--decide", "--rounds", "2", cfgs=("base.json", "with.json"))
     assert "from base" not in said
     assert "proposal 1 from with" in said
-    assert "are for configs with a block ot; this one has none" in said
+    assert "are for configs with a block ot, which this one lacks" in said
 
 
 @pytest.mark.parametrize("name", ["window_size", "topk_src_episodes"])
@@ -194,7 +194,7 @@ def test_a_loop_that_could_not_be_judged_goes_on_by_other_rules_without_training
     said = call("rejudge", "--rules", "mine.toml")
     assert (said.code, said.err) == (0, "")
     assert re.search(r"base +not judged +slow +changed", said.out)
-    assert "`autoloop-tui resume --rules mine.toml` goes on by these rules." in said.out
+    assert "`autoloop-tui resume --rules mine.toml` continues the loop with these rules." in said.out
     (entry,) = json.loads(call("rejudge", "--json").out)["runs"]
     assert (entry["before"], entry["now"], entry["lacking"]) == (None, None, ["val/los"])
     then = project.call("resume", "--rules", "mine.toml", "--no-ui")

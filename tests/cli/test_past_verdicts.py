@@ -75,7 +75,7 @@ def test_live_rules_that_ask_for_the_noise_are_not_replayed_with_it_and_a_note_s
     project.write("live.toml", LIVE)
     said = call("backtest", "--rules", "live.toml", "--json")
     assert json.loads(said.out)["totals"]["stopped"] == 0
-    assert "note: of 8 runs: live rules that ask for the noise between seeds could not be decided" in said.err
+    assert "note: of 8 runs: live rules that use the noise between seeds could not be evaluated" in said.err
 
 
 def test_analyze_offline_knows_verdicts_of_runs_of_loops_only(project: CommandProject, call: Call) -> None:
@@ -85,7 +85,7 @@ def test_analyze_offline_knows_verdicts_of_runs_of_loops_only(project: CommandPr
     said = call("analyze-offline", "--outputs-root", "outputs", "--rules", "mine.toml", "--json")
     proposed = {name for name, found in json.loads(said.out)["proposals"].items() if found}
     assert {name.rpartition("_")[2] for name in proposed} == {"l1r4"}  # of four seeds the first
-    assert "runs are compared within a loop, and this is not known to be a run of one (1 run)" in said.err
+    assert "runs are compared within a loop, and this run belongs to no known loop (1 run)" in said.err
 
 
 def test_a_script_names_the_run_of_which_rules_ask_for_verdicts(

@@ -107,7 +107,7 @@ def test_a_table_fits_and_no_number_is_cut(cells: int) -> None:
     assert all(printing.width(line) <= cells for line in lines)
     for number in ("0.1234", "12.5"):
         column = "loss" if number == "0.1234" else "grad_norm"
-        assert number in text or (column in last and last.startswith("Not shown for want of width: "))
+        assert number in text or (column in last and last.startswith("Hidden columns (terminal too narrow): "))
 
 
 def test_a_table_in_a_pipe_is_whole() -> None:

@@ -124,7 +124,7 @@ def test_gpus_auto_takes_those_that_nobody_uses_in_groups_of_as_many_as_a_run_ge
     (run,) = said["runs"]
     assert (run["slot"], run["env"]["CUDA_VISIBLE_DEVICES"]) == ("gpu 0,2", "0,2")
     assert run["argv"][run["argv"].index("--num_processes") + 1] == "2"
-    assert said["warnings"] == ["2 of 4 GPUs will be used; --concurrency 2 uses all."]
+    assert said["warnings"] == ["2 of 4 GPUs will be used; --concurrency 2 uses them all."]
 
 
 def test_outputs_and_reports_are_where_people_look_for_them(repository: Path, project: CommandProject, call: Call) -> None:
@@ -148,7 +148,7 @@ def test_the_plan_shows_run_config_slot_output_directory_and_command(project: Co
     assert first.split()[4].startswith("outputs/train/loop_")
     assert second.split()[:4] == ["1", "other", "next", "free"]
     assert f"--config {project.folder}/base.json" in said.out
-    assert "Nothing was started. Add --exec to run it." in said.out
+    assert "Nothing was started. Add --exec to start the loop." in said.out
 
 
 def test_a_plan_writes_nothing(project: CommandProject, call: Call) -> None:
@@ -200,13 +200,13 @@ def test_where_the_trainer_reads_its_steps_from_the_config_the_plan_says_so(proj
     said = call("run", "--cfgs", "short.json", "long.json", *LAUNCH, "--device", "cpu")
     assert "Plan: 2 runs × 10 or 40 steps on" in said.out
     assert (
-        "note: the preset plain passes no --steps to the trainer: a run makes as many steps as its config says "
+        "note: the preset plain does not pass --steps to the trainer, so each run takes its number of steps from its config "
         "(short 10, long 40, not 20)\n" in said.out
     )
     assert "same training" not in said.out
     alone = call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu").out
     assert "× 20 steps" in alone
-    assert "base says none, so its progress is counted up to --steps 20" in alone
+    assert "base has none, so its progress is counted up to --steps 20" in alone
 
 
 def test_where_the_command_passes_the_steps_the_plan_says_nothing_of_configs(
@@ -215,7 +215,7 @@ def test_where_the_command_passes_the_steps_the_plan_says_nothing_of_configs(
     project.config()
     said = call("run", "--cfgs", "base.json", "--device", "cpu", "--steps", "30")
     assert "× 30 steps" in said.out
-    assert "as its config says" not in said.out
+    assert "from its config" not in said.out
 
 
 SCRIPTS = ["基线", "实验一", "تجربة", "ｆｕｌｌ", "🚀", "🧪", "ปฏิบัติการ", "e\u0301te\u0301"]

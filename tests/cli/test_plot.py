@@ -40,7 +40,7 @@ def test_one_run_and_several_metrics_give_a_chart_each(trained: CommandProject) 
     ("args", "why"),
     [
         (("c",), 'has no run "c"'),
-        (("--metric", "l1_los"), "wrote no metric l1_los; did you mean l1_loss?"),
+        (("--metric", "l1_los"), "logged no metric l1_los; did you mean l1_loss?"),
     ],
 )
 def test_a_slip_is_one_sentence(trained: CommandProject, args: tuple[str, ...], why: str) -> None:
@@ -57,4 +57,4 @@ def test_runs_that_have_not_started_are_said_to_have_nothing(project: CommandPro
     assert project.call("plot", "a").returncode == 0
     said = project.call("plot", "b")
     assert said.returncode == 2
-    assert "wrote no metric that can be read here" in said.stderr
+    assert "logged no readable metric" in said.stderr

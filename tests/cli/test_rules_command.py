@@ -105,7 +105,7 @@ def test_python_rules_are_one_that_cannot_be_listed(project: CommandProject, cal
 
 def test_without_rules_one_sentence_says_what_to_do(project: CommandProject, call: Call) -> None:
     said = call("rules").out.strip()
-    assert said.startswith("No rules are in force here")
+    assert said.startswith("No active rules")
     assert "autoloop-tui rules BOOK" in said
     assert json.loads(call("rules", "--json").out) == {
         "schema": "rules/1",
@@ -115,7 +115,7 @@ def test_without_rules_one_sentence_says_what_to_do(project: CommandProject, cal
         "others": {},
     }
     history(project)
-    assert "No rules are in force here" in call("rules").out
+    assert "No active rules" in call("rules").out
 
 
 def test_a_book_that_is_not_there_is_one_sentence(project: CommandProject, call: Call) -> None:

@@ -24,7 +24,7 @@ def test_the_plan_states_what_is_searched(project: CommandProject) -> None:
     axis = {"path": "ot.loss_config.reg", "low": 0.05, "high": 0.8, "log": True}
     assert as_json["search"] == {"axes": [axis]}
     assert (
-        "base, runs again beside it on fresh seeds before it is called better: up to 2 of 2 runs of each round"
+        "base, runs again beside it on fresh seeds before it is called better: up to 2 of 2 runs per round"
         in (as_json["confirming"])
     )
     assert len(as_json["runs"]) == 1
@@ -47,7 +47,7 @@ def test_a_loop_searches_the_space_of_its_settings_and_keeps_it(project: Command
     [
         (("--grid", "rge=0.05..0.8"), "the nearest path is ot.loss_config.reg"),
         (("--grid", "reg=0.5..0.8"), "base.json has 0.1 there, which is not among what is searched"),
-        ((), "give ranges or values after --grid"),
+        ((), "give ranges or values with --grid"),
         (("--grid", "reg=0.05..0.8", "--propose", "hyperband"), "--propose cannot be"),
     ],
 )

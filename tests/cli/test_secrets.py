@@ -136,7 +136,9 @@ def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(proj
     assert "login refused" in shown
     # Whoever did not give the arguments knows them by their names only, so a bare one stays in the raw log.
     assert "9Z" not in shown.replace("the first is argument9Zone", "")
-    assert "AUTOLOOP_SECRET_HF_TOKEN is not set here: if the run printed that secret of --extra, it is shown" in shown
+    assert (
+        "AUTOLOOP_SECRET_HF_TOKEN is not set here, so if the run printed that secret from --extra, the log shows it" in shown
+    )
     given = {"AUTOLOOP_SECRET_HF_TOKEN": "argument9Zone", "AUTOLOOP_SECRET_PASSWORD": "argument9Ztwo"}
     logs = project.call("logs", env=env | given)
     assert (logs.returncode, logs.stderr) == (0, "")
@@ -147,7 +149,7 @@ def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(proj
     assert set(holding(project.folder, b"9Z")) - sources - configs == {Path(attempt.directory, "log.txt")}
     assert configs  # the trainer reads them, so they have to hold what it was given, and the folder is its owner's alone
     assert stat.S_IMODE((project.folder / ".autoloop/configs").stat().st_mode) & 0o077 == 0
-    assert "base.json holds a secret (trainer.hub.token, trainer.password)" in said[0].stdout
+    assert "base.json contains a secret (trainer.hub.token, trainer.password)" in said[0].stdout
 
 
 def test_an_address_with_a_password_is_not_shown_by_what_looks_at_it(project: CommandProject) -> None:

@@ -185,7 +185,7 @@ def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(
             os.kill(pid, signal.SIGKILL)
     eventually(lambda: standing(call)[1]["runs"][run]["process"] == "gone")
     said, document = standing(call)
-    assert "no process of 1 run is there any more. `autoloop-tui resume` resumes it" in said
+    assert "the process of 1 run is gone. `autoloop-tui resume` resumes it" in said
     assert "running  " not in said.partition("slot ")[2]
     assert document["slots"][0]["state"] == "gone"
 
@@ -227,7 +227,7 @@ def test_killing_does_not_wait_for_a_clean_end(project: CommandProject, call: Ca
     project.start("logs", "-f").hear("5/20")  # from here on it is deaf
     assert call("stop").code == 0
     loop.hear("is stopping")
-    assert "still waits for its runs to end" in call("resume").err
+    assert "still waiting for its runs to end" in call("resume").err
     assert call("kill").code == 0
     assert loop.wait() == 130
     assert [attempt.exit and attempt.exit.stopped_by for attempt in project.attempts()] == ["kill"]

@@ -66,7 +66,7 @@ def test_a_bad_file_is_named_with_what_is_wrong_and_fails_the_command(run: Run, 
     path = write(tmp_path, "bad", GOOD + 'secondry = "#fff"\n')
     code, out, _ = run()
     assert code == 1
-    assert f"left out: {path}: `secondry` is not a key of a theme; did you mean `secondary`?" in out
+    assert f"left out: {path}: `secondry` is not a theme key; did you mean `secondary`?" in out
 
 
 def test_the_list_says_which_colours_of_a_theme_are_too_faint_or_alike(run: Run, tmp_path: Path) -> None:

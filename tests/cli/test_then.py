@@ -56,8 +56,8 @@ def test_the_plan_names_the_long_training(configs: list[str], call: Call) -> Non
     ("given", "fragment"),
     [
         ("extent=40", "did you mean `extend`?"),
-        ("stop", "give extend=200000"),
-        ("extend", 'the number of steps in all, as extend=200000, not ""'),
+        ("stop", "use extend=200000"),
+        ("extend", 'the total number of steps, as in extend=200000, not ""'),
         ("extend=2e5", 'not "2e5"'),
         ("extend=-3", 'not "-3"'),
         ("extend=20", "must be more than the 20 steps"),

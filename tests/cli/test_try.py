@@ -85,7 +85,7 @@ def test_what_reached_the_trainer_and_what_was_found(project: CommandProject, at
     assert "at step 20: it exited with code 0" in said
     assert "sources   jsonl" in said
     assert re.search(r"loss +20 +1–20 ", said)
-    assert "the last point stands on step 20 of 20" in said
+    assert "the last point is at step 20 of 20" in said
     assert re.search(r"rate .*points/min", said)
     assert "reached   max_steps 20, given --max_steps=20: seen: args.json; seen: it made 20 steps" in said
     assert "Again with seed 1 → 2" in said
@@ -101,7 +101,7 @@ def test_an_edit_of_ones_own_is_followed_into_the_metrics(project: CommandProjec
     assert code == 0, said
     assert "reached   lr 0.2, given --lr=0.2: seen: its metric lr; metrics changed with it" in said
     (folder,) = scratch(project)
-    assert f"What it wrote is in {folder}" in said
+    assert f"Its output is in {folder}" in said
     assert len(list(folder.rglob("metrics.jsonl"))) == 2
 
 
@@ -186,7 +186,7 @@ def test_a_failure_has_its_diagnosis_and_its_folder_is_kept(project: CommandProj
     assert "failed    the GPU ran out of memory" in said
     assert "RuntimeError: CUDA out of memory" in said
     (folder,) = scratch(project)
-    assert f"What it wrote is in {folder}" in said
+    assert f"Its output is in {folder}" in said
     assert "Traceback" in (folder / "attempts/base/log.txt").read_text(encoding="utf-8")
 
 

@@ -13,8 +13,8 @@ def clamped(path: str, after: object, clamp: dict[str, Bounds]) -> tuple[object,
 
 def test_a_value_beyond_a_bound_is_held_at_it_and_says_so() -> None:
     bounds = {"a.b": Bounds(min=0.02, max=8)}
-    assert clamped("a.b", -0.03, bounds) == (0.02, "held at the rule's minimum 0.02, not -0.03")
-    assert clamped("a.b", 9.5, bounds) == (8, "held at the rule's maximum 8, not 9.5")
+    assert clamped("a.b", -0.03, bounds) == (0.02, "limited to the rule's minimum of 0.02 instead of -0.03")
+    assert clamped("a.b", 9.5, bounds) == (8, "limited to the rule's maximum of 8 instead of 9.5")
     assert clamped("a.b", 0.02, bounds) == (0.02, None)
     assert clamped("a.b", 8, bounds) == (8, None)
 
@@ -39,4 +39,4 @@ def test_what_is_no_number_is_left_alone() -> None:
 
 def test_a_note_that_was_there_is_kept() -> None:
     (change,) = clamp_changes([Change(path="a", before=1, after=9, note="rounded")], {"a": Bounds(max=8)})
-    assert change.note == "rounded; held at the rule's maximum 8, not 9"
+    assert change.note == "rounded; limited to the rule's maximum of 8 instead of 9"

@@ -124,7 +124,7 @@ def test_only_set_makes_a_key_with_its_parents_and_says_so() -> None:
 def test_a_new_key_named_nearly_as_one_beside_it_must_be_called_new(text: str, beside: str) -> None:
     path, value = text.split("=")
     message = refused(text)
-    assert f"there is {beside};" in message
+    assert f"but {beside} exists;" in message
     assert f"write {path}@new={value}." in message
     changes = resolved(f"{path}@new={value}")
     assert changes
@@ -186,7 +186,7 @@ def test_edits_see_what_those_before_them_deleted(edits: list[Any], result: dict
 
 def test_what_is_not_there_cannot_be_deleted() -> None:
     assert "the nearest existing path is ot.lambda_ot" in refused("ot.lambda@del")
-    assert "was deleted by an edit before it" in refused("ot.loss_config.features.1@del", "ot.loss_config.features.1@del")
+    assert "was deleted by an earlier edit" in refused("ot.loss_config.features.1@del", "ot.loss_config.features.1@del")
 
 
 def test_a_null_can_be_deleted_and_that_is_a_change() -> None:
@@ -288,7 +288,7 @@ def test_an_edit_that_fails_writes_nothing_and_results_share_nothing_with_the_ba
 
 
 def test_changes_for_a_place_that_is_not_there_are_refused() -> None:
-    with pytest.raises(UserError, match="no such place"):
+    with pytest.raises(UserError, match="cannot be changed, because this config does not have it"):
         apply({"a": 1}, [Change(path="b.c", before=1, after=2)])
     with pytest.raises(UserError, match="no block"):
         apply({"a": 1}, [Change(path="a.c", before=None, after=2, created=True)])

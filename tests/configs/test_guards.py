@@ -66,13 +66,13 @@ def test_features_may_be_a_block_by_name() -> None:
 def test_a_base_that_is_already_disabled_is_blocked_and_blamed_and_can_be_repaired() -> None:
     base = copy.deepcopy(BASE)
     base["ot"]["loss_config"]["features"][1]["weight_label"] = 0
-    assert "The base config already has it so" in (guarded("ot.loss_config.reg=1", base=base).blocked or "")
+    assert "The base config already has this fault" in (guarded("ot.loss_config.reg=1", base=base).blocked or "")
     assert guarded("ot.loss_config.features.1.weight_label=0.01", base=base).blocked is None
 
 
 def test_a_rule_may_not_lower_lambda_under_the_floor_but_a_person_may() -> None:
     result = guarded("ot.lambda_ot@add=-0.09")
-    assert result.blocked == "ot.lambda_ot would fall from 0.1 to 0.01, under 0.02, which no rule may go below."
+    assert result.blocked == "ot.lambda_ot would fall from 0.1 to 0.01, under 0.02; no rule may go below that."
     assert guarded("ot.lambda_ot@add=-0.09", by_rule=False).blocked is None
     assert guarded("ot.lambda_ot@add=-0.08").blocked is None
 
@@ -88,8 +88,8 @@ def test_an_edit_to_the_same_value_is_dropped_with_a_note() -> None:
     result = guarded("batch_size=8.0", "ot.lambda_ot@max=0.02", "ot.loss_config.reg=0.2")
     assert [c.path for c in result.changes] == ["ot.loss_config.reg"]
     assert result.notes == [
-        "batch_size already has that value (8); dropped.",
-        "ot.lambda_ot already has that value (0.1); dropped.",
+        "batch_size already has this value (8); dropped.",
+        "ot.lambda_ot already has this value (0.1); dropped.",
     ]
 
 
@@ -99,7 +99,7 @@ def test_an_optimizer_edit_that_the_preset_replaces_is_dropped_and_names_the_one
     assert "scheduler" not in result.config
     assert result.notes == [
         "optimizer.lr has no effect, because the policy's preset replaces the optimizer "
-        "(policy.optimizer_lr is the one that counts); dropped.",
+        "(policy.optimizer_lr is used instead); dropped.",
         "scheduler.warmup has no effect, because the policy's preset replaces the scheduler (set "
         "use_policy_training_preset to false to use it); dropped.",
     ]

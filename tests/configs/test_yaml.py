@@ -146,18 +146,18 @@ def test_keys_are_texts() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\nb: 2\na: 3\n", 'a.yaml, line 3, column 1: the key "a" stands twice in one block; keep one of them'),
-        ("a: [1\nb: 2\n", "a.yaml, line 2, column 2: this is not valid YAML"),
-        ("a:\n\t- 1\n", "this is not valid YAML (found character '\\t'"),
-        ("a: 1\n---\nb: 2\n", "a.yaml: a second document begins in line 2 (---); keep one config in a file"),
+        ("a: 1\nb: 2\na: 3\n", 'a.yaml, line 3, column 1: the key "a" appears twice in one block; remove one'),
+        ("a: [1\nb: 2\n", "a.yaml, line 2, column 2: invalid YAML"),
+        ("a:\n\t- 1\n", "invalid YAML (found character '\\t'"),
+        ("a: 1\n---\nb: 2\n", "a.yaml: a second document begins on line 2 (---); use one config per file"),
         ("", "a config must be one block of keys (key: value); it is empty"),
         ("- 1\n", "a config must be one block of keys (key: value), not a list"),
         ("just a text\n", "not a text"),
-        ("a: .nan\n", "line 1, column 4: .nan is not a number that a config may hold; give a finite one"),
+        ("a: .nan\n", "line 1, column 4: .nan is not allowed in a config; use a finite number"),
         ("a: 1.0e+999\n", "is too large for a number"),
         ("[1]: 2\n", "a key must be a text or a number"),
-        ("a: *b\n", "*b names no anchor before it; write the value out"),
-        ("a: &b [*b]\n", "*b stands inside what it names; write the value out"),
+        ("a: *b\n", "*b has no earlier anchor; write the value out"),
+        ("a: &b [*b]\n", "*b refers to a block that contains it; write the value out"),
         ("a: " + "[" * 100 + "]" * 100, "nested deeper than 64 levels"),
         (
             "a: &a [1,1,1,1,1,1,1,1,1]\n"
@@ -165,7 +165,7 @@ def test_keys_are_texts() -> None:
             "more than 200000 values",
         ),
         ("a:\n  <<: 1\n", "<< takes the keys of a block"),
-        ("a: \x00\n", "this is not valid YAML"),
+        ("a: \x00\n", "invalid YAML"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_sentence(text: str, said: str) -> None:

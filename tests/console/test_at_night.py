@@ -36,7 +36,7 @@ EVERYWHERE: dict[str, dict[str, list[Answer]]] = {
         "when is it done": [END],
     },
     "deciding": {
-        "what runs": [("waits for your decisions", "◌ waits")],
+        "what runs": [("waiting for your decisions", "◌ waits")],
         "when is it done": [("r1/3", "round 1/3")],
     },
     "finished": {

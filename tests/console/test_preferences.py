@@ -25,7 +25,7 @@ def test_an_action_that_was_renamed_keeps_its_key_and_says_its_name_of_today(tmp
     chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)})
     assert chosen.keys == {"rounds.variant": "ctrl+n"}
     assert chosen.problems == [
-        'console.toml: the action "rounds.clone" is called "rounds.variant" now; its key works, rename it there'
+        'console.toml: the action "rounds.clone" is called "rounds.variant" now; its key still works; rename it in the file'
     ]
 
 
@@ -38,6 +38,6 @@ def test_of_the_old_and_the_new_name_of_an_action_the_new_one_counts(order: int,
     chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)})
     assert chosen.keys == {"rounds.variant": "ctrl+g"}
     assert chosen.problems == [
-        'console.toml: the action "rounds.clone" is called "rounds.variant" now; "rounds.variant" is there too and counts, '
-        'delete "rounds.clone"'
+        'console.toml: the action "rounds.clone" is now called "rounds.variant"; "rounds.variant" is set too and takes '
+        'precedence; delete "rounds.clone"'
     ]

@@ -99,7 +99,7 @@ def test_the_signal_of_the_rank_that_failed_first_is_in_the_launchers_summary(co
 
 def test_a_rank_that_ended_in_silence_is_named_and_not_those_that_noticed_it() -> None:
     cause = of(trace(GONE, "[rank0]: ") + trace(GONE, "[rank2]: ") + elastic((1, "3"), ((0, "1"), (2, "1"))))
-    assert (cause.id, cause.text) == ("exit-code", "rank 1 ended first, with exit code 3 and no exception")
+    assert (cause.id, cause.text) == ("exit-code", "rank 1 exited first, with exit code 3 and no exception")
 
 
 def test_a_kill_is_the_cause_although_another_rank_noticed_it_first() -> None:

@@ -1,6 +1,6 @@
 """A stand-in for a training that lasts as long as a test needs: `trainer.py CONFIG OUTPUT_DIR`. Standard library only.
 
-It behaves as its config says; every key may be left out:
+It behaves from its config; every key may be left out:
     rows            list of rows for wandb-history.jsonl, written one after the other; "NaN" stands for one
     bowl            {"lr": 0.1}: the loss is the sum of the squared differences of these keys from these values
     spread          how far apart the seeds 1, 2, 3 … lie in it

@@ -204,7 +204,7 @@ def test_one_lucky_seed_does_not_make_a_config_the_best() -> None:
 
 def test_what_may_be_trained_on_keeps_its_last() -> None:
     runs = [*seeds("a", *BEST), *seeds("b", *WORSE)]
-    needs = [dataclasses.replace(each, needs_last="its last: --then may train it on") for each in runs]
+    needs = [dataclasses.replace(each, needs_last="its last: --then may continue it") for each in runs]
     assert lost(kept("best 1 by loss", *needs))["b1"] == 1
 
 

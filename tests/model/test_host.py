@@ -44,8 +44,8 @@ def test_settings_name_hosts_and_an_address_is_no_option_of_ssh(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (spec(BOX, BOX), "two of them have it"),
-        (spec(HostSpec(name="slurm", gpus=[0])), "means another place"),
+        (spec(BOX, BOX), "two hosts have it"),
+        (spec(HostSpec(name="slurm", gpus=[0])), "is reserved"),
         (spec(HostSpec(name="a", gpus=[0, 0])), "a GPU twice"),
         (spec(HostSpec(name="a")), "names 0 GPUs, and a run needs 1"),
     ],

@@ -68,7 +68,7 @@ def test_data_that_is_not_where_it_should_be(side: FarSide, tmp_path: Path) -> N
     (side.home / "pusht").mkdir()
     host = HostSpec(name="box", gpus=[0], python=sys.executable, data={"data/a": "~/pusht", "data/b": "/no/data"})
     found = [each for each in hosts(spec(tmp_path, host=host), 0) if each.subject == "box data"]
-    assert [each.text for each in found] == ["/no/data is not there, which [[host]] gives for data/b"]
+    assert [each.text for each in found] == ["/no/data does not exist there, but [[host]] maps data/b to it"]
 
 
 SESSION = """

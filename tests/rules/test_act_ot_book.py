@@ -130,7 +130,7 @@ def test_a_run_without_any_metric_gets_no_proposal_and_says_so() -> None:
     judgement = default_rules().judge(view({}))
     assert judgement.requests == []
     assert "rule ot-mass-low: metric train/ot_pi_sum never appeared with a finite value" in judgement.notes
-    assert judgement.notes[-1] == "the run has no metric at all, so the default is not proposed either"
+    assert judgement.notes[-1] == "the run has no metrics, so the default is not proposed either"
 
 
 def test_the_cost_is_the_action_term_before_any_image_term() -> None:
@@ -147,7 +147,7 @@ def test_lambda_ot_is_never_lowered_under_its_floor() -> None:
     changes = clamp_changes(resolve(config, parse_edits(request.edits)), request.clamp)
     by_path = {change.path: change for change in changes}
     assert by_path["ot.lambda_ot"].after == 0.02
-    assert by_path["ot.lambda_ot"].note == "held at the rule's minimum 0.02, not 0.0"
+    assert by_path["ot.lambda_ot"].note == "limited to the rule's minimum of 0.02 instead of 0.0"
     assert by_path["ot.loss_config.features.0.weight_label"].after == 0.005
     assert by_path["ot.loss_config.features.0.weight_label"].note is None
 

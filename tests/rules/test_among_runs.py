@@ -150,7 +150,7 @@ when = """WHEN"""
 
 @pytest.mark.parametrize("text", ['better_than_base("x")', 'verdict("x") == "worse"', "n > 2", "steps > 1 and n > 2"])
 def test_a_live_rule_cannot_ask_about_runs_that_have_finished(text: str) -> None:
-    with pytest.raises(UserError, match=r'is about runs that have finished, and a live rule .* scope = "end"'):
+    with pytest.raises(UserError, match=r'needs finished runs, but live rules .* scope = "end"'):
         parse_book(LIVE.replace("WHEN", text), "book.toml")
 
 

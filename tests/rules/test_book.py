@@ -93,8 +93,8 @@ def test_a_book_is_read_in_full() -> None:
         (with_rule(when=""), 'rule "a": the key "when" is missing; write when = '),
         (with_rule(id=""), 'rule 1: the key "id" is missing; write id = '),
         (with_rule(id="3"), "rule 1: id must be a text, not a whole number"),
-        (with_rule(id='""'), "rule 1: id: a rule needs a name of its own"),
-        (with_rule(id='"default"'), 'rule "default": id: a rule needs a name of its own'),
+        (with_rule(id='""'), "rule 1: id: a rule needs a unique id"),
+        (with_rule(id='"default"'), 'rule "default": id: a rule needs a unique id'),
         (with_rule() + with_rule()[len('name = "n"\nversion = "1"') :], 'two rules have the id "a"'),
         (with_rule(when='"ot_pi_sun.last < 1"'), 'rule "a": when: unknown name "ot_pi_sun"; did you mean "ot_pi_sum"?'),
         (with_rule(when="3"), 'rule "a": when must be a text, not a whole number'),
@@ -104,9 +104,9 @@ def test_a_book_is_read_in_full() -> None:
         (with_rule(priority="1.5"), 'rule "a": priority must be a whole number, not a decimal number'),
         (with_rule(scope='"lively"'), 'rule "a": scope must be "end" or "live", not "lively"'),
         (with_rule(between="[1, 2]"), 'rule "a": between: only a rule with scope = "live"'),
-        (with_rule(scope='"live"', between="[5, 2]"), 'rule "a": between: write two steps, the smaller first'),
+        (with_rule(scope='"live"', between="[5, 2]"), 'rule "a": between: write two steps in ascending order'),
         (with_rule(scope='"live"', between="[5]"), 'rule "a": between: write two steps'),
-        (with_rule(scope='"live"', when='"gpu.power > 1"'), 'rule "a": when: gpu.power is known once a run has ended'),
+        (with_rule(scope='"live"', when='"gpu.power > 1"'), 'rule "a": when: gpu.power is known only after a run has ended'),
         (with_rule(clamp='{ "seed" = { mn = 1 } }'), 'rule "a": clamp "seed": unknown key "mn"; did you mean "min"?'),
         (with_rule(clamp='{ "seed" = {} }'), 'rule "a": clamp "seed": give a min, a max or both'),
         (with_rule(clamp='{ "seed" = { min = 2, max = 1 } }'), 'rule "a": clamp "seed": give a min, a max or both'),
@@ -156,6 +156,6 @@ def test_a_damaged_book_is_read_or_refused_in_a_sentence(at: int, width: int, pu
 def test_a_book_that_no_person_wrote_is_refused_at_once() -> None:
     rule = '[[rule]]\nid = "r{}"\nwhen = "steps > 1"\nreason = "r"\nchanges = ["lr@mul=2"]\n'
     book = 'name = "n"\nversion = "1"\n' + "".join(rule.format(number) for number in range(1001))
-    assert "holds 1001 rules, and 1000 are read in at most" in refused(book)
+    assert "holds 1001 rules, but the limit is 1000" in refused(book)
     assert "larger than 1 MiB" in refused(book * 20)
     assert len(parse_book(book[: book.rindex("[[rule]]")], "b.toml").rules) == 1000

@@ -185,25 +185,25 @@ def test_only_the_beginning_of_a_very_long_line_or_log_is_searched() -> None:
         ('metrc("a").last > 1', 'there is no function "metrc"; did you mean "metric"? (column 1)'),
         ('log_match("a")', 'there is no function "log_match"; did you mean "log_matches"? (column 1)'),
         ("zzz > 1", 'unknown name "zzz"; a metric is written with its statistic, as in zzz.last'),
-        ("steps > 1 and val/loss < 1", "say which statistic of val/loss is meant, as in val/loss.last (column 15)"),
+        ("steps > 1 and val/loss < 1", "name a statistic of val/loss, as in val/loss.last (column 15)"),
         ("val/loss.lst < 1", 'no statistic "lst"; did you mean "last"? (column 1)'),
-        ("val/loss.last < ", "something is missing at its end"),
+        ("val/loss.last < ", "it is incomplete"),
         ("has('ot_loss') == true", 'unknown name "true"; did you mean "True"? (column 19)'),
-        ("ot_pi_sum < 1", "say which statistic of ot_pi_sum is meant, as in ot_pi_sum.last (column 1)"),
-        ('metric("a") < 1', 'say which statistic is meant, as in metric("a").last'),
+        ("ot_pi_sum < 1", "name a statistic of ot_pi_sum, as in ot_pi_sum.last (column 1)"),
+        ('metric("a") < 1', 'name a statistic, as in metric("a").last'),
         ("ot_pi_sum.last", "is a number, not a condition; compare it with something"),
         ("ot_pi_sum.last and steps > 1", "is a number, not a condition"),
         ('"act"', "is text, not a condition"),
         ("ot_pi_sum.last = 1", "cannot read the condition: "),
-        ("ot_pi_sum.last <", "cannot read the condition: something is missing at its end"),
-        ("steps > 1 and ", "something is missing at its end"),
+        ("ot_pi_sum.last <", "cannot read the condition: it is incomplete"),
+        ("steps > 1 and ", "it is incomplete"),
         ("(steps > 1", "cannot read the condition: "),
         ("", "the condition is empty"),
         ("steps < '3'", "'3' is text, which < cannot compare"),
         ("steps == '3'", "which are never equal"),
         ("steps == None", "steps is a number and None is nothing, which are never equal"),
         ("steps + '3' > 1", "'3' is text, not a number"),
-        ("1e999 > steps", "1e999 is too large a number"),
+        ("1e999 > steps", "1e999 is too large for a number"),
         ("steps in (1, 2)", "compare with < <= > >= == != only"),
         ("abs(1, 2) > 1", "abs takes one number"),
         ("min(steps) > 1", "min takes at least two numbers"),
@@ -401,7 +401,7 @@ def test_the_best_of_a_metric_without_a_known_direction_is_undecided_and_says_wh
     quality = metric(last=1.0, best=None, best_step=None)
     verdict = evaluate("quality.best > 0", RunView(Summary(metrics={"quality": quality}), {}, [], default_book(())))
     assert not verdict.holds
-    assert verdict.notes == ["quality.best is not known: nothing tells whether higher or lower is better"]
+    assert verdict.notes == ["quality.best is unknown: it is not known whether higher or lower is better"]
 
 
 def test_a_condition_looks_at_the_use_of_the_gpu() -> None:
@@ -414,7 +414,7 @@ def test_a_condition_looks_at_the_use_of_the_gpu() -> None:
     assert (unknown.holds, unknown.notes) == (False, ["gpu.power is not known: the GPU does not report it"])
     none = evaluate("gpu.idle_share > 0", RunView(Summary()))
     assert (none.holds, none.missing, none.notes) == (False, [], ["gpu.idle_share is not known: no GPU was sampled"])
-    assert "nothing is known as gpu.idle; write one of gpu.gpus, gpu.seconds, gpu.utilisation, gpu.idle_share" in refused(
+    assert "there is no gpu.idle; use one of gpu.gpus, gpu.seconds, gpu.utilisation, gpu.idle_share" in refused(
         "gpu.idle > 0.4"
     )
     assert evaluate("gpu.last > 1", RunView(Summary(metrics={"gpu": metric(1.0, 2.0)}))).holds

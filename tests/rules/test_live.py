@@ -145,11 +145,11 @@ def test_a_silenced_rule_is_quiet_and_higher_priority_comes_first() -> None:
         ({"scope": '"end"', "changes": '["lr=1"]', "at": 3}, "at: only a rule with scope"),
         ({"scope": '"end"', "changes": '["lr=1"]', "ask": "true"}, "ask: only a rule with scope"),
         ({"scope": '"end"', "changes": '[["lr=1"], ["lr=2"]]'}, "changes: only a rule with scope"),
-        ({"at": 3, "between": "[1, 2]"}, "between: at says already when it judges"),
+        ({"at": 3, "between": "[1, 2]"}, "between: at already says when it judges"),
         ({"window": 0}, "window must be at least 1, not 0"),
         ({"relaunches": 2}, "relaunches: the rule has no changes"),
-        ({"changes": '["lr=1", ["lr=2"]]'}, "changes: write one list of edits, or several lists"),
-        ({"changes": "[[]]"}, "changes: write one list of edits, or several lists"),
+        ({"changes": '["lr=1", ["lr=2"]]'}, "changes: write one list of edits, or several non-empty lists"),
+        ({"changes": "[[]]"}, "changes: write one list of edits, or several non-empty lists"),
     ],
 )
 def test_a_slip_in_a_live_rule_is_one_sentence(keys: dict[str, Any], message: str) -> None:

@@ -82,7 +82,7 @@ ITEM = "my_rules.py: item 1 of what decide(summary) returned:"
         ("return {'reason': 'r'}", "my_rules.py: decide(summary) returned dict; it must return a list"),
         ("return ['x']", f"{ITEM} its reason is NoneType; give it a text"),
         ("return [{'reason': 'r'}]", f"{ITEM} its changes must be"),
-        ("return [{'reason': 'r', 'changes': {}}]", f"{ITEM} it asks for no change"),
+        ("return [{'reason': 'r', 'changes': {}}]", f"{ITEM} it has no changes"),
         ("return [{'reason': 'r', 'changes': [3]}]", f"{ITEM} its changes must be"),
         ("return [{'reason': 'r', 'changes': ['a@x=1']}]", f'{ITEM} In the edit "a@x=1"'),
         ("return [{'reason': 'r', 'changes': {'a': {1}}}]", f'{ITEM} The change "a" has a value'),

@@ -34,7 +34,7 @@ def test_code_that_takes_too_long_is_killed(body: str) -> None:
     [
         ("print('no more memory'); os._exit(3)", "ended its process (exit code 3); its last line: no more memory"),
         ("os.kill(os.getpid(), 11)", "ended its process (SIGSEGV)"),
-        ("return [{'reason': 'x' * (5 << 20), 'changes': ['seed@add=1']}]", "gave more than 4 MiB for one run"),
+        ("return [{'reason': 'x' * (5 << 20), 'changes': ['seed@add=1']}]", "returned more than 4 MiB for one run"),
         ("raise KeyboardInterrupt", "ended its process (SIGINT)"),
         ("[os.close(fd) for fd in range(20)]", "ended its process"),
     ],

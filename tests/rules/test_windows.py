@@ -38,7 +38,7 @@ def test_a_rule_whose_window_will_hold_no_point_is_known_before_the_start(
 ) -> None:
     why = no_point_ahead(rule(**keys), steps, log_freq, eval_freq)
     assert (why is not None) is silent
-    assert why is None or "rule r will judge nothing" in why
+    assert why is None or "rule r will never apply" in why
 
 
 def test_what_to_change_is_said() -> None:
@@ -51,7 +51,7 @@ def test_a_run_whose_points_missed_the_window_is_told_so() -> None:
     book, looked = default_book(), [rule(between="[300, 500]")]
     coarse = {"train/l1_loss": series((0, 9.0), (1000, 9.0), (2000, 9.0))}
     (said,) = no_point_seen(looked, coarse, book, 2000)
-    assert said == "r looks at steps 300–500, and had no point there (l1_loss at 0, 1000, 2000)"
+    assert said == "r judges at steps 300–500, but had no data there (l1_loss at 0, 1000, 2000)"
     assert no_point_seen(looked, {"train/l1_loss": series((400, 9.0))}, book, 2000) == []
     assert no_point_seen(looked, coarse, book, 200) == []  # it was known that it would not come so far
     assert no_point_seen(looked, coarse, book, 2000, since=1000) == []  # resumed beyond it

@@ -113,7 +113,7 @@ def test_its_lines_fit_the_terminal(project: CommandProject) -> None:
         (history.parent / "files").mkdir()
         (history.parent / "files/wandb-summary.json").write_text(json.dumps({"_step": 1, **row}))
     said = on_a_terminal(project, "analyze-offline", "--rules", "mine.toml", "--limit", "2", columns=80)
-    assert "Not shown for want of width" in said
+    assert "Hidden columns" in said
     assert "Other metrics of these runs" in said
     assert "could ever hold" in " ".join(said.split())
     assert [line for line in said.splitlines() if width(line) > 80 and len(line.split()) > 2] == []
@@ -131,7 +131,7 @@ def test_foreign_runs_show_the_metrics_that_they_have(project: CommandProject) -
     assert head.split()[4:6] == ["val/loss", "val/accuracy"]
     assert "0.5" in said
     assert "l1_loss" not in said
-    assert "Other metrics of these runs, which --json has: aux3, epoch." in said
+    assert "Other metrics of these runs (in --json): aux3, epoch." in said
 
 
 def test_names_of_any_bytes_break_nothing_and_lose_nothing(call: Call, project: CommandProject) -> None:
@@ -167,7 +167,7 @@ def test_what_was_read_is_remembered_outside_a_folder_that_is_no_project_yet(
         (("--outputs-root", "nope"), "There is no folder nope"),
         (("--limit", "0"), "--limit must be at least 1, not 0"),
         (("--rules", "no.toml"), "no.toml does not exist"),
-        (("--outputs-root", "."), "No run has left a history below ."),
+        (("--outputs-root", "."), "No run history found under ."),
     ],
 )
 def test_mistakes_are_one_sentence(call: Call, project: CommandProject, words: tuple[str, ...], sentence: str) -> None:

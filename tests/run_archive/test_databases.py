@@ -72,7 +72,7 @@ def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     path.write_bytes((WRITTEN / "trackio" / "trackio" / "exp.db").read_bytes()[:100] + b"x" * 200_000)
     problems: list[str] = []
     assert find_runs(tmp_path, problems) == []
-    assert [each.startswith(f"{path} cannot be read and was passed over: ") for each in problems] == [True]
+    assert [each.startswith(f"{path} cannot be read and was skipped: ") for each in problems] == [True]
 
 
 def test_analyze_offline_lists_them_and_remembers_each(call: Call, project: CommandProject, database: Path) -> None:

@@ -100,10 +100,10 @@ def test_what_is_no_ordinary_file_is_told_and_hides_no_run(tmp_path: Path) -> No
         "socket/below",
     ]
     assert sorted(problem.partition("/run-")[2] for problem in problems) == [
-        "endless.wandb is not a regular file and was passed over",
-        "gone.wandb cannot be read and was passed over: No such file or directory",
-        "pipe.wandb is not a regular file and was passed over",
-        "socket.wandb is not a regular file and was passed over",
+        "endless.wandb is not a regular file and was skipped",
+        "gone.wandb cannot be read and was skipped: No such file or directory",
+        "pipe.wandb is not a regular file and was skipped",
+        "socket.wandb is not a regular file and was skipped",
     ]
 
 

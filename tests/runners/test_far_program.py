@@ -91,7 +91,7 @@ def test_doctor_looks_at_a_host_and_names_one_that_is_not_reached(trial: Trial) 
         "away": "warning",
     }
     assert "there is no Python /nowhere/python3 there" in found[-1].text
-    assert "the loop goes on without it" in found[-1].text
+    assert "the loop continues without it" in found[-1].text
     (alone,) = hosts(msgspec.structs.replace(trial.spec, hosts=[away], device="cuda"), 0)[1:]
     assert alone.level == "error"
 
@@ -101,7 +101,7 @@ def test_a_python_that_is_too_old_is_refused_with_a_sentence(trial: Trial) -> No
     trial.host = msgspec.structs.replace(trial.host, python=python)
     trial.anew()
     attempt = trial.submit("true")
-    why = f"({python} there is Python 3.8, and 3.9 or newer is needed: set python in [[host]])"
+    why = f"({python} there is Python 3.8, but 3.9 or newer is needed: set python in [[host]])"
     eventually(lambda: why in str(trial.runner.trouble), "the sentence")
     assert not trial.there(attempt).exists()
 

@@ -131,13 +131,13 @@ def test_a_job_does_not_inherit_the_job_or_the_gpus_of_its_engine() -> None:
 def test_reasons_are_words_with_the_estimate() -> None:
     now = time.mktime((2026, 3, 4, 12, 0, 0, 0, 0, -1))
     waits = Job(id="1", state="PENDING", reason="Priority", start=now + 7500)
-    assert words.waiting_words(waits, now) == "Slurm: other jobs come first (expected about 14:05)"
+    assert words.waiting_words(waits, now) == "Slurm: other jobs have priority (expected about 14:05)"
     later = Job(id="1", state="PENDING", reason="QOSMaxGRESPerUser", start=now + 86400)
     assert words.waiting_words(later, now).startswith(
         "Slurm: a limit of the QOS is reached (QOSMaxGRESPerUser) (expected about "
     )
     node = Job(id="1", state="PENDING", reason="ReqNodeNotAvail, UnavailableNodes:n1")
-    assert words.waiting_words(node, now) == "Slurm: nodes that it needs are down or reserved"
+    assert words.waiting_words(node, now) == "Slurm: required nodes are down or reserved"
     assert words.waiting_words(Job(id="1", state="PENDING", reason="Brand_New"), now) == "Slurm: Brand_New"
 
 
@@ -177,13 +177,13 @@ def test_a_job_that_slurm_forgets_while_it_waits_is_given_up(
 
     try:
         runner.submit(attempt, spec(tmp_path), dict(os.environ))
-        eventually(lambda: heard(Waits) and ("abc-1", Waits("Slurm: other jobs come first")) in told, "the reason")
+        eventually(lambda: heard(Waits) and ("abc-1", Waits("Slurm: other jobs have priority")) in told, "the reason")
         assert runner.any_left()
         (slurm / "forgotten").touch()
         eventually(lambda: heard(Vanished), "the end")
     finally:
         runner.close()
-    assert told[-1] == ("abc-1", Vanished("its job never began: Slurm does not know it", started=False))
+    assert told[-1] == ("abc-1", Vanished("its job never started: Slurm does not know it", started=False))
     assert not runner.any_left()
 
 

@@ -60,7 +60,7 @@ def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Tri
     size = (here / "rows.jsonl").stat().st_size
     eventually(lambda: (here / "rows.jsonl").stat().st_size > size, "more rows here")
     trial.far.cut("ssh: connect to host box port 22: Connection refused")
-    eventually(lambda: "(nothing listens there for ssh)" in str(trial.runner.trouble), "trouble")
+    eventually(lambda: "(no SSH server is listening there)" in str(trial.runner.trouble), "trouble")
     assert str(trial.runner.trouble).startswith("box has been unreachable since ")
     size = (here / "rows.jsonl").stat().st_size
     eventually(lambda: (there / "rows.jsonl").stat().st_size > size + 1000, "more rows there")
@@ -212,7 +212,7 @@ def test_a_run_is_given_back_by_a_host_that_is_not_reached(trial: Trial, monkeyp
     gone = trial.until(Vanished)
     assert isinstance(gone, Vanished)
     assert not gone.started
-    assert "its name is not known" in str(trial.runner.trouble)
+    assert "its name cannot be resolved" in str(trial.runner.trouble)
 
 
 OTHER_MACHINE = """

@@ -108,12 +108,12 @@ def test_a_reason_names_the_data_and_the_best_so_far() -> None:
     asked = question(REG, LR, tried=tried, count=1)
     (first,) = answer(asked).proposed
     said = reason(asked, first, "val/loss")
-    assert said.startswith("TPE, from 3 runs of 2 configs: at random, because that is too few for a model")
+    assert said.startswith("TPE, from 3 runs of 2 configs: at random, because these are too few for a model")
     assert said.endswith("best so far: better (val/loss 1, reg 0.25, lr 0.001)")
 
 
 def test_a_process_that_takes_too_long_is_ended() -> None:
-    with pytest.raises(SearchError, match=r"took longer than 0.001 s and was ended"):
+    with pytest.raises(SearchError, match=r"took longer than 0.001 s and was killed"):
         SearchProcess(patience=0.001).ask(question(REG))
 
 

@@ -40,7 +40,7 @@ def test_each_host_is_looked_at_and_each_fault_is_one_line(project: HostProject,
     assert "their.py" in found["box1 GPU 1"].text
     assert "No space left" in found["box2 folder"].text
     assert "refuses your key" in found["box3"].text
-    assert "the loop goes on without it" in found["box3"].text
+    assert "the loop continues without it" in found["box3"].text
     (alone,) = hosts(project.spec([], device="cuda", hosts=project.hosts()[2:]), 0)[1:]
     assert (alone.subject, alone.level) == ("box3", "error"), "there is no other place"
     assert all(each.advice for each in found.values() if each.level != "ok")

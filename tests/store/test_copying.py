@@ -89,6 +89,6 @@ def test_every_table_is_copied(project: RecordedProject) -> None:
 def test_rows_of_another_version_are_refused(tmp_path: Path) -> None:
     copy = Copy(Places(tmp_path / "copy"))
     for table in (Table("loops", ["id", "more"], [], []), Table("sqlite_master", ["rowid"], [], [1])):
-        with pytest.raises(UserError, match="different versions"):
+        with pytest.raises(UserError, match="versions differ"):
             copy.apply([table], whole=False)
     copy.close()

@@ -339,7 +339,7 @@ def test_a_command_row_that_is_no_json_object_holds_no_request(store: Store) -> 
     commands = store.open_commands(1)
     assert len(commands) == len(rows)
     for command in commands:
-        with pytest.raises(UserError, match="cannot be carried out as it was written"):
+        with pytest.raises(UserError, match="could not be carried out"):
             _ = command.request
 
 
@@ -405,7 +405,7 @@ def test_the_state_folder_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_place_where_no_folder_can_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UserError, match="Cannot make"):
+    with pytest.raises(UserError, match="Cannot create"):
         Store.open(tmp_path / "file", create=True)
 
 

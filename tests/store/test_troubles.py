@@ -76,7 +76,7 @@ def test_a_damaged_file_is_not_set_aside_under_an_engine_that_works_with_it(tmp_
     lock = EngineLock(Places(tmp_path).lock("loop_1"))
     assert lock.acquire() is None
     damaged(path)
-    with pytest.raises(UserError, match="An engine still works with it"):
+    with pytest.raises(UserError, match="An engine is still using it"):
         Store.open(tmp_path, create=True)
     lock.release()
     assert list(path.parent.glob("*.unreadable-*")) == []
@@ -157,7 +157,7 @@ def test_a_file_that_was_emptied_under_an_engine_is_neither_read_nor_made_anew(t
         assert engine_s.gone()
         with pytest.raises(StoreCorruptError, match="empty"):
             Store.open(tmp_path)
-        with pytest.raises(UserError, match="An engine still works with it"):
+        with pytest.raises(UserError, match="An engine is still using it"):
             Store.open(tmp_path, create=True)
         assert path.read_bytes() == b""
         lock.release()

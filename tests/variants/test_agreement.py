@@ -106,7 +106,7 @@ def test_the_engine_leaves_out_what_cannot_be_and_blocks_what_must_not_be(judged
         "impossible": ([], False),
     }
     why = {rule_of(each): each.blocked or "" for each in proposals}
-    assert "warmup is given by a flag for all runs" in why["flag"]
+    assert "warmup is set by a flag for all runs" in why["flag"]
     assert "This config has already been run: run " in why["ran"]
 
 

@@ -193,7 +193,7 @@ def test_a_file_that_is_there_is_never_overwritten(call: Call, runs: dict[str, S
     mine.write_text("mine")
     said = call("fetch-config", "old1", "new1", *HERE)
     assert said.code == 2
-    assert "already there and says something else" in said.err
+    assert "already exists with other content" in said.err
     assert mine.read_text() == "mine"
     assert not (project.folder / "fromwandb_old1.json").exists()
     mine.unlink()

@@ -16,14 +16,14 @@ from autoloop_tui.cli.parameters import AsJson, LoopName
 
 
 def agents(*, hold: bool = False, release: bool = False, loop: LoopName = None, json: AsJson = False) -> int:
-    """What each actor has done and spent in a loop, agents first.
+    """Show what each actor did and spent in a loop, agents first.
 
     Parameters
     ----------
     hold
-        Let agents, and commands without a terminal, ask for nothing until you release them; they may still look.
+        Block all requests from agents, and from commands without a terminal, until you release them; reading stays allowed.
     release
-        Let them ask again; only a person at a terminal may.
+        Allow requests again; only a person at a terminal can do this.
     """
     if hold and release:
         raise UserError("Give --hold or --release, not both.")

@@ -25,7 +25,7 @@ def analyze_offline(
     rules: Annotated[list[str] | None, OneOrNone] = None,
     json: Annotated[list[str] | None, JsonTo] = None,
 ) -> int:
-    """Summarise the runs below a folder, whoever started them, newest first.
+    """Summarise the runs under a folder, newest first, no matter what started them.
 
     Prints a table on a terminal, else JSON: {output directory: {metric: {first,
     last, best, best_step, delta, pct, …}, "steps": N}}; with --rules {"summary":
@@ -35,13 +35,13 @@ def analyze_offline(
     Parameters
     ----------
     outputs_root
-        The folder to search, at any depth (outputs/train, or as autoloop.toml says).
+        The folder to search recursively (default: the one in autoloop.toml, else outputs/train).
     limit
-        Only this many of the newest runs.
+        Only the newest N runs.
     rules
-        Also show what rules would propose: the project's rule book, or the one named here (.toml or .py).
+        Also show what rules would propose: those of the project's rule book, or of the one given (.toml or .py).
     json
-        Print the JSON on a terminal too; with a file name, write it there and print the table.
+        Print JSON even on a terminal; with a file name, write the JSON there and print the table.
     """
     from autoloop import run_archive
 
@@ -57,7 +57,7 @@ def analyze_offline(
     if not found:
         for problem in problems:
             printing.complain(f"note: {printing.printable(problem)}")
-        raise UserError(f"No run has left a history below {root}; name another folder with --outputs-root.")
+        raise UserError(f"No run history found under {root}; choose another folder with --outputs-root.")
     memory = run_archive.Memory(
         run_archive.memory_path(project, root, os.environ), run_archive.Remembered, run_archive.version_of(books)
     )
@@ -109,21 +109,21 @@ def analyze_wandb(
     entity
         W&B entity (or autoloop.toml, under [wandb]).
     project
-        W&B project (likewise).
+        W&B project (or autoloop.toml, under [wandb]).
     group
-        Only runs whose group holds this text.
+        Only runs whose group contains this text.
     tags
-        Only runs that carry all of these tags.
+        Only runs with all of these tags.
     max_runs
-        Only this many of the newest of them.
+        Only the newest N of them.
     history_limit
-        Read only this many rows of a run, which W&B picks evenly: faster, but the best value may be missed.
+        Read only N rows per run, sampled evenly by W&B: faster, but the best value may be missed.
     rules
-        Also show what rules would propose: the project's rule book, or the one named here (.toml or .py).
+        Also show what rules would propose: those of the project's rule book, or of the one given (.toml or .py).
     json
-        Print the JSON on a terminal too; with a file name, write it there and print the table.
+        Print JSON even on a terminal; with a file name, write the JSON there and print the table.
     timeout
-        Seconds to wait; what was read by then is shown.
+        Stop reading after this many seconds and show what was read so far.
     """
     from autoloop.metrics import summarise
     from autoloop.wandb_cloud.client import Project

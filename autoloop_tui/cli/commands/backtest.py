@@ -38,28 +38,27 @@ def backtest(
     risk: float = 0.1,
     json: AsJson = False,
 ) -> int:
-    """Replay rules over past runs: what they would have stopped and proposed, what that saves and what it costs.
+    """Replay rules over past runs: what they would have stopped and proposed, and the savings and costs.
 
-    Live rules see each run point by point, as an engine would have shown it, and
-    nothing that came later. Runs are compared with those of their loop (or folder)
-    that made as many steps. Nothing is trained or changed.
+    Live rules see each run point by point, as in a live loop, never later data. Runs are compared with others of the same
+    loop (or folder) and number of steps. Nothing is trained or changed.
 
     Parameters
     ----------
     paths
-        Folders with runs, whoever started them; without any, the runs of this project's loops.
+        Folders with runs; by default, the runs of this project's loops.
     loops
         Which loops (name or number); all by default.
     rules
-        A rule book (.toml) or a Python file; by default the project's, else those of the newest loop.
+        A rule book (.toml) or a Python file; by default the project's, else the newest loop's.
     against
-        An earlier version of the rules, to compare with.
+        An earlier version of the rules to compare with.
     metric
-        By which metric runs are the best; the first key metric by default.
+        The metric that ranks runs; the first key metric by default.
     find_stop
-        Ask no rules; find the earliest step at which the worse half by this metric can be stopped.
+        Instead of replaying rules, find the earliest step at which the worse half by this metric can be stopped.
     risk
-        For --find-stop: the largest share of the stopped runs that may be among the best (upper end of its interval).
+        For --find-stop: the largest acceptable share of top runs among the stopped (upper end of its interval).
     """
     from autoloop import backtest as search
     from autoloop.backtest import book_of, chosen_metric
@@ -97,7 +96,7 @@ def _refuse(find_stop: str | None, risk: float, others: dict[str, str | None]) -
         raise UserError(f"--risk must be between 0 and 1, not {risk:g}.")
     given = next((flag for flag, value in others.items() if value is not None), None)
     if find_stop is not None and given:
-        raise UserError(f"--find-stop asks no rules; omit {given}.")
+        raise UserError(f"--find-stop uses no rules; omit {given}.")
 
 
 def _sources(
@@ -113,7 +112,7 @@ def _sources(
     chosen: list[Loop] = []
     if loops or not paths:
         if store is None:
-            raise UserError("There is no loop in this folder; name folders with runs, as `autoloop-tui backtest outputs`.")
+            raise UserError("This folder has no loop; name folders with runs, as in `autoloop-tui backtest outputs`.")
         chosen = client.chosen_loops(store, loops)
         found += runs_of_loops(store, chosen)
     if not found:

@@ -17,22 +17,20 @@ from autoloop_tui.cli.start_loop import start_loop
 
 
 def calibrate(base: str | None = None, /, *, seeds: str = "5", options: LaunchFlags = NO_LAUNCH_FLAGS) -> int:
-    """Measure how much runs differ that differ in nothing but the seed.
+    """Measure the spread between runs that differ only in the seed.
 
-    Plans a loop of one round that trains a config once for each seed; with --exec
-    it runs, and ends with the spread of each key metric between seeds. Every later
-    loop on the same config and number of steps uses it. Other flags are those of
-    run.
+    Plans a one-round loop that trains a config once per seed; --exec runs it and prints the spread of each key metric. Later
+    loops with the same config and number of steps use the result. All flags of run apply.
 
     Parameters
     ----------
     base
-        The config (a JSON, YAML or TOML file); without one the base of [trainer].
+        The config (a JSON, YAML or TOML file); by default the base in [trainer].
     seeds
-        How many seeds (5), or which (42,43,44).
+        How many seeds (5), or the seeds themselves (42,43,44).
     """
     if len(parse_grid((), seeds).seeds) < 2:
-        raise UserError(f"--seeds {seeds}: one seed tells nothing of the spread between seeds; give 2 or more, better 5.")
+        raise UserError(f"--seeds {seeds}: one seed cannot show the spread between seeds; give at least 2, preferably 5.")
     cwd = Path.cwd()
     settings = load_settings(cwd)
     launch = dataclasses.asdict(options)
@@ -44,12 +42,10 @@ def calibrate(base: str | None = None, /, *, seeds: str = "5", options: LaunchFl
 
 
 def noise(*, loop: LoopName = None, json: AsJson = False) -> int:
-    """How much runs differ that differ in nothing but the seed.
+    """Show the spread between runs that differ only in the seed.
 
-    Of each key metric: the standard deviation between seeds, with its 95 %
-    interval, from which step on it stays what it is at the end, and how much runs
-    of different configs with equal seeds move together. Replicates of the same
-    configs in other loops count.
+    For each key metric: the standard deviation between seeds with its 95 % interval, the step from which the spread is
+    stable, and how strongly runs of different configs with the same seed correlate. Replicates in other loops count.
     """
     from autoloop.engine.planning.kept_metrics import metrics_of
 

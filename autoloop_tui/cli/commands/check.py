@@ -11,11 +11,10 @@ from autoloop_tui.cli.parameters import AsJson, Edits, LoopName, RunName
 
 
 def check(run: RunName, /, *, changes: Edits, loop: LoopName = None, json: AsJson = False) -> int:
-    """Check a variant of a run without proposing it; exit code 1 if it may not run as it is.
+    """Check a variant of a run without proposing it; exit code 1 if it cannot run as is.
 
-    Its changes, guards and duplicates; what `doctor` says of its config and of
-    this machine; and what the loop's rules make of the past runs that are most
-    like it. It takes about five seconds at most and names what it left out.
+    Shows its changes, guards and duplicates, the findings of `doctor` for its config and this machine, and how the loop's
+    rules judge the most similar past runs. Takes at most about five seconds and lists anything it skipped.
     """
     from autoloop.foresight import foresee
 

@@ -30,20 +30,22 @@ def console(
     loop
         Which loop (name or number); the newest by default.
     theme
-        A theme's name, for this time; `autoloop-tui themes` lists them.
+        Theme for this session; `autoloop-tui themes` lists them.
     readonly
-        Only look: no key sends a command to the engine.
+        Read-only: no key sends a command to the engine.
     ascii_
         Draw with ASCII characters only.
     host
-        Show a loop of this machine, by SSH: the console is here, the loop there.
+        Show a loop on this SSH host; the console runs here.
     project
-        With --host: the project's folder there; by default the home folder.
+        With --host: the project folder on the host; by default the home folder.
     program
-        With --host: autoloop-tui there, if it is not on the PATH.
+        With --host: the path of autoloop-tui on the host, if it is not on PATH.
     """
     if host is None and (project or program):
-        raise UserError(f"--{'project' if project else 'program'} belongs to --host; here, change to the project's folder.")
+        raise UserError(
+            f"--{'project' if project else 'program'} only works with --host; without it, change to the project's folder."
+        )
     if theme is not None:
         from autoloop_tui.console.theming.theme_files import load_themes
 
@@ -67,11 +69,11 @@ def console(
 
 
 def serve_console(*, project: str | None = None) -> int:
-    """Serve a console elsewhere, through standard input and output. `autoloop-tui --host` starts it by SSH.
+    """Serve a remote console over standard input and output. `autoloop-tui --host` starts this through SSH.
 
     Parameters
     ----------
     project
-        The project's folder; by default the working folder.
+        The project folder; by default the working folder.
     """
     return opening.serve_console(project)

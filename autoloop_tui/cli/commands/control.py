@@ -26,23 +26,23 @@ from autoloop_tui.cli.parameters import LoopName, RunName
 
 
 def stop(run: str | None = None, /, *, loop: LoopName = None) -> int:
-    """Stop a run, or the whole loop: interrupt, wait, terminate, kill. Files are kept.
+    """Stop a run, or the whole loop: interrupt, then terminate, then kill. Files are kept.
 
     Parameters
     ----------
     run
-        A run's id or name; without one, the whole loop is stopped.
+        A run's id or name; by default, the whole loop.
     """
     return _stop(Stop, run, loop)
 
 
 def kill(run: str | None = None, /, *, loop: LoopName = None) -> int:
-    """Stop a run, or the whole loop, at once and without a clean end.
+    """Kill a run, or the whole loop, immediately.
 
     Parameters
     ----------
     run
-        A run's id or name; without one, the whole loop is stopped.
+        A run's id or name; by default, the whole loop.
     """
     return _stop(Kill, run, loop)
 
@@ -66,13 +66,13 @@ def resume(
     Parameters
     ----------
     no_ui
-        Run it on this terminal, without a screen.
+        Run it in this terminal, without the console.
     max_hours
         Stop this many hours from now.
     max_runs
-        How many runs the loop may start in total.
+        Maximum number of runs the loop may start in total.
     rules
-        Judge by these rules (.toml or .py) from now on, beginning with a round that could not be judged.
+        Judge by these rules (.toml or .py) from now on, including a round that could not be judged before.
     """
     from autoloop.engine.planning import limits
 
@@ -85,14 +85,14 @@ def resume(
         over = limits.exhausted_reason(more, started, now)
         if rules is not None and found.state is not LoopState.FINISHED:
             if client.alive(store, found):
-                raise UserError(f"{found.name} is being driven: `autoloop-tui stop` it first, then resume it with --rules.")
+                raise UserError(f"{found.name} is running: `autoloop-tui stop` it first, then resume it with --rules.")
             from autoloop.engine.planning.frozen import replace_rules
 
             found = replace_rules(store, found, run_flags.absolute(Path.cwd(), rules))
         if client.alive(store, found):
             if found.state is LoopState.STOPPED:
                 raise UserError(
-                    f"{found.name} still waits for its runs to end; resume it when `autoloop-tui wait` returns, or "
+                    f"{found.name} is still waiting for its runs to end; resume it when `autoloop-tui wait` returns, or "
                     "`autoloop-tui kill` them first."
                 )
             return printing.print_answer(client.ask(store, found, request))
@@ -148,7 +148,7 @@ def retry(run: RunName, /, *, loop: LoopName = None) -> int:
 
 
 def extend(run: RunName, /, *, steps: int, loop: LoopName = None) -> int:
-    """Continue an ended run from its last checkpoint to more steps. An ended loop is resumed for it.
+    """Continue an ended run from its last checkpoint to more steps; resumes the loop if it has ended.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def move(run: RunName, /, *, before: str | None = None, loop: LoopName = None) -
     run
         A queued run's id or name.
     before
-        The id or name of the run before which it is queued.
+        The id or name of the run to place it before.
     """
     with client.opened(loop) as (store, found):
         moved = store.find_run(found, run)
@@ -185,7 +185,7 @@ def _goes_on(store: Store, loop: Loop, request: Retry | Extend) -> int:
     """Ask for an extension; an ended loop is resumed for it."""
     answer, started = client.ask_waking(store, loop, request)
     if started:
-        answer += f"; {loop.name} continues in the background, and `autoloop-tui wait` waits for its end"
+        answer += f"; {loop.name} continues in the background; `autoloop-tui wait` returns when it ends"
     return printing.print_answer(answer)
 
 
@@ -223,7 +223,7 @@ def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> i
             printing.complain(f"note: {printing.printable(str(error))}")
             for command in store.open_commands(found.id):
                 if _asks(command, request):
-                    store.answer(command.id, True, "done without an engine")
+                    store.answer(command.id, True, "carried out without an engine")
             return stop_it()
 
 

@@ -27,11 +27,11 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
     Parameters
     ----------
     folder
-        Where the demo project is made; an existing one is left alone and a new one made beside it.
+        Folder for the demo project; if it exists, a new folder is created beside it.
     rounds
-        How many rounds.
+        Number of rounds.
     approve
-        Who approves proposals: auto, manual, or after:30m. On a terminal it is you, without one it is auto.
+        Who approves proposals: auto, manual or after:30m; by default manual on a terminal, else auto.
     """
     from autoloop.demo import project
 

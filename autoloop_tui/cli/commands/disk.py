@@ -33,38 +33,36 @@ def disk(
     outside: Annotated[list[Path] | None, Many] = None,
     json: AsJson = False,
 ) -> int:
-    """Show what loops and runs take on the disk; with --free, which checkpoints [keep] of autoloop.toml lets go.
+    """Show disk usage by loop and run; with --free, the checkpoints that [keep] in autoloop.toml does not keep.
 
-    Nothing moves without --exec. Then the checkpoints go to the trash below
-    .autoloop, from which --undo brings them back, and what has been in the trash
-    for longer than keep.trash_days is deleted. A running run, a loop's winner and
-    the best runs keep theirs.
+    Nothing moves without --exec. With it, the checkpoints go to the trash in .autoloop, --undo can restore them, and
+    anything that has been there longer than keep.trash_days is deleted. Running runs, winners and the best runs keep theirs.
 
     Parameters
     ----------
     loop
         Only this loop (name or number).
     free
-        Show which checkpoints go, why the others stay, and how much space that frees.
+        Show which checkpoints would go, why the others stay, and the space freed.
     exec_
-        With --free: do it.
+        With --free: move them to the trash.
     undo
-        Put back what the last --free --exec moved to the trash.
+        Restore what the last --free --exec moved to the trash.
     empty
-        Delete what is in the trash at once.
+        Empty the trash now.
     outside
-        Folders outside the project in which checkpoints may be thrown away too.
+        Folders outside the project where checkpoints may be freed too.
     """
     from autoloop.engine.rounds.keeping import chosen, folders_of
     from autoloop.keeping import Trash
 
     if free + undo + empty > 1 or (exec_ and not free):
-        raise UserError("--free (with or without --exec), --undo and --empty are three actions; choose one.")
+        raise UserError("--free (with or without --exec), --undo and --empty are separate actions; choose one.")
     project = Path.cwd()
     settings = load_settings(project)
     for folder in outside or []:
         if not folder.is_dir():
-            raise UserError(f"There is no folder {folder}; --outside names one in which runs have written.")
+            raise UserError(f"There is no folder {folder}; --outside must name a folder that runs wrote to.")
     with Store.open(project) as store:
         if exec_ or empty:
             check_freeing(settings.agents, whoami.this_process(), store.loops())
@@ -94,15 +92,15 @@ def _throw_away(store: Store, trash: Trash, choices: Sequence[Choice], days: flo
     try:
         thrown = throw_away(store, trash, choices, days)
     except OSError as error:
-        raise UserError(f"Nothing was moved: the trash below .autoloop cannot be written ({error.strerror}).") from None
-    old = f"Deleted {size_text(thrown.deleted)} that had been in the trash for longer than {days:g} days."
+        raise UserError(f"Nothing was moved: the trash in .autoloop is not writable ({error.strerror}).") from None
+    old = f"Deleted {size_text(thrown.deleted)} that was in the trash for more than {days:g} days."
     said = [old] if thrown.deleted else []
     said.append(
         f"Moved {plural(thrown.checkpoints, 'checkpoint')} ({size_text(thrown.moved)}) to the trash. `autoloop-tui disk "
         f"--undo` puts them back; the first `disk --free --exec` after {days:g} days deletes them, `disk --empty` does so "
         "at once."
         if thrown.checkpoints
-        else "There is no checkpoint to throw away."
+        else "There is no checkpoint to free."
     )
     done = {"moved": thrown.moved, "deleted": thrown.deleted, "trash": trash.usage().size}
     return _told(" ".join(said), thrown.problems, json, done)

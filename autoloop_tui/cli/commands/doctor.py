@@ -17,10 +17,10 @@ from autoloop_tui.cli.output import findings, printing
 
 
 def doctor(*, options: Flags = NO_FLAGS) -> int:
-    """Check everything that a run needs, without starting one; exit code 1 if something is wrong.
+    """Check everything a run needs, without starting one; exit code 1 if something is wrong.
 
-    The training environment, every config as the trainer's own classes read it, the rules, the GPUs, the disk, W&B.
-    Takes every flag of `run`, so that its command can be checked as it stands; --exec starts nothing here.
+    Checks the training environment, every config (parsed by the trainer's own classes), the rules, the GPUs, the disk and
+    W&B. Takes the same flags as `run`, so you can check a command unchanged; --exec is ignored.
     """
     cwd = Path.cwd()
     settings = load_settings(cwd)

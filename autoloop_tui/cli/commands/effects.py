@@ -29,21 +29,20 @@ def effects(
     metric: str | None = None,
     json: AsJson = False,
 ) -> int:
-    """What each setting did to a metric: pairs of configs that differ in one value.
+    """Show the effect of each setting on a metric, from pairs of configs that differ in one value.
 
-    Runs that differ in nothing but the seed are of one config. Configs are
-    compared with the one that was trained first, if the trainer and the number of
-    steps were the same. From 20 finished runs on, the importance of each setting
-    is estimated too (PED-ANOVA; needs pip install 'autoloop-tui[search]').
+    Runs that differ only in the seed count as one config. Each pair is compared in the order of training, for equal trainers
+    and numbers of steps. With 20 or more finished runs, the importance of each setting is estimated too (PED-ANOVA; needs
+    pip install 'autoloop-tui[search]').
 
     Parameters
     ----------
     paths
-        Folders with runs, whoever started them; without any, the runs of this project's loops.
+        Folders with runs; by default, the runs of this project's loops.
     loops
         Which loops (name or number); all by default.
     metric
-        Which metric; the first key metric by default.
+        The metric; the first key metric by default.
     """
     from autoloop.effects import compare
     from autoloop.engine.planning.variant_policies import store_of
@@ -56,7 +55,7 @@ def effects(
     if loops or not paths:
         with store_of(project) as store:
             if store is None:
-                raise UserError("There is no loop here; name folders with runs, as `autoloop-tui effects outputs`.")
+                raise UserError("This folder has no loop; name folders with runs, as in `autoloop-tui effects outputs`.")
             runs += trained_in_loops(store, client.chosen_loops(store, loops or []), problems)
     for problem in dict.fromkeys(problems):
         printing.complain(f"note: {printing.printable(problem)}")
@@ -78,12 +77,12 @@ def _metric(metric: str | None, runs: Sequence[Trained], book: MetricBook) -> st
     if metric is None:
         keys, _ = main_metrics([run.summary for run in runs], book)
         if not keys:
-            raise UserError("None of the finished runs has a metric, so there is nothing to compare.")
+            raise UserError("No finished run has a metric, so there is nothing to compare.")
         return keys[0]
     names = {name: None for run in runs for name in run.summary.metrics}
     found = found_as(metric, book, names)
     if found not in names:
-        hint = did_you_mean(metric, [book.short(each) for each in names], "`autoloop-tui runs --json` has the names.")
+        hint = did_you_mean(metric, [book.short(each) for each in names], "`autoloop-tui runs --json` lists the names.")
         raise UserError(f"No run has a metric {metric}; {hint}")
     return found
 
@@ -95,7 +94,7 @@ def _importance(runs: Sequence[Trained], metric: str, good: Direction | None) ->
     fit = [run for run in runs if metric in run.summary.metrics and metric not in run.summary.not_finite]
     cohort, number = Counter(run.cohort for run in fit).most_common(1)[0] if fit else ("", 0)
     if number < FEWEST:
-        return [], f"Importance takes {FEWEST} finished runs of one trainer and length; these are {number}."
+        return [], f"Importance needs {FEWEST} finished runs with the same trainer and length; there are {number}."
     if good is None:
         return [], "Importance needs to know whether higher or lower is better (`higher` or `lower` under [metrics])."
     try:

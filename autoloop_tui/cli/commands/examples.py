@@ -5,13 +5,13 @@ from __future__ import annotations
 from autoloop.model import UserError
 
 TASKS: dict[str, tuple[str, ...]] = {
-    "See it work, on a CPU, in two minutes": ("demo",),
-    "Use the command that you train with today": (
+    "See it work on a CPU in two minutes": ("demo",),
+    "Use your current training command": (
         "init -- python train.py --lr 1e-3",
         "try",
         "run --exec",
     ),
-    "Check a plan before it costs anything": (
+    "Check a plan before spending GPU time": (
         "run --cfgs configs/*.json --steps 2000",
         "doctor --cfgs configs/*.json --steps 2000",
     ),
@@ -28,15 +28,15 @@ TASKS: dict[str, tuple[str, ...]] = {
         "start",
     ),
     "Let Optuna search": ("run --cfgs base.yaml --propose optuna --grid lr=1e-4..1e-2 dropout=0..0.5 --rounds 6 --exec",),
-    "Leave it alone for the night": (
+    "Leave it unattended overnight": (
         "run --cfgs base.yaml --rounds 8 --decide --max-hours 10 --retries 1 --exec --detach",
         "wait",
         "report --html night.html",
     ),
-    "See why nothing happens": ("status", "explain", "logs -f"),
-    "Stop, and resume where it stopped": ("stop", "resume"),
+    "Find out why nothing is happening": ("status", "explain", "logs -f"),
+    "Stop, then resume": ("stop", "resume"),
     "Train a run for longer": ("extend base --steps 20000",),
-    "Know how much seeds differ": ("calibrate base.yaml --seeds 5 --exec", "noise"),
+    "Measure the spread between seeds": ("calibrate base.yaml --seeds 5 --exec", "noise"),
     "Try rules on past runs": (
         "backtest --rules rules/mine.toml",
         "backtest --find-stop eval_l1",
@@ -51,19 +51,19 @@ TASKS: dict[str, tuple[str, ...]] = {
         "run --cfgs configs/*.json --hosts all --exec --detach",
     ),
     "Watch a machine from a laptop": ("--host box --project act",),
-    "Drive it from a script": ("status --json", "proposals --json", "schema proposals"),
+    "Control it from a script": ("status --json", "proposals --json", "schema proposals"),
     "Let a coding agent propose": ("guide", "mcp", "agents"),
 }
 """Real calls, without the name of the program."""
 
 
 def examples(task: str | None = None, /) -> int:
-    """Print commands to copy, by task; with a word, the tasks in which it occurs.
+    """Print commands to copy, by task.
 
     Parameters
     ----------
     task
-        A word of a task or of a command: grid, approve, night.
+        Show only examples that contain this word, such as grid, approve or unattended.
     """
     word = (task or "").lower()
     found = {title: lines for title, lines in TASKS.items() if word in "\n".join((title, *lines)).lower()}

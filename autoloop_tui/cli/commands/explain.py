@@ -13,14 +13,14 @@ from autoloop_tui.cli.parameters import LoopName
 
 
 def explain(what: str | None = None, number: int | None = None, /, *, loop: LoopName = None) -> int:
-    """What a run, a slot or a round waits for, since when, and what would end the wait.
+    """Explain what a run, slot or round is waiting for, since when, and what would end the wait.
 
     Parameters
     ----------
     what
         A run's id or name, or `slot` or `round`; the newest round by default.
     number
-        Which slot or round.
+        The number of the slot or round.
     """
     from autoloop.explaining import Explainer
 

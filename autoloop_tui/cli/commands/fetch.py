@@ -21,25 +21,24 @@ def fetch(
     loop: str | None = None,
     only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
 ) -> int:
-    """Fetch what runs left on their hosts: checkpoints and other large files.
+    """Fetch files that stayed on hosts: checkpoints and other large files.
 
-    Logs and histories come automatically while a run continues. A fetch that was
-    interrupted continues where it stopped.
+    Logs and histories are copied automatically during a run. An interrupted fetch continues where it stopped.
 
     Parameters
     ----------
     runs
         Ids or names of runs.
     loop
-        The loop they are of (name or number); the newest by default.
+        Their loop (name or number); the newest by default.
     only
-        Only files of these names, as shell patterns below the output directory: "checkpoints/last/*".
+        Only files that match these shell patterns, relative to the output directory: "checkpoints/last/*".
     """
     from autoloop.runners.ssh.fetching import fetch as bring
     from autoloop.runners.ssh.left import read_left
 
     if not runs:
-        raise UserError("Which runs? Give their ids; `autoloop-tui runs` lists them.")
+        raise UserError("Name at least one run; `autoloop-tui runs` lists their ids.")
     project = Path.cwd()
     settings = load_settings(project)
     with Store.open(project) as store:
@@ -48,7 +47,7 @@ def fetch(
     for run in wanted:
         left = read_left(run.output_dir) if run.output_dir else None
         if run.output_dir is None or left is None:
-            print(printing.printable(f"{run.name} ({run.id}): nothing of it is on a host"))
+            print(printing.printable(f"{run.name} ({run.id}): no host holds files of this run"))
             continue
         host = _host(settings.host, found, left.host)
         said = printing.printable(f"{run.name} ({run.id}), {left.host}")
@@ -59,11 +58,15 @@ def fetch(
         print(said, file=sys.stderr)
         brought = bring(host, left, Path(run.output_dir), only or [], tell)
         if left.cut:
-            cut = f"  {plural(left.cut, 'small file')} did not come while it ran: there were too many"
+            cut = f"  {plural(left.cut, 'small file')} were not copied during the run: there were too many"
             printing.complain(printing.printable(cut))
         for path, why in sorted(left.skipped.items()):
             print(printing.printable(f"  {path} cannot be written here: {why}"), file=sys.stderr)
-        amount = f"{plural(len(brought), 'file')}, {size_text(sum(brought.values()))}, in" if brought else "all is here:"
+        amount = (
+            f"{plural(len(brought), 'file')}, {size_text(sum(brought.values()))}, in"
+            if brought
+            else "everything is already here:"
+        )
         print(printing.printable(f"{run.name} ({run.id}): {amount} {run.output_dir}"))
     return 0
 
@@ -72,5 +75,5 @@ def _host(hosts: list[HostSpec], loop: Loop, name: str) -> HostSpec:
     """As autoloop.toml has it now, else as it was for the loop."""
     host = next((each for each in [*hosts, *loop.spec.hosts] if each.name == name), None)
     if host is None:
-        raise UserError(f"There is no [[host]] {name} in autoloop.toml, on which its files are.")
+        raise UserError(f"Its files are on {name}, but autoloop.toml has no [[host]] of that name.")
     return host

@@ -25,26 +25,26 @@ def fetch_config(
     like: Path | None = None,
     timeout: float = 60.0,
 ) -> int:
-    """Write the configs of W&B runs to fromwandb_<id>.json: nested, without W&B's own keys, whole numbers whole.
+    """Write the configs of W&B runs to fromwandb_<id>.json: nested, without W&B's own keys, integers kept as integers.
 
-    A file that is already there is never overwritten. Needs a W&B key (WANDB_API_KEY, or `wandb login`).
+    Existing files are never overwritten. Needs a W&B key (WANDB_API_KEY, or `wandb login`).
 
     Parameters
     ----------
     runs
-        Ids of runs, or their names where only one run has it.
+        Run ids, or unique run names.
     run
         The same, as a flag.
     entity
         W&B entity (or autoloop.toml, under [wandb]).
     project
-        W&B project (likewise).
+        W&B project (or autoloop.toml, under [wandb]).
     out
-        The folder for the files.
+        The output folder.
     like
-        A config of the same trainer: numbers get the types that it has in the same places (W&B returns 10 for 10.0).
+        A config of the same trainer; numbers take its types (W&B returns 10 for 10.0).
     timeout
-        Seconds after which no more is waited for.
+        Timeout in seconds.
     """
     from autoloop.configs import dump_config, parse_config
     from autoloop.wandb_cloud.client import CloudRun, Project
@@ -52,7 +52,7 @@ def fetch_config(
 
     wanted = list(dict.fromkeys([*runs, *(run or [])]))
     if not wanted:
-        raise UserError("Which runs? Give their ids; `autoloop-tui analyze-wandb` lists them.")
+        raise UserError("Name at least one run; `autoloop-tui analyze-wandb` lists their ids.")
     if not timeout >= 1:
         raise UserError(f"--timeout must be at least 1, not {timeout:g}.")
     settings = load_settings(Path.cwd())
@@ -67,15 +67,15 @@ def fetch_config(
             raise UserError(f"The run {each.id} has no config on W&B; nothing was written.")
         path, text = out / file_name(each.id), dump_config(config)
         if path in texts and texts[path][0].id != each.id:
-            raise UserError(f"{texts[path][0].id} and {each.id} would both be {path}; fetch them apart.")
+            raise UserError(f"{texts[path][0].id} and {each.id} would both be written to {path}; fetch them separately.")
         if os.path.lexists(path) and _content(path) != text:
-            raise UserError(f"{path} is already there and says something else; move it away, or name another --out.")
+            raise UserError(f"{path} already exists with other content; move it, or choose another --out.")
         texts[path] = (each, config, text)
     for path, (each, config, text) in texts.items():
         new = _write(path, text)
         print(f"{'Wrote' if new else 'Unchanged:'} {printing.printable(f'{path} ({each.name})')}")
         if config.get("resume") is True:
-            print("  It says resume = true: set it to false, or the trainer will look for a checkpoint.")
+            print("  It has resume = true: set it to false, or the trainer will look for a checkpoint.")
     return 0
 
 
@@ -94,7 +94,7 @@ def _write(path: Path, text: str) -> bool:
     except FileExistsError:
         if _content(path) == text:
             return False
-        raise UserError(f"{path} cannot be written: something else is there.") from None
+        raise UserError(f"{path} cannot be written: it exists and is not a regular file.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}; name another --out.") from None
     try:

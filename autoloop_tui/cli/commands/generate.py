@@ -65,27 +65,24 @@ def generate(
     grid: GridFlags = NO_GRID,
     options: LaunchFlags = NO_LAUNCH_FLAGS,
 ) -> int:
-    """Write variants of a config, and with --exec train them as one loop.
+    """Write variants of a config; with --exec, train them as one loop.
 
-    For each variant this prints `Wrote variant: PATH (REASON)` and what changes
-    in it, and at the end the command that trains them. The same edits of the same
-    config give the same file name; no other file is overwritten. If anything is
-    wrong nothing is written.
+    Prints `Wrote variant: PATH (REASON)` and the changes for each variant, then the command that trains them. The same edits
+    of the same config always give the same file name; no other file is overwritten. On any error nothing is written.
 
     Parameters
     ----------
     base_cfg
-        The config to start from (a JSON, YAML or TOML file). A recipe may name it instead; without either it is the base
-        of [trainer].
+        The base config (a JSON, YAML or TOML file). By default the base named by the recipe, else the one in [trainer].
     changes
-        The edits of one variant, as path@op=value (set, new, mul, add, min, max) or path@del, or as JSON,
-        '{"path@op": value}'. Given again, it is another variant.
+        The edits of one variant: path@op=value (set, new, mul, add, min, max), path@del, or JSON, '{"path@op": value}'.
+        Repeat the flag for more variants.
     reason
-        Why: once for all variants, or once for each --changes.
+        The reason: one for all variants, or one per --changes.
     recipe
-        The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
+        Take the variants from a recipe instead of --changes: a built-in name (pi-unlock) or a .toml file.
     out_dir
-        Where the files go; beside the base by default.
+        The output folder; by default that of the base config.
     """
     cwd = Path.cwd()
     settings = load_settings(cwd)
@@ -93,7 +90,7 @@ def generate(
     launch = dataclasses.asdict(options) | {"extra": extra}
     in_grid = bool(grid.grid or grid.seeds)
     if in_grid and (changes or reason or recipe):
-        raise UserError("--grid and --seeds make the variants; omit --changes, --reason and --recipe.")
+        raise UserError("--grid and --seeds define the variants; omit --changes, --reason and --recipe.")
     base, asked = (base_cfg, []) if in_grid else _what_is_asked(base_cfg, changes, reason, recipe)
     named = in_grid or bool(reason) or recipe is not None
     given = _base(loop_spec(RunOptions(cfgs=[base] if base else None, **launch), cwd, settings))
@@ -114,7 +111,7 @@ def generate(
         asked, variants = _grid(given, grid, policy)
     for each, variant in zip(asked, variants, strict=True):
         if variant.blocked:
-            raise UserError(f"Nothing was written, because of {_called(each, asked, named=named)}: {variant.blocked}")
+            raise UserError(f"Nothing was written because of {_called(each, asked, named=named)}: {variant.blocked}")
         if variant.hash in by_hash:
             called = _called(each, asked, named=named)
             raise UserError(f"{called} is the same training as {by_hash[variant.hash]}; omit one.")
@@ -146,7 +143,7 @@ def generate(
     accept()
     command = ["autoloop-tui", "run", "--cfgs", *paths, *_flags(options), "--exec"]
     print(f"\nTrain {'it' if len(variants) == 1 else 'them'}: {printing.printable(shlex.join(command + _trainer(extra)))}")
-    print("Without --exec that shows the trainer's own command.")
+    print("Without --exec this shows the trainer's own command.")
     return 0
 
 
@@ -156,7 +153,7 @@ def _base(spec: LoopSpec) -> SourceConfig:
     try:
         (source,) = sources_of(spec, preset)
     except UserError:
-        raise UserError("No config was given to start from: name one with --base-cfg.") from None
+        raise UserError("No base config: name one with --base-cfg.") from None
     return read_source(source, spec, preset, None)
 
 
@@ -179,17 +176,17 @@ def _what_is_asked(
     """The base and the variants wanted from it: a recipe's, or those of the flags. UserError names the flag."""
     if recipe is not None:
         if changes or reasons:
-            raise UserError("--recipe says what changes and why; omit --changes and --reason.")
+            raise UserError("A recipe defines the changes and reasons; omit --changes and --reason.")
         read = load_recipe(recipe)
         if base is None and read.base is None:
             raise UserError(f"The recipe {read.name} names no base; name a config with --base-cfg.")
         return base or read.base, read.variants
     groups = [_edits(words) for words in changes or []]
     if not groups or not all(groups):
-        raise UserError("Say what changes: --changes path@op=value …, or --recipe with a recipe.")
+        raise UserError("Nothing to change: give --changes path@op=value …, or --recipe.")
     reasons = reasons or [REASON]
     if len(reasons) not in (1, len(groups)):
-        raise UserError(f"{len(reasons)} --reason for {len(groups)} --changes: give one for all, or one for each.")
+        raise UserError(f"{len(reasons)} --reason for {len(groups)} --changes: give one for all, or one per --changes.")
     reasons = reasons * len(groups) if len(reasons) == 1 else reasons
     return base, [VariantRequest(reason=r, edits=e) for r, e in zip(reasons, groups, strict=True)]
 
@@ -219,7 +216,7 @@ def _text(asked: VariantRequest, variant: CheckedVariant, file: WrittenVariant) 
     noted = {change.note for change in changes}
     lines += [f"    note: {note}" for note in variant.notes if note not in noted]
     if not file.new:
-        lines.append("    note: the file was there already, with just this content")
+        lines.append("    note: the file already existed with this content")
     return "\n".join(printing.printable(line) for line in lines)
 
 

@@ -6,9 +6,9 @@ from importlib import resources
 
 
 def guide() -> int:
-    """Print how a coding agent uses Auto Loop well, on one page.
+    """Print a one-page guide for coding agents that use Auto Loop.
 
-    It is a skill file: autoloop-tui guide | tee .claude/skills/autoloop/SKILL.md
+    To save it as a skill file: autoloop-tui guide | tee .claude/skills/autoloop/SKILL.md
     """
     print((resources.files("autoloop_tui.agents") / "SKILL.md").read_text(encoding="utf-8"), end="")
     return 0

@@ -27,16 +27,16 @@ def hooks(
     loop: LoopName = None,
     json: AsJson = False,
 ) -> int:
-    """The hooks of autoloop.toml: commands and webhooks that are called on events of a loop.
+    """List the hooks in autoloop.toml: commands and webhooks called on loop events.
 
-    Shows whether each can work here, and how its last messages went (docs/hooks.md).
+    Shows whether each can work here and how its last messages went (docs/hooks.md).
 
     Parameters
     ----------
     test
-        Send a test message to this hook now, once, and print what came back; exit code 1 if it failed.
+        Send one test message to this hook and print the response; exit code 1 if it failed.
     show
-        Print the file of a service, to be copied and changed: dingtalk, feishu, ntfy or slack.
+        Print a built-in service file as a starting point: dingtalk, feishu, ntfy or slack.
     """
     if show is not None:
         print(service_text(show), end="")
@@ -67,7 +67,7 @@ def _test(name: str, targets: dict[str, Target], project: Path) -> int:
     if name not in targets:
         known = f"{FILE} has {', '.join(targets)}" if targets else f"{FILE} has no [hooks]"
         raise UserError(f'There is no hook "{name}"; {did_you_mean(name, list(targets), f"{known}.")}')
-    text = "this is a test of a hook; nothing has happened"
+    text = "test message from a hook; no event occurred"
     message = Message(id=uuid.uuid4().hex, event=HookEvent.TEST, at=time.time(), text=text, next="autoloop-tui hooks")
     began = time.monotonic()
     told = document(message, "test", None, project.name, socket.gethostname())

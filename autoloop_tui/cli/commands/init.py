@@ -21,28 +21,24 @@ from autoloop_tui.cli.output import printing
 
 
 def init(
-    *command: Annotated[str, Parameter(help="The command, after --: its words, or one text in quotes.")],
+    *command: Annotated[str, Parameter(help="The training command, after --, as words or one quoted string.")],
     force: Annotated[bool, Parameter(help="Replace autoloop.toml if it exists.")] = False,
 ) -> int:
-    """Write autoloop.toml for the command that you train with today: `autoloop-tui init -- python train.py --lr 1e-3`.
+    """Write autoloop.toml for your training command: `autoloop-tui init -- python train.py --lr 1e-3`.
 
-    It recognises the config file, output folder, steps, seed and device, and the
-    usual launchers and trainers. Without a config file the values of the command
-    become base.json, which edits change. It prints what it recognised and assumed;
-    on a terminal it asks for what it cannot know. Nothing is started, except that
-    a Hydra application is asked to print its config.
+    Recognises the config file, output folder, steps, seed and device, and common launchers and trainers. Without a config
+    file, the values in the command become base.json, the file that edits change. Prints what it recognised and assumed, and
+    on a terminal asks about the rest. Starts nothing, except that it has a Hydra application print its config.
     """
     cwd = Path.cwd()
     if os.path.lexists(cwd / FILE) and not force:
-        raise UserError(f"{FILE} exists here and was not changed: --force before -- replaces it.")
+        raise UserError(f"{FILE} already exists and was not changed; --force (before --) replaces it.")
     asks = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     typed = list(command)
     if not typed and asks:
-        typed = [_ask("The command that trains today, as you type it:")]
+        typed = [_ask("Your training command, as you type it:")]
     if not typed or not any(word.strip() for word in typed):
-        raise UserError(
-            "Give the command that you train with after --, as in `autoloop-tui init -- python train.py --lr 1e-3`."
-        )
+        raise UserError("Give your training command after --, as in `autoloop-tui init -- python train.py --lr 1e-3`.")
     read = read_command(typed, cwd, os.environ)
     found = adopt(read, _world(cwd, asks=asks))
     if found.base:  # first: settings that name a file which is not there would be half of it
@@ -65,14 +61,14 @@ def _world(cwd: Path, *, asks: bool) -> World:
 
 
 def _text(found: Adoption) -> str:
-    lines = [f"{FILE} was written:", *(f"    {line}".rstrip() for line in found.settings.splitlines()), ""]
+    lines = [f"{FILE} written:", *(f"    {line}".rstrip() for line in found.settings.splitlines()), ""]
     width = max(len(subject) for subject, _ in found.report)
     lines += [f"{subject:{width}}  {text}" for subject, text in found.report]
     lines += ["", "Next:"]
     for name, flags, what in (
-        ("doctor", found.flags, "checks everything that a run needs"),
-        ("try", _of_try(found.flags), "runs a few steps, and shows what reached the trainer"),
-        ("run", found.flags, "shows the plan; --exec starts it"),
+        ("doctor", found.flags, "check everything a run needs"),
+        ("try", _of_try(found.flags), "run a few steps and check what reaches the trainer"),
+        ("run", found.flags, "show the plan; --exec starts it"),
     ):
         lines.append(f"  {shlex.join(['autoloop-tui', name, *flags])}  # {what}")
     return "\n".join(map(printing.printable, lines))

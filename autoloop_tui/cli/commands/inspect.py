@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 def status(
     *, loop: cli.parameters.LoopName = None, json: cli.parameters.AsJson = False, all_: cli.parameters.AllLoops = False
 ) -> int:
-    """The state of a loop: its round, slots, queue, and what it waits for.
+    """Show the state of a loop: its round, slots, queue, and what it is waiting for.
 
     Parameters
     ----------
     all_
-        List all loops of this project instead.
+        List all loops of this project.
     """
     with client.opened(loop) as (store, found):
         if all_:
@@ -56,12 +56,12 @@ def status(
 
 
 def runs(*, loop: cli.parameters.LoopName = None, json: cli.parameters.AsJson = False, round: int | None = None) -> int:
-    """All runs of a loop with their key metrics.
+    """List all runs of a loop with their key metrics.
 
     Parameters
     ----------
     json
-        Print JSON, with every field of each run.
+        Print JSON with every field of each run.
     round
         Only this round.
     """
@@ -89,18 +89,17 @@ def logs(
     follow: cli.parameters.Follow = False,
     loop: cli.parameters.LoopName = None,
 ) -> int:
-    """Print a run's log; by default that of the run that started last.
+    """Print a run's log; by default that of the most recently started run.
 
-    Progress bars are shown in their last state, secrets as asterisks, and control
-    sequences are removed. The log itself is log.txt in the run's folder below
-    .autoloop/attempts.
+    Shows the last state of progress bars, masks secrets and removes control sequences. The raw log is log.txt in the run's
+    folder under .autoloop/attempts.
 
     Parameters
     ----------
     run
         A run's id or name.
     follow
-        Continue until the run ends.
+        Follow the log until the run ends.
     """
     from autoloop.secrets import missing
 
@@ -110,11 +109,11 @@ def logs(
         chosen = store.find_run(found, run) if run else _last_started(store, found)
         attempts = store.attempts(chosen.id)
         if not attempts:
-            raise UserError(f"{chosen.name} ({chosen.id}) has not started, so it has no log yet.")
+            raise UserError(f"{chosen.name} ({chosen.id}) has not started yet, so it has no log.")
         path = Path(attempts[-1].directory) / "log.txt"
         known = _secrets(store, found, chosen)
         for name in missing(found.spec.extra, os.environ):
-            text = f"{name} is not set here: if the run printed that secret of --extra, it is shown"
+            text = f"{name} is not set here, so if the run printed that secret from --extra, the log shows it"
             printing.complain(f"note: {text}")
         offset = left_out = 0
         while True:
@@ -126,13 +125,12 @@ def logs(
 
 
 def report(*, loop: cli.parameters.LoopName = None, html: Path | None = None) -> int:
-    """Rewrite the summary JSON and the Markdown report from the store, or write a page to share.
+    """Rewrite the JSON summary and the Markdown report from the store, or write an HTML page to share.
 
     Parameters
     ----------
     html
-        Write only a page for a browser to this file: one file with charts, that loads
-        nothing from the network.
+        Write only an HTML page to this file: self-contained, with charts.
     """
     from autoloop import reports
 
@@ -152,12 +150,12 @@ def report(*, loop: cli.parameters.LoopName = None, html: Path | None = None) ->
 
 
 def wait(*, loop: cli.parameters.LoopName = None, quiet: bool = False) -> int:
-    """Wait until a loop ends; exit code 0: finished, 1: something failed, 130: stopped.
+    """Wait until a loop ends; exit code 0 if it finished, 1 if something failed, 130 if it was stopped.
 
     Parameters
     ----------
     quiet
-        Print no events meanwhile.
+        Do not print events.
     """
     from autoloop_tui.cli.output import events
 

@@ -9,13 +9,13 @@ from autoloop.model import UserError
 
 
 def mcp() -> int:
-    """Serve this project to a coding agent: tools by the Model Context Protocol, on standard input and output.
+    """Serve this project to a coding agent over the Model Context Protocol, on standard input and output.
 
     No tool approves, starts or stops anything. In Claude Code, from the project's
     folder: claude mcp add autoloop -- autoloop-tui mcp
     """
     if find_spec("mcp") is None:
-        raise UserError("The mcp package is not installed: pip install 'autoloop-tui[agents]' brings it.")
+        raise UserError("The mcp package is not installed; run: pip install 'autoloop-tui[agents]'")
     gc.disable()  # nothing of what is loaded goes away, and looking through it takes a fifth of the start
     from autoloop_tui.agents.server import serve
 

@@ -11,7 +11,7 @@ from autoloop_tui.cli.parameters import LoopName
 
 
 def note(target: str, /, *words: str, loop: LoopName = None) -> int:
-    """Write something down: it stands where the thing is looked at, with author and time, and in both reports.
+    """Add a note to a loop, round, run or proposal. It is shown there, with author and time, and in both reports.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def note(target: str, /, *words: str, loop: LoopName = None) -> int:
         if not about.isdecimal():
             raise UserError(f'Name the {target} by its number: `autoloop-tui note {target} 2 "…"`.')
     if not text:
-        raise UserError(f'Say what is to be noted after "{" ".join([target, *words])}".')
+        raise UserError(f'Give the text of the note after "{" ".join([target, *words])}".')
     if len(text) > LONGEST_NOTE:
         raise UserError(f"A note has at most {LONGEST_NOTE} characters; this one has {len(text)}.")
     with client.opened(loop) as (store, found):

@@ -21,18 +21,18 @@ def plot(
     log: Annotated[bool, Parameter(name="--log")] = False,
     loop: LoopName = None,
 ) -> int:
-    """Draw the curves of runs in the terminal, one chart per metric.
+    """Plot metric curves of runs in the terminal, one chart per metric.
 
-    Into a pipe, a file or with NO_COLOR set, each run is drawn with a letter instead of a colour.
+    In a pipe or a file, or with NO_COLOR set, runs are marked by letters instead of colours.
 
     Parameters
     ----------
     runs
-        Ids or names of runs, at most six; by default those of the newest round.
+        Ids or names of up to six runs; by default those of the newest round.
     metric
-        The metrics to draw; by default the first of the loop's key metrics.
+        The metrics to plot; by default the loop's first key metric.
     log
-        Draw the values on a logarithmic scale.
+        Use a logarithmic value axis.
     """
     from autoloop.engine.planning.kept_metrics import metrics_of
     from autoloop.engine.runs.following import history_reader
@@ -43,26 +43,26 @@ def plot(
         chosen = chosen or store.runs(found.id, store.last_round(found.id).number)
         left_out = max(0, len(chosen) - charts.MOST) if not runs else 0
         if runs and len(chosen) > charts.MOST:
-            raise UserError(f"{len(chosen)} runs are too many for one chart; name at most {charts.MOST}.")
+            raise UserError(f"{len(chosen)} runs are too many for one chart; the limit is {charts.MOST}.")
         chosen = chosen[: charts.MOST]
         read, book = history_reader(store, found), metrics_of(store.places, found)
     histories = {run.id: read(run) for run in chosen}
     names = sorted({name for history in histories.values() for name in history})
     if not names:
-        raise UserError(f"{_all_of(chosen)} wrote no metric that can be read here; `autoloop-tui runs` shows their states.")
+        raise UserError(f"{_all_of(chosen)} logged no readable metric; `autoloop-tui runs` shows their states.")
     known = {book.short(name): name for name in names} | {name: name for name in names}
     wanted = []
     for each in metric or ():
         name = known.get(each) or known.get(book.resolve_name(each) or "")
         if name is None:
             hint = did_you_mean(each, known, f"there are {', '.join(map(book.short, names[:8]))}.")
-            raise UserError(f"{_all_of(chosen)} wrote no metric {each}; {hint}")
+            raise UserError(f"{_all_of(chosen)} logged no metric {each}; {hint}")
         wanted.append(name)
     for name in wanted or main_names(list(histories.values()), book)[0][:1] or names[:1]:
         lines = [(run, histories[run.id].get(name)) for run in chosen]
         print(charts.chart(book.short(name), lines, log=log))
     if left_out:
-        print(printing.printable(f"{left_out} more runs are in this round; name those to draw."))
+        print(printing.printable(f"{left_out} more runs are in this round; name the ones to plot."))
     return 0
 
 

@@ -21,7 +21,7 @@ LISTED = 20
 
 
 def proposals(*, loop: cli.parameters.LoopName = None, round: int | None = None, json: cli.parameters.AsJson = False) -> int:
-    """The proposals of a loop: their changes, reasons and decisions.
+    """List the proposals of a loop, with changes, reasons and decisions.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def proposals(*, loop: cli.parameters.LoopName = None, round: int | None = None,
             print(printing.answer("proposals", {"proposals": documents}))
             return 0
         if not listed:
-            print("No proposals yet: they are made when a round of a loop with --decide ends.")
+            print("No proposals yet: with --decide, they are made when a round ends.")
             return 0
         by_id, book = {run.id: run for run in runs}, results.book
         remarks = [note for note in store.notes(found.id) if note.target is NoteTarget.PROPOSAL]
@@ -60,12 +60,12 @@ def approve(
     note: str | None = None,
     loop: cli.parameters.LoopName = None,
 ) -> int:
-    """Approve proposals by their numbers.
+    """Approve proposals for the next round.
 
     Parameters
     ----------
     numbers
-        Proposal numbers; 3@1a2b3c4d, as `proposals` shows it, only if the proposal is still that one.
+        Proposal numbers. 3@1a2b3c4d, as printed by `proposals`, approves 3 only if it has not changed.
     note
         The reason, kept with the proposal.
     """
@@ -82,7 +82,7 @@ def _tag(word: str) -> tuple[int, str]:
     number, at, hash_ = word.removeprefix("#").partition("@")
     if not number.isdecimal() or not number.isascii() or (at and not re.fullmatch("[0-9a-f]{8,64}", hash_)):
         raise UserError(
-            f'"{word}" is no proposal; name it by its number, or as `autoloop-tui proposals` shows it (3@1a2b3c4d).'
+            f'"{word}" is not a proposal; give a number, or number and hash as in `autoloop-tui proposals` (3@1a2b3c4d).'
         )
     return int(number), hash_
 
@@ -95,7 +95,7 @@ def reject(
     reason: str | None = None,
     loop: cli.parameters.LoopName = None,
 ) -> int:
-    """Reject proposals by their numbers.
+    """Reject proposals, optionally with a reason.
 
     Parameters
     ----------
@@ -106,12 +106,12 @@ def reject(
 
 
 def undo(numbers: list[int] | None = None, /, *, loop: cli.parameters.LoopName = None) -> int:
-    """Undo the last decision, or the decisions on the named proposals, until the round starts.
+    """Undo the last decision, or those on the given proposals, before the round starts.
 
     Parameters
     ----------
     numbers
-        Proposal numbers; without any, all proposals of the last approve or reject.
+        Proposal numbers; by default, those of the last approve or reject.
     """
     if numbers:
         return _each("undo", numbers, loop, False, lambda known: Undo(proposals=[each.id for each in known]))
@@ -129,23 +129,23 @@ def edit(
     kill_if: str | None = None,
     loop: cli.parameters.LoopName = None,
 ) -> int:
-    """Replace a proposal's edits, reason or expectation; it then waits for a decision again.
+    """Change a proposal's edits, reason or expectation; it then needs a new decision.
 
     Parameters
     ----------
     number
         The proposal's number.
     changes
-        Edits as path@op=value, in place of all that it has.
+        Edits as path@op=value; they replace all current edits.
     reason
-        Another reason.
+        New reason.
     expect
-        Another expectation, a metric and lower or higher; "" for none.
+        New expectation: a metric and lower or higher; "" removes it.
     kill_if
-        Another condition under which its run is stopped; "" for none.
+        New condition that stops its run; "" removes it.
     """
     if not changes and reason is None and expect is None and kill_if is None:
-        raise UserError("Say what changes: --changes path@op=value …, --reason, --expect or --kill-if.")
+        raise UserError("Nothing to change: give --changes path@op=value …, --reason, --expect or --kill-if.")
     with client.opened(loop) as (store, found):
         _check(store, found, number)
         request = Edit(
@@ -171,24 +171,24 @@ def propose(
     recipe: str | None = None,
     loop: cli.parameters.LoopName = None,
 ) -> int:
-    """Propose a variant of a run for the next round, or all variants of a recipe.
+    """Propose a variant of a run, or all variants of a recipe, for the next round.
 
     Parameters
     ----------
     run
-        The id or name of the run to start from.
+        Id or name of the base run.
     base
-        The same, or the path of the config that the run was given.
+        The same as a flag, or the path of the run's config.
     changes
         Edits as path@op=value.
     reason
         The reason, kept with the proposal.
     expect
-        What it is expected to do, a metric and lower or higher: "eval_l1 lower".
+        The expected effect, a metric and lower or higher: "eval_l1 lower".
     kill_if
-        Stop its run when this condition of a live rule holds: "eval_l1.last > 0.2 and steps > 500". Approved with it.
+        Stop its run when this live-rule condition holds: "eval_l1.last > 0.2 and steps > 500". Approved with the proposal.
     recipe
-        The variants of a recipe, in place of --changes: a shipped name (pi-unlock) or the path of a .toml file.
+        Take the variants from a recipe instead of --changes: a built-in name (pi-unlock) or a .toml file.
     """
     from autoloop.variants.files import load_recipe
     from autoloop.variants.request import VariantRequest
@@ -197,7 +197,7 @@ def propose(
         raise UserError("The base is named twice: omit --base.")
     wanted = run or base
     if recipe is not None and (changes or reason or expect):
-        raise UserError("--recipe says what changes and why; omit --changes, --reason and --expect.")
+        raise UserError("A recipe defines the changes and reasons; omit --changes, --reason and --expect.")
     if recipe is not None:
         read = load_recipe(recipe)
         wanted = wanted or read.base
@@ -205,9 +205,9 @@ def propose(
     elif changes:
         asked = [VariantRequest(reason=reason or "by hand", edits=changes)]
     else:
-        raise UserError("Say what changes: --changes path@op=value …, or --recipe with a recipe.")
+        raise UserError("Nothing to change: give --changes path@op=value …, or --recipe.")
     if wanted is None:
-        raise UserError("No run was given to start from: name it with --base; `autoloop-tui runs` lists them.")
+        raise UserError("No base run: name one with --base; `autoloop-tui runs` lists them.")
     with client.opened(loop) as (store, found):
         chosen = _base(store, found, wanted)
         known = {proposal.id for proposal in store.proposals(found.id)}
@@ -248,8 +248,8 @@ def _base(store: Store, loop: Loop, wanted: str) -> Run:
     if "/" not in wanted and not wanted.endswith(".json"):
         return store.find_run(loop, wanted)
     raise UserError(
-        f"No run of {loop.name} was given the config {wanted}; name a run (`autoloop-tui runs` lists them), or train "
-        f"variants of it in a loop of their own: `autoloop-tui generate --base-cfg {wanted} … --exec`."
+        f"No run of {loop.name} used the config {wanted}; name a run (`autoloop-tui runs` lists them), or train variants "
+        f"of it in a separate loop: `autoloop-tui generate --base-cfg {wanted} … --exec`."
     )
 
 
@@ -289,14 +289,14 @@ def _each(
             if not numbers:
                 raise UserError(f"{found.name} has no pending proposal; `autoloop-tui proposals` lists them all.")
         if not numbers:
-            raise UserError(f"Name proposals by their numbers, as in `autoloop-tui {word} 1 2`, or give --all.")
+            raise UserError(f"Give proposal numbers, as in `autoloop-tui {word} 1 2`, or --all.")
         numbers = list(dict.fromkeys(numbers))
         present = {proposal.id: proposal for proposal in store.proposals(found.id)}
         known = [present[number] for number in numbers if number in present]
         problems = [_no_proposal(found, number, [*present]) for number in numbers if number not in present]
         changed = [each for each in known if not each.approval_hash.startswith(hashes.get(each.id, ""))]
         problems += [
-            f"Proposal {each.id} is {each.tag} now; look at it again (`autoloop-tui proposals`)." for each in changed
+            f"Proposal {each.id} is now {each.tag}; review it again (`autoloop-tui proposals`)." for each in changed
         ]
         known = [each for each in known if each not in changed]
         if known:

@@ -55,18 +55,17 @@ class Rejudged(NamedTuple):
 
 
 def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = False) -> int:
-    """Judge a loop's finished runs again from their metrics, and report what changes. Nothing is trained or proposed.
-
-    `resume --rules FILE` goes on by other rules with a loop that stopped because nothing could be judged.
+    """Judge a loop's finished runs again from their metrics and report what changes. Nothing is trained or proposed. If a
+    loop stopped because nothing could be judged, `resume --rules FILE` continues it with other rules.
 
     Parameters
     ----------
     rules
         A rule book (.toml) or a Python file; the loop's own rules by default.
     loop
-        Which loop; the newest by default.
+        Which loop (name or number); the newest by default.
     json
-        For programs: of each run the rules that made proposals before and that would now.
+        Print JSON: for each run, the rules that proposed something before and the rules that would now.
     """
     from autoloop.engine.planning.frozen import load_sources
     from autoloop.engine.planning.kept_metrics import metrics_of
@@ -189,5 +188,5 @@ def _text(loop: Loop, judged: list[Rejudged], rules: str | None) -> str:
     changed, total = sum(len(each.runs) for each in judged if each.changed), sum(len(each.runs) for each in judged)
     lines.append(f"{changed} of {plural(total, 'run')} judged differently.")
     if rules is not None and loop.end is not None and loop.end.kind is LoopEndKind.NOT_JUDGED:
-        lines.append(f"`autoloop-tui resume --rules {printing.printable(rules)}` goes on by these rules.")
+        lines.append(f"`autoloop-tui resume --rules {printing.printable(rules)}` continues the loop with these rules.")
     return "\n".join(lines)

@@ -12,15 +12,15 @@ from autoloop_tui.cli.parameters import AsJson, LoopName
 
 
 def rules(book: str | None = None, /, *, loop: LoopName = None, json: AsJson = False) -> int:
-    """The rules in force: their conditions, what they do, and each one's record in this project.
+    """List the active rules: conditions, actions, and each rule's record in this project.
 
-    A rule has helped if a variant that it proposed has been shown to be better than
-    its base, and has hurt if worse; every loop of the project counts.
+    A rule helped if a variant that it proposed was shown to be better than its base, and hurt if it was shown to be worse.
+    All loops of the project count.
 
     Parameters
     ----------
     book
-        A rule book (.toml) or a Python file; by default the project's, else that of the newest loop.
+        A rule book (.toml) or a Python file; by default the project's, else the newest loop's.
     """
     from autoloop.engine.planning.frozen import load_sources
     from autoloop.engine.planning.kept_metrics import metrics_of

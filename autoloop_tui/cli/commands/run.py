@@ -14,7 +14,7 @@ from autoloop_tui.cli.start_loop import start_loop
 def run(*, options: Flags = NO_FLAGS) -> int:
     """Plan a loop of rounds; with --exec, run it. Without --exec the plan is printed and nothing is written."""
     if options.json and options.exec_ and not options.detach:
-        raise UserError("--json prints the plan, or what --detach started; omit it, or add --detach.")
+        raise UserError("--json prints a plan, or the loop started with --detach; omit --json, or add --detach.")
     cwd = Path.cwd()
     settings = load_settings(cwd)
     return start_loop(loop_spec(options, cwd, settings), settings, options, as_json=options.json)

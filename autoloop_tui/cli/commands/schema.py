@@ -10,10 +10,9 @@ from autoloop_tui.cli.output import printing
 
 
 def schema(command: str | None = None, /) -> int:
-    """Print the JSON Schema of what a command prints with --json; without a command, list the answers.
+    """Print the JSON Schema of a command's --json output; without a command, list all schemas.
 
-    Each answer has a field `schema` with its name and version, such as status/1. A
-    version stays while fields are only added.
+    Each answer has a field `schema` with its name and version, such as status/1. Adding a field does not change the version.
 
     Parameters
     ----------

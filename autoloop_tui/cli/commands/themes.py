@@ -21,18 +21,17 @@ PIPED = 80
 
 
 def themes(*, check: Path | None = None, json: bool = False) -> int:
-    """List the colour themes and how well they can be read, or check one file.
+    """List the colour themes with their contrast, or check a theme file.
 
-    Themes are the shipped ones, those in ~/.config/autoloop/themes and those in
-    ./themes; a later one replaces an earlier one of its name. The console
-    remembers the one chosen there with T.
+    Themes are built in, or come from ~/.config/autoloop/themes and ./themes; later ones replace earlier ones of the same
+    name. The console remembers the theme chosen with T.
 
     Parameters
     ----------
     check
         Check only this theme file.
     json
-        For programs.
+        Print JSON.
     """
     if check is not None:
         return _check(check, json)
@@ -85,8 +84,8 @@ def _print_themes(loaded: LoadedThemes) -> None:
         print("\n".join([line, *told] if theme.description else [line]))
     print()
     legend = (
-        f"Text and marks: the least contrast of each in 24 bit, 256 and 16 colours; text should have {TEXT:g} at least, "
-        f"marks of state {MARK:g}."
+        f"Lowest contrast of text and of state marks, in 24-bit, 256 and 16 colours; text needs at least {TEXT:g}, "
+        f"marks {MARK:g}."
     )
     _say(legend, cells)
     for theme in loaded.themes.values():
@@ -98,7 +97,7 @@ def _print_themes(loaded: LoadedThemes) -> None:
             _say(f"{theme.name}: {more}", printing.across())
     for failure in loaded.failures:
         _say(printing.printable(f"left out: {failure.path}: {failure.sentence}"), printing.across())
-    _say("Choose one with T in the console, or for one time with `autoloop-tui --theme NAME`.", cells)
+    _say("Choose one with T in the console, or for one session with `autoloop-tui --theme NAME`.", cells)
 
 
 def _say(text: str, cells: int | None) -> None:
@@ -115,8 +114,8 @@ def _verdict(faults: list[Fault]) -> str:
 
 def _figures(found: Figures) -> str:
     if found.text is None and found.mark is None:
-        return "  its colours are the terminal's own: their contrast is not known here"
-    return f"  least contrast of text {_number(found.text)}, of marks {_number(found.mark)} ({found.faintest})"
+        return "  it uses the terminal's own colours, whose contrast is unknown"
+    return f"  lowest contrast: text {_number(found.text)}, marks {_number(found.mark)} ({found.faintest})"
 
 
 def _number(value: float | None) -> str:

@@ -27,22 +27,22 @@ from autoloop_tui.cli.parameters import Many
 
 @dataclass(frozen=True, kw_only=True)
 class TryOptions(TrainerOptions):
-    """What is tried."""
+    """Options of a trial."""
 
     changes: Annotated[list[str] | None, Many] = None
-    """Edits of a second run, as path@op=value, to see whether they reach the trainer; else it has another seed."""
+    """Edits for the second run, as path@op=value, to see whether they reach the trainer; by default it changes the seed."""
     steps: int = 20
-    """Steps of each run, if it can be told how many."""
+    """Steps of each run, if the trainer takes a number of steps."""
     seconds: float = 120
-    """The time that each run may take; then it is stopped."""
+    """Time limit for each run."""
     gpus: str | None = None
-    """The GPU to use, or auto for a free one; "" is the CPU."""
+    """The GPU to use, or auto for a free one; "" means the CPU."""
     device: str | None = None
     """cuda (the default) or cpu."""
     gpus_per_run: int = 1
-    """How many GPUs a run gets."""
+    """GPUs per run."""
     keep: bool = False
-    """Keep the scratch folder; it is kept anyway if a run fails."""
+    """Keep the scratch folder; always kept if a run fails."""
 
 
 Flags = Annotated[TryOptions, Parameter(name="*")]
@@ -50,18 +50,16 @@ NO_FLAGS = TryOptions()
 
 
 def try_(config: str | None = None, *, options: Flags = NO_FLAGS) -> int:
-    """Run a few steps of the trainer in a scratch folder, and show what reached it.
+    """Run a few steps of the trainer in a scratch folder and check what reaches it.
 
-    Two short runs: the config with few steps, and the same with another seed or
-    with --changes. It shows the command, where each changed value was seen again,
-    which metrics were found, on which steps and at what rate, and what is missing,
-    each with the line to add to autoloop.toml. Ctrl-C stops the trainer.
-    Exit code 1 if a run fails or no metric is found.
+    Does two short runs: the config as it is, and with another seed or --changes. Shows the command, where each changed value
+    appeared, the metrics found, their steps and rate, and anything missing, each with the line to add to autoloop.toml.
+    Ctrl-C stops the trainer. Exit code 1 if a run fails or no metric is found.
 
     Parameters
     ----------
     config
-        The config (a JSON, YAML or TOML file); without it the base of [trainer].
+        The config (a JSON, YAML or TOML file); by default the base in [trainer].
     """
     if options.seconds <= 0:
         raise UserError(f"--seconds must be more than 0, not {options.seconds:g}.")
@@ -100,7 +98,7 @@ def try_(config: str | None = None, *, options: Flags = NO_FLAGS) -> int:
     finally:
         if not kept:
             shutil.rmtree(scratch, ignore_errors=True)
-    print(f"\nWhat it wrote is in {scratch}." if kept else "\nThe scratch folder was removed; --keep keeps it.")
+    print(f"\nIts output is in {scratch}." if kept else "\nThe scratch folder was removed; --keep keeps it.")
     return code
 
 
@@ -115,7 +113,7 @@ def _tried(runs: list[Attempted], scratch: Path, seconds: float) -> tuple[int, b
     if not failed and outcome.columns and len(runs) > 1:
         second = runs[1]
         own = [change for change in second.changes if change not in first.changes]
-        print(f"\nAgain with {printing.printable(trial.changes(own))}")
+        print(f"\nSecond run, with {printing.printable(trial.changes(own))}")
         again = _run(second, scratch, seconds)
         both = reached(msgspec.structs.replace(second, changes=own), again, outcome)
         arrived += both

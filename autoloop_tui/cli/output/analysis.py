@@ -285,7 +285,7 @@ def _also(names: list[str]) -> list[str]:
     named = ", ".join(map(printing.printable, names[:ALSO])) + (
         f" and {len(names) - ALSO} more" if len(names) > ALSO else ""
     )
-    return printing.wrapped(f"Other metrics of these runs, which --json has: {named}.", printing.across())
+    return printing.wrapped(f"Other metrics of these runs (in --json): {named}.", printing.across())
 
 
 def _last(runs: list[Analysed], key: str) -> list[str]:
@@ -322,5 +322,5 @@ def _proposals_text(proposals: list[Suggested]) -> str:
             for note in each.variant.notes:
                 add(note, "    ")
             if each.variant.blocked:
-                add(f"must not be run: {each.variant.blocked}", "    ")
+                add(f"cannot be run: {each.variant.blocked}", "    ")
     return "\n".join(lines)

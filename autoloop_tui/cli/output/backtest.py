@@ -129,7 +129,7 @@ class Report:
             for name, rule in tally.rules.items()
         ]
         if not rows:
-            return "No rule can be listed, and none proposed anything."
+            return "There are no rules to list, and nothing was proposed."
         return printing.table(
             ["rule", "scope", "fired", "at step", "would have"], rows, texts=(4, 0), cells=printing.across()
         )
@@ -141,30 +141,34 @@ class Report:
         hours = duration(tally.seconds) if tally.untimed < ended else "an unknown time"
         untimed = f" (without {plural(tally.untimed, 'run')} whose time is not known)" if 0 < tally.untimed < ended else ""
         share = tally.saved / tally.steps if tally.steps else 0.0
-        anew = f" ({tally.relaunched} of them to begin anew with edits)" if tally.relaunched else ""
+        anew = f" ({tally.relaunched} of them to relaunch with edits)" if tally.relaunched else ""
         lines = [
             f"Live rules would have ended {ended} of {plural(tally.runs, 'run')}{anew}, and {count(tally.saved)} steps "
-            f"({share:.0%}) and {hours}{untimed} would not have been spent on them."
+            f"({share:.0%}) and {hours}{untimed} would have been saved."
         ]
         ranks = self.ranks
         if ranks is None:
-            lines.append(
-                "Which runs are the best is not known: no key metric has a known direction; name one with --metric."
-            )
+            lines.append("The best runs are unknown: no key metric has a known direction; name one with --metric.")
         elif tally.lost is not None and tally.best_lost is not None:
             lines.append(self._lost(ranks, tally.lost, tally.best_lost))
         return "\n".join(line for each in lines for line in printing.wrapped(each, printing.across()))
 
     def _lost(self, ranks: Ranks, lost: Rate, best: Rate) -> str:
         metric = self.book.short(ranks.metric)
-        alone = f" {plural(ranks.alone, 'finished run')} had too few of equal length beside them." if ranks.alone else ""
+        alone = (
+            f" {plural(ranks.alone, 'finished run')} had too few others of equal length to compare with."
+            if ranks.alone
+            else ""
+        )
         if not best.n:
-            return f"No loop has four finished runs of equal length with {metric}, so none counts as among the best.{alone}"
+            return f"No loop has four finished runs of equal length with {metric}, so none can be ranked.{alone}"
         if not lost.n:
-            return f"None of these finished beside others of equal length, so none of the best would have been lost.{alone}"
+            return (
+                f"None of these finished alongside others of equal length, so none of the best would have been lost.{alone}"
+            )
         return (
-            f"By {metric}, {rate_text(lost)} of these, as far as they finished, were among the best quarter of their loop, "
-            f"and {rate_text(best)} of all the best runs would have been lost.{alone}"
+            f"By {metric}, {rate_text(lost)} of these that finished were in the best quarter of their loop, and "
+            f"{rate_text(best)} of all the best runs would have been lost.{alone}"
         )
 
     def _ended(self, outcomes: Sequence[Outcome]) -> str:
@@ -212,7 +216,7 @@ class Report:
         parts = [printing.table(["", *titles], rows, cells=printing.across())]
         pairs = [(a, b) for a, b in zip(now.outcomes, before.outcomes, strict=True) if _what(a) != _what(b)]
         if not pairs:
-            return f"{parts[0]}\n\nEvery run comes out the same by both."
+            return f"{parts[0]}\n\nAll runs have the same outcome under both."
         changed = [
             [printing.printable(a.facts.name), *(printing.printable(_words(each)) for each in (a, b))] for a, b in pairs
         ]
@@ -238,7 +242,7 @@ def _did(rule: RuleTally) -> str:
     else:
         words = {"stopped": rule.stopped, "relaunched": rule.relaunched, "asked about": rule.asked}
         parts = [f"{word} {plural(times, 'run')}" for word, times in words.items() if times]
-        parts += [f"no relaunch left for {plural(rule.refused, 'run')}"] if rule.refused else []
+        parts += [f"no relaunches left for {plural(rule.refused, 'run')}"] if rule.refused else []
     return ", ".join(parts) or NOTHING
 
 

@@ -113,8 +113,8 @@ class Usages:
                 rest = size_text(sum(run.size for run in left))
                 rows.append(["", f"{len(left)} more: --loop {loop.name} lists them", "", rest, ""])
         table = printing.table(["loop", "run", "state", "size", "checkpoints"], rows, texts=(1, 0), cells=printing.across())
-        free = f", and {size_text(self.free)} of this disk are free" if self.free is not None else ""
-        last = f".autoloop takes {size_text(self.home)}, the trash {size_text(self.trash)}{free}."
+        free = f", and {size_text(self.free)} are free on this disk" if self.free is not None else ""
+        last = f".autoloop uses {size_text(self.home)}, the trash {size_text(self.trash)}{free}."
         return "\n".join([table, "", *printing.wrapped(last, printing.across())])
 
 
@@ -161,19 +161,19 @@ class Plan(NamedTuple):
             if choice.go or choice.stay
         ]
         if not rows:
-            return "No run has left a checkpoint."
+            return "No run has a checkpoint."
         table = printing.table(["run", "id", "goes", "stays", "because"], rows, texts=(4, 0), cells=printing.across())
         if self.note:
             table += "\n\n" + "\n".join(printing.wrapped(self.note, printing.across()))
         went = sum(len(choice.go) for choice in self.choices)
         if not went:
-            return f"{table}\n\nThere is no checkpoint to throw away."
+            return f"{table}\n\nThere is no checkpoint to free."
         last = (
             f"{plural(went, 'checkpoint')} would go to the trash: {size_text(self.size)}, deleted {self.days:g} days later. "
-            "`autoloop-tui disk --free --exec` does it."
+            "Run `autoloop-tui disk --free --exec` to move them."
         )
         if self.trash:
-            last += f" The trash holds {size_text(self.trash)} now."
+            last += f" The trash now holds {size_text(self.trash)}."
         return "\n".join([table, "", *printing.wrapped(last, printing.across())])
 
 

@@ -52,9 +52,7 @@ class Report(NamedTuple):
 
     def text(self) -> str:
         found = self.comparison
-        better = {"high": "higher is better", "low": "lower is better"}.get(
-            self.good or "", "which way is better is not known"
-        )
+        better = {"high": "higher is better", "low": "lower is better"}.get(self.good or "", "better direction unknown")
         head = (
             f"{plural(found.runs, 'finished run')} of {plural(found.configs, 'config')} by {self.metric} ({better}): "
             f"{plural(len(found.pairs), 'pair')} of configs that differ in one value."
@@ -88,16 +86,16 @@ class Report(NamedTuple):
         head = ["setting", "change", "before", "after", "effect", "verdict"]
         table = printing.table(head, rows, texts=(1, 5, 0), cells=printing.across())
         more = len(pairs) - SHOWN
-        return f"{table}\n{plural(more, 'more pair')}: --json has all." if more > 0 else table
+        return f"{table}\n{plural(more, 'more pair')}(in --json)." if more > 0 else table
 
     def _noise(self) -> str:
         if not self.comparison.noise:
-            why, chance = self.comparison.lacking, "none of these differences can be told from chance"
+            why, chance = self.comparison.lacking, "none of these differences is distinguishable from chance"
             if why is Lacking.SPREAD:
                 return f"{noise_unknown(why)} So {chance}."
             return f"{noise_unknown(why).removesuffix('.')}, so {chance}. `run --seeds 3` trains each config with three."
         spreads = ", ".join(map(noise_text, self.comparison.noise))
-        return f"Spread between seeds: {spreads}. All verdicts together are wrong in at most 5 % of cases."
+        return f"Spread between seeds: {spreads}. The probability of any wrong verdict is at most 5 %."
 
     def _importance(self) -> str:
         paths = {each.path for each in self.importance}
@@ -106,7 +104,7 @@ class Report(NamedTuple):
             for each in self.importance
         ]
         table = printing.table(["setting", "importance", "90 % interval"], rows, texts=(0,), cells=printing.across())
-        return f"Importance for being among the best (PED-ANOVA; shares of 100 %):\n\n{table}"
+        return f"Importance for reaching the best results (PED-ANOVA, in %):\n\n{table}"
 
 
 def _short(path: str, paths: Collection[str]) -> str:

@@ -118,7 +118,7 @@ def follow_loop(store: Store, loop: Loop, on_event: Callable[[Event], None], aft
     """Follow a loop that another process runs until it ends, and return its exit code."""
     ended = client.follow_events(store, loop, on_event, after)
     if ended.state is LoopState.ACTIVE:
-        printing.complain(f"{ended.name} has not ended, but its engine has stopped: `autoloop-tui resume` resumes it.")
+        printing.complain(f"{ended.name} has not ended, but its engine has stopped: `autoloop-tui resume` continues it.")
         return 1
     return client.exit_code(store, ended)
 

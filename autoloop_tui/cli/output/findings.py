@@ -57,7 +57,7 @@ def _sum(found: Sequence[Finding]) -> str:
     if not counts["error"]:
         return "Ready." if not counts["warning"] else "Ready, but read the warnings."
     errors = plural(counts["error"], "error")
-    return f"Not ready: {errors}. `autoloop-tui run --exec` would refuse to start."
+    return f"Not ready: {errors}. `autoloop-tui run --exec` would not start."
 
 
 def as_json(found: Sequence[Finding]) -> str:

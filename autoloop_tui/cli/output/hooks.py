@@ -12,13 +12,13 @@ from autoloop.hooks.service import Target, service_names
 from autoloop_tui.cli.documents.plans import HooksDocument
 from autoloop_tui.cli.output import printing
 
-NONE = f"""No hooks. In autoloop.toml, for example:
+NONE = f"""No hooks. Example for autoloop.toml:
 
 [hooks.phone]
 service = "ntfy"
 url = "https://ntfy.sh/${{NTFY_TOPIC}}"
 
-Services that ship: {", ".join(service_names())}; `autoloop-tui hooks --show NAME` prints one. docs/hooks.md has the rest."""
+Built-in services: {", ".join(service_names())}; `autoloop-tui hooks --show NAME` prints one. See docs/hooks.md."""
 
 
 def text(

@@ -35,7 +35,7 @@ def noise_text(store: Store, loop: Loop, book: MetricBook, cells: int | None = N
         if whys:
             return f"{loop.name}: {noise_unknown(Lacking.SPREAD if Lacking.SPREAD in whys else whys[0])}"
         return (
-            f"No config of {loop.name} has finished with two seeds, so how much seeds differ is not known; "
+            f"No config of {loop.name} has finished with two seeds, so the spread between seeds is unknown; "
             "`autoloop-tui calibrate CONFIG --seeds 5 --exec` measures it."
         )
     rows = [[book.short(each.metric), *_row(each)] for each in found if each.noise]

@@ -50,7 +50,7 @@ def plan_text(plan: LoopPlan) -> str:
             f"[{planned.run.position}] {printing.printable(planned.launch.command_line(os.environ))}"
             for planned in plan.runs
         ),
-        *(["", "Live rules, while a run trains (--no-live leaves them out):"] if plan.live else []),
+        *(["", "Live rules, during training (--no-live turns them off):"] if plan.live else []),
         *(
             line
             for each in plan.live
@@ -59,7 +59,7 @@ def plan_text(plan: LoopPlan) -> str:
         *([""] if notes else []),
         *(line for each in notes for line in printing.wrapped(printing.printable(each), cells, first="note: ", others="  ")),
         "",
-        "Nothing was started. Add --exec to run it.",
+        "Nothing was started. Add --exec to start the loop.",
     ]
     return "\n".join(parts)
 

@@ -46,7 +46,7 @@ def table(
     text = "\n".join([lines[0], "  ".join("─" * wide for wide in widths.values()).rstrip(), *lines[1:]])
     if dropped:
         names = ", ".join(head[i] for i in sorted(dropped) if head[i])
-        text = "\n".join([text, *wrapped(f"Not shown for want of width: {names}.", cells)])
+        text = "\n".join([text, *wrapped(f"Hidden columns (terminal too narrow): {names}.", cells)])
     return text
 
 

@@ -73,7 +73,9 @@ def proposal_text(
     if proposal.extend is not None:
         lines.append(f"    {extension_text(proposal.extend)}")
     if proposal.live:
-        lines.append("    stops the run" + (" and relaunches it so, in the same slot" if proposal.edits else ""))
+        lines.append(
+            "    stops the run" + (" and relaunches it with these edits, in the same slot" if proposal.edits else "")
+        )
     if proposal.kill_criterion:
         lines.append(f"    its run is stopped if {proposal.kill_criterion}")
     if proposal.evidence:

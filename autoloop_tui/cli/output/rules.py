@@ -16,8 +16,8 @@ from autoloop_tui.cli.output import printing
 Records = Mapping[str, RuleRecord]
 
 NO_RULES = (
-    "No rules are in force here: this project names none in autoloop.toml and its newest loop has none; "
-    "`autoloop-tui rules BOOK` lists those of a file."
+    "No active rules: autoloop.toml names no rule book and the newest loop has no rules; `autoloop-tui rules BOOK` lists "
+    "the rules of a file."
 )
 
 

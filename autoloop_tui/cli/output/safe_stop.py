@@ -36,8 +36,8 @@ def text(found: SafeStop, metric: str) -> str:
             _wrapped(f"No loop has four finished runs of equal length with early points of {metric} to compare.")
         )
     compared = (
-        f"{plural(found.runs, 'finished run')} in {plural(found.cohorts, 'group')} of one loop and length. At each step "
-        f"the worse half by {metric} is stopped; a run is lost if it would have ended among the best quarter."
+        f"{plural(found.runs, 'finished run')} in {plural(found.cohorts, 'group')} of one loop and length. At each step, "
+        f"the worse half by {metric} is stopped; a run counts as lost if it would have ended in the best quarter."
     )
     stride = -(-len(found.tried) // SHOWN)
     rows = [
@@ -59,15 +59,15 @@ def _verdict(found: SafeStop) -> str:
     risk, safe = f"{found.risk:.0%}", found.safe
     if safe is not None:
         return (
-            f"The worse half can be stopped at step {safe.step}: there and later, at most {risk} of the stopped runs "
-            f"would have ended among the best (seen: {rate_text(safe.lost)}). That saves {safe.saved:.0%} of all steps."
+            f"The worse half can be stopped at step {safe.step}: from then on, at most {risk} of the stopped runs would "
+            f"have ended among the best (observed: {rate_text(safe.lost)}). That saves {safe.saved:.0%} of all steps."
         )
     if found.floor > found.risk:
         return (
-            f"No step can be shown to be safe at a risk of {risk}: even if none of so few stopped runs had been lost, the "
-            f"risk could be {found.floor:.0%}. More finished runs or a larger --risk would tell."
+            f"No step can be shown to be safe at a risk of {risk}: with so few runs, the risk could be "
+            f"{found.floor:.0%} even if none had been lost. Use more finished runs or a larger --risk."
         )
-    return f"No step is safe at a risk of {risk}: too many runs that were worse early ended among the best."
+    return f"No step is safe at a risk of {risk}: too many runs that started badly ended among the best."
 
 
 def _step(each: Tried) -> TriedDocument:

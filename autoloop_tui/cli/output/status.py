@@ -75,7 +75,7 @@ def waiting_for(loop: Loop, round_: Round | None, then: Proposal | None) -> str 
             return f"decisions on the proposals for round {round_.number + 1}, automatically at {at}"
         return f"decisions on the proposals for round {round_.number + 1}"
     if loop.state is LoopState.ACTIVE and then is not None and then.status is ProposalStatus.PENDING:
-        return f"a decision on proposal {then.id}, which trains the winner on to {then.extend} steps"
+        return f"a decision on proposal {then.id}, which continues the winner to {then.extend} steps"
     return None
 
 
@@ -97,7 +97,7 @@ def status_text(store: Store, number: int, metrics: Callable[[], MetricBook], ce
     if state_now(store, loop) == "orphaned":
         from autoloop.engine.runs.presence import in_words as presence_in_words
 
-        lines.append(f"Its engine has stopped: {presence_in_words(found)}. `autoloop-tui resume` resumes it.")
+        lines.append(f"Its engine has stopped: {presence_in_words(found)}. `autoloop-tui resume` continues it.")
     counts = store.counts(number)
     rounds = store.rounds(number)
     round_ = rounds[-1] if rounds else None

@@ -63,12 +63,12 @@ def _row(name: str, series: Series) -> list[str]:
 def _axis(run: Attempted, outcome: Outcome) -> str:
     last = max(series.steps[-1] for series in outcome.columns.values())
     named = f", counted by {run.preset.step}" if run.preset.step else ""
-    return f"the last point stands on step {last} of {run.planned.run.total_steps}{named}"
+    return f"the last point is at step {last} of {run.planned.run.total_steps}{named}"
 
 
 def _rate(outcome: Outcome) -> str:
     points = max(len(series) for series in outcome.columns.values())
-    rows = f"{points / max(outcome.seconds, 0.001) * 60:.0f} points/min, its start included"
+    rows = f"{points / max(outcome.seconds, 0.001) * 60:.0f} points/min, including startup"
     return f"{number(outcome.rate)} steps/s, {rows}" if outcome.rate else rows
 
 
@@ -78,8 +78,8 @@ def arrived(found: Sequence[Reached]) -> list[str]:
         told = [*(f"seen: {where}" for where in each.seen), *(f"but {where}" for where in each.against)]
         if each.had_effect is not None:
             told.append("metrics changed with it" if each.had_effect else "no metric changed with it")
-        what = "; ".join(told) or "whether the trainer used it cannot be seen"
-        lines.append(f"reached   {each.path} {value_text(each.value)}, given {each.given}: {what}")
+        what = "; ".join(told) or "whether the trainer used it is unknown"
+        lines.append(f"reached {each.path} {value_text(each.value)}, given {each.given}: {what}")
     return lines
 
 

@@ -103,7 +103,7 @@ class LogFile:
         try:
             self._poll(budget)
         except FileNotFoundError:
-            self.problem = "no log yet" if self._fd is None else "the log file is gone; what was read of it stays"
+            self.problem = "no log yet" if self._fd is None else "the log file is gone; showing what was read before"
         except OSError as error:
             self.problem = f"cannot read the log: {error.strerror}"
         return before != (self.size, self.generation, self.problem)
@@ -111,7 +111,7 @@ class LogFile:
     def _poll(self, budget: int) -> None:
         status = os.stat(self.path)
         if not stat.S_ISREG(status.st_mode):
-            self.problem = "not a file that can be followed"
+            self.problem = "not a regular file"
             return
         if self._fd is None or (status.st_dev, status.st_ino) != self._identity:
             self._restart(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))

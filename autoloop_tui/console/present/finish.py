@@ -55,7 +55,7 @@ def page(
     called = next((each for each in (name(view), short_name(view)) if cells(each) <= room), "")
     rows = [crop([(f" {called} " if called else " ", "bold"), *head], 0, width, glyphs.ellipsis), []]
     if active:
-        rows.append([(" The loop goes on; this is what it has come to so far.", "dim")])
+        rows.append([(" The loop is still running; this is the result so far.", "dim")])
     found = view.outcome
     star = glyphs.of("★ ", "* ") if found is not None and found.better else ""
     lines = result_lines(store, msgspec.structs.replace(loop, outcome=found), view.metrics)
@@ -67,7 +67,7 @@ def page(
             edits = changes_in_short(changes).replace("→", glyphs.arrow)
             rows.append([(clip(f"   {edits}", width, glyphs.ellipsis), "diff-after")])
     if not lines:
-        rows.append([(" nothing to compare yet: no run has finished with a key metric", "dim")])
+        rows.append([(" nothing to compare yet: no finished run has a key metric", "dim")])
     if failed:
         rows += [[], [(f" {len(failed)} failed", "bold slot-failed")]]
         for run in failed[:MOST_FAILURES]:

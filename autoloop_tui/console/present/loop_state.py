@@ -1,4 +1,4 @@
-"""The loop's name, its state and the reason why no run starts, for the first line of every screen."""
+"""The loop's name, its state and the reason why no runs start, for the first line of every screen."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
             if loop.held:
                 word = f"held: {key('proposals.start')} starts the round"
             elif view.decisions["pending"] or round_.start_at is None:
-                word = "waits for your decisions"
+                word = "waiting for your decisions"
             else:
                 word = f"round {round_.number + 1} starts in a moment"
         elif view.then and view.then.status is ProposalStatus.PENDING:
-            seen, word = look("pending"), "waits for your decision on the winner"
+            seen, word = look("pending"), "waiting for your decision on the winner"
         elif waits(view):
-            seen, word = look("paused"), "no run starts"  # the foot of Slots says why, whole
+            seen, word = look("paused"), "no runs start"  # the foot of Slots says why, whole
         elif view.questions:
             seen, word = look("pending"), "a live rule asks"
         else:
@@ -113,7 +113,7 @@ def stopped(loop: Loop) -> str:
 
 
 def waits(view: View) -> list[str]:
-    """Why no run starts although the loop goes on; nothing where one may."""
+    """Why no runs start although the loop goes on; nothing where one may."""
     loop = view.loop
     if loop.state is not LoopState.ACTIVE or loop.paused:
         return []

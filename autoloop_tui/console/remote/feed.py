@@ -93,7 +93,7 @@ class RemoteFeed(Feed):
         self._closed = False
         self._take_all()
 
-    UNSENT_BECAUSE = "its machine has not confirmed it"
+    UNSENT_BECAUSE = "not confirmed by its machine"
 
     @property
     def host(self) -> str:
@@ -136,7 +136,7 @@ class RemoteFeed(Feed):
         self._tell_look()
         if away := self.away:
             self._give_up_asked()
-            self.problem = f"{away}; this is what was known last"
+            self.problem = f"{away}; showing the last known state"
         elif self._state is not None and self._state.problem:
             self.problem = self._state.problem
         return changed
@@ -347,7 +347,7 @@ class RemoteFeed(Feed):
     def _give_up_asked(self) -> None:
         """Of what was under way when the connection was cut nobody can say whether it arrived."""
         for letter, _ in self._asked.values():
-            problem = f"whether {verb(letter.request)} reached {self.host} is not known: the connection was cut meanwhile"
+            problem = f"whether {verb(letter.request)} reached {self.host} is unknown: the connection was lost"
             self._came_back.append(Letter(letter.loop, letter.request, problem=problem))
         self._asked.clear()
 
@@ -363,7 +363,7 @@ class RemoteFeed(Feed):
                 woken = self._woken.get(timeout=WAKING_STEP)
             except queue.Empty:
                 if away := "the console is closed" if self._closed else self.away:
-                    raise UserError(f"whether an engine runs is not known: {away}") from None
+                    raise UserError(f"engine state unknown: {away}") from None
                 continue
             if not woken.ok:
                 raise UserError(woken.text)

@@ -64,7 +64,7 @@ class Cut(NamedTuple):
 def command(where: Where, *, batch: bool) -> list[str]:
     """The ssh that serves a console. `batch`: it must not ask anything. UserError for what is no host."""
     if not _HOST.fullmatch(where.host):
-        raise UserError(f'"{where.host}" is no host for ssh; give its name, as in `ssh NAME`.')
+        raise UserError(f'"{where.host}" is not a valid SSH host; give its name, as in `ssh NAME`.')
     folder = ["--project", where.project] if where.project else []
     home, _, below = where.program.partition("~/")
     program = f"~/{shlex.quote(below)}" if not home and below else shlex.quote(where.program)
@@ -184,7 +184,7 @@ class Link(threading.Thread):
     def _said(self, code: int, complaints: bytes) -> str:
         if code == NOT_FOUND:
             return (
-                f"{self.where.host} has no {self.where.program} on its PATH; name it with --program, such as "
+                f"{self.where.host} has no {self.where.program} on its PATH; give its path with --program, such as "
                 "~/env/bin/autoloop-tui."
             )
         lines = [line.strip() for line in complaints.decode("utf-8", "replace").splitlines() if line.strip()]
@@ -216,7 +216,7 @@ class Link(threading.Thread):
                     _, mark, data = noise.partition(MARK)
                     if not mark:
                         if len(noise) > NOISE:
-                            raise ConnectionCutError(f"{self.where.host} answers with something else than Auto Loop")
+                            raise ConnectionCutError(f"{self.where.host} did not answer as Auto Loop")
                         continue
                     reader = Reader(FromLoop)
                     writer.send(Hello(version("autoloop-tui"), SCHEMA_VERSION, self._loop))

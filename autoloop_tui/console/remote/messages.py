@@ -223,7 +223,7 @@ class Reader(Generic[M]):
                 plain = self._unpacker.decompress(packed, LARGEST)
                 found.append(self._decoder.decode(plain))
             except (zlib.error, msgspec.DecodeError) as error:
-                raise ConnectionCutError(f"what came is no message ({error})") from None
+                raise ConnectionCutError(f"received an invalid message ({error})") from None
         return found
 
 

@@ -69,7 +69,7 @@ class Mirror:
         """The path in this folder; whoever tells of files cannot have others written."""
         place = self.project / path
         if ".." in place.parts or not place.is_relative_to(self.project):
-            raise UserError(f"{path} is no path of a project.")
+            raise UserError(f"{path} is not a project path.")
         return place
 
 

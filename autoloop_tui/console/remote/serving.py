@@ -91,7 +91,7 @@ def _serve(project: Path, hello: Hello, heard: _Heard, send: Callable[[Message],
     try:
         feed = Feed(project, hello.loop)
     except NoLoopError as error:
-        raise UserError(f"{error} Or name another folder there with --project.") from None
+        raise UserError(f"{error} Or choose another folder there with --project.") from None
     try:
         served = Served(feed, send)
         served.begin()
@@ -194,7 +194,7 @@ class Served:
         try:
             with Store.open(self._feed.store.places.project) as store:
                 started = spawn(store, store.loop(loop))
-            said = Woken(ok=True, text=f"the engine runs again (process {started.pid})")
+            said = Woken(ok=True, text=f"the engine is running again (process {started.pid})")
         except TROUBLE as error:
             said = Woken(ok=False, text=str(error))
         self._background.append(said)

@@ -28,29 +28,29 @@ KEYS = 12
 """Cells for the keys of an action."""
 
 LOOP = (
-    "A round runs its configs side by side, one to a slot, and records every metric.",
-    "When its runs have ended each is judged by rules, which propose edits of its config.",
+    "A round runs its configs in parallel, one per slot, and records every metric.",
+    "When its runs have ended, rules judge each one and propose edits to its config.",
     "You approve, edit or reject the proposals; nothing unapproved runs unless you asked for it.",
-    "S starts the next round with what was approved; each variant knows the run it came from.",
-    "A live rule judges a run while it trains: it stops it, starts it again with edits, or asks you first.",
-    "It ends after the last round, at a limit of hours or runs, when a run meets --until, or when you stop it;"
-    " quitting ends nothing.",
+    "S starts the next round with the approved proposals; each variant records its base run.",
+    "A live rule judges a run during training: it stops it, relaunches it with edits, or asks you first.",
+    "The loop ends after the last round, at a limit of hours or runs, when a run meets --until, or when you stop it. "
+    "Quitting the console does not stop it.",
 )
 COLOURS = (
     ("slot-running", "running"),
     ("slot-finished", "done, approved, better over seeds"),
-    ("slot-warn", "blocked, paused, worse over seeds: look at it"),
+    ("slot-warn", "blocked, paused, worse over seeds: needs attention"),
     ("slot-failed", "failed, rejected"),
     ("slot-queued", "waits"),
-    ("diff-before", "a value as it was"),
-    ("diff-after", "a value as it will be"),
-    ("chart-base", "the run it came from, dotted in charts"),
-    ("key", "a key, or where you are"),
+    ("diff-before", "old value"),
+    ("diff-after", "new value"),
+    ("chart-base", "the base run, dotted in charts"),
+    ("key", "a key, or the cursor"),
     ("dim", "secondary"),
 )
 TMUX = (
-    ("set -sg escape-time 10", "Esc answers at once; without it after half a second. q goes back, too."),
-    ("set -g set-clipboard on", "y in a log reaches your own clipboard, through ssh as well."),
+    ("set -sg escape-time 10", "Esc responds immediately instead of after half a second. q also goes back."),
+    ("set -g set-clipboard on", "y in a log copies to your clipboard, also over SSH."),
     ("set -g default-terminal tmux-256color", "256 colours; COLORTERM=truecolor for all of them."),
 )
 

@@ -29,7 +29,7 @@ def run_command(app: App[int], folder: str, command: UserCommand, values: Mappin
                 known[left[0]] = text
                 ask(left[1:])
 
-        app.push_screen(Ask(command.label, f"{left[0]} (Enter goes on, Esc cancels)"), answered)
+        app.push_screen(Ask(command.label, f"{left[0]} (Enter continues, Esc cancels)"), answered)
 
     def confirm() -> None:
         argv = command.argv(known)
@@ -51,7 +51,7 @@ def run_command(app: App[int], folder: str, command: UserCommand, values: Mappin
             except OSError as error:
                 app.push_screen(Told(command.label, [(f"{argv[0]} cannot be started: {error.strerror}", "problem")]))
             except SuspendNotSupported:
-                app.push_screen(Told(command.label, [("this terminal cannot be lent to a command", "problem")]))
+                app.push_screen(Told(command.label, [("cannot run a command in this terminal", "problem")]))
         else:
             app.run_worker(lambda: captured(argv), thread=True, group="own command", exit_on_error=False)
 

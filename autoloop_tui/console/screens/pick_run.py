@@ -38,7 +38,7 @@ class PickRun(Standing, ModalScreen[str]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Label(Content(self.what), classes="what")
-            yield Label(Content("j k choose, enter takes it, q goes back"), classes="why")
+            yield Label(Content("j k move, enter chooses, q goes back"), classes="why")
             yield DrawnPane()
 
     def on_mount(self) -> None:

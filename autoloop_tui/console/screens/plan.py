@@ -112,7 +112,7 @@ class PlanApp(FullScreenApp[bool]):
             if agreed:
                 self.exit(True)
 
-        self.push_screen(Confirm("Start this plan?", "It takes GPU time from now on.", "Start"), answered)
+        self.push_screen(Confirm("Start this plan?", "It will use GPU time.", "Start"), answered)
 
     async def action_back(self) -> None:
         self.exit(False)

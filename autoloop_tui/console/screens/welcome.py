@@ -21,15 +21,15 @@ from autoloop_tui.console.theming.theme_files import load_themes
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 WHAT = (
-    "Auto Loop runs short trainings side by side and judges them by rules.",
-    "Rules propose better configs; those that you approve are the next round.",
+    "Auto Loop runs short trainings in parallel and judges them by rules.",
+    "Rules propose better configs; the ones you approve become the next round.",
 )
 TYPE = (
-    ("autoloop-tui demo", "three rounds of a real training that is small enough for this CPU"),
-    ("autoloop-tui init -- python train.py --lr 1e-3", "set it up for the command that you train with"),
-    ("autoloop-tui run --cfgs configs/*.json", "plan a round of your configs; nothing is started"),
-    ("autoloop-tui run --cfgs configs/*.json --exec", "run it, and watch it here"),
-    ("autoloop-tui run --help", "steps, GPUs, rounds, rules, W&B and everything else"),
+    ("autoloop-tui demo", "three rounds of a small real training, on this CPU"),
+    ("autoloop-tui init -- python train.py --lr 1e-3", "set up Auto Loop for your training command"),
+    ("autoloop-tui run --cfgs configs/*.json", "plan a round of your configs without starting it"),
+    ("autoloop-tui run --cfgs configs/*.json --exec", "run it and watch it here"),
+    ("autoloop-tui run --help", "steps, GPUs, rounds, rules, W&B and all other options"),
 )
 """A command, and what it does."""
 
@@ -62,7 +62,7 @@ def choices(project: Path) -> list[Choice]:
                 files = sorted(path for path in project.glob(pattern) if path.is_file() and path.name not in NO_CONFIGS)
                 if files and len(files) <= MOST_CONFIGS:
                     names = [str(path.relative_to(project)) for path in files]
-                    told = f"plan a round of {plural(len(files), 'config')} found here; it starts after a yes"
+                    told = f"plan a round of {plural(len(files), 'config')} found here; asks before starting"
                     found.append(Choice(f"autoloop-tui run --cfgs {pattern}", told, ["run", "--cfgs", *names]))
     return found
 
@@ -111,7 +111,7 @@ class WelcomePane(RowPane):
             rows += [[("    ", ""), (line, "dim")] for line in wrapped(what, width - 4)]
             rows.append([])
         rows.append(
-            [("j k enter", "bold key"), (f" start what {arrow} points at   ", "dim"), ("q", "bold key"), (" quits", "dim")]
+            [("j k enter", "bold key"), (f" start the entry at {arrow}   ", "dim"), ("q", "bold key"), (" quits", "dim")]
         )
         return rows
 

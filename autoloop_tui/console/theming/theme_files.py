@@ -254,7 +254,7 @@ def _known(table: Mapping[str, Any], known: set[str], prefix: str) -> None:
         if key not in known:
             near = nearest(key, known)
             hint = f"; did you mean `{prefix}{near}`?" if near else ""
-            raise ValueError(f"`{prefix}{key}` is not a key of a theme{hint}")
+            raise ValueError(f"`{prefix}{key}` is not a theme key{hint}")
 
 
 def _value(key: str, value: Any, *, own: bool = False) -> str:

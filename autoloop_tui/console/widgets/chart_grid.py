@@ -47,12 +47,12 @@ class ChartGrid(PromptPane):
         Binding("G,end", "go(-1)", "Last chart", show=False, id="grid.last"),
         Binding("ctrl+d,pagedown", "page(1)", "Next page of charts", show=False, id="grid.page_down"),
         Binding("ctrl+u,pageup", "page(-1)", "Previous page of charts", show=False, id="grid.page_up"),
-        Binding("enter", "zoom", "This chart alone, or all again", show=False, id="grid.open"),
+        Binding("enter", "zoom", "This chart alone, or all charts", show=False, id="grid.open"),
         Binding("slash", "filter", "Only metrics that match a regular expression", show=False, id="grid.filter"),
-        Binding("space", "pin", "Pin: this metric comes first in this project", show=False, id="grid.pin"),
+        Binding("space", "pin", "Pin this metric first in this project", show=False, id="grid.pin"),
         Binding("comma", "read(-1)", "Read the values at a step, to the left", show=False, id="grid.read_left"),
         Binding("full_stop", "read(1)", "Read the values at a step, to the right", show=False, id="grid.read_right"),
-        Binding("escape", "back", "Away with the cursor, the zoom, the filter", show=False, id="grid.back"),
+        Binding("escape", "back", "Clear the cursor, zoom and filter", show=False, id="grid.back"),
     ]
 
     class Moved(Message):

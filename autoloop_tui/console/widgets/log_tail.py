@@ -17,7 +17,7 @@ from autoloop_tui.console.logs.search import ERRORS, Matches, Query, Search
 from autoloop_tui.console.widgets.log_view import LogView
 
 _PLACEHOLDERS = {
-    "search": "search while you type: text, or /pattern/ - esc: back to where you were",
+    "search": "incremental search: text, or /pattern/ - esc: go back",
     "filter": "show only: text, or /pattern/ - empty: show all",
 }
 
@@ -33,7 +33,7 @@ class LogTail(LogView):
         Binding("exclamation_mark", "error", "Last error", show=False, id="log.error"),
         Binding("y", "copy", "Copy line", show=False, id="log.copy"),
         Binding("V", "pager", "Open in $PAGER", show=False, id="log.pager"),
-        Binding("escape", "back", "Away with the search, then the filter", show=False, id="log.back"),
+        Binding("escape", "back", "Clear the search, then the filter", show=False, id="log.back"),
     ]
 
     _asking: Literal["search", "filter"] = "search"
@@ -145,7 +145,7 @@ class LogTail(LogView):
             if search.found is not None:
                 self._stand_still()
                 self._show_line(search.found, self._share_above)
-            note = "not found" if search.found is None else "went round the end" if search.wrapped else ""
+            note = "not found" if search.found is None else "wrapped around" if search.wrapped else ""
             self._note = (note, "slot-warn")
         self.repaint()
 
@@ -192,5 +192,5 @@ class LogTail(LogView):
             except OSError as error:
                 self._note = (f"cannot start {command[0]}: {error.strerror}", "slot-failed")
             except SuspendNotSupported:
-                self._note = ("this terminal cannot be lent to a pager", "slot-warn")
+                self._note = ("cannot run a pager in this terminal", "slot-warn")
         self.repaint()

@@ -253,7 +253,7 @@ class LogView(PromptPane):
         if self.log_file.problem:
             return self.log_file.problem
         if self._matches:
-            return f"no line matches {self._matches.query.text}" if self._matches.done else "looking for matching lines"
+            return f"no line matches {self._matches.query.text}" if self._matches.done else "searching"
         return "nothing printed yet"
 
     def _status(self) -> list[Piece]:

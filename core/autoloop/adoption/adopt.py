@@ -54,7 +54,7 @@ def adopt(command: Command, world: World) -> Adoption:
     trainer = trainer_of(command.program, command.module, script.source, words)
     draft = Draft(command=command, cwd=world.cwd, script=script, trainer=trainer, arguments=arguments, ask=world.ask)
     draft.python = _interpreter(draft, world)
-    draft.say("trainer", trainer.name if trainer else "none that is known: what its command and its source say is used")
+    draft.say("trainer", trainer.name if trainer else "not a known trainer: using its command and source")
     _gpus_here(draft, world)
     _environment(draft)
     if trainer and trainer.presets:
@@ -75,7 +75,7 @@ def _interpreter(draft: Draft, world: World) -> str:
         return ""
     found = world.interpreter(draft.command.python)
     if found:
-        draft.say("python", f"{found}, which the command starts")
+        draft.say("python", f"{found}, started by the command")
     return found or ""
 
 
@@ -86,7 +86,7 @@ def _program(draft: Draft, world: World) -> None:
     if "/" in first and not (draft.cwd / first).exists():
         draft.say("program", f"{first} does not exist in {draft.cwd}")
     elif "/" not in first and world.found(first) is None:
-        draft.say("program", f"{first} is not found here: activate its environment before you start Auto Loop")
+        draft.say("program", f"{first} was not found: activate its environment before you start Auto Loop")
 
 
 def _environment(draft: Draft) -> None:
@@ -101,7 +101,7 @@ def _environment(draft: Draft) -> None:
             else:
                 draft.say("left out", f"{name}={value}: Auto Loop sets it (--wandb-online records online)")
         elif is_secret(name, value):
-            draft.say("left out", f"{name}: a secret is not written to a file; export it before you start Auto Loop")
+            draft.say("left out", f"{name}: secrets are not written to files; export it before you start Auto Loop")
         else:
             draft.env[name] = value
             draft.say("env", f"{name}={value} for every run")
@@ -111,19 +111,19 @@ def _gpus_here(draft: Draft, world: World) -> None:
     """So that the next command works as it stands on this machine."""
     if world.gpus is None:
         draft.on_cpu = True
-        draft.say("gpus", "this machine has none that can be used: --device cpu debugs on the CPU")
+        draft.say("gpus", "no usable GPU on this machine; use --device cpu to debug")
     elif world.gpus != Settings().gpus:
         draft.settings["gpus"] = world.gpus
-        draft.say("gpus", f"{', '.join(map(str, world.gpus))}, those of this machine; --gpus names others")
+        draft.say("gpus", f"{', '.join(map(str, world.gpus))}, all on this machine; --gpus selects others")
 
 
 def _gpus(draft: Draft, value: str) -> None:
     numbers = [part.strip() for part in value.split(",")]
     if value in ("", "-1"):
         draft.on_cpu = True
-        draft.say("device", "the command hides every GPU, so give --device cpu")
+        draft.say("device", "the command hides all GPUs, so use --device cpu")
     elif all(part.isdigit() for part in numbers):
         draft.settings["gpus"] = list(map(int, numbers))
-        draft.say("gpus", f"{', '.join(numbers)}, as CUDA_VISIBLE_DEVICES says; --gpus names others")
+        draft.say("gpus", f"{', '.join(numbers)}, from CUDA_VISIBLE_DEVICES; --gpus selects others")
     else:
-        draft.say("left out", f"CUDA_VISIBLE_DEVICES={value}: name GPUs by their numbers with --gpus")
+        draft.say("left out", f"CUDA_VISIBLE_DEVICES={value}: select GPUs by number with --gpus")

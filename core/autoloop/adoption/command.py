@@ -50,7 +50,7 @@ def read_command(typed: Sequence[str], cwd: Path, environment: Mapping[str, str]
     wrapper, words = _unwrapped(line.words)
     start, python = list(wrapper), "python"
     if not words:
-        raise UserError(f"The command ends after {shlex.join(wrapper)}: give it as you type it to train.")
+        raise UserError(f"The command ends after {shlex.join(wrapper)}: give the full training command.")
     launcher = _launcher(words)
     called: list[str] = [] if launcher is None else [*(launcher.words if wrapper else launcher.command)]
     processes = None
@@ -82,10 +82,10 @@ def read_command(typed: Sequence[str], cwd: Path, environment: Mapping[str, str]
         direct = [*command.direct, *words[:2]]
         return replace(command, start=[*start, *words[:2]], direct=direct, module=words[1], arguments=words[2:])
     if not words or words[0].startswith("-"):
-        raise UserError(f"The command names no script after {shlex.join(line.words[:2])}: give it as you type it to train.")
+        raise UserError(f"The command names no script after {shlex.join(line.words[:2])}: give the full training command.")
     program = words[0]
     if program.endswith(".py") and not (cwd / program).is_file():
-        raise UserError(f"The script {program} does not exist in {cwd}: run this in the folder that you train from.")
+        raise UserError(f"The script {program} does not exist in {cwd}: run this from your training folder.")
     return replace(command, start=[*start, program], direct=[*command.direct, program], program=program, arguments=words[1:])
 
 
@@ -125,7 +125,7 @@ def _python_options(words: list[str]) -> tuple[list[str], list[str]]:
     options: list[str] = []
     while words and words[0].startswith("-") and words[0] != "-m":
         if words[0] == "-c":
-            raise UserError("`python -c` has no script that a run could start: put the code into a file.")
+            raise UserError("`python -c` has no script that a run can start: put the code into a file.")
         width = 2 if words[0] in _PYTHON_TAKES else 1
         options, words = options + words[:width], words[width:]
     return options, words
@@ -155,7 +155,7 @@ def _launched(launcher: Launcher, words: list[str]) -> tuple[list[str], list[str
     if not any(key.startswith(each) for key in given for each in launcher.unless):
         options = [*launcher.adds, *options]
     if place == len(words):
-        raise UserError(f"The command names no script after {launcher.name}: give it as you type it to train.")
+        raise UserError(f"The command names no script after {launcher.name}: give the full training command.")
     return options, words[place:], count
 
 

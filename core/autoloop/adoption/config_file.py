@@ -44,11 +44,13 @@ def config_file(draft: Draft) -> ConfigFile | None:
     ]
     for each in candidates:
         if not (draft.cwd / each.text).is_file():
-            raise UserError(f"The config {each.text} does not exist in {draft.cwd}: correct its path, or run in its folder.")
+            raise UserError(
+                f"The config {each.text} does not exist in {draft.cwd}: fix its path, or run this from its folder."
+            )
     if candidates:
         if len(candidates) > 1:
             others = ", ".join(each.text for each in candidates[:-1])
-            draft.say("config", f"of several config files edits change the last; {others} stays as it is")
+            draft.say("config", f"edits change the last of several config files; {others} stays unchanged")
         return _read(draft, candidates[-1].text, candidates[-1], candidates[-1].key)
     for flag in {id(flag): flag for flag in draft.script.flags.values()}.values():
         default = flag.default

@@ -81,7 +81,7 @@ class Table:
                 for key, value in constants_of(draft.cwd / config.path).items():
                     put(draft.base, key, value)
         elif config and config.is_python:
-            draft.say("config", f"{config.path} is a Python file, which edits cannot change: it is given as it is")
+            draft.say("config", f"{config.path} is a Python file, which edits cannot change; it is passed unchanged")
         if self.in_file and config and config.argument is None:
             draft.words += self._spelt(config.flag, "{config}")
 
@@ -94,7 +94,7 @@ class Table:
                 draft.words += [w.replace(self.config.path, "{config}") for w in each.words] if self.in_file else each.words
             return
         if is_secret(each.key, each.text):
-            draft.say("left out", f"{each.key}: a secret is not written to a file; give it by a variable of the environment")
+            draft.say("left out", f"{each.key}: secrets are not written to files; pass it in an environment variable")
             return
         if self.trainer and each.key in self.trainer.flags:
             draft.say("left out", f"{' '.join(each.words)}: it is set for each run")
@@ -103,16 +103,16 @@ class Table:
         if each.texts and self._is_output(key):
             self._keep(each, key, self._within(each.text))
             self.has_output = True
-            draft.say("output", f"{key} is a folder of its own for each run, not {each.text}")
+            draft.say("output", f"{key} becomes a separate folder for each run instead of {each.text}")
         elif each.texts and _DEVICE.fullmatch(each.text) and named(key, known().names.device):
             self._keep(each, key, "{device}")
             draft.on_cpu |= each.text == "cpu"
-            draft.say("device", f"{key} is cuda or cpu as --device says ({each.text} in the command)")
+            draft.say("device", f"{key} becomes cuda or cpu, as set by --device ({each.text} in the command)")
         elif not self._take(each, key):
             draft.words += each.words
             draft.on_cpu |= each.kind == "switch" and plain(each.key) in ("no_cuda", "cpu", "use_cpu")
             if each.kind != "word":
-                draft.say("fixed", f"{' '.join(each.words)} is given to every run{_why_fixed(each)}")
+                draft.say("fixed", f"{' '.join(each.words)} is passed to every run{_why_fixed(each)}")
 
     def _is_output(self, key: str) -> bool:
         return named(key, (*known().names.output, *([self.trainer.output] if self.trainer else [])))
@@ -181,15 +181,15 @@ class Table:
         declared = next((flag.key for flag in draft.script.flags.values() if self._is_output(flag.key)), "")
         if key := (self.trainer.output if self.trainer else "") or declared:
             self._add(key, "{output_dir}")
-            draft.say("output", f"{key} is added, a folder of its own for each run")
-        elif answer := draft.asked("Which flag names the folder that a run writes to, as in --out? (Enter: none)"):
+            draft.say("output", f"{key} is added: a separate folder for each run")
+        elif answer := draft.asked("Which flag sets the output folder, such as --out? (Enter: none)"):
             self._add(answer.lstrip("-").partition("=")[0], "{output_dir}")
-            draft.say("output", f"{answer} is a folder of its own for each run, as you said")
+            draft.say("output", f"{answer} becomes a separate folder for each run, as you said")
         else:
             draft.say(
                 "output",
-                "no flag for the output folder is known, so all runs write where the trainer does, and only what they print "
-                "is read; if there is one, add to command: --FLAG {output_dir}",
+                "no flag for the output folder is known, so all runs write to the same place and only their printed "
+                "output is read; if there is a flag, add to command: --FLAG {output_dir}",
             )
 
     def _add(self, key: str, template: str) -> None:
@@ -218,11 +218,15 @@ class Table:
             table["base"] = name
             before = leaf_values(config.config)
             changed = [f"{key} {value}" for key, value in leaf_values(self.folded).items() if before.get(key) != value]
-            self.draft.say("base", f"{name} is {config.path} with {', '.join(changed)} of the command, so that edits count")
+            self.draft.say(
+                "base", f"{name} is {config.path} with {', '.join(changed)} from the command, so that edits take effect"
+            )
         elif self.in_file:
-            self.draft.say("base", f"{config.path} reaches the trainer as a file, a copy for each run")
+            self.draft.say("base", f"{config.path} is passed as a file, one copy per run")
         else:
-            self.draft.say("base", f"each value of {config.path} is given as a flag, since no flag may stand beside a file")
+            self.draft.say(
+                "base", f"each value of {config.path} is passed as a flag, since flags cannot be combined with a file"
+            )
             self._tell_style()
 
     def _finish_base(self) -> None:
@@ -242,7 +246,10 @@ class Table:
         self._tell_style()
         held = [f"{key} {value}" for key, value in leaf_values(draft.base).items()]
         some = f"{', '.join(held[:6])}{f' and {len(held) - 6} more' if len(held) > 6 else ''}"
-        draft.say("base", f"{name} has what edits can change: {some or 'nothing yet; add values that the trainer takes'}")
+        draft.say(
+            "base",
+            f"{name} holds the values that edits can change: {some or 'none yet; add values that the trainer accepts'}",
+        )
 
     def _tell_style(self) -> None:
         if self.style != "dashed-eq":
@@ -263,14 +270,14 @@ class Table:
             text = dumped(preset, draft.python or sys.executable, str(draft.cwd), "cpu")
             draft.base = parse_config(text, "its config", ".json" if text.lstrip().startswith("{") else ".yaml")
         except UserError as problem:
-            draft.say("config", f"it could not be asked for its whole config ({str(problem).rstrip('.')})")
+            draft.say("config", f"could not print its full config ({str(problem).rstrip('.')})")
             return False
         draft.words = given
         draft.table["style"] = self.style
         from autoloop.adoption.settings_text import command_text
 
         draft.table["dump"] = command_text(argv)
-        draft.say("base", f"the trainer prints it: {len(leaf_values(draft.base))} values; edits are added to the command")
+        draft.say("base", f"printed by the trainer: {len(leaf_values(draft.base))} values; edits are added to the command")
         return True
 
     def _is_given(self, each: Argument) -> bool:
@@ -289,10 +296,10 @@ class Table:
         if count is not None and count > 1:
             draft.table["processes"] = count
             draft.run_flags += [] if draft.on_cpu else ["--gpus-per-run", str(count)]
-            draft.say("processes", f"{count} on the CPU; on GPUs one for each of the run's, so give --gpus-per-run {count}")
+            draft.say("processes", f"{count} on the CPU; on GPUs one per GPU of the run, so use --gpus-per-run {count}")
         if draft.on_cpu:
             draft.run_flags += ["--device", "cpu"]
 
 
 def _why_fixed(each: Argument) -> str:
-    return "; write its long form to vary it" if each.kind == "short" else ""
+    return "; use its long form to vary it" if each.kind == "short" else ""

@@ -24,15 +24,15 @@ def _steps(draft: Draft, values: Mapping[str, Any], in_file: bool) -> None:
     own = draft.trainer.steps if draft.trainer else ()
     key = _found(whole, (*own, *names.steps))
     if key is None and (key := _found(whole, names.epochs)):
-        draft.say("steps", f"assumed that a step is an epoch: {key} is {whole[key]}")
+        draft.say("steps", f"assuming that a step is an epoch: {key} is {whole[key]}")
     elif key:
         draft.say("steps", f"{key} is {whole[key]}")
     else:
-        key = _asked(draft, "Which flag is the number of steps, with its value (--max_steps 1000)? (Enter: none)", in_file)
+        key = _asked(draft, "Which flag sets the number of steps, with its value (--max_steps 1000)? (Enter: none)", in_file)
         if not key:
             draft.say(
                 "steps",
-                'no number of steps is known, so progress is counted up to --steps; name it by steps = "KEY" in [trainer]',
+                'the number of steps is unknown, so progress is counted up to --steps; set steps = "KEY" in [trainer]',
             )
     if key:
         draft.table["steps"] = key
@@ -48,9 +48,9 @@ def _seed(draft: Draft, values: Mapping[str, Any], in_file: bool) -> None:
         where = draft.table.get("base", "the base")
         draft.say("seed", f'the script takes --{flag}: add "{flag}": 1 to {where}, and --seeds can vary it')
     else:
-        key = _asked(draft, "Which flag is the seed, with its value (--seed 1)? (Enter: none)", in_file)
+        key = _asked(draft, "Which flag sets the seed, with its value (--seed 1)? (Enter: none)", in_file)
         if not key:
-            draft.say("seed", "none is known, so --seeds cannot vary it; add it to the base if the trainer takes one")
+            draft.say("seed", "unknown, so --seeds cannot vary it; if the trainer takes a seed, add it to the base")
     if key and (key.rpartition(".")[2] != "seed" or sum(each.rpartition(".")[2] == "seed" for each in values) > 1):
         draft.table["seed"] = key
 

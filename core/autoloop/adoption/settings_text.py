@@ -14,12 +14,12 @@ from autoloop.trainers import parse_preset
 _BARE = re.compile(r"[\w@%+=:,./{}~\[\]-]+")
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
 _COMMENTS = {
-    "overrides": "each value of the config becomes a word of the command",
-    "dump": "prints the whole config, so that edits find every key",
-    "base": "the values that edits change",
-    "steps": "the number of steps of a run",
-    "output_dir": "each run gets a folder of its own, which is made before it starts",
-    "processes": "on the CPU; on GPUs as many as a run has (--gpus-per-run)",
+    "overrides": "each config value becomes a command-line argument",
+    "dump": "prints the full config, so that edits can find every key",
+    "base": "the values that edits can change",
+    "steps": "the number of steps per run",
+    "output_dir": "each run gets its own folder, created before it starts",
+    "processes": "on the CPU; on GPUs one per GPU of the run (--gpus-per-run)",
 }
 
 
@@ -35,7 +35,7 @@ def settings_text(draft: Draft) -> str:
         comment = _COMMENTS.get(value if key == "config" else key)
         lines.append(f"{key} = {_value(value)}" + (f"  # {comment}" if comment else ""))
     if draft.flags:
-        lines.append(f"flags = {_value(draft.flags)}  # what every run gets; {{…}} differs")
+        lines.append(f"flags = {_value(draft.flags)}  # passed to every run; {{…}} is filled in per run")
     if draft.env:
         lines.append(f"env = {_value(draft.env)}")
     return "\n".join(lines) + "\n"

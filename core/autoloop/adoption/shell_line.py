@@ -43,15 +43,13 @@ def read_line(typed: Sequence[str], environment: Mapping[str, str]) -> ShellLine
     text = _WHICH.sub(lambda match: match[1] or match[2], _PROMPT.sub("", text))
     left_out: list[str] = []
     if redirected := _REDIRECTED.findall(text):
-        left_out.append(f"{' '.join(redirected)}: the output of a run is kept in its log")
+        left_out.append(f"{' '.join(redirected)}: the output of each run goes to its log")
         text = _REDIRECTED.sub(" ", text)
     env: dict[str, str] = {}
     trains: list[str] = []
     for words in _segments(text, left_out):
         if words[0] == "cd":
-            raise UserError(
-                f"The command changes into the folder {' '.join(words[1:])} first: run `autoloop-tui init` there."
-            )
+            raise UserError(f"The command first changes to the folder {' '.join(words[1:])}: run `autoloop-tui init` there.")
         if words[0] == "export" or all(_ASSIGNMENT.fullmatch(word) for word in words):
             env |= {match[1]: match[2] for word in words if (match := _ASSIGNMENT.fullmatch(word))}
             continue
@@ -59,7 +57,7 @@ def read_line(typed: Sequence[str], environment: Mapping[str, str]) -> ShellLine
             left_out.append(f"{shlex.join(words)}: do that before you start Auto Loop")
             continue
         if trains:
-            raise UserError(f"There are two commands, {trains[0]} … and {words[0]} …: give the one that trains.")
+            raise UserError(f"There are two commands, {trains[0]} … and {words[0]} …: give only the one that trains.")
         trains = words
     return _command([_expanded(word, {**environment, **env}) for word in trains], env, left_out, environment)
 
@@ -73,13 +71,13 @@ def _segments(text: str, left_out: list[str]) -> list[list[str]]:
     try:
         words = list(lexer)
     except ValueError as error:
-        raise UserError(f"The command cannot be split into words ({str(error).lower()}): correct its quotes.") from None
+        raise UserError(f"The command cannot be parsed ({str(error).lower()}): fix its quotes.") from None
     for place, word in enumerate(words):
         comment = "\n" not in word and (comment or word.startswith("#"))
         if comment:
             continue
         if word == "|":
-            left_out.append(f"{' '.join(words[place:])}: the output of a run is kept in its log")
+            left_out.append(f"{' '.join(words[place:])}: the output of each run goes to its log")
             break
         if _OPERATOR.fullmatch(word):
             segments.append([])
@@ -105,14 +103,14 @@ def _command(words: list[str], env: dict[str, str], left_out: list[str], environ
             inner = read_line([f"{line} "], environment)
             return ShellLine(env=env | inner.env, words=inner.words, left_out=left_out + inner.left_out)
         elif first in _ELSEWHERE:
-            raise UserError(f"{first} starts the training itself: give the command that it runs in the end.")
+            raise UserError(f"{first} starts the training itself: give the command that it runs.")
         elif first in _SHELLS or (words[0].endswith(".sh") and not wraps([first, *words[1:]])):
             script = next((word for word in words if word.endswith(".sh")), words[0])
-            raise UserError(f"{script} is a shell script: give the command in it that trains.")
+            raise UserError(f"{script} is a shell script: give the training command in it.")
         else:
             break
     if not words:
-        raise UserError("There is no command: write it after --, as in `autoloop-tui init -- python train.py --lr 1e-3`.")
+        raise UserError("No command given: write it after --, as in `autoloop-tui init -- python train.py --lr 1e-3`.")
     return ShellLine(env=env, words=words, left_out=left_out)
 
 
@@ -128,7 +126,7 @@ def _expanded(word: str, environment: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         if name not in environment:
-            raise UserError(f"${name} of the command is not set: set it, or write its value.")
+            raise UserError(f"${name} in the command is not set: set it, or write its value.")
         return environment[name]
 
     word = _VARIABLE.sub(value, word)

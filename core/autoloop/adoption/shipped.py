@@ -29,7 +29,7 @@ def use_preset(draft: Draft, version: Callable[[str, str], str | None]) -> None:
         if config and each is config.argument:
             continue
         if is_secret(each.key, each.text):
-            draft.say("left out", f"{each.key}: a secret is not written to a file; give it by a variable of the environment")
+            draft.say("left out", f"{each.key}: secrets are not written to files; pass it in an environment variable")
         elif each.key in draft.trainer.extra:
             extra += each.words
         elif preset.flags.get(each.key) in ("{steps}", "{log_freq}", "{eval_freq}"):
@@ -48,7 +48,7 @@ def use_preset(draft: Draft, version: Callable[[str, str], str | None]) -> None:
         draft.run_flags += ["--device", "cpu"]
     if extra:
         draft.run_flags += ["--extra", *extra]
-        draft.say("extra", f"{' '.join(extra)} is given on the command line: after --extra, which must be last")
+        draft.say("extra", f"{' '.join(extra)} goes on the command line after --extra, which must come last")
 
 
 def _preset(draft: Draft, version: Callable[[str, str], str | None]) -> Preset:
@@ -65,7 +65,7 @@ def _preset(draft: Draft, version: Callable[[str, str], str | None]) -> Preset:
     if draft.command.script:  # of versions before the module alone was enough
         here = here or presets[0]
     chosen = here or presets[-1]
-    why = f"{draft.command.script or chosen.script} is here" if here else "assumed, as no version is installed here"
+    why = f"{draft.command.script or chosen.script} is here" if here else "assumed, since no version is installed here"
     draft.say("preset", f"{chosen.name}: {why}; {' and '.join(each.name for each in presets)} ship")
     return chosen
 
@@ -73,7 +73,7 @@ def _preset(draft: Draft, version: Callable[[str, str], str | None]) -> Preset:
 def _base(draft: Draft, path: str | None, text: str, before: Config, values: Config) -> None:
     if path is not None and values == before:
         named = path
-        draft.say("base", f"{path} reaches the trainer as a file, a copy for each run")
+        draft.say("base", f"{path} is passed as a file, one copy per run")
     elif path is not None:
         named = draft.free_name(suffix_of(path))
         draft.base_file = named, rewrite(text, values, suffix_of(path))
@@ -81,5 +81,5 @@ def _base(draft: Draft, path: str | None, text: str, before: Config, values: Con
     else:
         named = draft.free_name(".json")
         draft.base_file = named, dump_config(values)
-        draft.say("base", f"{named} has the {len(leaf_values(values))} values of the command, which edits can change")
+        draft.say("base", f"{named} holds the {len(leaf_values(values))} values from the command, which edits can change")
     draft.run_flags = ["--cfgs", named, *draft.run_flags]

@@ -27,11 +27,11 @@ def chosen_metric(name: str, runs: Sequence[Replayed], book: MetricBook) -> tupl
     names = {metric: None for run in runs for metric in run.summary.metrics}
     found = found_as(name, book, names)
     if found not in names:
-        hint = did_you_mean(name, [book.short(each) for each in names], "`autoloop-tui runs --json` has the names.")
+        hint = did_you_mean(name, [book.short(each) for each in names], "`autoloop-tui runs --json` lists the names.")
         raise UserError(f"No run has a metric {name}; {hint}")
     if good := book.direction(found):
         return found, good
     raise UserError(
-        f"It is not known whether a higher or a lower {name} is better; say so in autoloop.toml, under [metrics]: "
+        f"Unknown whether higher or lower {name} is better; declare it in autoloop.toml under [metrics]: "
         f'lower = ["{found}"] or higher = ["{found}"].'
     )

@@ -85,8 +85,8 @@ class Replayed:
     notes: Sequence[str] = ()
 
 
-NO_NOISE = "live rules that ask for the noise between seeds could not be decided: what was known of it then is not kept"
-GONE = "its history is gone, so live rules saw none of its points"
+NO_NOISE = "live rules that use the noise between seeds could not be evaluated: its past values are not recorded"
+GONE = "its history is gone, so live rules had no data"
 
 
 def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> Replayed:
@@ -135,7 +135,7 @@ def _watched(run: PastRun, rules: Sequence[Rule], version: str) -> tuple[list[Fi
             watch.silence(firing.rule.id)
         if not watch.rules:
             break
-    return fired, [f"live rules looked at one in {stride} of its points"] if stride > 1 else []
+    return fired, [f"live rules saw one in {stride} of its points"] if stride > 1 else []
 
 
 def _looked_at(run: PastRun, rules: Sequence[Rule]) -> dict[str, Series]:

@@ -26,14 +26,14 @@ def apply(config: Config, changes: Iterable[Change]) -> Config:
     for change in changes:
         keys = _place(result, change.path)
         if not change.created and not exists(result, keys):
-            raise UserError(f"{change.path} cannot be changed, for this config has no such place; make it anew.")
+            raise UserError(f"{change.path} cannot be changed, because this config does not have it; write the edit again.")
         if change.removed:
             removed.append(keys)
             continue
         try:
             put(result, keys, copied(change.after))
         except (KeyError, IndexError, TypeError, AttributeError):
-            raise UserError(f"{change.path} cannot be made: what should hold it is no block.") from None
+            raise UserError(f"{change.path} cannot be created: its parent is not a block.") from None
     for keys in removed:  # at last, all at once: every index is that of the config before
         get(result, keys[:-1])[keys[-1]] = DELETED
     return without_deleted(result) if removed else result

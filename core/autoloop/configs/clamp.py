@@ -48,7 +48,7 @@ def _within(change: Change, bounds: Bounds) -> Change:
     ):
         if beyond and bound is not None:
             after = int(bound) if isinstance(value, int) and bound == int(bound) else bound
-            note = f"held at the rule's {name} {bound}, not {value}"
+            note = f"limited to the rule's {name} of {bound} instead of {value}"
             note = f"{change.note}; {note}" if change.note else note
             return msgspec.structs.replace(change, after=after, note=note)
     return change

@@ -94,7 +94,7 @@ def parse_edit(text: str) -> Edit:
         raise UserError(f'In the edit "{shown}" the * in "{bad}" must stand alone between dots; it matches every key.')
     if op == "del":
         if parts is not None:
-            raise UserError(f'The edit "{shown}" deletes, so it takes no value; write {left}@del.')
+            raise UserError(f'The edit "{shown}" deletes, so it cannot have a value; write {left}@del.')
         return Edit(path, op, None, text)
     if not value_text:
         raise UserError(f'The edit "{shown}" has no value after "="; write "" (with the quotes) for an empty text.')
@@ -105,11 +105,11 @@ def parse_edit(text: str) -> Edit:
     if value == value_text and (meant := _misspelt(value_text)):
         quoted = json.dumps(value_text[:60], ensure_ascii=False)
         raise UserError(
-            f'In the edit "{shown}" the value is not JSON: write {meant}; if the text itself is meant, put it in double '
+            f'In the edit "{shown}" the value is not JSON: write {meant}; if you mean the text itself, put it in double '
             f"quotes: {quoted}."
         )
     if op not in SETTING and not is_number(value):
-        raise UserError(f'The edit "{shown}" needs a number after "=", because {op} is arithmetic, and has {kind(value)}.')
+        raise UserError(f'The edit "{shown}" needs a number after "=", because {op} is arithmetic, but has {kind(value)}.')
     return Edit(path, op, value, text)
 
 
@@ -253,7 +253,7 @@ def _as_before(before: Any, after: Any, keys: Keys, fields: FieldTypes, notes: l
         if after.is_integer():
             return int(after)
         where = "under [fields], integers, in autoloop.toml"
-        notes.append(f"{written(keys)} was a whole number ({before}); if it must stay one, name it {where}")
+        notes.append(f"{written(keys)} was a whole number ({before}); if it must stay one, declare it {where}")
     if isinstance(before, float) and is_number(after) and not fields.is_integer(keys) and abs(after) <= _LONGEST_EXACT:
         return float(after)
     return after
@@ -286,8 +286,8 @@ def _refuse_slip(config: Config, edit: Edit, keys: Keys) -> None:
     beside = near_sibling(get(config, keys[: width - 1]), str(keys[width - 1]))
     if beside is not None:
         raise UserError(
-            f'The edit "{edit.text}" would make a new key {written(keys[:width])}, and there is '
-            f"{written((*keys[: width - 1], beside))}; if the new one is meant, write {'.'.join(edit.path)}@new="
+            f'The edit "{edit.text}" would create a new key {written(keys[:width])}, but '
+            f"{written((*keys[: width - 1], beside))} exists; to create the new one, write {'.'.join(edit.path)}@new="
             f"{json.dumps(edit.value, ensure_ascii=False)[:80]}."
         )
 
@@ -298,9 +298,9 @@ def _check_kinds(edit: Edit, keys: Keys, before: Any, after: Any, notes: list[st
         return
     if isinstance(before, str) and not isinstance(after, list | dict | None):
         text = json.dumps(before[:40], ensure_ascii=False)
-        notes.append(f"{written(keys)} was the text {text} and becomes {now}; a text stands in double quotes")
+        notes.append(f"{written(keys)} was the text {text} and becomes {now}; text is written in double quotes")
     elif after is None:
-        notes.append(f"{written(keys)} becomes null: the trainer must accept that there")
+        notes.append(f"{written(keys)} becomes null: the trainer must accept that")
     elif not isinstance(before, list | dict) and isinstance(after, list | dict):
         notes.append(f"{written(keys)} was {was} and becomes {now}")
     else:
@@ -327,7 +327,7 @@ def _calculated(edit: Edit, keys: Keys, before: Any) -> int | float:
         a, b = Decimal(repr(before)), Decimal(repr(value))
         after = float(_DECIMAL.multiply(a, b) if edit.op == "mul" else _DECIMAL.add(a, b))
     if not abs(after) <= sys.float_info.max:
-        raise UserError(f'The edit "{edit.text}" gives a number too large to hold at {written(keys)}.')
+        raise UserError(f'The edit "{edit.text}" gives a number too large to store at {written(keys)}.')
     return after
 
 

@@ -30,8 +30,8 @@ def parse_config(text: str, source: str, suffix: str | None = None) -> Config:
     """
     if suffix is None and _ending(source) == ".py":
         raise UserError(
-            f"{source} is a Python file, which edits cannot change; give its values as [trainer.base] in autoloop.toml, or "
-            "let the trainer print them with dump."
+            f"{source} is a Python file, which edits cannot change; put its values under [trainer.base] in "
+            "autoloop.toml, or let the trainer print them with dump."
         )
     suffix = suffix or suffix_of(source)
     if suffix in YAML:

@@ -93,10 +93,10 @@ def edits_with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Cha
     for change in changes:
         block = split(change.path)[0]
         if same(change.before, change.after) and not change.created and not change.removed:
-            notes.append(f"{change.path} already has that value ({_short(change.after)}); dropped.")
+            notes.append(f"{change.path} already has this value ({_short(change.after)}); dropped.")
         elif guard := replacing.get(block):
             instead = ".".join([guard.by, "_".join(split(change.path))])
-            hint = f"{instead} is the one that counts" if exists(result, tuple(split(instead))) else ""
+            hint = f"{instead} is used instead" if exists(result, tuple(split(instead))) else ""
             hint = hint or f"set {guard.unless} to false to use it"
             notes.append(f"{change.path} has no effect, because {guard.agent} replaces the {block} ({hint}); dropped.")
         else:
@@ -122,7 +122,7 @@ def _not_both(base: Config, config: Config, guard: NotBoth) -> list[str]:
     sentences = []
     before = [block for _, block in _faulty(base, guard)]
     for key, block in _faulty(config, guard):
-        blame = " The base config already has it so; add an edit that puts it right." if block in before else ""
+        blame = " The base config already has this fault; add an edit that fixes it." if block in before else ""
         path = written((*_keys(guard.blocks), key))
         sentences.append(
             f"{guard.called} {_label(key, block)} would have {guard.fault}: {guard.remedy} ({path}@del).{blame}"
@@ -153,7 +153,7 @@ def _under_floor(base: Config, config: Config, guard: Floor) -> list[str]:
     before, after = get(base, keys), get(config, keys)
     if is_number(before) and is_number(after) and after < before and after < guard.min:
         fall = f"from {value_text(before)} to {value_text(after)}, under {value_text(guard.min)}"
-        return [f"{guard.path} would fall {fall}, which no rule may go below."]
+        return [f"{guard.path} would fall {fall}; no rule may go below that."]
     return []
 
 

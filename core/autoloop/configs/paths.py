@@ -203,7 +203,7 @@ def why_no_match(config: dict[str, Any], segments: Sequence[str]) -> str:
             if not node:
                 return f"{here} is an empty list"
             if rest[0].isdecimal() and int(rest[0][:9]) < len(node):
-                return f"{here}.{rest[0]} was deleted by an edit before it"
+                return f"{here}.{rest[0]} was deleted by an earlier edit"
             if rest[0].isdecimal():
                 elements = "1 element (0)" if len(node) == 1 else f"{len(node)} elements (0 to {len(node) - 1})"
                 return f"{here} has {elements}, so there is no {rest[0]}"
@@ -214,7 +214,7 @@ def why_no_match(config: dict[str, Any], segments: Sequence[str]) -> str:
             return f"there is no {key_of(rest[0])} in {here}{hint}"
         done.extend(rest[: len(rest) - len(step[1])])
         node, rest = get(node, (step[0],)), step[1]
-    return f"{'.'.join(done)} exists, but it is not in every place that was asked for"
+    return f"{'.'.join(done)} exists, but not in every matched place"
 
 
 def nearest(config: dict[str, Any], segments: Sequence[str]) -> str | None:

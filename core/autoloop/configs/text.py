@@ -38,9 +38,7 @@ def parse_json(text: str, source: str) -> Config:
         config = _load(text)
     except json.JSONDecodeError as error:
         why = error.msg[:1].lower() + error.msg[1:]
-        raise UserError(
-            f"{source}, line {error.lineno}, column {error.colno}: this is not valid JSON ({why}); correct it there."
-        ) from None
+        raise UserError(f"{source}, line {error.lineno}, column {error.colno}: invalid JSON ({why}).") from None
     except _RefusedError as refused:
         line, column = _locate(text, refused)
         raise UserError(f"{source}, line {line}, column {column}: {refused.why}.") from None
@@ -135,13 +133,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        why = f"the key {json.dumps(twice, ensure_ascii=False)} stands twice in one object; keep one of them"
+        why = f"the key {json.dumps(twice, ensure_ascii=False)} appears twice in one object; remove one"
         raise _RefusedError(why, twice, is_key=True)
     return result
 
 
 def _constant(token: str) -> Any:
-    raise _RefusedError(f"{token} is not a number that a config may hold; give a finite one", token)
+    raise _RefusedError(f"{token} is not allowed in a config; use a finite number", token)
 
 
 def _float(token: str) -> float:

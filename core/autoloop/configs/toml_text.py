@@ -20,7 +20,7 @@ def parse_toml(text: str, source: str) -> Config:
     try:
         table = read_toml(text)
     except TomlError as error:
-        raise UserError(f"{source}: this is not valid TOML ({error}); correct it there.") from None
+        raise UserError(f"{source}: invalid TOML ({error}).") from None
     if depth(table) > MAX_DEPTH:
         raise UserError(f"{source}: it is nested deeper than {MAX_DEPTH} levels; make it flatter.")
     config: Config = _data(table, (), source)
@@ -33,7 +33,7 @@ def _data(value: Any, keys: Keys, source: str) -> Any:
     if isinstance(value, list):
         return [_data(child, (*keys, index), source) for index, child in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{source}: {written(keys)} = {value} is not a number that a config may hold; give a finite one.")
+        raise UserError(f"{source}: {written(keys)} = {value} is not allowed in a config; use a finite number.")
     # All else that TOML has are dates and times.
     return value if isinstance(value, str | int | float) else value.isoformat()
 
@@ -62,7 +62,7 @@ def why_not_toml(config: Config) -> str | None:
     place = _null(config, ())
     if place is None:
         return None
-    return f"{written(place)} cannot be null, for TOML has no null; delete the key ({written(place)}@del)."
+    return f"{written(place)} cannot be null, because TOML has no null; delete the key ({written(place)}@del)."
 
 
 def _change(container: Any, before: Any, wanted: Any) -> None:

@@ -75,9 +75,9 @@ def root(text: str, source: str) -> Node:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         why = " ".join((error.problem or "it cannot be read").split())
-        raise UserError(f"{source}{where}: this is not valid YAML ({why}); correct it there.") from None
+        raise UserError(f"{source}{where}: invalid YAML ({why}).") from None
     except (YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"{source}: this is not valid YAML ({' '.join(str(error).split())[:200]}).") from None
+        raise UserError(f"{source}: invalid YAML ({' '.join(str(error).split())[:200]}).") from None
 
 
 def plain_value(text: str) -> Any:
@@ -94,7 +94,7 @@ def plain_value(text: str) -> Any:
             raise ValueError(f"{text} is too large for a number; give a smaller one")
         return value
     if _NO_NUMBER.fullmatch(text):
-        raise ValueError(f"{text} is not a number that a config may hold; give a finite one")
+        raise ValueError(f"{text} is not allowed in a config; use a finite number")
     return text
 
 
@@ -143,7 +143,7 @@ class _Composer:
             if type(event).__name__ == "DocumentStartEvent":
                 if found is not None:
                     line = event.start_mark.line + 1
-                    raise self._refused(f"a second document begins in line {line} (---); keep one config in a file")
+                    raise self._refused(f"a second document begins on line {line} (---); use one config per file")
                 found = self._node(next(self.events), 0)
         if found is None or not isinstance(found.value, dict):
             what = "it is empty" if found is None or found.value is None else f"not {kind(found.value)}"
@@ -185,11 +185,13 @@ class _Composer:
         anchored = self.anchors.get(event.anchor)
         if anchored is None:
             known = event.anchor in self.anchors
-            why = f"*{event.anchor} stands inside what it names" if known else f"*{event.anchor} names no anchor before it"
+            why = (
+                f"*{event.anchor} refers to a block that contains it" if known else f"*{event.anchor} has no earlier anchor"
+            )
             raise self._refused(f"{why}; write the value out", event)
         self.size += self.sizes[event.anchor]
         if self.size > LARGEST:
-            raise self._refused(f"with its aliases it has more than {LARGEST} values; write it without them")
+            raise self._refused(f"its aliases expand to more than {LARGEST} values; write it without them")
         return Node(event.start_mark.index, event.end_mark.index, value=copied(anchored.value), alias=event.anchor)
 
     def _scalar(self, node: Node, event: Any) -> None:
@@ -233,7 +235,7 @@ class _Composer:
                 entry.start = entry.end = colon.end() if colon else event.end_mark.index
             end = entry.end
             if key in node.keys:
-                raise self._refused(f'the key "{key}" stands twice in one block; keep one of them', event)
+                raise self._refused(f'the key "{key}" appears twice in one block; remove one', event)
             node.keys.append(key)
             node.entries.append(entry)
             if key != MERGE or quoted:

@@ -116,7 +116,7 @@ def _first(checks: Sequence[_Check], case: _Case) -> Cause | None:
 def _lost(case: _Case) -> Cause | None:
     if case.exit is not None:
         return None
-    text = case.vanished or "it vanished without an exit record"
+    text = case.vanished or "it disappeared without an exit record"
     return Cause(id="lost", text=text, line=_last_words(case.lines), retry=True)
 
 
@@ -132,9 +132,9 @@ def _not_started(case: _Case) -> Cause | None:
         return None
     if case.exit.errno in SHORTAGE:
         advice = "raise `ulimit -u` and `ulimit -n` (or the container's limits), or use fewer slots"
-        text = f"the machine had no process, memory or file descriptor to spare ({os.strerror(case.exit.errno)})"
+        text = f"the machine ran out of processes, memory or file descriptors ({os.strerror(case.exit.errno)})"
         return Cause(id="short-of-resources", text=text, advice=advice, retry=True)
-    advice = "check --python, --train-script and the folder it is started in"
+    advice = "check --python, --train-script and the working folder"
     return Cause(id="cannot-start", text=clean(case.exit.error), advice=advice, fatal_for_round=True)
 
 
@@ -181,7 +181,7 @@ def _silent_rank(case: _Case) -> Cause | None:
     ranks = {chain.rank for chain in case.exceptions}
     if endings.rank is None or None in ranks or endings.rank in ranks or not ranks:
         return None
-    return Cause(id="exit-code", text=f"rank {endings.rank} ended first, with exit code {endings.code} and no exception")
+    return Cause(id="exit-code", text=f"rank {endings.rank} exited first, with exit code {endings.code} and no exception")
 
 
 def _by_exception(case: _Case) -> Cause | None:
@@ -224,7 +224,7 @@ def _by_last_words(case: _Case) -> Cause | None:
 
 def _exit_code(case: _Case) -> Cause:
     code = case.exit.code if case.exit else None
-    return Cause(id="exit-code", text=f"it ended with exit code {code}", line=_last_words(case.lines))
+    return Cause(id="exit-code", text=f"it exited with code {code}", line=_last_words(case.lines))
 
 
 def _last_rules(case: _Case) -> list[CauseRule]:

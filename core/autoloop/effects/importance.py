@@ -47,7 +47,7 @@ def importance(runs: Sequence[Trained], metric: str, good: Direction, seed: int 
     rows = _rows(runs, metric)
     spaces = _spaces([params for params, _ in rows], optuna)
     if not spaces:
-        raise UserError("No setting that all of these runs have varies, so none can have mattered.")
+        raise UserError("No setting shared by all these runs varies, so importance cannot be estimated.")
     trials = [
         optuna.trial.create_trial(params={path: params[path] for path in spaces}, distributions=spaces, value=value)
         for params, value in rows

@@ -117,7 +117,7 @@ class LapseKind(StrEnum):
     """Why a proposal lapsed."""
 
     ROUND_STARTED = "round started"
-    """The next round started without a decision on it."""
+    """The next round started before it was decided."""
     RUN_ENDED = "run ended"
     """The run that a live rule asks about ended before anybody decided."""
     RUN_ENDED_FIRST = "run ended first"

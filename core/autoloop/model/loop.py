@@ -18,7 +18,7 @@ class LoopState(StrEnum):
     ACTIVE = "active"
     FINISHED = "finished"
     STOPPED = "stopped"
-    """Ended before its time, by a user or a halt; `autoloop-tui resume` resumes it."""
+    """Ended before its time, by a user or a halt; `autoloop-tui resume` continues it."""
 
 
 class RoundState(StrEnum):

@@ -37,7 +37,7 @@ def examine(
     """
     if spec.apart:
         around = examine_machine(spec, gpus, min_free, environment)
-        return [ok("trainer", "its environment is on the hosts, and was not looked at"), *_missing(configs, spec), *around]
+        return [ok("trainer", "its environment is on the hosts and was not checked"), *_missing(configs, spec), *around]
     shown = ",".join(map(str, spec.gpus)) if spec.device == "cuda" else ""
     with Question(
         spec.python,

@@ -33,10 +33,10 @@ def missing_paths(name: str, config: Config, spec: LoopSpec) -> list[Finding]:
         text = f"{key} names {seen}, which does not exist"
         repository = (config.get("dataset") or {}).get("repo_id") if keys == ("dataset", "root") else None
         if isinstance(repository, str) and "/" in repository:
-            advice = f"the trainer would download {repository} there; correct the path if the data is on this machine"
+            advice = f"the trainer would download {repository} there; fix the path if the data is on this machine"
             found.append(warning(f"config {name}", text, advice))
         else:
-            found.append(error(f"config {name}", text, "correct the path in the config"))
+            found.append(error(f"config {name}", text, "fix the path in the config"))
     return found
 
 

@@ -38,7 +38,7 @@ def hosts(spec: LoopSpec, min_free: int) -> list[Finding]:
 
 
 def _done_without(unreached: Finding) -> Finding:
-    text = f"{unreached.text}; the loop goes on without it, and uses it as soon as it answers"
+    text = f"{unreached.text}; the loop continues without it and uses it once it answers"
     return msgspec.structs.replace(unreached, level="warning", text=text)
 
 
@@ -48,8 +48,8 @@ def _code(spec: LoopSpec) -> list[Finding]:
     try:
         _, paths = Code(spec).digest()
     except (UserError, OSError) as problem:
-        return [error("code for hosts", str(problem), "correct .gitignore")]
-    return [ok("code for hosts", f"{plural(len(paths), 'file')} of {spec.cwd}, sent once as long as none changes")]
+        return [error("code for hosts", str(problem), "fix .gitignore")]
+    return [ok("code for hosts", f"{plural(len(paths), 'file')} of {spec.cwd}, sent again only when they change")]
 
 
 def _host(host: HostSpec, spec: LoopSpec, min_free: int) -> list[Finding]:
@@ -57,9 +57,7 @@ def _host(host: HostSpec, spec: LoopSpec, min_free: int) -> list[Finding]:
     try:
         connection, hello = connect(host, patience=PATIENCE)
     except UnreachableError as problem:
-        advice = (
-            f"`ssh {host.destination} {host.python} --version` must work by hand; or name the other hosts only, with --hosts"
-        )
+        advice = f"`ssh {host.destination} {host.python} --version` must work by hand; or leave this host out of --hosts"
         return [error(host.name, f"it cannot be used: {problem}", advice)]
     version = ".".join(map(str, hello.python))
     text = f"reached {hello.node} in {time.monotonic() - began:.1f} s; Python {version} ({hello.executable})"
@@ -67,7 +65,7 @@ def _host(host: HostSpec, spec: LoopSpec, min_free: int) -> list[Finding]:
     try:
         folder, gpus = _folder(host, default_folder(host, spec), connection, min_free), _gpus(host, spec, connection)
     except UnreachableError as problem:
-        return [reached, error(host.name, f"then it stopped answering: {problem}", "try again")]
+        return [reached, error(host.name, f"then it stopped responding: {problem}", "try again")]
     finally:
         connection.close()
     return [reached, _clock(host, -connection.skew), *folder, *gpus]
@@ -76,8 +74,8 @@ def _host(host: HostSpec, spec: LoopSpec, min_free: int) -> list[Finding]:
 def _clock(host: HostSpec, apart: float) -> Finding:
     if abs(apart) < APART:
         return ok(f"{host.name} clock", "as here")
-    text = f"it is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} ours; the times of its runs are corrected"
-    return warning(f"{host.name} clock", text, "set it on the host, as with: timedatectl set-ntp true")
+    text = f"it is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this machine; run times are corrected"
+    return warning(f"{host.name} clock", text, "set it on the host, for example with: timedatectl set-ntp true")
 
 
 def _folder(host: HostSpec, folder: str, connection: Connection, min_free: int) -> list[Finding]:
@@ -89,17 +87,17 @@ def _folder(host: HostSpec, folder: str, connection: Connection, min_free: int) 
         advice = "choose another with folder in [[host]], or free some space"
         return [error(subject, f"{folder} cannot be used: {problem}", advice)]
     if answer.get("missing"):
-        text = f"there is no {answer['folder']} there, which [[host]] says is shared"
-        return [error(subject, text, "set folder in [[host]] to where that machine has it, or leave shared out")]
+        text = f"there is no {answer['folder']} there, although [[host]] declares it shared"
+        return [error(subject, text, "set folder in [[host]] to its path on that machine, or omit shared")]
     absent = [
-        error(f"{host.name} data", f"{there} is not there, which [[host]] gives for {here}", "correct data in [[host]]")
+        error(f"{host.name} data", f"{there} does not exist there, but [[host]] maps {here} to it", "fix data in [[host]]")
         for here, there in host.data.items()
         if there in answer["absent"]
     ]
     ends = []
     if answer["ends"]:
-        text = "it ends your processes when the connection does, runs among them (KillUserProcesses=yes)"
-        advice = "set KillUserProcesses=no, or name yourself in KillExcludeUsers, in its /etc/systemd/logind.conf"
+        text = "it kills your processes, including runs, when the connection ends (KillUserProcesses=yes)"
+        advice = "set KillUserProcesses=no, or add yourself to KillExcludeUsers, in its /etc/systemd/logind.conf"
         ends = [warning(f"{host.name} logout", text, advice)]
     return [_space(subject, str(answer["folder"]), int(answer["free"]), min_free), *absent, *ends]
 
@@ -124,5 +122,5 @@ def _gpus(host: HostSpec, spec: LoopSpec, connection: Connection) -> list[Findin
     if report.error or not report.gpus:
         text = f"none can be seen ({report.error or 'nvidia-smi does not answer'})"
         return [error(f"{host.name} GPUs", text, f"`ssh {host.destination} nvidia-smi` must work, or use --device cpu")]
-    advice = "correct gpus in [[host]]"
+    advice = "fix gpus in [[host]]"
     return cards(host.gpus, report, subject=f"{host.name} GPU", owner=host.name, advice=advice)

@@ -22,11 +22,11 @@ BUSY_MEMORY = GIB
 
 def gpus(spec: LoopSpec, report: GpuReport) -> list[Finding]:
     if spec.device == "cpu":
-        return [ok("GPUs", "none asked for: the runs train on the CPU")]
+        return [ok("GPUs", "none requested: the runs train on the CPU")]
     if spec.elsewhere:
         return []
     if report.error:
-        return [error("GPUs", f"none can be used ({report.error})", "check the driver, or debug with --device cpu")]
+        return [error("GPUs", f"none can be used ({report.error})", "check the driver, or use --device cpu to debug")]
     return cards(spec.gpus, report)
 
 
@@ -44,7 +44,7 @@ def cards(
     return [
         _gpu(f"{subject} {index}", there[index])
         if index in there
-        else error(f"{subject} {index}", f"{owner} has none; it has {have}", advice)
+        else error(f"{subject} {index}", f"{owner} has none with that index; it has {have}", advice)
         for index in indices
     ]
 
@@ -55,11 +55,11 @@ def _gpu(subject: str, gpu: Gpu) -> Finding:
     if gpu.processes:
         who = "; ".join(process.words for process in gpu.processes)
         text = f"{gpu.name}{room}; used by {who}"
-        return warning(subject, text, "a run beside it may run out of memory: wait, or choose another")
+        return warning(subject, text, "a run on it may run out of memory: wait, or choose another")
     if used is not None and used > BUSY_MEMORY:
-        text = f"{gpu.name}{room}, by processes that cannot be seen from here"
-        return warning(subject, text, "a run beside them may run out of memory: look with nvidia-smi on the host")
-    return ok(subject, f"{gpu.name}{room}, nobody uses it")
+        text = f"{gpu.name}{room}, by processes that are not visible from here"
+        return warning(subject, text, "a run on it may run out of memory: check with nvidia-smi on the host")
+    return ok(subject, f"{gpu.name}{room}, not in use")
 
 
 def output_root(spec: LoopSpec, min_free: int) -> Finding:
@@ -84,15 +84,15 @@ def output_root(spec: LoopSpec, min_free: int) -> Finding:
 def terminal(environment: Mapping[str, str]) -> list[Finding]:
     """What matters to whoever looks on: tmux keeps the console, a locale draws it."""
     if environment.get("TMUX"):
-        found = [ok("tmux", "the console is in tmux and outlives the connection")]
+        found = [ok("tmux", "the console runs in tmux and survives a lost connection")]
     elif shutil.which("tmux", path=environment.get("PATH", os.defpath)):
-        found = [ok("tmux", "not inside it: the console ends with the connection, the loop continues")]
+        found = [ok("tmux", "not in tmux: the console ends with the connection, the loop continues")]
     else:
         found = [ok("tmux", "not installed: the console ends with the connection, the loop continues")]
     name = next((environment[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(key)), "")
     if "utf8" in name.lower().replace("-", ""):
         return [*found, ok("locale", name)]
-    text = f"{name or 'none is set'}, which has no Unicode: the console draws with ASCII"
+    text = f"{name or 'none is set'}, without Unicode: the console draws with ASCII"
     return [*found, warning("locale", text, "export LANG=C.UTF-8")]
 
 
@@ -106,21 +106,23 @@ def reader() -> Finding:
 
 def linger() -> Finding:
     """Whether systemd ends what a person left running when they log out."""
-    advice = "allow it once with: loginctl enable-linger"
+    advice = "run once: loginctl enable-linger"
     try:
         group = Path("/proc/self/cgroup").read_text(encoding="utf-8")
     except OSError:
         group = ""
     uid = os.getuid()
     if uid == 0 or f"user-{uid}.slice" not in group:
-        return ok("logout", "nothing here ends the loop when you log out")
+        return ok("logout", "the loop survives logout")
     if _lingers(uid):
-        return ok("logout", "lingering is allowed, so the loop continues")
+        return ok("logout", "lingering is enabled, so the loop survives logout")
     if f"user@{uid}.service" in group:
-        return warning("logout", "this shell belongs to your user manager, which ends the loop when you log out", advice)
+        return warning(
+            "logout", "this shell belongs to your systemd user manager, which kills the loop when you log out", advice
+        )
     if _kills_at_logout():
-        return warning("logout", "this machine ends your processes when you log out, the loop among them", advice)
-    return ok("logout", "this machine leaves your processes running when you log out")
+        return warning("logout", "this machine kills your processes, including the loop, when you log out", advice)
+    return ok("logout", "this machine keeps your processes running after logout")
 
 
 def _lingers(uid: int) -> bool:

@@ -16,6 +16,6 @@ def slurm(spec: LoopSpec) -> list[Finding]:
     try:
         said = try_submission(resources(spec.slurm, default_gres(spec)))
     except SlurmError as problem:
-        advice = "try again when Slurm answers" if problem.silent else "correct [slurm] in autoloop.toml"
-        return [error("Slurm", f"it would not take a job: {problem}", advice)]
+        advice = "try again when Slurm answers" if problem.silent else "fix [slurm] in autoloop.toml"
+        return [error("Slurm", f"it would reject a job: {problem}", advice)]
     return [ok("Slurm", said)]

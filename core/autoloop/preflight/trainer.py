@@ -109,22 +109,24 @@ class Question:
         """Wait for it, at most that many seconds."""
         process = self._process
         if process is None:
-            return [error("interpreter", f"{self.python} cannot be run: {self._refused}", "name another with --python")]
+            return [
+                error("interpreter", f"{self.python} cannot be executed: {self._refused}", "choose another with --python")
+            ]
         try:
             out, _ = process.communicate(timeout=patience)
             answer: dict[str, Any] = json.loads(out)
         except subprocess.TimeoutExpired:
-            text = f"its import took longer than {patience:.0f} s, so the configs were not checked"
-            return [warning("trainer", text, "is its disk slow? The runs will take as long to start")]
+            text = f"importing it took longer than {patience:.0f} s, so the configs were not checked"
+            return [warning("trainer", text, "its disk may be slow; runs will take as long to start")]
         except ValueError:
             text = f"{self.python} could not answer (exit code {process.returncode}): {self._last_words()}"
-            return [error("interpreter", text, "name an interpreter of Python 3.8 or later with --python")]
+            return [error("interpreter", text, "choose Python 3.8 or later with --python")]
         return self._read(answer)
 
     def _last_words(self) -> str:
         self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - 4096))
         lines = [line.strip() for line in self._said.read().decode(errors="replace").splitlines() if line.strip()]
-        return lines[-1][:300] if lines else "it said nothing"
+        return lines[-1][:300] if lines else "it printed nothing"
 
     # ------------------------------------------------------------------------------------------------------ findings
 
@@ -133,7 +135,7 @@ class Question:
         found = [ok("interpreter", f"Python {answer['python']}, {self.python}")]
         for module, problem in answer["missing"].items():
             package = module.partition(".")[0]
-            advice = f"install {package} there, or name the right interpreter with --python"
+            advice = f"install {package} there, or choose the right interpreter with --python"
             found.append(error(package, f"the training environment cannot start {module}: {problem}", advice))
         starts = any("accelerate" in word for word in self.preset.argv)
         if starts and versions["accelerate"] and "accelerate" not in [each.subject for each in found]:
@@ -143,18 +145,18 @@ class Question:
         if answer["decodes"]:
             found += self._configs(answer["configs"])
         elif self.configs and not answer.get("broken"):
-            found.append(ok("configs", "can be read; this trainer has no config classes to check them with"))
+            found.append(ok("configs", "can be read; this trainer has no config classes to check them against"))
         return found
 
     def _torch(self, version: str | None, cuda: dict[str, Any] | None) -> list[Finding]:
         if version is None:
             return []  # a trainer of one's own may do without; one that does not will say so when it is imported
         if self.device == "cuda" and version.endswith("+cpu"):
-            text = f"{version} is a build for the CPU, so no run would use its GPU"
-            return [error("torch", text, "install a CUDA build of PyTorch there, or debug with --device cpu")]
+            text = f"{version} is a CPU build, so no run would use its GPU"
+            return [error("torch", text, "install a CUDA build of PyTorch there, or use --device cpu to debug")]
         if cuda is not None and not cuda["available"]:
             text = f"{version} cannot use a GPU here, so every run would fall back to the CPU"
-            return [error("torch", text, "check the driver, and that PyTorch is built for its CUDA version")]
+            return [error("torch", text, "check the driver, and that PyTorch matches its CUDA version")]
         return [ok("torch", version)]
 
     def _trainer(self, versions: dict[str, str | None], broken: list[str] | None) -> list[Finding]:
@@ -167,7 +169,7 @@ class Question:
             cause = explain(broken, preset)
             return [error("trainer", f"{named} cannot be imported: {cause.text}", cause.advice)]
         if preset.package and version and not preset.package.fits(version):
-            text = f"{what}, which is made for {preset.package.name} {preset.package.words}"
+            text = f"{what}, which is meant for {preset.package.name} {preset.package.words}"
             return [warning("trainer", text, f"choose --preset {preset.package.otherwise}")]
         return [ok("trainer", what)]
 
@@ -180,12 +182,14 @@ class Question:
                 advice = cause.advice
                 unknown = re.search(r"The fields `([^`]+)` are not valid", " ".join(chain))
                 if unknown and _is_flag(unknown[1], candidate):
-                    advice = "that is a flag of the command: choose the preset of this trainer's version, or correct --extra"
+                    advice = (
+                        "this comes from a flag in the command: choose the preset for this trainer's version, or fix --extra"
+                    )
                 found.append(error(f"config {candidate.name}", cause.text, advice))
         if found:
             return found
         count = plural(len(faults), "config")
-        return [ok("configs", f"{count} decoded by the trainer's own classes")]
+        return [ok("configs", f"{count} parsed by the trainer's own classes")]
 
 
 def _is_flag(key: str, candidate: CandidateConfig) -> bool:

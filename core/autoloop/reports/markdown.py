@@ -76,7 +76,7 @@ class MarkdownReport:
                 self._left = section if self._stamp else None
                 self.store.touched.pop(loop.id, None)
         except (OSError, UnicodeError) as error:
-            return f"{path} could not be written ({error}); `autoloop-tui report` writes it again later"
+            return f"{path} could not be written ({error}); `autoloop-tui report` writes it later"
         return None
 
     def _write(self, loop: Loop, old: BinaryIO, new: BinaryIO, left: _Section, changed: int) -> _Section:
@@ -182,7 +182,7 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook, known: _B
     if failed:
         lines += ["", "Not finished:", ""]
         lines += [line for run in failed for line in _failure(run, store.attempts(run.id)[-1:])]
-    lines += ["", "Where they are:", "", *(_place(store, loop, run) for run in runs)]
+    lines += ["", "Locations:", "", *(_place(store, loop, run) for run in runs)]
     lines += _uploads(loop, runs)
     live = [p for p in made if p.live]
     if live:
@@ -287,5 +287,5 @@ def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
     ]
     if not commands:
         return []
-    said = "W&B could not be reached all the time; this uploads what it may lack:"
+    said = "W&B was unreachable at times; this uploads anything that is missing:"
     return ["", said, "", "```sh", *map(verbatim, commands), "```"]

@@ -56,7 +56,7 @@ def result_table(
         expected = expectation_said(proposal.expects, result, metrics).removeprefix("expects ") if proposal.expects else "–"
         cells = [str(proposal.id), inert(_runs(result, metrics)), inert(_outcome(result)), inert(expected)]
         rows.append("| " + " | ".join(cells) + " |")
-    return ["", "What became of the proposals:", "", *rows]
+    return ["", "Outcomes of the proposals:", "", *rows]
 
 
 def _runs(result: Result, metrics: MetricBook) -> str:

@@ -33,8 +33,8 @@ def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
         lines += outcome_lines(loop.outcome, name_of, metrics.short(loop.outcome.metric))
     elif loop.end is not None and loop.best is None and _has_metrics(store, loop):
         lines.append(
-            "no config is called better: no metric of these runs has a known good direction; "
-            "`lower` or `higher` under [metrics] in autoloop.toml gives it one"
+            "no config is called better: no metric of these runs has a known better direction; set `lower` or `higher` "
+            "under [metrics] in autoloop.toml"
         )
     elif loop.end is not None and loop.best is not None and (base := _lost_baseline(store, loop)):
         lines.append(
@@ -86,7 +86,7 @@ def then_line(store: Store, loop: Loop) -> str | None:
     if loop.outcome is not None and not loop.outcome.better and loop.end is not None:
         return "then: no run is extended, because no config has been shown to be better than the baseline"
     if loop.state is LoopState.FINISHED:
-        return "then: no run is extended, because no run tells which config is better than the baseline"
+        return "then: no run is extended, because the runs do not show which config is better than the baseline"
     return f"then: extend the winner to {steps} steps"
 
 
@@ -99,9 +99,9 @@ def _stands(store: Store, proposal: Proposal) -> str:
         anew = "" if run.id == base.id else f" anew as {run.id}"
         return f"{name} is trained{anew} to {steps}: {run.state.value}, step {run.step} of {run.total_steps}{reason}"
     if proposal.status is ProposalStatus.PENDING:
-        return f"{name} waits for a decision whether it is trained on to {steps}: proposal {proposal.id}"
+        return f"{name} waits for a decision on continuing to {steps}: proposal {proposal.id}"
     if proposal.status is ProposalStatus.REJECTED:
-        return f"{name} is not trained on to {steps}: rejected by {proposal.decided_by}"
+        return f"{name} is not continued to {steps}: rejected by {proposal.decided_by}"
     if proposal.status is ProposalStatus.BLOCKED:
-        return f"{name} is not trained on to {steps}: {proposal.blocked}"
-    return f"{name} is trained on to {steps} in a moment"
+        return f"{name} is not continued to {steps}: {proposal.blocked}"
+    return f"{name} will be continued to {steps} shortly"

@@ -55,7 +55,7 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
             _keys[path] |= entries.keys()
             _left[path] = stamp(path)
     except OSError as error:
-        return f"{path} could not be written ({error.strerror}); `autoloop-tui report` writes it again later"
+        return f"{path} could not be written ({error.strerror}); `autoloop-tui report` writes it later"
     return said
 
 

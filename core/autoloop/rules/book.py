@@ -53,7 +53,7 @@ class RuleBook:
         """
         if not self.applies_to(view.config):
             block = profiles.blocks_of_methods().get(self.method or "")
-            return Judgement([], [f"the rules {self.name} are for configs with a block {block}; this one has none"])
+            return Judgement([], [f"the rules {self.name} are for configs with a block {block}, which this one lacks"])
         requests: list[VariantRequest] = []
         notes: list[str] = []
         seen: list[Observation] = []
@@ -75,7 +75,7 @@ class RuleBook:
                 evidence = Evidence(rule="default", rule_version=version, when="no rule fired", observations=seen)
                 requests.append(self.default.request(evidence))
             else:
-                notes.append("the run has no metric at all, so the default is not proposed either")
+                notes.append("the run has no metrics, so the default is not proposed either")
         return Judgement(requests, notes)
 
     def lacking(self, view: RunView) -> list[str]:
@@ -136,15 +136,15 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
     top = read_table(parse_toml(text, source), _BookTable, source)
     if len(top.rule) > MAX_RULES:
         raise UserError(
-            f"{source}: the book holds {len(top.rule)} rules, and {MAX_RULES} are read in at most; each of them judges "
-            "every run, so put what a script generated into fewer conditions"
+            f"{source}: the book holds {len(top.rule)} rules, but the limit is {MAX_RULES}; every rule judges every run, "
+            "so combine generated rules into fewer conditions"
         )
     rules: list[Rule] = []
     ids: set[str] = set()
     for number, table in enumerate(top.rule, 1):
         rule = _rule(table, number, source, metrics)
         if rule.id in ids:
-            raise UserError(f'{source}: two rules have the id "{rule.id}"; give each its own')
+            raise UserError(f'{source}: two rules have the id "{rule.id}"; ids must be unique')
         ids.add(rule.id)
         rules.append(rule)
     default = None
@@ -197,14 +197,14 @@ def _rule(table: Any, number: int, source: str, metrics: MetricBook | None) -> R
     where = f'{source}: rule "{name}"' if isinstance(name, str) and name else f"{source}: rule {number}"
     rule = read_table(table, _RuleTable, where)
     if not rule.id or rule.id == "default" or not rule.id.isprintable():
-        raise UserError(f'{where}: id: a rule needs a name of its own, and "default" is taken')
+        raise UserError(f'{where}: id: a rule needs a unique id, and "default" is reserved')
     turns = _turns(rule, where)
     if rule.scope == "end":
         _refuse_live_keys(rule, where)
         if not turns:
             raise UserError(f"{where}: changes: a rule for a run that has ended needs at least one edit")
     elif rule.expect is not None:
-        raise UserError(f"{where}: expect: a live rule stops its run, so there is no result to compare with; omit it")
+        raise UserError(f"{where}: expect: a live rule stops its run, so there is no result to compare; omit it")
     clamp = {path: _bounds(bounds, f'{where}: clamp "{path}"') for path, bounds in rule.clamp.items()}
     return Rule(
         id=rule.id,
@@ -228,7 +228,7 @@ def _refuse_live_keys(rule: _RuleTable, where: str) -> None:
         if getattr(rule, key) is not None:
             raise UserError(f'{where}: {key}: only a rule with scope = "live" can have it')
     if any(isinstance(edit, list) for edit in rule.changes):
-        raise UserError(f'{where}: changes: only a rule with scope = "live" takes turns; write one list of edits')
+        raise UserError(f'{where}: changes: only a rule with scope = "live" can have several lists; write one list of edits')
 
 
 def _turns(rule: _RuleTable, where: str) -> tuple[tuple[str, ...], ...]:
@@ -238,27 +238,27 @@ def _turns(rule: _RuleTable, where: str) -> tuple[tuple[str, ...], ...]:
         edits = _edits([edit for edit in rule.changes if isinstance(edit, str)], where)
         return (edits,) if edits else ()
     if len(lists) < len(rule.changes) or not all(lists):
-        raise UserError(f"{where}: changes: write one list of edits, or several lists, each with an edit, to take in turn")
+        raise UserError(f"{where}: changes: write one list of edits, or several non-empty lists to try in turn")
     return tuple(_edits(edits, where) for edits in lists)
 
 
 def _watch(rule: _RuleTable, turns: tuple[tuple[str, ...], ...], where: str) -> LiveSchedule:
     given = [key for key in ("at", "between", "after") if getattr(rule, key) is not None]
     if len(given) > 1:
-        raise UserError(f"{where}: {given[1]}: {given[0]} says already when it judges; keep one of them")
+        raise UserError(f"{where}: {given[1]}: {given[0]} already says when it judges; keep one of them")
     for key, least in (("at", 0), ("after", 0), ("window", 1), ("relaunches", 1)):
         value = getattr(rule, key)
         if value is not None and value < least:
             raise UserError(f"{where}: {key} must be at least {least}, not {value}")
     if rule.relaunches is not None and not turns:
-        raise UserError(f"{where}: relaunches: the rule has no changes to relaunch a run with; it only stops it")
+        raise UserError(f"{where}: relaunches: the rule has no changes, so it stops runs and cannot relaunch them")
     first, last = rule.at or rule.after or 0, None
     if rule.between is not None:
         match rule.between:
             case [low, high] if 0 <= low <= high:
                 first, last = low, high
             case _:
-                raise UserError(f"{where}: between: write two steps, the smaller first, as in [300, 500]")
+                raise UserError(f"{where}: between: write two steps in ascending order, as in [300, 500]")
     return LiveSchedule(
         first=first,
         last=last,
@@ -274,7 +274,7 @@ def _bounds(table: Any, where: str) -> Bounds:
     bounds = read_table(table, Bounds, where)
     limits = [bound for bound in (bounds.min, bounds.max) if bound is not None]
     if not limits or not all(map(math.isfinite, limits)) or limits != sorted(limits):
-        raise UserError(f"{where}: give a min, a max or both, finite and the smaller first")
+        raise UserError(f"{where}: give a min, a max or both, finite and in ascending order")
     return bounds
 
 

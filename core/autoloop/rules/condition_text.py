@@ -61,7 +61,7 @@ class ConditionText:
                 return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
             if not error.offset:  # Python met the end of the text
-                raise UserError("cannot read the condition: something is missing at its end") from None
+                raise UserError("cannot read the condition: it is incomplete") from None
             what = error.msg + ('; write a pattern raw, as in r"\\d"' if "escape" in error.msg else "")
             raise UserError(f"cannot read the condition: {what} ({self._at(error.lineno, error.offset)})") from None
         except (RecursionError, MemoryError):

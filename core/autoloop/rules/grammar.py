@@ -146,7 +146,7 @@ class Compiler:
                 return self._call(node, source, depth)
             case ast.BoolOp() | ast.Compare() | ast.UnaryOp(op=ast.Not()):
                 return Term("truth", self.condition(node, depth), source)
-        raise self._error(node, f"{cut(source)} is not something a condition may hold")
+        raise self._error(node, f"{cut(source)} is not allowed in a condition")
 
     def _constant(self, node: ast.Constant, source: str) -> Term:
         value = node.value
@@ -159,9 +159,9 @@ class Compiler:
             try:
                 number = finite(value, source)
             except UndecidedError:
-                raise self._error(node, f"{cut(source)} is too large a number") from None
+                raise self._error(node, f"{cut(source)} is too large for a number") from None
             return Term("number", lambda _: number, source, constant=True)
-        raise self._error(node, f"{cut(source)} is not something a condition may hold")
+        raise self._error(node, f"{cut(source)} is not allowed in a condition")
 
     def _numeric(self, node: ast.expr, depth: int) -> Term:
         term = self.value(node, depth + 1)
@@ -201,7 +201,7 @@ class Compiler:
         if name in FUNCTIONS:
             raise self._error(node, f"{name} is a function; write {name}(…)")
         if "/" in name or self.book.resolve_name(name):
-            raise self._error(node, f"say which statistic of {name} is meant, as in {name}.last")
+            raise self._error(node, f"name a statistic of {name}, as in {name}.last")
         hint = nearest_hint(name, (*self._names(), *WORDS, *FUNCTIONS))
         hint = hint or f"; a metric is written with its statistic, as in {cut(name)}.last"
         raise self._error(node, f'unknown name "{cut(name)}"{hint}')
@@ -237,7 +237,7 @@ class Compiler:
             _, found = evaluation.reached(name)
             value = getattr(found, statistic)
             if value is None:
-                raise UndecidedError(f"{source} is not known: nothing tells whether higher or lower is better")
+                raise UndecidedError(f"{source} is unknown: it is not known whether higher or lower is better")
             return finite(value, source)
 
         return Term("number", run, source, name, change=name if change else None, statistic=(canonical, statistic))
@@ -245,9 +245,9 @@ class Compiler:
     def _gpu_fact(self, node: ast.Attribute, source: str) -> Term:
         name = node.attr
         if name not in GPU_FACTS:
-            raise self._error(node, f"nothing is known as gpu.{cut(name)}; write one of gpu.{', gpu.'.join(GPU_FACTS)}")
+            raise self._error(node, f"there is no gpu.{cut(name)}; use one of gpu.{', gpu.'.join(GPU_FACTS)}")
         if self.live:
-            raise self._error(node, f"{source} is known once a run has ended, and a live rule judges one in training")
+            raise self._error(node, f"{source} is known only after a run has ended, but live rules judge running runs")
 
         def run(evaluation: Evaluation) -> float:
             use = evaluation.view.summary.gpu
@@ -282,7 +282,7 @@ class Compiler:
         times = self._times(node) if name == "diverged" else 1
         argument = self._literal(node) if name in ("config", "log_matches") else self._metric_named(node)
         if name == "metric":
-            raise self._error(node, f"say which statistic is meant, as in {source}.last")
+            raise self._error(node, f"name a statistic, as in {source}.last")
         if name == "config":
             if "*" in argument or not all(argument.split(".")):
                 raise self._error(node, 'config takes one dotted path without "*", as in config("policy.optimizer_lr")')
@@ -355,8 +355,8 @@ class Compiler:
 
     def _after_the_end(self, node: ast.expr, name: str) -> None:
         if self.live and name in among_runs.AFTER_THE_END:
-            why = "is about runs that have finished, and a live rule judges one in training"
-            raise self._error(node, f'{name} {why}; ask it in a rule with scope = "end"')
+            why = "needs finished runs, but live rules judge running runs"
+            raise self._error(node, f'{name} {why}; use it in a rule with scope = "end"')
 
     def _bound(self, node: ast.expr, depth: int) -> None:
         if depth > MAX_DEPTH:

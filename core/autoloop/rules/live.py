@@ -40,7 +40,7 @@ def describe(rule: Rule) -> str:
     if watch.turns:
         turns = " or ".join(" ".join(turn) for turn in watch.turns) + (" in turn" if len(watch.turns) > 1 else "")
         what = f"relaunches with {turns}, at most {plural(watch.relaunches, 'time')}"
-    return f"{rule.id}: {when}, {'asks before it ' if watch.ask else ''}{what}"
+    return f"{rule.id}: {when}, {'asks first, ' if watch.ask else ''}{what}"
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _proposal(item: Any) -> Asked:
     else:
         raise UserError('its changes must be {"path@op": value} or a list of edits such as "path@op=value"')
     if not edits:
-        raise UserError("it asks for no change; leave it out or give it one")
+        raise UserError("it has no changes; omit the item or add a change")
     for edit in edits:
         parse_edit(edit)
     if expect is not None:

@@ -55,7 +55,7 @@ class RunView:
     def among_runs(self) -> AgainstBase:
         """Its config among others. LookupError if they are not known here."""
         if self.against is None:
-            raise LookupError("runs are compared within a loop, and this is not known to be a run of one")
+            raise LookupError("runs are compared within a loop, and this run belongs to no known loop")
         return self.against()
 
     def setting(self, path: str) -> Any:

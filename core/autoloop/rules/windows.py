@@ -16,9 +16,9 @@ def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int 
     if watch is None:
         return None
     if watch.first >= steps:
-        return f"live rule {rule.id} will judge nothing: it looks {steps_of(watch)}, and a run makes {steps} steps"
+        return f"live rule {rule.id} will never apply: it judges {steps_of(watch)}, but a run makes {steps} steps"
     if watch.window is not None and watch.window > steps:
-        return f"live rule {rule.id} will judge nothing: its window is {watch.window} steps, and a run makes {steps}"
+        return f"live rule {rule.id} will never apply: its window is {watch.window} steps, but a run makes {steps}"
     # The points of the last step are not judged: such a run has nothing left to be saved.
     last = steps - 1 if watch.last is None or watch.once else min(watch.last, steps - 1)
     for metric in sorted(rule.when.plateaus):
@@ -26,8 +26,8 @@ def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int 
         span = last if watch.window is None else watch.window
         if every and (points := span // every + 1) < PLATEAU_POINTS:
             return (
-                f"live rule {rule.id} will never find {metric} flat: that takes {PLATEAU_POINTS} points, and with {flag} "
-                f"{every} there are at most {points} in {span} steps; log more often, or give the rule more steps"
+                f"live rule {rule.id} will never find {metric} flat: that takes {PLATEAU_POINTS} points, but with {flag} "
+                f"{every} there are at most {points} in {span} steps; log more often, or widen the rule's steps"
             )
     flags: list[str] = []
     for metric in rule.when.metrics:
@@ -39,8 +39,8 @@ def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int 
         return None
     with_ = " and ".join(dict.fromkeys(flags))
     return (
-        f"live rule {rule.id} will judge nothing: it looks {steps_of(watch)}, and with {with_} no point of its metrics "
-        "falls there; log more often, or give the rule other steps"
+        f"live rule {rule.id} will never apply: it judges {steps_of(watch)}, but with {with_} none of its metrics has a "
+        "point there; log more often, or change the rule's steps"
     )
 
 
@@ -71,7 +71,7 @@ def no_point_seen(
             continue
         points = ", ".join(f"{book.short(name)} at {_first_steps(series.steps)}" for name, series in logged.items())
         points = points or f"{', '.join(map(book.short, metrics))} was not logged"
-        found.append(f"{rule.id} looks {steps_of(watch)}, and had no point there ({points})")
+        found.append(f"{rule.id} judges {steps_of(watch)}, but had no data there ({points})")
     return found
 
 

@@ -96,7 +96,7 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
     or is no ordinary file is passed over and told to `problems`; UserError if that is `root` itself.
     """
     if not root.is_dir():
-        raise UserError(f"There is no folder {root}; name the one that your runs write to with --outputs-root.")
+        raise UserError(f"There is no folder {root}; choose the one that your runs write to with --outputs-root.")
     told = [] if problems is None else problems
     files: list[Stamp] = []
     sources: list[str] = []
@@ -109,7 +109,7 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
         except OSError as error:
             if folder == os.fspath(root):
                 raise UserError(f"{root} cannot be read: {error.strerror}.") from None
-            told.append(f"{folder} cannot be read and was passed over: {error.strerror}")
+            told.append(f"{folder} cannot be read and was skipped: {error.strerror}")
             continue
         found = [stamp for entry in entries if _is_history(entry.name) and (stamp := _stamp(entry.path, told))]
         files += found
@@ -152,12 +152,12 @@ def _stamp(path: str, told: list[str]) -> Stamp | None:
     try:
         state = os.stat(path)
     except OSError as error:
-        told.append(f"{path} cannot be read and was passed over: {error.strerror}")
+        told.append(f"{path} cannot be read and was skipped: {error.strerror}")
         return None
     if stat.S_ISREG(state.st_mode):
         return Stamp.of(path, state)
     if not stat.S_ISDIR(state.st_mode):
-        told.append(f"{path} is not a regular file and was passed over")
+        told.append(f"{path} is not a regular file and was skipped")
     return None
 
 

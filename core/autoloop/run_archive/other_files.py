@@ -32,7 +32,7 @@ def runs_of(path: str, problems: list[str]) -> list[str]:
     try:
         return sqlite_log.runs(Path(path))
     except (OSError, sqlite3.Error) as problem:
-        problems.append(f"{path} cannot be read and was passed over: {getattr(problem, 'strerror', None) or problem}")
+        problems.append(f"{path} cannot be read and was skipped: {getattr(problem, 'strerror', None) or problem}")
         return []
 
 

@@ -214,7 +214,7 @@ def inspect(directory: Path, attempt_id: str, handle: Handle | None = None, *, p
         return Alive(handle)
     if (fd := open_pidfd(handle)) is not None:
         os.close(fd)
-        return Vanished("it was started by the project that this one is a copy of, and continues there", ours=False)
+        return Vanished("it was started by the project that this one was copied from, and continues there", ours=False)
     # It may have written its record and ended since we looked.
     if (record := exit_record(directory, attempt_id)) is not None:
         return Ended(record)
@@ -283,9 +283,9 @@ def _vanished(directory: Path, handle: Handle) -> Vanished:
             return Vanished("the machine was restarted while it ran")
         return Vanished(f"it was started on {handle.host}, and this is {host}")
     if not directory.exists():
-        return Vanished(f"its directory {directory} is gone, and with it the record of how it ended")
+        return Vanished(f"its directory {directory} is gone, including the record of how it ended")
     if not (directory / "log.txt").exists():  # it is made before the command is started
-        return Vanished("its supervisor ended before it could start the command (a full disk?)", started=False)
+        return Vanished("its supervisor exited before it could start the command (disk full?)", started=False)
     if not (directory / "start.json").exists():
-        return Vanished("its supervisor ended before it had recorded the start")
+        return Vanished("its supervisor exited before it recorded the start")
     return Vanished("its supervisor was killed, so how the command ended was not recorded")

@@ -60,7 +60,7 @@ class LocalRunner:
         handle = state.handle
         if handle.elsewhere:
             self._watch(_Watched(attempt.id, directory, handle, None, local.Pulse(directory)))
-            return Followed(handle.to_dict(), "in another container; its files are followed")
+            return Followed(handle.to_dict(), "in another container; its files are being followed")
         pidfd = local.open_pidfd(handle)
         if pidfd is None:
             return _end(attempt.id, directory, handle)
@@ -115,7 +115,7 @@ def handle_of(attempt: Attempt) -> local.Handle | None:
 def _end(attempt_id: str, directory: Path, handle: local.Handle) -> End:
     state = local.inspect(directory, attempt_id, handle)
     if isinstance(state, local.Alive):
-        state = Vanished("its supervisor ended without a record")
+        state = Vanished("its supervisor exited without a record")
     return _cleaned(state, attempt_id, directory, handle)
 
 

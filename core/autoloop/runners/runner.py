@@ -75,7 +75,7 @@ class Followed(msgspec.Struct, frozen=True):
     none for it."""
 
     handle: dict[str, Any] | None
-    how: str = "and is followed again"
+    how: str = "and is being followed again"
 
 
 class Handed(msgspec.Struct, frozen=True):

@@ -45,7 +45,7 @@ class SearchProcess:
         with tempfile.TemporaryFile() as printed:
             with self._lock:
                 if self._dropped:
-                    raise SearchError("was not needed any more")
+                    raise SearchError("was no longer needed")
                 try:
                     self._process = process = subprocess.Popen(
                         isolated.command("autoloop.search.process"),
@@ -61,7 +61,7 @@ class SearchProcess:
             try:
                 given, _ = process.communicate(msgspec.json.encode(question), timeout=self._patience)
             except subprocess.TimeoutExpired:
-                raise SearchError(f"took longer than {self._patience:g} s and was ended") from None
+                raise SearchError(f"took longer than {self._patience:g} s and was killed") from None
             finally:
                 self._end()
             if process.returncode:
@@ -69,7 +69,7 @@ class SearchProcess:
         try:
             return decode(given, Answer)
         except msgspec.DecodeError:
-            raise SearchError("gave an answer that cannot be read") from None
+            raise SearchError("returned an unreadable answer") from None
 
     def drop(self) -> None:
         """Nobody wants the answer any more."""

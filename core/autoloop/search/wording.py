@@ -23,10 +23,10 @@ def reason(question: Question, proposed: Proposed, metric: str) -> str:
     if question.runs > known:
         configs = f"{plural(question.runs, 'run')} of {configs}"
     how = {
-        How.MODEL: f"from {configs}: the next that its model of {metric} prefers",
-        How.RANDOM: f"from {configs}: at random, because that is too few for a model",
+        How.MODEL: f"from {configs}: the next point preferred by its model of {metric}",
+        How.RANDOM: f"from {configs}: at random, because these are too few for a model",
         How.SPREAD: "the next point of a sequence that covers the space evenly",
-        How.LEFT: f"from {configs}: at random, because what it prefers has been run",
+        How.LEFT: f"from {configs}: at random, because its preferred points have been run",
     }
     said = f"{sampler.value.upper()}, {how[proposed.how]}"
     if best is None:

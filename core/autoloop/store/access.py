@@ -76,7 +76,7 @@ def check_access(places: Places) -> None:
     except FileNotFoundError:
         locks = []
     except OSError as error:
-        raise UserError(f"{home / 'locks'} cannot be read ({error.strerror}); mend that, or move it away.") from None
+        raise UserError(f"{home / 'locks'} cannot be read ({error.strerror}); fix that, or move it away.") from None
     trusted = [home / name for name in FOLDERS]
     trusted += [places.database.with_name(places.database.name + ending) for ending in ("", "-wal", "-shm")]
     for path in (*trusted, *(Path(entry.path) for entry in locks)):
@@ -90,15 +90,16 @@ def check_access(places: Places) -> None:
         if signed is not None and signed.elsewhere:
             loop = entry.name.removesuffix(".lock")
             raise UserError(
-                f"{loop} is driven by process {signed.pid} on {signed.host}, and {places.home} can be used on one machine "
-                f"at a time: give the command on {signed.host}. If that machine or process is gone, delete {entry.path}."
+                f"{loop} is driven by process {signed.pid} on {signed.host}, and {places.home} can be used on only one "
+                f"machine at a time: run the command on {signed.host}. If that machine or process is gone, delete "
+                f"{entry.path}."
             )
         if signed is not None and not signed.contained and _writes_unseen(signed.pid, places.database):
             raise StoreUnavailableError(
                 f"{places.database} cannot be used now: process {signed.pid}, the engine of "
-                f"{entry.name.removesuffix('.lock')}, writes to a file beside it (-wal, -shm) that was deleted, so nobody "
-                "else can see what it does. Wait for its loop's end, when it writes everything into the database; or end "
-                "that process and `autoloop-tui resume`."
+                f"{entry.name.removesuffix('.lock')}, writes to a file beside it (-wal, -shm) that was deleted, so its "
+                "changes are invisible to other processes. Wait until its loop ends, when it writes everything to the "
+                "database; or kill that process and `autoloop-tui resume`."
             )
 
 
@@ -122,17 +123,17 @@ def _check_owner(home: Path, path: Path) -> None:
             found.append(path.stat())
     except FileNotFoundError:
         if path.is_symlink():
-            raise UserError(f"{path} is a link that leads nowhere; delete it, or bring back what it led to.") from None
+            raise UserError(f"{path} is a broken link; delete it, or restore its target.") from None
         return
     except OSError as error:
-        raise UserError(f"{path} cannot be used ({error.strerror}); mend that, or work in another project folder.") from None
+        raise UserError(f"{path} cannot be used ({error.strerror}); fix that, or work in another project folder.") from None
     owner = next((each.st_uid for each in found if each.st_uid != os.geteuid()), None)
     if owner is None:
         return
     leads = f" leads to {os.path.realpath(path)}, which" if len(found) > 1 and found[0].st_uid == os.geteuid() else ""
     what = f"{path}{leads} belongs to {_name_of(owner)}"
     if path == home and not leads:
-        raise UserError(f"{what}, who alone can use it; work in a project folder of your own.")
+        raise UserError(f"{what}, the only one who can use it; work in your own project folder.")
     raise UserError(f"{what}, so it cannot be trusted with your runs; move {home} away, or work in another project folder.")
 
 

@@ -117,7 +117,7 @@ class Copy:
         """Make it as the other is now. `whole`: what is not in `tables` is not there. UserError where they do not fit."""
         for table in tables:
             if self._columns.get(table.name) != table.columns:
-                raise UserError(f"The table {table.name} of the two databases differs: they are of different versions.")
+                raise UserError(f"The table {table.name} differs between the two databases: their versions differ.")
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:

@@ -168,7 +168,7 @@ class Store(Rows):
             if not newest and driven(self.places):
                 raise StoreUnavailableError(
                     f"{self.places.database} holds no loop, although an engine runs one: a file beside it (-wal, -shm) "
-                    "was deleted or replaced. Wait for the loop's end, when its engine writes all into it."
+                    "was deleted or replaced. Wait until the loop ends, when its engine writes everything to it."
                 )
             if not newest:
                 raise NoLoopError(self.places.project)
@@ -335,13 +335,13 @@ class Store(Rows):
         kind, fields = protocol.verb(request), protocol.payload(request)
         if masked_document(fields) != fields:
             raise UserError(
-                f"The {kind} command holds a secret, which would be stored: leave it out, and put it in the trainer's "
+                f"The {kind} command holds a secret, which would be stored: omit it, and put it in the trainer's "
                 "environment or a config."
             )
         try:
             body = self._encode(fields)
         except UnicodeEncodeError:
-            raise UserError(f"The {kind} command holds text that is not UTF-8; write it anew.") from None
+            raise UserError(f"The {kind} command holds text that is not UTF-8; correct it.") from None
         with self.transaction():
             self._sql(
                 "INSERT INTO commands (loop, kind, payload, actor, sent_at, sender) VALUES (?, ?, ?, ?, ?, ?)",

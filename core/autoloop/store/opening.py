@@ -146,9 +146,9 @@ def connect(places: Places) -> sqlite3.Connection:
     try:
         # By its size alone, as SQLite would take it for a new one; opened by us, the locks of SQLite would be lost with it.
         if places.database.stat().st_size == 0:
-            raise unusable(places.database, "it is empty: what was in it is lost")
+            raise unusable(places.database, "it is empty: its contents are lost")
     except OSError as error:
-        raise unusable(places.database, f"it cannot be looked at ({error.strerror})") from None
+        raise unusable(places.database, f"it cannot be inspected ({error.strerror})") from None
     try:
         # Autocommit: every transaction is written out in `Store.transaction`.
         db = sqlite3.connect(places.database, timeout=PATIENCE, isolation_level=None)
@@ -177,15 +177,15 @@ def connect_or_begin_anew(places: Places) -> tuple[sqlite3.Connection, str | Non
                 return _connect_and_check(places), None
             except StoreCorruptError as error:
                 if driven(places):
-                    raise UserError(f"{error} An engine still works with it: stop that first.") from None
+                    raise UserError(f"{error} An engine is still using it: stop that first.") from None
                 notice = (
-                    f"{path} could not be used; it is kept as {set_aside(path, COMPANIONS).name}, and a new one was begun."
+                    f"{path} could not be used; it is kept as {set_aside(path, COMPANIONS).name}, and a new one was created."
                 )
         elif lost(places):
             if driven(places):
-                raise UserError(f"{path} is gone, and an engine still works with it: bring it back, or end that first.")
+                raise UserError(f"{path} is gone, but an engine is still using it: restore it, or stop the engine first.")
             set_aside(path, COMPANIONS)  # what SQLite had beside it would be taken for the new one's
-            notice = f"{path} was gone, with all that it said of earlier loops; a new one was begun."
+            notice = f"{path} was missing, with all records of earlier loops; a new one was created."
         _make(path)
         return connect(places), notice
 
@@ -232,7 +232,7 @@ def _make(path: Path) -> None:
         raise translated(error, path) from None
     except OSError as error:
         raise StoreUnavailableError(
-            f"{path} cannot be made ({error.strerror}); mend that, and give the command again."
+            f"{path} cannot be created ({error.strerror}); fix that and run the command again."
         ) from None
 
 
@@ -276,9 +276,9 @@ def _prepare(db: sqlite3.Connection, places: Places) -> None:
     if path.stat().st_size % db.execute("PRAGMA page_size").fetchone()[0]:
         raise unusable(path, "it is damaged: its end was cut off")
     if not tables:
-        raise unusable(path, "it is damaged: no table is left in it")
+        raise unusable(path, "it is damaged: it has no tables")
     if application != APPLICATION_ID:
-        raise unusable(path, "it is a database of another program")
+        raise unusable(path, "it belongs to another program")
     if version > SCHEMA_VERSION:
         raise UserError(
             f"{path} was written by a newer Auto Loop (schema {version}, this one knows {SCHEMA_VERSION}). "
@@ -300,8 +300,8 @@ def _migrate(db: sqlite3.Connection, places: Places, version: int) -> None:
         )
     if driven(places):
         raise UserError(
-            f"{path} was written by an older Auto Loop, and an engine of that version still runs a loop: wait for its end, "
-            "or look at it with that version."
+            f"{path} was written by an older Auto Loop, and an engine of that version still runs a loop: wait until it "
+            "ends, or use that version to watch it."
         )
     db.execute("BEGIN IMMEDIATE")
     try:

@@ -50,5 +50,5 @@ class Places(msgspec.Struct, frozen=True):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"Cannot make {self.home}: {os.strerror(error.errno or 0)}. Run from a folder that you may write to."
+                f"Cannot create {self.home}: {os.strerror(error.errno or 0)}. Run from a folder that you may write to."
             ) from None

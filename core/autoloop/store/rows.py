@@ -226,7 +226,7 @@ class Rows:
                     known[row] = mark, value
             except (msgspec.DecodeError, TypeError, RecursionError) as error:
                 what = f"a {kind.__name__.lower()} in {self.places.database} cannot be read ({error})"
-                raise UserError(f"{what}: the file is damaged, bring back a copy of it.") from None
+                raise UserError(f"{what}: the file is damaged; restore a backup.") from None
             yield row, value
 
     def _one(self, kind: type[T], sql: str, value: Any) -> T:

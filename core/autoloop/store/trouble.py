@@ -20,15 +20,15 @@ _PASSING = {
     sqlite3.SQLITE_FULL: "no space is left on its disk; free some",
     sqlite3.SQLITE_IOERR: "its disk cannot be read or written: full, over quota, out of reach or broken",
     sqlite3.SQLITE_READONLY: "it, its folder or its disk is read-only; make it writable",
-    sqlite3.SQLITE_CANTOPEN: "it or its folder cannot be opened, or its disk is read-only; mend that, or bring it back",
-    sqlite3.SQLITE_PERM: "it may not be opened; give yourself the right to",
-    sqlite3.SQLITE_BUSY: "another process keeps it locked; end that one",
-    sqlite3.SQLITE_LOCKED: "another process keeps it locked; end that one",
+    sqlite3.SQLITE_CANTOPEN: "it or its folder cannot be opened, or its disk is read-only; fix that, or restore it",
+    sqlite3.SQLITE_PERM: "it may not be opened; fix its permissions",
+    sqlite3.SQLITE_BUSY: "another process has it locked; end that process",
+    sqlite3.SQLITE_LOCKED: "another process has it locked; end that process",
     sqlite3.SQLITE_NOMEM: "there is no memory left",
 }
 _BESIDE = (
-    "it or a file beside it (-wal, -shm) was deleted or cut while an engine used it; wait for its loop's end, "
-    "when the engine writes everything into it"
+    "it or a file beside it (-wal, -shm) was deleted or cut while an engine used it; wait until its loop ends, when the "
+    "engine writes everything to it"
 )
 
 
@@ -46,6 +46,6 @@ def translated(error: sqlite3.Error, path: Path) -> Exception:
 
 def unusable(path: Path, why: str) -> StoreCorruptError:
     return StoreCorruptError(
-        f"{path} cannot be used: {why}. Bring back a copy of it, or begin anew: `autoloop-tui run … --exec` keeps it "
+        f"{path} cannot be used: {why}. Restore a backup, or start over: `autoloop-tui run … --exec` keeps this file "
         "under another name."
     )

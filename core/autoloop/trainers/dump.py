@@ -45,7 +45,7 @@ def dumped(preset: Preset, python: str, cwd: str, device: str, *, script: str | 
     if code:
         last = said or out
         lines = [line.strip() for line in last.splitlines() if line.strip()]
-        why = mask(lines[-1][:300]) if lines else "it said nothing"
+        why = mask(lines[-1][:300]) if lines else "it printed nothing"
         raise UserError(f"dump ended with exit code {code} ({why}): {shown}.")
     text = _document(out)
     if not text.strip():

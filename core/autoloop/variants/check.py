@@ -61,7 +61,7 @@ def check(config: Config, request: VariantRequest, policy: VariantPolicy, suffix
     except UserError as error:
         return CheckedVariant(config, notes=notes, blocked=str(error))
     overridden = [change.path for change in wanted if change.path in policy.overridden]
-    notes += [f"left out: {path} is given by a flag for all runs" for path in overridden]
+    notes += [f"left out: {path} is set by a flag for all runs" for path in overridden]
     if kept:
         reasons = refusals(base, policy.trained(result), by_rule=request.by_rule)
         reasons += filter(None, [unwritable(result, suffix)])
@@ -70,7 +70,7 @@ def check(config: Config, request: VariantRequest, policy: VariantPolicy, suffix
             reasons.append(f"This config has already been run: {where}.")
     elif overridden and not changes:
         reasons = [
-            f"There is no edit left that changes the training ({', '.join(overridden)} is given by a flag for all runs)."
+            f"There is no edit left that changes the training ({', '.join(overridden)} is set by a flag for all runs)."
         ]
     else:
         lost = [*notes, *dropped]

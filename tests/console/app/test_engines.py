@@ -78,7 +78,7 @@ async def test_a_dead_engine_that_was_not_seen_to_die_has_the_age_of_its_last_si
     ("changes", "told"),
     [
         ({"state": LoopState.FINISHED, "end": ALL_DONE}, "the loop has finished: all 3 rounds done"),
-        ({}, "the engine is alive"),
+        ({}, "the engine is running"),
     ],
 )
 async def test_an_engine_that_is_not_needed_is_not_started(project: RecordedProject, changes: Any, told: Any) -> None:
@@ -140,7 +140,7 @@ def _trainer(folder: Path, run: str) -> int:
 
 
 def waiting(app: App[Any]) -> bool:
-    return "waits for your decisions" in top(app)
+    return "waiting for your decisions" in top(app)
 
 
 async def test_two_consoles_on_one_loop_both_see_a_decision(real: EngineProject) -> None:

@@ -153,7 +153,7 @@ async def test_read_only_sends_nothing_says_so_and_leaves_the_keys_out_of_the_hi
         for keys in ("P", "Q", "x", "pS", "pA", "pX", "pa"):
             await pilot.press("s", *keys)
             await settle(pilot)
-            assert "read-only: this console sends no commands" in hints(app)
+            assert "read-only: no commands are sent" in hints(app)
         app.ask(Stop())
         assert "read-only: stop was not sent" in hints(app)
         assert project.commands() == []
@@ -179,7 +179,7 @@ async def test_the_key_that_restarts_the_engine_is_hinted_only_where_none_is(pro
     async with drive(project.app(), (120, 40), engine=project) as pilot:
         assert "R restart" not in hints(pilot.app)
         await pilot.press("R")
-        assert "the engine is alive" in hints(pilot.app)
+        assert "the engine is running" in hints(pilot.app)
 
 
 async def test_i_tells_what_the_thing_under_the_cursor_waits_for(project: RecordedProject) -> None:

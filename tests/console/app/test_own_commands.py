@@ -27,7 +27,7 @@ def load(settings: Path, toml: str) -> Preferences:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('key = "y"', "the key y has a meaning already"),
+        ('key = "y"', "the key y is already used"),
         ('key = "f5"\nscope = "slots"', "scope"),
         ('key = "f5"\ncommand = "echo {rum}"\nscope = "run"', "did you mean {run}?"),
         ('key = "f5"\ncommand = "echo {run}"', "{run} is nothing that scope any or its inputs have"),
@@ -42,7 +42,7 @@ def test_a_command_that_cannot_be_used_is_one_sentence_with_its_line(settings: P
     bad = line if "command =" in line else f'{line}\ncommand = "true"'
     loaded = load(settings, f'theme = "light"\n\n{good}\n[[command]]\nlabel = "bad"\n{bad}\n')
     (told,) = loaded.problems
-    assert told.startswith("console.toml, line 8: this command is left out: ")
+    assert told.startswith("console.toml, line 8: this command is ignored: ")
     assert problem in told
     assert "\n" not in told
     assert [each.label for each in loaded.commands] == ["good"]
@@ -78,7 +78,7 @@ async def test_inputs_are_asked_for_the_exact_command_is_confirmed_and_its_outpu
     async with drive(ConsoleApp(project.folder, preferences=chosen), (120, 40)) as pilot:
         app = pilot.app
         assert "f5 note it" in hints(app)
-        assert "f6" not in hints(app)  # there is no proposal here
+        assert "f6" not in hints(app)  # no proposal here
         await pilot.press("f6")
         assert "of a proposal: there is no proposal under the cursor" in hints(app)
         await pilot.press("f5")
@@ -95,4 +95,4 @@ async def test_inputs_are_asked_for_the_exact_command_is_confirmed_and_its_outpu
     async with drive(ConsoleApp(project.folder, preferences=chosen, readonly=True), (120, 40)) as pilot:
         await pilot.press("f5")
         await settle(pilot)
-        assert "read-only: note it is dangerous" in hints(pilot.app)
+        assert "read-only: note it is marked as dangerous" in hints(pilot.app)

@@ -46,5 +46,5 @@ async def test_a_replay_steps_through_events_on_the_same_screens_and_sends_nothi
         await pilot.press("left_curly_bracket", "left_curly_bracket", "P")
         assert (feed.speed, feed.playing) == (10, True)
         await pilot.press("Q")
-        assert "replay: this console sends no commands" in hints(app)
+        assert "replay: no commands are sent" in hints(app)
         assert project.commands() == []

@@ -66,7 +66,7 @@ async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself
     assert 'no setting "mouze"; did you mean "mouse"?' in told
     assert 'no setting "problems"' in told
     assert 'the keys of "slots.log" must be text' in told
-    assert '"slots.open" and "slots.down" are both on the key j' in told
+    assert '"slots.open" and "slots.down" both use the key j' in told
 
     async with drive(ConsoleApp(project.folder, preferences=chosen), (120, 40)) as pilot:
         assert notices(pilot.app) == ['there is no theme "no-such"; `autoloop-tui themes` lists them', *chosen.problems]

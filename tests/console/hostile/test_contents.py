@@ -76,7 +76,7 @@ async def test_a_log_that_is_deleted_replaced_or_made_a_folder_is_followed_or_sa
         log.unlink()
         log.mkdir()
         await look(pilot)
-        assert "not a file that can be followed" in text(pilot.app)
+        assert "not a regular file" in text(pilot.app)
 
 
 @pytest.mark.parametrize("screen", ["slots-charts", "run-charts", "compare", "rounds"])

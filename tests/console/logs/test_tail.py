@@ -144,7 +144,7 @@ def test_a_file_cut_short_between_polls_raises_nothing(path: Path) -> None:
 
 def test_something_that_is_no_file_is_refused_in_words(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert opened(tmp_path).problem == opened(tmp_path / "pipe").problem == "not a file that can be followed"
+    assert opened(tmp_path).problem == opened(tmp_path / "pipe").problem == "not a regular file"
 
 
 def test_a_line_of_ten_megabytes_costs_two_small_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,7 +220,7 @@ def test_a_request_is_given_up_with_its_connection_and_the_next_ones_is_not(
         feed.send(Resume())
         eventually(project.commands, "the second request")
         assert project.commands() == [Resume()]
-        assert feed.unsent() == ["whether pause reached box is not known: the connection was cut meanwhile"]
+        assert feed.unsent() == ["whether pause reached box is unknown: the connection was lost"]
         eventually(lambda: (feed.poll(), not feed._asked)[1], "that the second has arrived")  # noqa: SLF001
         assert feed.unsent() == []
     finally:
@@ -232,7 +232,7 @@ def test_a_request_is_given_up_with_its_connection_and_the_next_ones_is_not(
     [
         (None, "empty", PROGRAM, "There is no loop in"),
         ("nightly", "project", PROGRAM, 'There is no loop "nightly" here'),
-        (None, "project", "/nowhere/autoloop-tui", "name it with --program"),
+        (None, "project", "/nowhere/autoloop-tui", "give its path with --program"),
     ],
 )
 def test_what_cannot_be_shown_is_a_sentence(
@@ -328,7 +328,7 @@ def test_the_mirror_of_a_console_that_was_killed_is_deleted_by_the_next(
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch /tmp/x", "", "a b", "a\n"])
 def test_a_host_is_never_an_option_of_ssh(host: str) -> None:
-    with pytest.raises(UserError, match="is no host"):
+    with pytest.raises(UserError, match="is not a valid SSH host"):
         command(Where(host), batch=True)
 
 

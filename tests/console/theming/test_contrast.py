@@ -21,7 +21,7 @@ def test_every_shipped_theme_can_be_read_and_keeps_its_states_apart_in_every_dep
 @pytest.mark.parametrize("theme", SHIPPED.values(), ids=SHIPPED.keys())
 def test_every_shipped_theme_has_grey_grounds_in_256_colours(theme: ThemeFile) -> None:
     if theme.ansi:
-        pytest.skip("its colours are the terminal's own")
+        pytest.skip("it uses the terminal's own colours")
     greys = {hexadecimal(PALETTE[number]) for number in [*range(232, 256), 16, 231]}
     look = theme.at[Depth.PALETTE]
     assert {look.colours[name] for name in ("background", "surface", "panel")} <= greys

@@ -23,7 +23,7 @@ def test_agents_that_are_held_ask_for_nothing_until_a_person_releases_them(proje
     with project.driven(loop) as engine:
         engine.waiting()
         engine.done(propose, agent())
-        assert engine.done(Agents()) == "all agents are held: they may look, and ask for nothing"
+        assert engine.done(Agents()) == "all agents are held: they can read but not send requests"
         assert "are held already (by ada, since " in engine.done(Agents())
     # Another engine keeps them held.
     with project.driven(loop) as engine:
@@ -38,11 +38,11 @@ def test_agents_that_are_held_ask_for_nothing_until_a_person_releases_them(proje
         with pytest.raises(UserError, match="All agents are held in loop_"):
             check_begin({"codex": Grant(allow=["start"])}, agent(), 1, time.time(), project.store.loops())
         check_begin({}, script(), 1, time.time(), project.store.loops())  # what a person scheduled
-        assert engine.done(Agents(held=False)) == "agents may ask again"
+        assert engine.done(Agents(held=False)) == "agents may send requests again"
         assert engine.refused(Agents(held=False)) == "Agents are not held."
         assert engine.refused(Agents(held=False), agent()) == "Only a person at a terminal may release agents."
         engine.done(Note(text="back"), agent())
-    assert any(line.endswith("ask for nothing (by ada)") for line in project.story(loop, "note"))
+    assert any(line.endswith("send requests (by ada)") for line in project.story(loop, "note"))
 
 
 def test_agents_of_a_loop_without_an_engine_are_held_too(project: EngineProject) -> None:

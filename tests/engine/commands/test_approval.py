@@ -137,7 +137,7 @@ def test_the_last_decision_can_be_taken_back_for_a_while(project: EngineProject)
         eventually(lambda: project.store.rounds(loop.id)[-1].start_at is None, "the start taken back")
         assert project.runs(loop, 2) == []
         engine.done(Approve(proposals=[proposal.id]))
-        assert engine.done(Start()) == "the next round starts with what is approved"
+        assert engine.done(Start()) == "the next round starts with the approved proposals"
         engine.end()
     assert len(project.runs(loop, 2)) == 1
 
@@ -188,7 +188,7 @@ def test_start_runs_what_is_approved_although_others_are_undecided(project: Engi
     assert rates(project.runs(loop, 2)) == [4.0]
     for left in (project.store.proposal(two.id), project.store.proposal(three.id)):
         assert (left.status, left.lapsed) == (ProposalStatus.LAPSED, LapseKind.ROUND_STARTED)
-        assert left.note == "round 2 started without a decision on it"
+        assert left.note == "round 2 started before it was decided"
 
 
 def test_a_held_round_waits_although_everything_is_approved_and_a_skipped_proposal_can_still_be(

@@ -229,7 +229,7 @@ def test_what_cannot_be_extended_is_refused_with_the_reason(project: EngineProje
         a = project.named(loop, "a")
         for steps in (20, 1, -1):
             assert engine.refused(Extend(run="a", steps=steps)) == (
-                f"Run {a.id} has made 20 steps already; give a larger total."
+                f"Run {a.id} has already made 20 steps; give a larger total."
             )
         assert "at most 1000000000 steps" in engine.refused(Extend(run="a", steps=10**10))
         wrong = (None, "40", 40.5, True)
@@ -251,7 +251,7 @@ def test_a_preset_without_a_resume_table_cannot_be_extended(project: EngineProje
     project.run(loop)
     number = send(project, loop, run="a", steps=40)
     project.run(loop)
-    assert "The preset fake does not say how its trainer resumes" in (project.store.command(number).answer or "")
+    assert "The preset fake has no [resume] table" in (project.store.command(number).answer or "")
     assert project.state(loop).state is LoopState.FINISHED
 
 

@@ -27,7 +27,7 @@ def test_notes_are_kept_with_their_author_and_stand_in_both_reports(project: Eng
         engine.done(Note(text="too steep", target=NoteTarget.PROPOSAL, about="1"))
         engine.done(Note(text="a slow night", target=NoteTarget.ROUND, about="1"))
         again = engine.done(Note(text="a slow night", target=NoteTarget.ROUND, about="1"))
-        assert again == "the note on round 1 is there already"  # a retry doubles nothing
+        assert again == "the note on round 1 already exists"  # a retry doubles nothing
         for target, about in ((NoteTarget.RUN, "nope"), (NoteTarget.ROUND, "9"), (NoteTarget.PROPOSAL, "77")):
             assert about in engine.refused(Note(text="lost", target=target, about=about))
         assert engine.refused(Note(text=" \x1b[2J\u200b ")) == "The note is empty."

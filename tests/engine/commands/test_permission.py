@@ -53,7 +53,7 @@ def test_what_needs_a_person_is_refused_to_agents_and_without_a_terminal(project
     with project.driven(loop) as engine:
         (rules_own,) = engine.waiting()
         for request in NEEDS_A_PERSON:
-            assert "needs a person at a terminal, and this came from the agent codex" in engine.refused(request, agent())
+            assert "needs a person at a terminal, but this came from the agent codex" in engine.refused(request, agent())
             assert "allow = [" in engine.refused(request, script())
         assert project.proposals(loop) == [rules_own]
         propose = Propose(run="a", variants=[Variant(edits=["lr=3"], reason="steeper")])
@@ -84,7 +84,7 @@ def test_what_needs_a_person_is_refused_to_agents_and_without_a_terminal(project
         # A person's approval is of what was seen.
         engine.done(Edit(proposal=2, edits=["lr=4"]))
         said = engine.refused(Approve(proposals=[2], seen=[theirs.config_hash]))
-        assert "Proposal 2 is not as it was when it was looked at" in said
+        assert "Proposal 2 has changed since it was shown" in said
         now = project.proposals(loop)[1]
         engine.done(Approve(proposals=[2], seen=[now.config_hash]))
         decided = project.proposals(loop)[1]
@@ -102,22 +102,20 @@ def test_a_policy_opens_verbs_within_budgets_and_ranges(project: EngineProject) 
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         engine.waiting()
-        assert "may set lr from 0.5 to 3 only, not to 4" in engine.refused(
+        assert "may set lr only from 0.5 to 3, not to 4" in engine.refused(
             Propose(run="a", variants=[Variant(edits=["lr=4"])]), agent()
         )
         assert "may not change seed" in engine.refused(Propose(run="a", variants=[Variant(edits=["seed=4"])]), agent())
         engine.done(Propose(run="a", variants=[Variant(edits=["lr=3"])]), agent())
         # What an agent writes into the settings of a loop that goes on gives it nothing.
         project.write("autoloop.toml", '[agents.codex]\nallow = ["approve", "stop"]\n')
-        assert "runs = 1: it has brought about 0, and this would be 2 more" in engine.refused(
-            Approve(proposals=[1, 2]), agent()
-        )
+        assert "runs = 1: it has caused 0 so far, and this would add 2" in engine.refused(Approve(proposals=[1, 2]), agent())
         assert "needs a person" in engine.refused(Stop(), agent())
         assert "needs a person" in engine.refused(Approve(proposals=[2]), agent("gemini"))
         assert "needs a person" in engine.refused(Approve(proposals=[2]), script())
         engine.done(Approve(proposals=[2]), agent())
         assert project.proposals(loop)[1].decided_by == Actor.agent("codex")
-        assert "it has brought about 1, and this would be 1 more" in engine.refused(Approve(proposals=[1]), agent())
+        assert "it has caused 1 so far, and this would add 1" in engine.refused(Approve(proposals=[1]), agent())
         engine.done(Start(), agent())
         assert engine.end().reason
     (second,) = project.runs(loop, 2)
@@ -158,7 +156,7 @@ def test_gpu_hours_slots_and_hours_of_the_day(project: EngineProject) -> None:
         permission.check(store, on_gpus, grant, sender, Retry(run=run.id), now)
 
     check(Grant(allow=["retry"], gpu_hours=1.0, slots=1, runs=1), agent())
-    with pytest.raises(UserError, match=r"gpu_hours = 0\.9: with this it would come to about 1;"):
+    with pytest.raises(UserError, match=r"gpu_hours = 0\.9: this would bring it to about 1;"):
         check(Grant(allow=["retry"], gpu_hours=0.9), agent())
     with pytest.raises(UserError, match="slots = 0"):
         check(Grant(allow=["retry"], slots=0), agent())
@@ -171,7 +169,7 @@ def test_gpu_hours_slots_and_hours_of_the_day(project: EngineProject) -> None:
 
     extend(150, 0.5)
     extend(1100, 10.0)
-    with pytest.raises(UserError, match=r"gpu_hours = 1: with this it would come to about 10;"):
+    with pytest.raises(UserError, match=r"gpu_hours = 1: this would bring it to about 10;"):
         extend(1100, 1.0)
     number = store.send(loop.id, Extend(run=run.id, steps=1100), agent("gemini"))
     store.answer(number, True, "queued")
@@ -188,7 +186,7 @@ def test_gpu_hours_slots_and_hours_of_the_day(project: EngineProject) -> None:
     store.answer(number, True, "queued again")
     assert budgets.used(store, on_gpus, "codex", 5000.0).runs == 1
     assert budgets.used(store, on_gpus, "script", 5000.0).runs == 0
-    with pytest.raises(UserError, match="runs = 1: it has brought about 1"):
+    with pytest.raises(UserError, match="runs = 1: it has caused 1"):
         check(Grant(allow=["retry"], runs=1), agent())
 
 

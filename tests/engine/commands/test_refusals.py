@@ -79,7 +79,7 @@ def test_what_is_of_a_round_that_is_over_is_decided_no_more(project: EngineProje
                 Edit(proposal=number, edits=["lr=0.5"]),
             ]
             for request in late:
-                said = f"({status.value}) is of round 1, and round 2 has started; propose its edits anew"
+                said = f"({status.value}) is of round 1, and round 2 has started; propose its edits again"
                 assert said in engine.refused(request)
             assert project.store.proposal(number).status is status
         assert "has become run" in engine.refused(Reject(proposals=[approved.id]))

@@ -83,9 +83,9 @@ def test_launches_wait_while_a_disk_has_less_than_its_limit_and_go_on_when_it_ha
         ended = [RunState.FINISHED, RunState.QUEUED]
         engine.until(lambda: states(project.runs(loop)) == ended, "the end of the first run")
         told = project.state(loop).waits_for or ""
-        assert told.startswith("0.5 GB is free below ")
+        assert told.startswith("0.5 GB is free in ")
         assert "min_free_gb" in told
-        assert [text for text in project.story(loop, "note") if told in text] == [f"no run is started: {told}"]
+        assert [text for text in project.story(loop, "note") if told in text] == [f"no runs are started: {told}"]
         free = 2 * 10**9
         assert engine.end().state is LoopState.FINISHED
     assert project.state(loop).waits_for is None

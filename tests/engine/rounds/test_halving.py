@@ -154,7 +154,9 @@ def test_max_runs_leave_no_room_for_replicates(project: EngineProject, tmp_path:
     assert len(project.runs(loop)) == 2
 
 
-@pytest.mark.parametrize(("step", "names", "said"), [(10, "ab", "less than the 10 steps"), (3, "a", "this loop has one")])
+@pytest.mark.parametrize(
+    ("step", "names", "said"), [(10, "ab", "less than the 10 steps"), (3, "a", "this loop has only one")]
+)
 def test_a_plan_refuses_what_would_stop_nothing(
     project: EngineProject, tmp_path: Path, step: int, names: str, said: str
 ) -> None:

@@ -39,7 +39,7 @@ def test_a_round_that_ended_frees_what_is_shown_to_be_worse(project: EngineProje
     assert left(project, loop) == NEW
     (told,) = [text for text in project.story(loop, "note") if text.startswith("[keep]")]
     assert told.startswith("[keep] moved 4 checkpoints (")
-    assert "`autoloop-tui disk --undo` puts them back within 7 days" in told
+    assert "`autoloop-tui disk --undo` restores them within 7 days" in told
     back, problems = Trash(project.store.places.home).put_back()
     assert (len(back), problems) == (4, [])
     assert left(project, loop) == ALL

@@ -26,7 +26,7 @@ def test_a_proposals_run_is_stopped_by_its_criterion_and_no_other_run_is(project
         for wrong, why in (
             ("l1_los.last > 5", "a has not logged l1_los; did you mean l1_loss?"),
             ("val/loss.last > 5", "a has not logged val/loss"),
-            ("l1_loss.last >", "something is missing at its end"),
+            ("l1_loss.last >", "it is incomplete"),
         ):
             said = engine.refused(variant(wrong, "hang=true"), agent())
             assert said.startswith("The kill criterion cannot be used: ")
@@ -39,7 +39,7 @@ def test_a_proposals_run_is_stopped_by_its_criterion_and_no_other_run_is(project
         revised = project.store.proposal(proposal.id)
         assert (revised.config_hash, revised.kill_criterion) == (proposal.config_hash, f"{TOO_HIGH} and steps > 2")
         said = engine.refused(Approve(proposals=[proposal.id], seen=[proposal.approval_hash]))
-        assert "is not as it was when it was looked at" in said
+        assert "has changed since it was shown" in said
         engine.done(Approve(proposals=[proposal.id, others.id], seen=[revised.approval_hash, others.approval_hash]))
         engine.end()
 

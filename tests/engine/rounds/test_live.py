@@ -69,7 +69,7 @@ def nothing_is_due(looks: list[tuple[float, set[str]]]) -> bool:
 
 
 def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: EngineProject) -> None:
-    """The slot is kept for it: what waits in the queue does not come between."""
+    """The slot is kept for it: what queued does not come between."""
     loop = begin(project, HEALS, "a", "b", concurrency=1)
     assert project.run(loop).state is LoopState.FINISHED
     a, b, *patched = project.runs(loop)
@@ -122,9 +122,9 @@ def test_edits_take_turns_and_the_last_run_of_a_line_goes_on(project: EngineProj
         assert [run.name for run in runs] == ["a", "a_live1", "a_live2"]
         assert [[change.path for change in run.changes] for run in runs] == [[], ["lr"], ["seed"]]
         assert [run.base_run for run in runs] == [None, runs[0].id, runs[1].id]
-        assert "relaunched 2 times already, and the rule allows 2" in (blocked.blocked or "")
+        assert "relaunched this lineage 2 times; it allows 2" in (blocked.blocked or "")
         assert project.named(loop, "a_live2").state is RunState.RUNNING
-        assert any("The run goes on." in line for line in project.story(loop, "live rule"))
+        assert any("The run continues." in line for line in project.story(loop, "live rule"))
         engine.done(Stop(run="a_live2"))
         engine.end()
     assert len(live(project, loop)) == 3

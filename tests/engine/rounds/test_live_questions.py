@@ -157,5 +157,5 @@ def test_a_rule_that_had_no_point_to_judge_is_told_of_at_the_end_of_the_run(proj
     book = STOPS.replace('scope = "live"', 'scope = "live"\nbetween = [40, 60]')
     loop = begin(project, book, hang=False)
     project.run(loop)
-    (said,) = [text for text in project.story(loop, "note") if "had no point there" in text]
+    (said,) = [text for text in project.story(loop, "note") if "had no data there" in text]
     assert "live rule hopeless looks at steps 40–60" in said

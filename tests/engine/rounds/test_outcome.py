@@ -132,7 +132,7 @@ def test_a_loop_without_a_metric_of_which_one_direction_is_good_says_so(project:
     loop = project.loop([project.config("a", rows=rows_), project.config("b", rows=rows_)])
     ended = project.run(loop)
     assert ended.outcome is None
-    assert any("no metric of these runs has a known good direction" in text for text in project.story(loop))
+    assert any("no metric of these runs has a known better direction" in text for text in project.story(loop))
 
 
 def test_outcome_and_verdicts_are_the_same_whatever_an_engine_was_asked_before(project: EngineProject) -> None:

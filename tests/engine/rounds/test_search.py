@@ -66,7 +66,7 @@ def test_a_search_finds_configs_that_are_better_than_the_baseline(project: Engin
     )
     assert {change.path for proposal in proposals for change in proposal.changes} == {"lr", "reg"}
     assert proposals[0].reason.startswith(
-        "TPE, from 1 config: at random, because that is too few for a model; best so far: base"
+        "TPE, from 1 config: at random, because these are too few for a model; best so far: base"
     )
     assert "from 3 configs" in proposals[2].reason
     assert {proposal.expects for proposal in proposals} == {None}  # at random
@@ -140,9 +140,9 @@ def test_a_space_that_is_exhausted_ends_the_loop_with_one_sentence(project: Engi
     ended = project.run(loop)
     assert ended.end.kind is LoopEndKind.NO_PROPOSALS
     assert len({run.config_hash for run in project.runs(loop)}) == len(project.runs(loop)) == 4
-    said = [text for text in project.story(loop) if "every config of the space" in text]
+    said = [text for text in project.story(loop) if "every config in the search space" in text]
     assert said == [
-        f"round {number}; every config of the space has been run or proposed"
+        f"round {number}; every config in the search space has been run or proposed"
         for number in ("3: 1 proposal by optuna (TPE)", "4: no proposals")
     ]
 
@@ -219,7 +219,7 @@ def test_a_search_that_fails_stops_the_loop_and_a_resume_asks_again(
         ended = project.run(loop)
     assert ended.state is LoopState.STOPPED
     assert ended.end.kind is LoopEndKind.SEARCH_FAILED
-    assert ended.end.text == "optuna (TPE) took longer than 0.001 s and was ended; `autoloop-tui resume` asks again"
+    assert ended.end.text == "optuna (TPE) took longer than 0.001 s and was ended; `autoloop-tui resume` tries again"
     assert project.run(loop).state is LoopState.FINISHED
     assert len(project.runs(loop)) == 3
 
@@ -236,7 +236,7 @@ def test_rules_go_on_without_a_search_that_fails(project: EngineProject, monkeyp
     ("changes", "said"),
     [
         ({"rounds": 1}, "add --rounds 2 or more"),
-        ({"grid": []}, "give ranges or values after --grid"),
+        ({"grid": []}, "give ranges or values with --grid"),
         ({"zip": True}, "omit one of them"),
         ({"grid": ["lrr=0.0..1.0"]}, "did you mean|nearest"),
     ],

@@ -59,7 +59,7 @@ def test_a_proposal_that_sets_the_seed_runs_once(project: EngineProject) -> None
     loop = project.loop(configs, rounds=2, decide=True, rules=rules)
     project.run(loop)
     assert [seen(run)["config"]["seed"] for run in project.runs(loop, 2)] == [11]
-    assert sum("would run the same training again" in text for text in project.story(loop)) == 2
+    assert sum("repeats the same training" in text for text in project.story(loop)) == 2
 
 
 def test_a_seed_that_failed_is_no_part_of_the_mean(project: EngineProject) -> None:

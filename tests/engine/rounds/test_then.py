@@ -183,7 +183,7 @@ def test_a_rejection_ends_the_loop(project: EngineProject) -> None:
         driven.until(lambda: project.story(loop, "waiting"), "a decision is waited for")
         driven.done(Reject(proposals=[asked(project, loop).id]))
         assert driven.end().state is LoopState.FINISHED
-    assert line(project, loop).endswith("is not trained on to 40 steps: rejected by ada")
+    assert line(project, loop).endswith("is not continued to 40 steps: rejected by ada")
     assert len(project.attempts()) == 8
 
 
@@ -265,7 +265,7 @@ def test_a_plan_refuses_what_could_not_be_done(project: EngineProject) -> None:
     own = preset(project, resumes=False, steps="")
     assert "whose number of steps can be set" in refused(project, preset=own)
     alone = seeded(project, "base", BASELINE)
-    with pytest.raises(UserError, match="one config only"):
+    with pytest.raises(UserError, match="only one config"):
         project.loop(alone, preset=preset(project), steps=20, extend_winner=40)
 
 

@@ -92,7 +92,7 @@ def test_the_wandb_runs_of_ranks_and_folds_are_kept_apart_and_told(project: Engi
         assert (loss.n, loss.delta) == (3, 2.0)
         assert f"started {started} W&B runs" in run.notes[0]
         assert any(run.notes[0] in said for said in project.story(loop, EventKind.NOTE))
-        assert f"those of {run.wandb_id} alone" in (project.folder / "reports" / "report.md").read_text()
+        assert f"only the metrics of {run.wandb_id} " in (project.folder / "reports" / "report.md").read_text()
     assert folds.summary is not None
     assert folds.summary.metrics["train/l1_loss"].last == 2.0  # the first fold's
     assert "fold1 (" in folds.notes[0]

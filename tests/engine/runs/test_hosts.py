@@ -109,7 +109,7 @@ def test_nothing_starts_on_a_host_that_is_not_reached_and_a_stop_reaches_one_tha
         driven.done(Stop())
         project.until(lambda: all(each.exit for each in project.attempts()), "their ends")
     assert [each.exit.stopped_by for each in project.attempts() if each.exit] == ["stop", "stop"]
-    assert "box1 answers again" in project.story(loop)
+    assert "box1 is reachable again" in project.story(loop)
 
 
 def test_without_an_engine_a_host_is_not_asked(project: EngineProject, far: FarSide) -> None:

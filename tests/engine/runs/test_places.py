@@ -80,8 +80,8 @@ def test_a_run_waits_begins_and_ends_as_its_place_tells(project: EngineProject) 
         assert (run.state, run.waits) == (RunState.RUNNING, None)
         assert project.attempts()[0].started_at is None
 
-        place.tell((attempt.id, Handed({"job": 7})), (attempt.id, Waits("other jobs come first")))
-        project.until(lambda: project.runs(loop)[0].waits == "other jobs come first")
+        place.tell((attempt.id, Handed({"job": 7})), (attempt.id, Waits("other jobs have priority")))
+        project.until(lambda: project.runs(loop)[0].waits == "other jobs have priority")
         assert project.attempts()[0].handle == {"job": 7}
 
         place.trouble = "the place has not answered since noon"
@@ -115,7 +115,7 @@ def test_what_was_never_started_is_queued_again_and_what_vanished_is_lost(projec
     with project.driven(loop, lambda engine: at(engine, place)):
         project.until(lambda: place.submitted)
         Path(place.submitted[0].directory).mkdir(parents=True, exist_ok=True)
-        place.tell((place.submitted[0].id, Vanished("it was never started", started=False)))
+        place.tell((place.submitted[0].id, Vanished("it never started", started=False)))
         project.until(lambda: len(place.submitted) == 2)
         place.tell((place.submitted[1].id, Vanished("the machine n3 was lost")))
         run = project.until(lambda: (run := project.runs(loop)[0]).state is RunState.LOST and run)

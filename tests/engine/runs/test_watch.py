@@ -53,7 +53,7 @@ def test_a_training_that_is_complete_does_not_hold_its_slot_and_has_finished(pro
     project.run(loop)
     stays = project.named(loop, "stays")
     assert stays.state is RunState.FINISHED
-    assert stays.reason == "its training was complete, but its process did not end within 0.2 s"
+    assert stays.reason == "its training was complete, but its process did not exit within 0.2 s"
     assert stays.summary.metrics
     assert project.named(loop, "next").state is RunState.FINISHED
 

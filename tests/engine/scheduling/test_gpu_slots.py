@@ -99,7 +99,7 @@ def test_memory_of_somebody_who_cannot_be_seen_counts(project: EngineProject, ma
     loop = on_gpus(project, machine, "a", 0)
     with project.driven(loop) as engine:
         waits = engine.until(lambda: project.state(loop).slot_waits, "the wait")
-        assert "9.0 GiB of processes that cannot be seen from here" in waits[0]
+        assert "9.0 GiB used by processes that are not visible from here" in waits[0]
         machine.lost[0] = 0
         project.gate("a").touch()
         engine.end()

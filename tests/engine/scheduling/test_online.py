@@ -139,7 +139,7 @@ def test_without_a_server_nothing_starts_and_it_says_how_to_go_offline(
     done = project.call(*ROUND, "--cfgs", "base.json", env=env)
     assert done.returncode == 1
     assert f"{service.address} cannot be reached: connection refused" in done.stderr
-    assert "leave --wandb-online away" in done.stderr
+    assert "omit --wandb-online" in done.stderr
     assert tree(project.folder) == before
 
 

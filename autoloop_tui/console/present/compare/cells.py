@@ -70,15 +70,15 @@ class ComparisonPainter:
         elif not chosen:
             how = f"{mark} in Rounds ({rounds}) marks"
             texts = [
-                "nothing is marked: the run that leads the newest round, what it was made from, and the last that finished",
-                "nothing is marked: the run that leads the newest round beside others",
-                "nothing is marked: the newest round's first beside others",
-                "nothing is marked",
+                "no marks: the leader of the newest round, its base, and the last run that finished",
+                "no marks: the leader of the newest round and others",
+                "no marks: the first run of the newest round and others",
+                "no marks",
             ]
             told = next((each for each in texts if cells(each) + cells(how) + 3 <= width), texts[-1])
             text = f" {told}; {how}"
         elif len(self.sides) == 1:
-            text = f" one run alone: mark more with {mark} in Rounds ({rounds})"
+            text = f" only one run: mark more with {mark} in Rounds ({rounds})"
         else:
             text = f" {len(self.sides)} marked runs, against {self.sides[0].letter}"
         return crop([(text, "dim")], 0, width, self.mark)

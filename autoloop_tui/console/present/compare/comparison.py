@@ -109,7 +109,7 @@ def _compare(name: str, values: list[MetricSummary | None], book: MetricBook, ve
 
 
 def default_runs(runs: Sequence[Run], book: MetricBook) -> list[str]:
-    """What is compared when nothing is marked: the leader of the newest round, its base, and the last that finished."""
+    """The runs to compare when none is marked: the leader of the newest round, its base, and the last that finished."""
     finished = [run for run in runs if run.state is RunState.FINISHED]
     if not finished:
         return []

@@ -60,18 +60,18 @@ def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str
         if pending:
             said.append(f"Round {number} waits for {plural(pending, 'more decision')}.")
         elif not approved:
-            said.append(f"Nothing is approved then, so round {number} has nothing to run.")
+            said.append(f"With nothing approved, round {number} has nothing to run.")
         elif loop.held:
-            said.append(f"Round {number} is held, so it does not start yet.")
+            said.append(f"Round {number} is held, so it will not start yet.")
         else:
             grace = loop.spec.grace
             what += f" and start round {number} {f'in {duration(grace)}' if grace >= 1 else 'at once'}"
         if approved:
             said.insert(0, f"{cost(view, _runs_then(view, proposals, approves))}.")
     for long in (each for each in proposals if each.extend is not None):
-        said.append(f"The winner is trained on to {long.extend} steps." if approves else "The winner is not trained on.")
+        said.append(f"The winner continues to {long.extend} steps." if approves else "The winner is not continued.")
     if live := sum(each.live is not None for each in proposals):
-        does = "stops or relaunches its run at once" if approves else "lets its run continue"
+        does = "stops or relaunches its run immediately" if approves else "lets its run continue"
         said.append(f"{live} of a live rule: that {does}.")
     if loop.paused:
         said.append("The queue is paused.")
@@ -99,6 +99,6 @@ def cost(view: View, runs: int) -> str:
         if run.state is RunState.FINISHED and run.started_at is not None and run.ended_at is not None
     ]
     if not took:
-        return f"{count} on {where}; no run of this loop has finished, so it is not known how long that takes"
+        return f"{count} on {where}; duration unknown: no run of this loop has finished"
     each = max(0.0, median(took))
     return f"{count} × ~{duration(each)} on {where} ≈ {duration(each * -(-runs // slots))}"

@@ -75,7 +75,7 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
         seen = look("blocked")
         text = f"{seen.mark(glyphs)} blocked: {proposal.blocked}"
         rows += [[(line, f"bold {seen.variable}")] for line in wrapped(text, width)]
-    rows += [[(line, "bold")] for line in wrapped(proposal.reason or "no reason was given", width)]
+    rows += [[(line, "bold")] for line in wrapped(proposal.reason or "no reason given", width)]
     name = config_label(base, len(proposal.runs)) if base else f"{proposal.base_run} (not of this loop)"
     author = f"rule {proposal.origin}" if proposal.author.kind is ActorKind.RULE else f"by {proposal.author}"
     if proposal.evidence and not proposal.author.by_itself:
@@ -183,7 +183,7 @@ def _why(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
             for at, line in enumerate(wrapped(when, width - 8))
         ]
     elif not evidence.observations:
-        rows += [[("  it fires where no other rule does", "dim")]]
+        rows += [[("  it fires if no other rule does", "dim")]]
     names = [plain(o.name[:LONG]) for o in evidence.observations]
     values = [_value(o.value) for o in evidence.observations]
     tests = [plain(f"{o.op} {_value(o.threshold)}") for o in evidence.observations]
@@ -258,7 +258,7 @@ def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
         if not (facts.record and facts.record.ran):
             return rows
     if not uses:
-        return [*rows, [("  none of its proposals has been run in this loop", "dim")]]
+        return [*rows, [("  none of its proposals has run in this loop", "dim")]]
     for use in uses[:EARLIER]:
         rows += _use(facts, use, width, glyphs)
     if len(uses) > EARLIER:

@@ -145,12 +145,12 @@ def editor_command(environment: Mapping[str, str]) -> list[str]:
             except ValueError as error:
                 raise UserError(f"${name} cannot be read ({error}): {wanted}") from None
             if not shutil.which(command[0], path=environment.get("PATH")):
-                raise UserError(f"${name} names {command[0]}, which is not there; set it to an editor that is.")
+                raise UserError(f"${name} names {command[0]}, which does not exist; set it to an installed editor.")
             return command
     for usual in ("vi", "nano"):
         if found := shutil.which(usual, path=environment.get("PATH")):
             return [found]
-    raise UserError("There is no editor here: set $EDITOR to one, or edit in place with e.")
+    raise UserError("No editor found: set $EDITOR, or edit in place with e.")
 
 
 def file_for_editor(proposal: Proposal, base: str, suffix: str = JSON) -> str:
@@ -159,21 +159,22 @@ def file_for_editor(proposal: Proposal, base: str, suffix: str = JSON) -> str:
     words = [
         f"Proposal {proposal.id}, a variant of {base}: {' '.join(proposal.reason.split())}",
         "",
-        "One edit a line: path=value, or path@op=value with op one of set, new, mul, add, min, max (max: at least that).",
-        "path@del deletes a key or a list element; @new makes a key whose name is nearly that of another.",
-        f'Values are {values}: 0.16, true, "text", [0, 8]. Lines that begin with # are passed over.',
-        "Save and close to send them; unchanged or without any edit, nothing is sent.",
+        "One edit per line: path=value, or path@op=value with op one of set, new, mul, add, min, max (max sets a lower "
+        "bound).",
+        "path@del deletes a key or a list element; @new creates a key whose name resembles an existing one.",
+        f'Values are {values}: 0.16, true, "text", [0, 8]. Lines that begin with # are ignored.',
+        "Save and quit to send them; without changes or edits, nothing is sent.",
         "",
         *(f"{change.path} {_now(change)}" for change in proposal.changes),
     ]
     if proposal.changes:
-        words += ["", "As it was written: " + "  ".join(proposal.edits)]
+        words += ["", "As written: " + "  ".join(proposal.edits)]
     comments = [f"# {plain(word)}".rstrip() for word in words]
     return "\n".join([*comments, "", *edit_lines(proposal)]) + "\n"
 
 
 def _now(change: Change) -> str:
-    return "is not there now" if change.created else f"is {json_text(change.before)} now"
+    return "does not exist now" if change.created else f"is {json_text(change.before)} now"
 
 
 def edits_of_file(text: str, suffix: str = JSON) -> list[str]:

@@ -27,7 +27,7 @@ def refusal(name: str, view: View, proposal: Proposal | None, key: Callable[[str
     """Why an action of the Proposals screen cannot be taken, in a sentence; empty if it can. `proposal`: the one under the
     cursor; `key`: action id -> the key as it is shown; `deciding`: a decision is on its way to the engine."""
     if name in ON_ONE and proposal is None:
-        return "there is no proposal here"
+        return "no proposal here"
     if name in (*DECIDES, *EDITS) and proposal is not None and (settled := _settled(view, proposal, key)):
         return settled
     if name in (*DECIDES, *EDITS, *ON_ALL, "undo", "hold") and (asleep := _asleep(view, key)):
@@ -40,7 +40,7 @@ def refusal(name: str, view: View, proposal: Proposal | None, key: Callable[[str
         return may_start(view) or _asleep(view, key)
     if name == "hold":
         return may_hold(view)
-    return "" if name != "undo" or deciding or _decided(view) else "nothing was decided that could be undone"
+    return "" if name != "undo" or deciding or _decided(view) else "no decision to undo"
 
 
 def may_start(view: View) -> str:
@@ -49,10 +49,10 @@ def may_start(view: View) -> str:
     if loop.state is not LoopState.ACTIVE:
         return f"the loop has {loop.state.value}: no round starts"
     if round_ is None or round_.state is RoundState.RUNNING:
-        return f"round {round_.number if round_ else 1} still runs; the next one can start once it has ended"
+        return f"round {round_.number if round_ else 1} is still running; the next round can start when it ends"
     if round_.number >= loop.spec.rounds:
         return f"round {round_.number} is the last one (--rounds {loop.spec.rounds})"
-    return "" if view.decisions["approved"] else "nothing is approved yet, so there is nothing to start"
+    return "" if view.decisions["approved"] else "nothing is approved yet"
 
 
 def may_hold(view: View) -> str:
@@ -61,7 +61,7 @@ def may_hold(view: View) -> str:
     if loop.state is not LoopState.ACTIVE:
         return f"the loop has {loop.state.value}: no round starts"
     if not loop.spec.proposes:
-        return "this loop makes no proposals, so no further round starts"
+        return "this loop makes no proposals, so there is no next round"
     if round_ is not None and round_.number >= loop.spec.rounds:
         return f"round {round_.number} is the last one (--rounds {loop.spec.rounds})"
     return ""
@@ -74,8 +74,8 @@ def may_propose(view: View, key: Callable[[str], str]) -> str:
         return f"the loop has stopped; {key('app.engine')} resumes it"
     last = round_ is not None and (round_.number >= loop.spec.rounds or round_.state is RoundState.DONE)
     if loop.state is LoopState.FINISHED or last or not loop.spec.proposes:
-        why = "the loop has finished" if loop.state is LoopState.FINISHED else "no further round follows"
-        return f"{why}: `autoloop-tui generate … --exec` trains variants in a loop of their own"
+        why = "the loop has finished" if loop.state is LoopState.FINISHED else "there is no next round"
+        return f"{why}: `autoloop-tui generate … --exec` trains variants in a separate loop"
     return ""
 
 
@@ -92,7 +92,7 @@ def _settled(view: View, proposal: Proposal, key: Callable[[str], str]) -> str:
     """Why a proposal cannot be decided or edited any more."""
     this, anew = f"proposal {proposal.id}", ""
     if not may_propose(view, key):
-        anew = f"; {key('proposals.duplicate')} makes a new one of it"
+        anew = f"; {key('proposals.duplicate')} creates a copy"
     round_ = view.snapshot.round
     if proposal.status is ProposalStatus.LAUNCHED:
         run = view.run(proposal.run)
@@ -103,7 +103,7 @@ def _settled(view: View, proposal: Proposal, key: Callable[[str], str]) -> str:
     if proposal.live is not None:
         run = view.run(proposal.base_run)
         over = run is not None and run.state is not RunState.RUNNING
-        return f"{this} is about a run in training, and {plain(run.name)} trains no longer" if run and over else ""
+        return f"{this} applies only while its run trains, but {plain(run.name)} has ended" if run and over else ""
     if proposal.for_round and round_ is not None and proposal.round < round_.number:
         return f"{this} is of round {proposal.round}, and round {proposal.round + 1} started without it{anew}"
     return ""
@@ -117,7 +117,7 @@ def _not_on(name: str, proposal: Proposal, key: Callable[[str], str]) -> str:
     if name == "approve" and proposal.blocked:
         return f"{this} is blocked; edit it first ({key('proposals.edit')}): {plain(proposal.blocked)}"
     if name in EDITS and proposal.extend is not None:
-        return f"{this} trains its run on as it is; reject it, and extend a run on its page"
+        return f"{this} continues its run unchanged; reject it, or extend a run on its page"
     if name in EDITS and proposal.repeats:
         return f"{this} repeats configs with fresh seeds and cannot be edited; reject it instead"
     return ""

@@ -71,26 +71,26 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
     if (then := view.then) and then.status in (ProposalStatus.PENDING, ProposalStatus.APPROVED):
         undo = key("proposals.undo")
         if then.status is ProposalStatus.APPROVED:
-            return f"The winner is trained on to {then.extend} steps in a moment; {undo} undoes the decision."
+            return f"The winner will continue to {then.extend} steps shortly; {undo} undoes the decision."
         approve, reject = key("proposals.approve"), key("proposals.reject")
-        return f"The rounds are over: {approve} trains the winner on to {then.extend} steps, {reject} ends the loop."
+        return f"All rounds have finished: {approve} continues the winner to {then.extend} steps, {reject} ends the loop."
     if asked := next(iter(view.questions.values()), None):
         run = view.run(asked.base_run)
         does = "relaunches it" if asked.edits else "stops it"
         about = f"#{asked.id} is about {plain(run.name if run else asked.base_run)} in training"
         return f"{about}: {key('proposals.approve')} {does}, {key('proposals.reject')} lets it continue."
     if not spec.proposes:
-        return "This loop makes no proposals: it was started without --decide and --propose."
+        return "This loop makes no proposals: it was started without --decide or --propose."
     if round_ is None:
-        return "The first round has not begun."
+        return "The first round has not started."
     if round_.number >= spec.rounds:
-        return f"Round {round_.number} is the last one (--rounds {spec.rounds}): nothing is proposed from it."
+        return f"Round {round_.number} is the last one (--rounds {spec.rounds}): no proposals follow it."
     if round_.state is RoundState.DONE:
-        return "All rounds are over: the loop only waits for runs that were extended."
+        return "All rounds have finished; only extended runs are left."
     coming = f"Round {round_.number + 1}"
     if round_.state is RoundState.RUNNING:
         which = f"Round {round_.number} runs, {len(view.in_round) - view.unended} of {len(view.in_round)} ended"
-        return f"{which}; the proposals for the next come when all have."
+        return f"{which}; proposals for the next round follow when all have ended."
     made = view.decisions
     start, hold = key("proposals.start"), key("proposals.hold")
     if loop.held:
@@ -114,7 +114,7 @@ def why_empty(view: View, key: Callable[[str], str]) -> list[str]:
     """What a queue without a single proposal says."""
     round_ = view.snapshot.round
     if not view.loop.spec.proposes:
-        return ["No proposals", "A loop makes them when it is started with --rounds, and --decide or --propose."]
+        return ["No proposals", "To get proposals, start a loop with --rounds, and --decide or --propose."]
     if view.loop.state is LoopState.FINISHED:
         return ["No proposals were made", "The loop has finished."]
     return [
@@ -244,7 +244,7 @@ def telling_metrics(proposal: Proposal, book: MetricBook, most: int = 3) -> list
 def state_of(run: Run) -> str:
     """How far a run without a result is, in words."""
     if run.state is RunState.QUEUED:
-        return "waits in the queue"
+        return "queued"
     if run.state in (RunState.RUNNING, RunState.STOPPING):
         return f"{run.state.value}, step {run.step} of {run.total_steps}"
     said = why(run)

@@ -77,7 +77,7 @@ def parse_filter(text: str, book: MetricBook, metrics: Collection[str]) -> Filte
         known = known or next((metric for metric in metrics if book.short(metric) == name), None)
         if known is None:
             names = [*_FIELDS, *(book.short(each) for each in {*book.names, *metrics})]
-            note = f"no metric {name}; {did_you_mean(name, names, 'it is looked for as text')}"
+            note = f"no metric {name}; {did_you_mean(name, names, 'searching for it as text')}"
             words.append(part.lower())
         else:
             clauses.append(Clause(known, _OPERATORS[found[2]], value))

@@ -1,4 +1,4 @@
-"""What the table of runs knows of each run and round: where it came from, how it stands, and in which order. Pure."""
+"""What the table of runs knows of each run and round: lineage, how it stands, and in which order. Pure."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def header(
     width: int,
     glyphs: Glyphs,
 ) -> list[list[Piece]]:
-    """Three rows: who the run is; how far it is; where it came from. `reached`: of the key metric, if anything yet;
+    """Three rows: who the run is; how far it is; lineage. `reached`: of the key metric, if anything yet;
     `theirs`: what its base is compared with it by."""
     seen = look(view.state_of(run))
     dot = glyphs.dot
@@ -219,7 +219,7 @@ def lineage(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
     """From the first ancestor to the run: each with its key metric, and the edits that led to the next."""
     chain = ancestors(view, run)
     key, turn = view.key_metric, glyphs.of("└ ", "`-")
-    rows = [title("Where it came from", f"oldest first, {view.metrics.short(key)} as it ended")]
+    rows = [title("Lineage", f"oldest first, with final {view.metrics.short(key)}")]
     wide = min(40, max(cells(plain(each.name)) for each in chain))
     for depth, each in enumerate(chain):
         indent = "   " + "  " * min(depth, 12)

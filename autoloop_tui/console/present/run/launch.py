@@ -31,7 +31,7 @@ def launch_page(view: View, run: Run, attempts: Sequence[Attempt], width: int, *
     newest = attempts[-1] if attempts else None
     plan, problem = planned(view, run, newest)
     argv = newest.argv if newest and newest.argv else list(plan.argv) if plan else []
-    rows = [title("Command", "" if newest else "as it would start: the run has not been started yet")]
+    rows = [title("Command", "" if newest else "preview: the run has not started yet")]
     argv = [view.said(word) for word in argv]
     rows += command_rows(argv, width) if argv else [[(f"   {plain(problem)}", "slot-warn")]]
     rows += [[], *attempt_rows(attempts, run, glyphs=glyphs)]
@@ -71,7 +71,9 @@ def command_rows(argv: Sequence[str], width: int) -> list[list[Piece]]:
 
 
 def _environment(view: View, plan: LaunchPlan | None, problem: str) -> list[list[Piece]]:
-    rows = [title("Environment set for it", "the rest is inherited from the engine; secrets are never shown")]
+    rows = [
+        title("Environment variables set for it", "everything else is inherited from the engine; secrets are never shown")
+    ]
     if plan is None:
         return [*rows, [(f"   {plain(problem)}", "slot-warn")]]
     wide = max((cells(name) for name in plan.env), default=0)
@@ -80,7 +82,7 @@ def _environment(view: View, plan: LaunchPlan | None, problem: str) -> list[list
         text = plain(value) or "(empty)"
         rows.append([(f"   {fit(name, wide)}  ", ""), (text, "dim" if value in ("", MASK) else "diff-after")])
     if plan.unset:
-        rows.append([("   taken away: ", "dim"), (plain(" ".join(plan.unset)), "dim")])
+        rows.append([("   unset: ", "dim"), (plain(" ".join(plan.unset)), "dim")])
     return rows
 
 
@@ -89,15 +91,15 @@ def _places(view: View, run: Run) -> list[list[Piece]]:
     taps = [each.tap for each in (wandb_runs(Path(run.output_dir)) if run.output_dir else []) if each.tap]
     facts = [
         ("working folder", view.loop.spec.cwd),
-        ("output", run.output_dir or "made when it starts"),
+        ("output", run.output_dir or "created when it starts"),
         ("config", run.config_path),
         ("given as", run.source_path),
-        ("log", str(log) if log else "made when it starts"),
+        ("log", str(log) if log else "created when it starts"),
         ("preset", view.loop.spec.preset),
         ("W&B", run.wandb_url or ("online, no address yet" if view.loop.spec.wandb.online else "offline")),
         *([("W&B id", run.wandb_id)] if run.wandb_id else []),
         *([("metrics from", ", ".join(run.sources))] if run.sources else []),
-        *(("metrics", f"mirrored to {tap}, for its wandb writes late") for tap in taps),
+        *(("metrics", f"mirrored to {tap}, because its wandb writes late") for tap in taps),
         *(("note", note) for note in run.notes),
     ]
     return [
@@ -110,7 +112,7 @@ def attempt_rows(attempts: Sequence[Attempt], run: Run, *, glyphs: Glyphs) -> li
     """One row an attempt: when, how long, how it ended; under it why, if it did not succeed."""
     rows = [title("Attempts", "")]
     if not attempts:
-        return [*rows, [("   none yet: it waits in the queue" if run.state is RunState.QUEUED else "   none", "dim")]]
+        return [*rows, [("   none yet: it is queued" if run.state is RunState.QUEUED else "   none", "dim")]]
     rows.append([(f"   {'#':>2}  {'':10}  {'started':19}  {'ended':19}  {'took':>6}  exit", "dim")])
     for attempt in attempts:
         current = attempt is attempts[-1] and not run.state.ended

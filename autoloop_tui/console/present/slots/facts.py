@@ -83,9 +83,9 @@ class SlotFacts(msgspec.Struct, frozen=True):
     def reason(self) -> str:
         """Why the last run did not succeed."""
         if self.gone == "ended":
-            return "it has ended; the next engine records how"
+            return "it has ended; the next engine will record how"
         if self.gone:
-            return "no process of it is there any more; the next engine records how it ended"
+            return "its process is gone; the next engine will record how it ended"
         return why(self.run) if self.run else ""
 
     @property
@@ -203,13 +203,13 @@ def config_rows(view: View, run: Run, width: int, *, glyphs: Glyphs) -> list[lis
     mark = glyphs.ellipsis
     base = view.base_of(run)
     if base is None:
-        return [[(" a config of the first round: it has no base to differ from", "dim")]]
+        return [[(" a first-round config, without a base to compare with", "dim")]]
     try:
         changes = diff(frozen_config(base), frozen_config(run))
     except UserError as error:
         return [[(clip(str(error), width, mark), "slot-failed")]]
     rows: list[list[Piece]] = [[(clip(f" against {base.name} ({base.id})", width, mark), "dim")]]
-    return rows + (change_rows(changes, width, glyphs) if changes else [[("  nothing differs", "dim")]])
+    return rows + (change_rows(changes, width, glyphs) if changes else [[("  no differences", "dim")]])
 
 
 def cut(rows: Sequence[list[Piece]], height: int) -> list[list[Piece]]:

@@ -39,7 +39,7 @@ def upcoming(
         return _ended(view, width, key, glyphs)
     if view.orphaned:
         gone = engine_gone(view, now)
-        text = f"{gone}: {in_words_of(view.present)}, nothing starts; {key('app.engine')} resumes the loop"
+        text = f"{gone}: {in_words_of(view.present)}, no runs start; {key('app.engine')} resumes the loop"
         return _message_rows(text, look("failed"), width, glyphs)
     told = [*_questions(view, width, key, glyphs), *_waits(view, width, glyphs), *_hooks(view, width, glyphs)]
     told += [crop(row, 0, width, glyphs.ellipsis) for row in _next(view, len(shown), width, key, now, glyphs)]
@@ -165,17 +165,17 @@ def _then(view: View, key: Callable[[str], str]) -> str | None:
     run = view.run(then.run or then.base_run)
     name = plain(run.name) if run else then.base_run
     if then.status is ProposalStatus.PENDING:
-        return f" the rounds are over: {key('app.proposals')} decides whether {name} is trained on to {then.extend} steps"
+        return f" all rounds finished: {key('app.proposals')} to decide whether {name} continues to {then.extend} steps"
     if run is not None and then.run:
         end = run.state.value if run.state.ended else "then it is finished"
-        return f" the winner, {name}, is trained on: step {run.step} of {run.total_steps}, {end}"
+        return f" the winner, {name}, continues: step {run.step} of {run.total_steps}, {end}"
     return f" the winner, {name}: {then.status.value}" + (f" by {plain(str(then.decided_by))}" if then.decided_by else "")
 
 
 def _next(view: View, above: int, width: int, key: Callable[[str], str], now: float, glyphs: Glyphs) -> list[list[Piece]]:
     loop, round_ = view.loop, view.snapshot.round
     if round_ is None:
-        return [[(" the first round begins", "dim")]]
+        return [[(" the first round is starting", "dim")]]
     if round_.state is not RoundState.DECIDING:
         left = view.unended
         going = _then(view, key) or f" round {round_.number} has {plural(left, 'run')} left, {_after_round(view)}"

@@ -219,7 +219,7 @@ class RunComparison(TableScreen):
             ]
         elif not self.sides:
             rounds, mark = self.console.keys_of("app.rounds"), self.console.keys_of("rounds.mark")
-            hints = "a run that has finished appears here", f"{mark} in Rounds ({rounds}) marks any run"
+            hints = "finished runs appear here", f"{mark} in Rounds ({rounds}) marks any run"
             table.empty = [("nothing to compare yet", ""), *((hint, "dim") for hint in hints)]
         else:
             table.empty = [("no config can be read", "slot-failed")]
@@ -240,7 +240,7 @@ class RunComparison(TableScreen):
         table.title = "metrics"
         table.focused_part = self.part == "metrics"
         table.status = [(self._rests_on(painter.glyphs), "dim")]
-        table.empty = [("no metric yet: they appear when the runs have logged some", "dim")]
+        table.empty = [("no metrics yet: they appear once the runs have logged some", "dim")]
         laid, two = painter.metric_columns(table.row_width, list(known := self._metrics))
         table.head = painter.head(laid)
         below = {f"\n{name}": name for name in known} if two else {}

@@ -46,11 +46,11 @@ class CompareScreen(RunComparison):
 
     def refusal(self, action: str) -> str:
         if action == "compare.clear" and self.by_default:
-            return "no run is marked: these were chosen here"
-        return "there are no two runs to compare" if action == "compare.isolate" and len(self.sides) < 2 else ""
+            return "no marks: these runs were chosen automatically"
+        return "there are fewer than two runs to compare" if action == "compare.isolate" and len(self.sides) < 2 else ""
 
     def action_clear(self) -> None:
         self.console.marked.clear()
         if self.view is not None:
             self.show_view(self.view)
-        self.show_message("no run is marked any more")
+        self.show_message("all marks cleared")

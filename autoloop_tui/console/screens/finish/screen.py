@@ -79,7 +79,7 @@ class FinishScreen(LoopScreen):
             rows += change_rows(changes, width - 2, glyphs)
         else:
             same = found.first.run == found.baseline.run
-            rows.append([(" none: the baseline stands first" if same else " known when the loop has ended", "dim")])
+            rows.append([(" none: the baseline ranks first" if same else " known when the loop has ended", "dim")])
         if len(rows) > height:
             rows = [*rows[: height - 1], [(f"  {glyphs.ellipsis}", "dim")]]
         return rows
@@ -94,7 +94,7 @@ class FinishScreen(LoopScreen):
     def refusal(self, action: str) -> str:
         needed = ("finish.variant", "finish.extend", "finish.compare", "finish.open")
         if action in needed and self._first() is None:
-            return "no config stands first yet"
+            return "no leading config yet"
         return may_propose(self.view, self.console.keys_of) if action == "finish.variant" and self.view else ""
 
     def action_down(self) -> None:

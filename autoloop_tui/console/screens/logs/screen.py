@@ -1,4 +1,4 @@
-"""The logs of all slots as one, in the order of time; each line has the letter and colour of its run."""
+"""The logs of all slots, merged, in the order of time; each line has the letter and colour of its run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 LEGEND = 3
 """Rows that say which letter is which run, at most."""
 
-TITLE = "logs of all slots, by their own times, else as they came"
+TITLE = "logs of all slots, by their timestamps, else in order of arrival"
 
 
 class LogsScreen(LoopScreen):

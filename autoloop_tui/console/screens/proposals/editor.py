@@ -96,10 +96,10 @@ class EditTable(Standing, ModalScreen[Written | None]):
         super().__init__()
         self.what, self.check, self.book, self.new = what, check, book, new
         self.rows = list(rows)
-        self.add = Field("+ add path", "a path, or edits as path=value and path@mul=0.5")
-        self.why = Field("why", "the reason, kept with the proposal (optional)", reason)
-        self.expect = Field("expect", "what it is to do, as eval_l1 lower (optional)", expect)
-        self.kill = Field("kill if", "stop its run when this holds, as eval_l1.last > 0.2 (optional)", kill_criterion)
+        self.add = Field("+ add path", "a path, or edits such as path=value and path@mul=0.5")
+        self.why = Field("why", "reason, kept with the proposal (optional)", reason)
+        self.expect = Field("expect", "expected effect, such as eval_l1 lower (optional)", expect)
+        self.kill = Field("kill if", "stop its run when this holds, such as eval_l1.last > 0.2 (optional)", kill_criterion)
         self.check_criterion = check_criterion
         self.at = 0
         self.outcome = CheckedVariant({})
@@ -134,7 +134,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         chosen = glyphs.of("↑ ↓", "up, down")
         saves = f"{name('values.save')} {'sends' if self.new else 'saves'}"
         enter = "Enter: next" if self.new else "Enter saves"
-        keys = [f"{chosen} choose", enter, saves, f"{name('values.drop')} takes a row out", "Esc cancels"]
+        keys = [f"{chosen} choose", enter, saves, f"{name('values.drop')} removes a row", "Esc cancels"]
         self.query_one(".why", Label).update(Content(glyphs.dot.join(keys)))
         self.query_one(Input).focus()
         self.call_after_refresh(self._go_to, 0)
@@ -178,10 +178,10 @@ class EditTable(Standing, ModalScreen[Written | None]):
 
     def _of_all(self) -> str:
         if not self.rows and not self._new_rows():
-            return "no change yet: add a path"
+            return "no changes yet: add a path"
         view = host_of(self).feed.view
         if view is None or view.engine is None:
-            return "the engine has stopped; `autoloop-tui resume` in another terminal starts it, and this stays here"
+            return "the engine has stopped; `autoloop-tui resume` in another terminal restarts it; your input stays here"
         return self.outcome.blocked or ""
 
     def wrong_with(self, line: EditRow | Field) -> str:
@@ -199,11 +199,11 @@ class EditTable(Standing, ModalScreen[Written | None]):
         if line is self.add and line.text.strip() and not self._new_rows():
             if self.line is line and self.completions():
                 return "Tab completes the path, Enter adds a row for it"
-            return f'"{line.text.strip()}" is no edit yet: Enter adds it as a row, or write path=value'
+            return f'"{line.text.strip()}" is not an edit yet: press Enter to add it as a row, or write path=value'
         if not isinstance(line, EditRow):
             return ""
         if line.untouched:
-            return f"{line.path}: type the new value, a number to calculate with as @mul=0.5, or @del"
+            return f"{line.path}: type the new value, an operation such as @mul=0.5, or @del"
         return self.check.alone(line.edit(self.check.suffix)) if self.outcome.blocked else ""
 
     def completions(self) -> list[Completion]:

@@ -117,7 +117,7 @@ class ProposalsScreen(ProposalBrowser):
         if self.view is not None:
             self._paint_queue(self.view)
             self._paint_head(self.view)
-        self.show_message("no proposal is marked any more")
+        self.show_message("all marks cleared")
 
     def _decide(self, request: Approve | Reject, proposals: Sequence[Proposal], *, aside: str = "") -> None:
         """Send one decision on some proposals, which is undone as one; the cursor goes on to the next pending one."""
@@ -155,7 +155,7 @@ class ProposalsScreen(ProposalBrowser):
     def action_variant(self) -> None:
         view = self.view
         if view is None or not view.snapshot.runs:
-            self.show_message("there is no run yet to propose a variant of")
+            self.show_message("there is no run yet to make a variant of")
             return
         start = self.rows.proposal.base_run if self.rows.proposal else None
         then = partial(writing.propose_variant, self.console)

@@ -139,7 +139,7 @@ def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str |
         else:
             host.show_message(f"proposal {proposal.id} is unchanged")
 
-    host.push_screen(Confirm("These edits cannot be used", plain(problem), "Open again"), again)
+    host.push_screen(Confirm("These edits cannot be used", plain(problem), "Reopen"), again)
 
 
 def _in_editor(host: ConsoleHost, text: str, prefix: str) -> str:

@@ -88,7 +88,7 @@ class RoundsBrowser(TableScreen):
         yield Table(id="runs")
         yield RunPreview(id="preview")
         yield RowPane(id="lineage")
-        yield FilterLine("words, or comparisons such as ot_pi_sum>0.1; empty shows every run", id="filter")
+        yield FilterLine("text, or comparisons such as ot_pi_sum>0.1; empty shows all runs", id="filter")
 
     @property
     def table(self) -> Table:
@@ -259,11 +259,11 @@ class RoundsBrowser(TableScreen):
             none = f"no run matches {clip(plain(self.filter.text), 40)}"
             again = f"{key('app.escape')} clears the filter, {key('rounds.filter')} changes it"
             return [(none, ""), (again, "dim")]
-        why = f"the first round's runs appear here when the engine has queued them; {key('app.slots')}: what it is doing"
+        why = f"the runs of the first round appear here once the engine has queued them; {key('app.slots')}: progress"
         return [("no run yet", ""), (why, "dim")]
 
     def _paint_preview(self, view: View) -> None:
-        """The run under the cursor: its curve, its changes, and below in words how it stands and where it came from."""
+        """The run under the cursor: its curve, its changes, and below in words how it stands and lineage."""
         pane, row = self.query_one("#lineage", RowPane), self._current()
         width, height = pane.size
         if row is None:

@@ -61,23 +61,23 @@ class RoundsScreen(RoundsBrowser):
         self.table.first()
 
     def action_tree(self) -> None:
-        """By rounds, or each run below the one that it was made from."""
+        """By rounds, or each run below its base."""
         self.as_tree = not self.as_tree
         self.sort, self.reverse = "round", False
         self._again()
-        self.show_message("each run below the one that it was made from" if self.as_tree else "by rounds")
+        self.show_message("each run below its base" if self.as_tree else "by rounds")
 
     def refusal(self, action: str) -> str:
         row = self._current()
         if action in ("rounds.open", "rounds.mark", "rounds.variant", "rounds.retry", "rounds.round-chart") and row is None:
-            return "there is no run here"
+            return "no run here"
         if action == "rounds.fold" and self._folded() is None:
             return "this run has no replicates in its round"
         if action == "rounds.clear" and not self.console.marked:
-            return "no run is marked"
+            return "no marks"
         here = row is not None and self.view is not None and row.loop.id == self.view.loop.id
         if action == "rounds.retry" and here and row is not None and row.run.state not in RETRIED:
-            return f"it is {row.run.state.value}: only a run that failed, was stopped or lost is tried again"
+            return f"it is {row.run.state.value}: only failed, stopped or lost runs can be retried"
         if action == "rounds.variant" and here and self.view is not None:
             return may_propose(self.view, self.console.keys_of)
         return ""
@@ -113,7 +113,7 @@ class RoundsScreen(RoundsBrowser):
         self.console.feed.follow_loop(loop.id)
         self.console.feed.poll()
         self.refresh_view()
-        self.app.notify(f"The console looks at {loop.name} now.", markup=False)
+        self.app.notify(f"The console now shows {loop.name}.", markup=False)
 
     def action_mark(self) -> None:
         row, marked = self._current(), self.console.marked
@@ -125,7 +125,7 @@ class RoundsScreen(RoundsBrowser):
             self.show_message(f"{name} is no longer marked")
         elif len(marked) >= MOST_MARKS:
             mark = self.console.keys_of("rounds.mark")
-            self.show_message(f"{MOST_MARKS} runs are compared at most; {mark} takes a mark off", "slot-warn")
+            self.show_message(f"{MOST_MARKS} runs can be compared at most; {mark} clears a mark", "slot-warn")
         else:
             marked.append(row.run.id)
             letter, key = self._marks()[row.run.id].letter, self.console.keys_of("app.compare")
@@ -135,7 +135,7 @@ class RoundsScreen(RoundsBrowser):
     def action_clear(self) -> None:
         self.console.marked.clear()
         self._again()
-        self.show_message("no run is marked any more")
+        self.show_message("all marks cleared")
 
     def action_loops(self) -> None:
         self.all_loops = not self.all_loops

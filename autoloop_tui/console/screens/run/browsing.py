@@ -154,7 +154,7 @@ class RunBrowser(LoopScreen):
             self._charts.paint()
         elif self.part == "log":
             waits = run.state is RunState.QUEUED
-            empty = "it waits in the queue: the log appears when it starts" if waits else "it was never started"
+            empty = "queued: the log appears when it starts" if waits else "it never started"
             log, secrets = self.query_one("#part-log", LogTail), self.console.feed.secrets(run)
             title = self.console.glyphs.dot.join(filter(None, [f"log of {plain(run.name)}", self.console.feed.unmasked]))
             log.ended = run.state.ended
@@ -244,7 +244,7 @@ class RunBrowser(LoopScreen):
         charts.pins = [each for each in charts.pins if each != name] if name in charts.pins else [*charts.pins, name]
         self.console.preferences.remember_pins(self.console.feed.known_as, charts.pins)
         short = plain(self.view.metrics.short(name)) if self.view else name
-        self.show_message(f"{short} is {'pinned: it comes first' if name in charts.pins else 'no longer pinned'}")
+        self.show_message(f"{short} is {'pinned: shown first' if name in charts.pins else 'no longer pinned'}")
         charts.paint()
 
     def _repaint(self) -> None:
@@ -260,8 +260,8 @@ class RunBrowser(LoopScreen):
         if self.part != "charts":
             return
         smooth = self._charts.toggle_smooth()
-        on = f"smoothing on: exponential, weight {WEIGHT:g}, beside the values themselves"
-        self.show_message(on if smooth else "smoothing off: the values themselves")
+        on = f"smoothing on: exponential, weight {WEIGHT:g}, drawn over the raw values"
+        self.show_message(on if smooth else "smoothing off: raw values")
 
     # ---------------------------------------------------------------------------------------------------------- parts
 

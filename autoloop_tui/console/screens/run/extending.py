@@ -30,7 +30,7 @@ def extend_run(host: ConsoleHost, view: View, run: Run) -> None:
     def check(text: str) -> str | None:
         text = text.strip()
         if not text.isdecimal():
-            return "Type its new total of steps, a whole number."
+            return "Type the new total number of steps."
         return refusal(preset, run, int(text[:LONGEST]))
 
     def explain(text: str) -> str:
@@ -40,8 +40,8 @@ def extend_run(host: ConsoleHost, view: View, run: Run) -> None:
         if text is not None:
             host.ask_waking(Extend(run=run.id, steps=int(text.strip()[:LONGEST])))
 
-    why = f"It has made {run.step} and continues from its last checkpoint, in the same output directory."
+    why = f"It has made {run.step} steps and continues from its last checkpoint, in the same output directory."
     if view.loop.state is LoopState.STOPPED:
         why += " The loop was stopped; it resumes with its queue."
-    what = f"Extend {plain(run.name)} ({run.id}) to how many steps in all?"
+    what = f"Extend {plain(run.name)} ({run.id}) to how many steps in total?"
     host.push_screen(Ask(what, why, value=str(2 * run.step), needed=True, check=check, explain=explain), answered)

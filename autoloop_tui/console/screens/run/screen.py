@@ -17,17 +17,17 @@ class RunScreen(RunBrowser):
 
     def refusal(self, action: str) -> str:
         if action in ("run.log-y", "run.smooth") and self.part != "charts":
-            return f"it is for the charts: {self.console.keys_of('run.charts')}"
+            return f"only for charts: {self.console.keys_of('run.charts')}"
         run = self._run()
         if run is None:
-            return "there is no such run" if action in ("run.stop", "run.retry", "run.extend", "run.variant") else ""
+            return "no such run" if action in ("run.stop", "run.retry", "run.extend", "run.variant") else ""
         state = run.state
         if action == "run.stop" and state.ended:
-            return f"it is {state.value} already: there is nothing to stop"
+            return f"it is {state.value} already; nothing to stop"
         if action == "run.retry" and state not in (RunState.FAILED, RunState.STOPPED, RunState.LOST):
-            return f"it is {state.value}: only a run that failed, was stopped or lost is tried again"
+            return f"it is {state.value}: only failed, stopped or lost runs can be retried"
         if action == "run.extend" and not state.ended:
-            return f"it is {state.value}: a run is extended when it has ended"
+            return f"it is {state.value}: only ended runs can be extended"
         if action == "run.variant" and self.view is not None:
             return may_propose(self.view, self.console.keys_of)
         return ""
@@ -39,16 +39,15 @@ class RunScreen(RunBrowser):
             return
         if run.state is RunState.QUEUED:
             self.console.confirm(
-                f"Take {plain(run.name)} out of the queue?",
-                "It has not started; its config is kept and a variant of it can be proposed.",
-                "Take it out",
+                f"Remove {plain(run.name)} from the queue?",
+                "It has not started; its config is kept, so you can still propose a variant.",
+                "Remove",
                 Stop(run=run.id),
             )
         elif run.state is RunState.STOPPING:
             self.console.confirm(
                 f"Kill {plain(run.name)} at once?",
-                "It is stopping already. Killing does not wait for a checkpoint that is being written; its log and "
-                "what is on the disk are kept.",
+                "It is already stopping. Killing does not wait for a checkpoint being written; its log and files are kept.",
                 "Kill it",
                 Kill(run=run.id),
             )
@@ -56,7 +55,7 @@ class RunScreen(RunBrowser):
             self.console.confirm(
                 f"Stop {plain(run.name)} at step {self.console.feed.step(run)} of {run.total_steps}?",
                 "It is interrupted, then terminated, then killed. Its log, checkpoints and metrics so far are kept; it "
-                "will not be judged, and t tries it again while its round runs.",
+                "will not be judged. t retries it while its round runs.",
                 "Stop the run",
                 Stop(run=run.id),
             )

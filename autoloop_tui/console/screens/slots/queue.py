@@ -42,7 +42,7 @@ class QueueScreen(Standing, ModalScreen[None]):
             key = host_of(self).keys_of
             moves = f"{key('queue.earlier')} {key('queue.later')} move the run"
             yield Label(
-                Content(f"{moves}, {key('queue.stop')} takes it out (asks), {key('queue.back')} goes back"), classes="why"
+                Content(f"{moves}, {key('queue.stop')} removes it (asks), {key('queue.back')} goes back"), classes="why"
             )
             yield DrawnPane()
 
@@ -114,8 +114,8 @@ class QueueScreen(Standing, ModalScreen[None]):
         if queue:
             run = queue[self._at(queue)]
             host_of(self).confirm(
-                f"Take {plain(run.name)} out of the queue?",
+                f"Remove {plain(run.name)} from the queue?",
                 "It has not started; its config is kept.",
-                "Take it out",
+                "Remove",
                 Stop(run=run.id),
             )

@@ -33,7 +33,7 @@ class SlotsScreen(SlotBrowser):
         if action == "slots.stop" and (run is None or run.state is not RunState.RUNNING):
             return "nothing runs in this slot"
         if action == "slots.retry" and not (run and self.table.facts[self.table.place].retries):
-            return "only a run of this round that did not succeed can be tried again"
+            return "only unsuccessful runs of this round can be retried"
         if action == "slots.queue" and not (self.view and self.view.queue):
             return "the queue is empty"
         return "this slot has not run anything yet" if action == "slots.open" and run is None else ""

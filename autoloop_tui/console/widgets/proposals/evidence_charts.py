@@ -90,7 +90,7 @@ class EvidenceCharts(Vertical):
                 chart.set_series([])
             elif not known:
                 waits = self._base.output_dir is not None and self._settled != self._base.id
-                chart.set_title("" if index else "reading the history of its base run" if waits else "no history")
+                chart.set_title("" if index else "loading the history of its base run" if waits else "no history")
                 chart.set_series([])
             else:
                 self._paint(chart, known[place % len(known)])

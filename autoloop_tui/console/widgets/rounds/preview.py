@@ -78,7 +78,7 @@ class RunPreview(Container):
     def _paint_curve(self) -> None:
         chart, run = self.query_one("#curve", Chart), self._run
         if run is None or self._view is None:
-            chart.set_title("no curve: open the run's loop to read it" if self._view and self._metric else "")
+            chart.set_title("no curve: open the run's loop to load it" if self._view and self._metric else "")
             chart.set_series([])
             return
         chart.chart_title = plain(self._view.metrics.short(self._metric)) if self._metric else "no metric yet"

@@ -179,9 +179,9 @@ def figures(found: MetricSummary | None) -> list[list[Piece]]:
 def no_metrics(run: Run) -> str:
     """Why there is nothing to draw."""
     if run.state is RunState.QUEUED:
-        return "It waits in the queue: its metrics are drawn when it has started."
+        return "The run is queued; its metrics appear after it starts."
     if run.state is RunState.RUNNING:
-        return "It has not logged a metric yet: most of a start is imports."
+        return "No metrics logged yet; startup is mostly imports."
     if run.state is RunState.LOST:
-        return "It logged no metric before its process vanished; 2 shows its log."
-    return "It ended before it logged a metric; 2 shows its log, 4 how it was started."
+        return "It logged no metrics before its process disappeared; 2 shows its log."
+    return "It ended before it logged a metric; 2 shows its log, 4 its command."

@@ -24,6 +24,6 @@ def hold_agents(store: Store, loop: Loop, held: bool, sender: Sender) -> str:
         raise UserError("Agents are not held.")
     by = AgentsHeld(by=sender.words, at=time.time()) if held else None
     store.put_loop(msgspec.structs.replace(loop, agents_held=by))
-    said = "all agents are held: they may look, and ask for nothing" if held else "agents may ask again"
+    said = "all agents are held: they can read but not send requests" if held else "agents may send requests again"
     store.add_event(loop.id, EventKind.NOTE, f"{said} (by {sender.words})")
     return said

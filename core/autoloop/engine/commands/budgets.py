@@ -53,13 +53,13 @@ def check_budget(
     hours = use.gpu_hours + mean * (use.ahead + asked)
     spent = None
     if grant.runs is not None and use.runs + more > grant.runs:
-        spent = f"runs = {grant.runs}: it has brought about {use.runs}, and this would be {more} more"
+        spent = f"runs = {grant.runs}: it has caused {use.runs} so far, and this would add {more}"
     elif grant.slots is not None and use.open + more > grant.slots:
-        spent = f"slots = {grant.slots}: {use.open} of its runs wait or run, and this would be {more} more"
+        spent = f"slots = {grant.slots}: {use.open} of its runs are queued or running, and this would add {more}"
     elif grant.gpu_hours is not None and hours > grant.gpu_hours:
-        spent = f"gpu_hours = {grant.gpu_hours:g}: with this it would come to about {hours:.3g}"
+        spent = f"gpu_hours = {grant.gpu_hours:g}: this would bring it to about {hours:.3g}"
     if spent:
-        raise UserError(f"The budget of [agents.{name}] does not allow it, {spent}; let a person do it.")
+        raise UserError(f"The budget of [agents.{name}] does not allow it, {spent}; ask a person to do it.")
 
 
 def used(store: Store, loop: Loop, name: str, now: float) -> Use:

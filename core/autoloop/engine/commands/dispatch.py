@@ -95,7 +95,7 @@ class Commands:
         except Exception as error:
             # A fault of ours in one command must not end a loop that runs for days, nor be met again by the next engine.
             LOG.exception("fault in the command %s", row.kind)
-            self._refuse(row, f"It could not be done because of a fault in Auto Loop ({type(error).__name__}: {error}).")
+            self._refuse(row, f"It failed because of a bug in Auto Loop ({type(error).__name__}: {error}).")
 
     def _refuse(self, row: Command, text: str) -> None:
         LOG.debug("command %d is refused: %s", row.id, text)

@@ -16,15 +16,15 @@ from autoloop.protocol import Kill, Pause, Resume, Stop
 
 def pause(command: CommandContext, request: Pause) -> str:
     command.context.update_loop(paused=True)
-    command.context.log_event(EventKind.LOOP_PAUSED, f"no new run starts until the loop is resumed (by {command.actor})")
-    return "paused: running runs continue, no new run starts"
+    command.context.log_event(EventKind.LOOP_PAUSED, f"no new runs start until the loop is resumed (by {command.actor})")
+    return "paused: running runs continue, no new runs start"
 
 
 def resume(command: CommandContext, request: Resume) -> str:
     """Let the queue go on, and raise the loop's limits."""
     context, loop = command.context, command.context.loop
     if loop.state is not LoopState.ACTIVE:
-        raise UserError("The loop is stopping; resume it when its runs have ended.")
+        raise UserError("The loop is still stopping; resume it when its runs have ended.")
     limited = limits.apply_resume_limits(request, loop, context.store.started_runs(loop.id), context.clock())
     context.store.put_loop(msgspec.structs.replace(limited, paused=False))
     context.log_event(EventKind.LOOP_RESUMED, f"queue resumed (by {command.actor})")

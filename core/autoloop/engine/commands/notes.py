@@ -38,9 +38,9 @@ def write_note(store: Store, loop: Loop, asked: protocol.Note, sender: Sender, n
         command=number,
     )
     if any((each.target, each.about, each.text, each.author) == (note.target, about, text, note.author) for each in known):
-        return f"the note on {note.where} is there already"
+        return f"the note on {note.where} already exists"
     if len(known) >= MOST_NOTES:
-        raise UserError(f"{loop.name} has {MOST_NOTES} notes already; write elsewhere.")
+        raise UserError(f"{loop.name} already has {MOST_NOTES} notes, which is the limit.")
     store.put_note(note)
     store.add_event(loop.id, EventKind.NOTE, f"{note.author} notes on {note.where}: {text}", run)
     return f"noted on {note.where}"

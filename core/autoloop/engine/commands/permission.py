@@ -48,7 +48,7 @@ def check(store: Store, loop: Loop, grant: Grant | None, sender: Sender, request
     if verb not in grant.allow:
         raise _needs_a_person(verb, sender)
     if grant.hours is not None and not inside_hours(grant.hours, now):
-        raise UserError(f"[agents.{name}] lets it {verb} at {grant.hours} only; let a person do it, or wait.")
+        raise UserError(f"[agents.{name}] lets it {verb} only at {grant.hours}; ask a person, or wait.")
     if isinstance(request, Approve):
         asked = [proposal for proposal in map(store.proposal, dict.fromkeys(request.proposals)) if proposal.loop == loop.id]
         for proposal in asked:
@@ -62,8 +62,8 @@ def _check_not_held(loops: Sequence[Loop]) -> None:
     for loop in loops:
         if loop.agents_held is not None:
             raise UserError(
-                f"All agents are held in {loop.name} ({loop.agents_held.words}): look, and ask for nothing until a person "
-                "releases them (`autoloop-tui agents --release`)."
+                f"All agents are held in {loop.name} ({loop.agents_held.words}): you can read, but not send requests "
+                "until a person releases them (`autoloop-tui agents --release`)."
             )
 
 
@@ -88,16 +88,17 @@ def check_begin(agents: Mapping[str, Grant], sender: Sender, runs: int, now: flo
     _check_not_held(loops)
     if "start" not in grant.allow:
         raise UserError(
-            f"A loop is started by a person, and this came from the agent {name}: let a person give the command, or open it "
-            f'with allow = ["start"] below [agents.{name}] in autoloop.toml. Without --exec it prints the plan.'
+            f"Only a person may start a loop, but this came from the agent {name}: ask a person to run the command, or "
+            "allow it "
+            f'with allow = ["start"] under [agents.{name}] in autoloop.toml. Without --exec it prints the plan.'
         )
     if grant.hours is not None and not inside_hours(grant.hours, now):
-        raise UserError(f"[agents.{name}] lets it start a loop at {grant.hours} only; let a person do it, or wait.")
+        raise UserError(f"[agents.{name}] lets it start a loop only at {grant.hours}; ask a person, or wait.")
     for limit, key in ((grant.runs, "runs"), (grant.slots, "slots")):
         if limit is not None and runs > limit:
             raise UserError(
-                f"The budget of [agents.{name}] does not allow it, {key} = {limit}: the first round has {runs} runs; let a "
-                "person start it."
+                f"The budget of [agents.{name}] does not allow it, {key} = {limit}: the first round has {runs} runs; ask "
+                "a person to start it."
             )
 
 
@@ -105,8 +106,8 @@ def _needs_a_person(verb: str, sender: Sender) -> UserError:
     name = named(sender)
     who = f"the agent {name}" if sender.agent is not None else "a command without a terminal"
     return UserError(
-        f"`{verb}` needs a person at a terminal, and this came from {who}: let a person give it, or open it with "
-        f'allow = ["{verb}"] below [agents.{name}] in autoloop.toml, which an engine reads when it starts.'
+        f"`{verb}` needs a person at a terminal, but this came from {who}: ask a person to run it, or allow it with "
+        f'allow = ["{verb}"] under [agents.{name}] in autoloop.toml, which the engine reads when it starts.'
     )
 
 
@@ -123,10 +124,10 @@ def check_changes(grant: Grant | None, proposal: Proposal) -> None:
         allowed = next((span for pattern, span in grant.edits.items() if fnmatchcase(change.path, pattern)), None)
         if allowed is None:
             opened = ", ".join(grant.edits) or "nothing"
-            raise UserError(f"It may not change {change.path}; autoloop.toml opens {opened} to it.")
+            raise UserError(f"It may not change {change.path}; autoloop.toml allows it {opened}.")
         if not _within(change.after, allowed):
             low, high = ("…" if bound is None else f"{bound:g}" for bound in (allowed.low, allowed.high))
-            raise UserError(f"It may set {change.path} from {low} to {high} only, not to {change.after}.")
+            raise UserError(f"It may set {change.path} only from {low} to {high}, not to {change.after}.")
 
 
 def _within(value: object, allowed: Range) -> bool:

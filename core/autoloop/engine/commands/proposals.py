@@ -35,7 +35,9 @@ class PartlyDoneError(Exception):
 
 def approve(command: CommandContext, request: Approve) -> str:
     if request.seen is not UNSET and len(request.seen) != len(request.proposals):
-        raise UserError(f"{len(request.seen)} hashes were given for {len(request.proposals)} proposals; give one for each.")
+        raise UserError(
+            f"{len(request.seen)} hashes were given for {len(request.proposals)} proposals; give one per proposal."
+        )
     seen = {} if request.seen is UNSET else dict(zip(request.proposals, request.seen, strict=True))
     return _decide(command, ProposalStatus.APPROVED, request.proposals, note=request.note, seen=seen)
 
@@ -63,7 +65,7 @@ def _last_decided(command: CommandContext) -> list[Proposal]:
         if proposal.decided_at is not None and proposal.decided_by != POLICY and _is_open(command, proposal)
     ]
     if not found:
-        raise UserError(f"Nothing was decided on the proposals of round {round_.number} that could be taken back.")
+        raise UserError(f"Nothing was decided on the proposals of round {round_.number} that can be undone.")
     last = max(found, key=lambda proposal: (proposal.decided_at or 0.0, proposal.decision or 0))
     return [last] if last.decision is None else [p for p in found if p.decision == last.decision]
 
@@ -89,7 +91,7 @@ def _decide(
                 raise UserError(f"Proposal {number} is blocked: {proposal.blocked} Edit it first.")
             if seen.get(number, proposal.approval_hash) != proposal.approval_hash:
                 raise UserError(
-                    f"Proposal {number} is not as it was when it was looked at; look at it again (`autoloop-tui proposals`)."
+                    f"Proposal {number} has changed since it was shown; review it again (`autoloop-tui proposals`)."
                 )
             if status is ProposalStatus.APPROVED and proposal.live:
                 said.append(command.live.approve(proposal, command.sender.actor, note, command.number))
@@ -133,7 +135,7 @@ def _then(command: CommandContext, made_from: int) -> str:
         return ""
     due = start_due(context, command.proposals.for_next_round(made_from))
     left = due - context.clock() if due is not None else 0.0
-    return f"; round {made_from + 1} starts in {left:.0f} s, until then {WAYS_BACK}" if left > 0 else ""
+    return f"; round {made_from + 1} starts in {left:.0f} s; until then {WAYS_BACK}" if left > 0 else ""
 
 
 def _trained_on(command: CommandContext, decided: Sequence[Proposal]) -> str:
@@ -143,7 +145,8 @@ def _trained_on(command: CommandContext, decided: Sequence[Proposal]) -> str:
         if proposal.extend is not None and (due := start_due(context, [context.store.proposal(proposal.id)])) is not None:
             left = max(0.0, due - context.clock())
             return (
-                f"; the training to {proposal.extend} steps starts in {left:.0f} s, until then `autoloop-tui undo` undoes it"
+                f"; the training to {proposal.extend} steps starts in {left:.0f} s; until then `autoloop-tui undo` "
+                "cancels it"
             )
     return ""
 
@@ -154,13 +157,13 @@ def edit(command: CommandContext, request: Edit) -> str:
     proposal = _open_proposal(command, request.proposal)
     if proposal.extend is not None:
         raise UserError(
-            f"Proposal {proposal.id} trains run {proposal.base_run} on as it is: reject it, and `autoloop-tui extend "
+            f"Proposal {proposal.id} continues run {proposal.base_run} unchanged: reject it, and `autoloop-tui extend "
             f"{proposal.base_run} --steps N` trains it to another number of steps."
         )
     if proposal.repeats:
         raise UserError(
-            f"Proposal {proposal.id} repeats configs with fresh seeds and cannot be edited; reject it, or propose a "
-            "variant of your own."
+            f"Proposal {proposal.id} repeats configs with fresh seeds and cannot be edited; reject it, or propose your "
+            "own variant."
         )
     revised = command.proposals.revise(proposal, request.edits, command.sender.actor)
     if request.kill_criterion is not UNSET:
@@ -173,7 +176,7 @@ def edit(command: CommandContext, request: Edit) -> str:
         revised = msgspec.structs.replace(revised, expects=expects)
     permission.check_changes(command.grant, revised)
     if revised.blocked:
-        raise UserError(f"Proposal {proposal.id} stays as it was: {revised.blocked}")
+        raise UserError(f"Proposal {proposal.id} is unchanged: {revised.blocked}")
     context.store.put_proposal(revised)
     text = f"proposal {proposal.id} is saved: {describe_changes(revised)}{criterion_text(revised)}"
     context.log_event(EventKind.DECIDED, f"{text} (by {command.actor})", proposal.base_run)
@@ -188,11 +191,11 @@ def propose(command: CommandContext, request: Propose) -> str:
     base = command.run(request.run)
     last = context.store.last_round(context.loop_id)
     if last.state is RoundState.DONE:
-        raise UserError("All rounds of this loop are over: a new proposal would never run.")
+        raise UserError("All rounds of this loop have finished: a new proposal would never run.")
     if last.number >= spec.rounds or not spec.proposes:
         raise UserError(
-            f"This loop ends with round {last.number}, so a new proposal would never run; train variants in a "
-            "loop of their own: `autoloop-tui generate … --exec`."
+            f"This loop ends with round {last.number}, so a new proposal would never run; train variants in a separate "
+            "loop: `autoloop-tui generate … --exec`."
         )
     made: list[Proposal] = []
     for number, each in enumerate(request.variants, 1):
@@ -212,7 +215,7 @@ def propose(command: CommandContext, request: Propose) -> str:
         if proposal.blocked:
             raise UserError(f"Nothing was proposed: {which}{proposal.blocked}")
         if any(other.config_hash == proposal.config_hash for other in made):
-            raise UserError(f"Nothing was proposed: {which}another variant is the same training.")
+            raise UserError(f"Nothing was proposed: {which}another variant is the same training run.")
         made.append(proposal)
     made = [command.proposals.add(proposal) for proposal in made]
     if len(made) == 1:
@@ -226,7 +229,7 @@ def _answered_before(command: CommandContext, request: Propose) -> str | None:
     if earlier is None:
         return None
     if earlier.request != request:
-        raise UserError(f'The key "{request.key}" was given with other variants; give each proposal its own.')
+        raise UserError(f'The key "{request.key}" was used for other variants; give each proposal its own key.')
     return earlier.answer
 
 
@@ -253,14 +256,14 @@ def _check_open(command: CommandContext, proposal: Proposal) -> None:
     if proposal.live:
         command.live.check_open(proposal)
     elif proposal.run is not None:
-        raise UserError(f"Proposal {proposal.id} has become run {proposal.run}; propose anew to change it.")
+        raise UserError(f"Proposal {proposal.id} has become run {proposal.run}; make a new proposal to change it.")
     elif proposal.round != (now := command.context.store.last_round(command.context.loop_id).number):
         raise UserError(
-            f"Proposal {proposal.id} ({proposal.status.value}) is of round {proposal.round}, and round {now} has started; "
-            "propose its edits anew."
+            f"Proposal {proposal.id} ({proposal.status.value}) is of round {proposal.round}, and round {now} has "
+            "started; propose its edits again."
         )
     elif proposal.status not in (*OPEN, ProposalStatus.BLOCKED):
-        raise UserError(f"Proposal {proposal.id} has {proposal.status.value}; propose its edits anew.")
+        raise UserError(f"Proposal {proposal.id} has {proposal.status.value}; propose its edits again.")
 
 
 def _is_open(command: CommandContext, proposal: Proposal) -> bool:

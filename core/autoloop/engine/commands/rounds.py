@@ -14,13 +14,15 @@ def start(command: CommandContext, request: Start) -> str:
     context = command.context
     current = context.store.last_round(context.loop_id)
     if current.state is not RoundState.DECIDING:
-        raise UserError(f"Round {current.number} is {current.state.value}; the next can start when it has been judged.")
+        raise UserError(
+            f"Round {current.number} is {current.state.value}; the next round can start once it has been judged."
+        )
     proposals = command.proposals.for_next_round(current.number)
     if not any(proposal.status is ProposalStatus.APPROVED for proposal in proposals):
         raise UserError(f"Nothing is approved for round {current.number + 1}; approve a proposal first.")
     context.store.put_round(msgspec.structs.replace(current, start_asked=True))
     context.update_loop(held=False)
-    return "the next round starts with what is approved"
+    return "the next round starts with the approved proposals"
 
 
 def hold(command: CommandContext, request: Hold) -> str:

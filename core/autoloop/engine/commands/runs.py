@@ -27,8 +27,8 @@ def stop(command: CommandContext, name: str, *, kill: bool) -> str:
     """Stop a run, or take it out of the queue. `kill` does not wait for a clean end."""
     run = command.run(name)
     if run.state is RunState.QUEUED:
-        _unqueue(command.context, run, f"taken out of the queue by {command.actor}")
-        return f"{run.name} ({run.id}) is taken out of the queue"
+        _unqueue(command.context, run, f"removed from the queue by {command.actor}")
+        return f"{run.name} ({run.id}) is removed from the queue"
     cause = StopCause(kind=StopKind.USER, text=f"stopped by {command.actor}")
     if not command.execution.stop(run.id, cause, kill=kill):
         raise UserError(f"Run {run.id} is {run.state.value}; there is nothing to stop.")
@@ -97,4 +97,4 @@ def move(command: CommandContext, request: Move) -> str:
     order = [*others[:index], run, *others[index:]]
     for position, moved in zip(sorted(r.position for r in queue), order, strict=True):
         context.store.put_run(msgspec.structs.replace(moved, position=position))
-    return f"{run.name} ({run.id}) is number {index + 1} of the queue"
+    return f"{run.name} ({run.id}) is now number {index + 1} in the queue"

@@ -132,11 +132,11 @@ class Engine:
             holder = lock.acquire()
         except OSError as error:
             raise UserError(
-                f"{self.context.loop.name} cannot be driven now: {self.context.places.home} cannot be written "
-                f"({error.strerror}); `autoloop-tui resume` resumes it when that is possible."
+                f"{self.context.loop.name} cannot be run now: {self.context.places.home} cannot be written "
+                f"({error.strerror}); `autoloop-tui resume` continues it once that is fixed."
             ) from None
         if holder:
-            raise UserError(f"{self.context.loop.name} is driven by {holder.words} already; `autoloop-tui status` shows it.")
+            raise UserError(f"{self.context.loop.name} is already being run by {holder.words}; see `autoloop-tui status`.")
         LOG.debug("process %s drives %s", os.getpid(), self.context.loop.name)
         try:
             while True:
@@ -144,7 +144,7 @@ class Engine:
                     return self._drive(lock)
                 except (StoreUnavailableError, OSError) as trouble:
                     # As an engine that was killed here: what is half done in memory is forgotten, and recovered.
-                    LOG.debug("begins anew after %s", type(trouble).__name__, exc_info=trouble)
+                    LOG.debug("restarts after %s", type(trouble).__name__, exc_info=trouble)
                     self.outage.wait_until_writable(trouble, self.execution, lambda: self._leaving, self._take_stops)
                     self.execution.close()
                     self._reset_runtime_state()
@@ -209,7 +209,7 @@ class Engine:
         began = time.monotonic()
         if self.store.gone():
             raise StoreUnavailableError(
-                f"{self.store.places.database} was deleted or moved, replaced or emptied: bring it back, and it goes on."
+                f"{self.store.places.database} was deleted, moved, replaced or emptied: restore it to continue."
             )
         self.store.check_space()
         self._obey()

@@ -12,6 +12,6 @@ def require_secrets(spec: LoopSpec) -> None:
     """UserError where this process was not handed the secrets of --extra, which an engine passes on to the trainer."""
     if lacking := missing(spec.extra, os.environ):
         raise UserError(
-            f"A secret in --extra is never stored, so it must be given again: set {' and '.join(lacking)} in the "
+            f"Secrets in --extra are never stored, so they must be given again: set {' and '.join(lacking)} in the "
             "environment of this command."
         )

@@ -41,7 +41,7 @@ class HookSender:
                 return
             self._process = None
             if code:
-                LOG.warning("the sender of hooks ended with code %s; it is started again", code)
+                LOG.warning("the hook sender exited with code %s; restarting it", code)
                 self._again, self._pause = time.monotonic() + self._pause, min(2 * self._pause, LONGEST_PAUSE)
                 return
         self.context.told = False
@@ -69,7 +69,7 @@ class HookSender:
                     start_new_session=True,
                 )
         except OSError as error:
-            LOG.warning("the sender of hooks could not be started: %s", error)
+            LOG.warning("the hook sender could not be started: %s", error)
             self.context.told, self._again = True, time.monotonic() + LONGEST_PAUSE
             return
         assert self._process.stdin is not None

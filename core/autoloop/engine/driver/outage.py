@@ -37,7 +37,7 @@ class Outage:
         `stop_asked` says whether somebody wants these runs stopped.
         """
         words = " ".join(str(trouble).split())
-        self.context.events.announce(f"no run is started and nothing is recorded until this is over: {words}")
+        self.context.events.announce(f"no run starts and nothing is recorded until this is resolved: {words}")
         store = self.context.store
         self.patience = min(self.patience * 2, LONGEST_WAIT)
         again = time.monotonic() + self.patience
@@ -51,8 +51,8 @@ class Outage:
                 if executing:
                     continue
                 raise UserError(
-                    f"{store.places.database} was deleted or moved while {self.context.loop.name} was driven; its runs "
-                    f"have ended, and nothing more can be recorded. What they wrote is in {self.context.loop.output_dir}."
+                    f"{store.places.database} was deleted or moved while {self.context.loop.name} was running; its runs "
+                    f"have ended and nothing more can be recorded. Their output is in {self.context.loop.output_dir}."
                 )
             if time.monotonic() >= again:
                 again = time.monotonic() + self.patience
@@ -64,5 +64,5 @@ class Outage:
     def tell_past(self) -> None:
         """Once it can be recorded: what it was."""
         if self.past:
-            self.context.log_event(EventKind.NOTE, f"the loop goes on; nothing could be recorded for a while: {self.past}")
+            self.context.log_event(EventKind.NOTE, f"the loop continues; for a while nothing could be recorded: {self.past}")
             self.past = None

@@ -55,7 +55,7 @@ def spawn(store: Store, loop: Loop) -> Holder:
         if code is not None:
             if code == 0:  # it found nothing left to do
                 return Holder(process.pid, os.uname().nodename, time.time())
-            why = _last_line(log, start) or (f"signal {-code} ended it" if code < 0 else f"it ended with code {code}")
+            why = _last_line(log, start) or (f"signal {-code} ended it" if code < 0 else f"it exited with code {code}")
             raise UserError(f"The engine did not start: {why} (see {log})")
         if driven is None and running and running.pid:
             driven, deadline = running, time.monotonic() + START_TIMEOUT

@@ -104,7 +104,8 @@ def check_numbers(spec: LoopSpec) -> None:
             raise UserError(f"{flag} must be from {least} to {most}, not {value}.")
     if spec.rounds > 1 and not spec.proposes:
         raise UserError(
-            f"--rounds {spec.rounds} needs --decide or --propose: without either nothing makes the second round's configs."
+            f"--rounds {spec.rounds} needs --decide or --propose: without either, nothing proposes configs for the "
+            "second round."
         )
 
 
@@ -112,7 +113,7 @@ def check_formal(spec: LoopSpec) -> None:
     """What a formal run refuses. UserError with one sentence for each."""
     if not spec.formal:
         return
-    off = "or take --formal (or formal in autoloop.toml) away to debug"
+    off = "or omit --formal (or remove formal from autoloop.toml) to debug"
     if spec.device == "cpu":
         raise UserError(f"A formal run is refused on the CPU: name GPUs with --gpus, {off}.")
     if not spec.wandb.online:
@@ -127,21 +128,21 @@ def check_formal(spec: LoopSpec) -> None:
 
 def check_places(spec: LoopSpec, preset: Preset) -> None:
     if not (os.path.isfile(spec.python) and os.access(spec.python, os.X_OK)):
-        raise UserError(f"The interpreter {spec.python} does not exist or cannot be run; name another with --python.")
+        raise UserError(f"The interpreter {spec.python} does not exist or cannot be executed; choose another with --python.")
     script = spec.train_script or preset.script
     if script and not os.path.isfile(os.path.join(spec.cwd, script)):
-        advice = "run from your training repository, or name the script with --train-script."
+        advice = "run from your training repository, or give the script with --train-script."
         if spec.train_script is None:
             advice = (
-                f"the preset {preset.name} ({preset.title}) starts it. Run from that repository; for another trainer "
-                "`autoloop-tui init -- <your command>` writes autoloop.toml, or name the script with --train-script and "
-                "choose --preset plain."
+                f"the preset {preset.name} ({preset.title}) starts it. Run from that repository; for another trainer, "
+                "run `autoloop-tui init -- <your command>` to write autoloop.toml, or use --train-script with --preset "
+                "plain."
             )
         raise UserError(f"The training script {script} does not exist in {spec.cwd}; {advice}")
     check_command(spec, preset)
     for flag, file in (("--summary-out", spec.summary_out), ("--markdown-out", spec.markdown_out)):
         if os.path.isdir(file):
-            raise UserError(f"{flag}: {file} is a folder; name a file.")
+            raise UserError(f"{flag}: {file} is a folder; give a file.")
     for flag, path in (
         ("--output-root", Path(spec.output_root)),
         ("--summary-out", Path(spec.summary_out).parent),
@@ -160,13 +161,13 @@ def check_command(spec: LoopSpec, preset: Preset) -> None:
     program, *words = preset.argv
     if not spec.apart and not exists(program, spec.python, spec.cwd):
         raise UserError(
-            f"The command {program} of the preset {preset.name} is not found beside {spec.python} or on PATH; name the "
-            "interpreter of its environment with --python, or correct command."
+            f"The command {program} of the preset {preset.name} was not found beside {spec.python} or on PATH; choose "
+            "its environment's interpreter with --python, or fix command."
         )
     file = words[0] if words else ""
     run_by_python = program == "{python}" and file.endswith(".py") and not PLACEHOLDER.search(file)
     if run_by_python and not os.path.isfile(os.path.join(spec.cwd, file)):
-        raise UserError(f"The training script {file} does not exist in {spec.cwd}; correct command, or run from its folder.")
+        raise UserError(f"The training script {file} does not exist in {spec.cwd}; fix command, or run from its folder.")
 
 
 def check_slots(spec: LoopSpec) -> None:
@@ -175,14 +176,14 @@ def check_slots(spec: LoopSpec) -> None:
         raise UserError(f"--gpus-per-run must be at least 1, not {spec.gpus_per_run}.")
     if spec.device == "cpu":
         if spec.gpus_per_run > 1:
-            raise UserError(f"--gpus-per-run {spec.gpus_per_run} needs GPUs, and these runs train on the CPU: leave it out.")
+            raise UserError(f"--gpus-per-run {spec.gpus_per_run} needs GPUs, but these runs train on the CPU; omit it.")
         return
     for gpu in spec.gpus:
         if spec.gpus.count(gpu) > 1:
             raise UserError(f"--gpus names GPU {gpu} twice: two runs never share a GPU.")
     if len(spec.gpus) % spec.gpus_per_run:
         names = f"--gpus names {plural(len(spec.gpus), 'GPU')}"
-        raise UserError(f"{names}, which --gpus-per-run {spec.gpus_per_run} does not divide: name whole groups of them.")
+        raise UserError(f"{names}, not a multiple of --gpus-per-run {spec.gpus_per_run}; name whole groups.")
     needed = spec.concurrency * spec.gpus_per_run
     if spec.gpus and needed > len(spec.gpus):
         many = "as many" if spec.gpus_per_run == 1 else f"{needed}"
@@ -198,13 +199,13 @@ def check_slurm(spec: LoopSpec) -> None:
     if slurm is None:
         return
     if missing := [name for name in ("sbatch", "squeue", "scancel") if shutil.which(name) is None]:
-        raise UserError(f"--slurm needs Slurm's commands, and {' and '.join(missing)} cannot be found on PATH.")
+        raise UserError(f"--slurm needs Slurm's commands, and {' and '.join(missing)} are not on PATH.")
     if slurm.time is not None and not slurm.seconds:
         raise UserError(f'[slurm] time cannot be "{slurm.time}": write minutes, or 4:00:00, or 1-12:00:00.')
     for word in slurm.directives:
         name = word.partition("=")[0]
         if not word.startswith("-") or name in OURS_IN_SLURM:
-            why = "Auto Loop itself sets it" if name in OURS_IN_SLURM else 'an option is written as "--mem=64G"'
+            why = "Auto Loop sets it" if name in OURS_IN_SLURM else 'an option is written as "--mem=64G"'
             raise UserError(f"[slurm] directives holds {word}: {why}.")
 
 
@@ -212,7 +213,7 @@ def check_hosts(spec: LoopSpec) -> None:
     """Whether the hosts can be told apart, and have the GPUs that runs need."""
     for host in spec.hosts:
         if host.name in (LOCAL, SLURM) or [each.name for each in spec.hosts].count(host.name) > 1:
-            why = "two of them have it" if host.name not in (LOCAL, SLURM) else "it means another place"
+            why = "two hosts have it" if host.name not in (LOCAL, SLURM) else "it is reserved"
             raise UserError(f'A [[host]] cannot be named "{host.name}": {why}.')
         if spec.device == "cpu":
             continue
@@ -220,8 +221,8 @@ def check_hosts(spec: LoopSpec) -> None:
             raise UserError(f"[[host]] {host.name} names a GPU twice: two runs never share a GPU.")
         if len(host.gpus) < spec.gpus_per_run:
             raise UserError(
-                f"[[host]] {host.name} names {plural(len(host.gpus), 'GPU')}, and a run needs {spec.gpus_per_run}: "
-                "name them as gpus = [0, 1], or train on the CPU with --device cpu."
+                f"[[host]] {host.name} names {plural(len(host.gpus), 'GPU')}, but a run needs {spec.gpus_per_run}: set "
+                "gpus = [0, 1], for example, or train on the CPU with --device cpu."
             )
 
 
@@ -230,15 +231,15 @@ def check_gpus(spec: LoopSpec, gpus: GpuReport) -> None:
     if spec.device == "cpu" or spec.elsewhere:
         return
     if gpus.error and spec.gpus:
-        raise UserError(f"No GPU can be used here ({gpus.error}); to debug on the CPU say --device cpu.")
+        raise UserError(f"No usable GPU here ({gpus.error}); use --device cpu to debug on the CPU.")
     if not spec.gpus:
-        raise UserError("No GPU was given: name them with --gpus 0,1,2,3, or debug on the CPU with --device cpu.")
+        raise UserError("No GPU selected: use --gpus 0,1,2,3, or --device cpu to debug on the CPU.")
     present = [gpu.index for gpu in gpus.gpus]
     for gpu in spec.gpus:
         if gpu not in present:
             raise UserError(
-                f"There is no GPU {gpu} on this machine, which has {', '.join(map(str, present)) or 'none'}; "
-                "choose with --gpus."
+                f"There is no GPU {gpu} on this machine, which has {', '.join(map(str, present)) or 'none'}; choose with "
+                "--gpus."
             )
 
 
@@ -258,5 +259,5 @@ def check_key(spec: LoopSpec, environment: Mapping[str, str]) -> None:
     """Whether this machine has a key of W&B where one is needed."""
     if spec.wandb.online and key_source(environment) is None:
         raise UserError(
-            "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; to record offline, omit it."
+            "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; to record offline, omit --wandb-online."
         )

@@ -43,8 +43,8 @@ def sources_of(spec: LoopSpec, preset: Preset) -> list[str]:
         return [os.path.join(spec.cwd, preset.base)]
     if preset.base is None and not (preset.dump and not preset.dumps_a_file):
         raise UserError(
-            "No config was given: name at least one after --cfgs, or give a base in [trainer], which "
-            "`autoloop-tui init -- <your command>` writes."
+            "No config given: name at least one after --cfgs, or run `autoloop-tui init -- <your command>` to set a base "
+            "in [trainer]."
         )
     return [spec.preset]
 
@@ -70,7 +70,7 @@ def expanded(read: Sequence[SourceConfig], spec: LoopSpec, policy: VariantPolicy
     """The configs, or those that the loop's grid and seeds make of each. UserError names the flag that is wrong."""
     if not spec.grid and spec.seeds is None:
         if spec.zip:
-            raise UserError("--zip pairs the values of --grid: give it too, or omit --zip.")
+            raise UserError("--zip needs --grid: add it, or omit --zip.")
         return list(read)
     grid = parse_grid(spec.grid, spec.seeds, zipped=spec.zip)
     made = []
@@ -89,7 +89,7 @@ def with_base(spec: LoopSpec, preset: Preset, read: Sequence[SourceConfig] = ())
     if not preset.passes_changes_only or isinstance(preset.base, dict):
         return preset
     if preset.base is None and preset.dumps_a_file:
-        raise UserError(f"The preset {preset.name} gives what differs from its base, and dumps a file: name it as base.")
+        raise UserError(f"The preset {preset.name} passes only changes to its base, which is a dumped file: set it as base.")
     if read and not spec.configs and spec.inherit_dataset_from is None:
         return msgspec.structs.replace(preset, base=read[0].config)
     given = msgspec.structs.replace(spec, configs=[])
@@ -115,6 +115,6 @@ def dataset_of(spec: LoopSpec) -> object | None:
     source = spec.inherit_dataset_from
     config = parse_config(read_text(Path(source), "config"), source)
     if "dataset" not in config:
-        raise UserError(f"--inherit-dataset-from: {source} has no `dataset` block to take over.")
+        raise UserError(f"--inherit-dataset-from: {source} has no `dataset` block to inherit.")
     dataset: object = config["dataset"]
     return dataset

@@ -15,13 +15,13 @@ def confirming_text(spec: LoopSpec, runs: Sequence[Run]) -> str | None:
         return None
     if not any(run.group for run in runs):
         return (
-            "Nothing is confirmed on fresh seeds, so no config will be called better: no config has a key that is known to "
-            "be its seed; `seed` in [trainer] names it."
+            "Nothing can be confirmed on fresh seeds, so no config will be called better: no config has a known seed "
+            "key; set `seed` in [trainer]."
         )
     part = share(len(runs), len(runs), len(spec.slots), None, last=False)
-    most = "all runs of round 2" if spec.rounds == 2 else f"up to {2 * part.pairs} of {part.size} runs of each round"
-    most += "" if spec.rounds == 2 else ", and all of the last"
+    most = "all runs of round 2" if spec.rounds == 2 else f"up to {2 * part.pairs} of {part.size} runs per round"
+    most += "" if spec.rounds == 2 else ", and all of the last round"
     return (
         f"A config that looks better than the baseline, {runs[0].name}, runs again beside it on fresh seeds before it is "
-        f"called better: {most}. `--replicates 0` leaves that out."
+        f"called better: {most}. `--replicates 0` turns this off."
     )

@@ -42,7 +42,7 @@ def create_loop(store: Store, plan: LoopPlan, now: float, sender: Sender | None 
                 forget_sources(store.places, folder.name)
                 folder.rmdir()
         if isinstance(error, OSError):
-            raise UserError(f"Nothing was started: {store.places.home} cannot be written ({error.strerror}).") from None
+            raise UserError(f"Nothing was started: {store.places.home} is not writable ({error.strerror}).") from None
         raise
     with contextlib.suppress(StoreUnavailableError):
         store.checkpoint()  # whatever becomes of the file beside it, the database knows the loop
@@ -76,9 +76,9 @@ def _take_folder(store: Store, plan: LoopPlan) -> Path:
             return root / name
         except FileExistsError:
             if not root.is_dir():
-                raise UserError(f"Nothing was started: {root} is not a folder; name another with --output-root.") from None
+                raise UserError(f"Nothing was started: {root} is not a folder; choose another with --output-root.") from None
         except OSError as error:
-            raise UserError(f"Nothing was started: {root / name} cannot be made ({error.strerror}).") from None
+            raise UserError(f"Nothing was started: {root / name} cannot be created ({error.strerror}).") from None
 
 
 def _record(store: Store, plan: LoopPlan, frozen: dict[str, Path], folder: Path, now: float, sender: Sender | None) -> Loop:

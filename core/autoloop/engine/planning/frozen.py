@@ -71,7 +71,7 @@ def replace_rules(store: Store, loop: Loop, path: Path) -> Loop:
     with store.transaction():
         loop = msgspec.structs.replace(store.loop(loop.id), spec=spec)
         store.put_loop(loop)
-        store.add_event(loop.id, EventKind.NOTE, f"its rules are now those of {path}")
+        store.add_event(loop.id, EventKind.NOTE, f"now uses the rules in {path}")
     return loop
 
 
@@ -89,7 +89,7 @@ def load_sources(places: Places, loop: Loop) -> Sources:
         if not folder.is_dir():
             raise
         now = load_settings(folder)
-        notes.append(f"{error} Until then the loop uses the settings that it was made with.")
+        notes.append(f"{error} Until then the loop uses its original settings.")
     metrics = metrics_of(places, loop)
     return Sources(now, metrics, _rules(places, loop, metrics, now.rules_timeout), preset_of(places, loop), notes)
 
@@ -164,7 +164,7 @@ def differences(places: Places, loop: Loop) -> list[str]:
     if not changed:
         return []
     verb = "is" if len(changed) == 1 else "are"
-    return [f"{' and '.join(changed)} {verb} not what {loop.name} was made with; it continues with its own copy"]
+    return [f"{' and '.join(changed)} {verb} changed since {loop.name} was created; it continues with its own copy"]
 
 
 def _files(project: Path, spec: LoopSpec, folder: Path | None = None) -> dict[str, Path]:

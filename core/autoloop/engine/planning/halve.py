@@ -14,15 +14,15 @@ def check_halve(spec: LoopSpec, runs: Sequence[Run]) -> list[str]:
         return []
     step, shortest = spec.halve.step, min(run.total_steps for run in runs)
     if step >= shortest:
-        raise UserError(f"--halve {step} must be less than the {shortest} steps of the loop's runs: later it saves nothing.")
+        raise UserError(f"--halve {step} must be less than the {shortest} steps of the loop's runs, or it saves nothing.")
     configs = {run.group or run.config_hash for run in runs}
     if len(configs) == 1 and (spec.rounds == 1 or not spec.proposes):
         raise UserError(
-            f"--halve {step} stops the worse half of several configs, and this loop has one; give others with --cfgs or "
-            "--grid, or have them proposed (--rounds 3 with --decide or --propose)."
+            f"--halve {step} stops the worse half of several configs, but this loop has only one; add more with --cfgs "
+            "or --grid, or let them be proposed (--rounds 3 with --decide or --propose)."
         )
     if not any(run.group for run in runs):
-        return [f"--halve {step}: no config has a seed that is known, so the freed slots get no replicates."]
+        return [f"--halve {step}: no config has a known seed key, so the freed slots get no replicates."]
     return []
 
 

@@ -41,9 +41,9 @@ def apply_resume_limits(request: Resume, loop: Loop, started: int, now: float) -
     runs = request.max_runs
     if runs is not None:
         if runs > 10**6:
-            raise UserError(f"--max-runs {runs} is too many: give how many runs the loop may start in all, up to {10**6}.")
+            raise UserError(f"--max-runs {runs} is too large; the limit on runs can be at most {10**6}.")
         if runs <= started:
-            raise UserError(f"{loop.name} has started {started} runs already; give a larger total than --max-runs {runs}.")
+            raise UserError(f"{loop.name} has started {started} runs already; give a total larger than --max-runs {runs}.")
         loop = msgspec.structs.replace(loop, max_runs=runs)
     return loop
 
@@ -52,8 +52,8 @@ def exhausted_reason(loop: Loop, started: int, now: float) -> str | None:
     """Why no new run may start for good; None while there is budget left. `started`: runs that have had an attempt."""
     if loop.deadline is not None and now >= loop.deadline:
         return (
-            f"stopped by --max-hours: its time was over at {_clock(loop.deadline)}; "
-            "`autoloop-tui resume --max-hours H` gives it H hours more"
+            f"stopped by --max-hours: time ran out at {_clock(loop.deadline)}; "
+            "`autoloop-tui resume --max-hours H` adds H hours"
         )
     if loop.max_runs is not None and started >= loop.max_runs:
         return (
@@ -129,7 +129,7 @@ def _minutes(hours: str) -> tuple[int, int]:
         raise UserError(f'Quiet hours cannot be "{hours}"; write them as 22:00-07:00, in the machine\'s local time.')
     begin, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
     if begin == end:
-        raise UserError(f'Quiet hours "{hours}" begin when they end; write them as 22:00-07:00.')
+        raise UserError(f'Quiet hours "{hours}" start and end at the same time; write them as 22:00-07:00.')
     return begin, end
 
 

@@ -99,7 +99,7 @@ def check_own_folders(preset: Preset, spec: LoopSpec, configs: Sequence[tuple[st
     """
     if passes(preset, "output_dir"):
         return
-    advice = "pass {output_dir} in the preset, or give each config a folder of its own"
+    advice = "pass {output_dir} in the preset, or give each config its own folder"
     writers: dict[frozenset[tuple[str, str]], str] = {}
     for source, config in configs:
         folders = frozenset(_folders(config))
@@ -109,7 +109,7 @@ def check_own_folders(preset: Preset, spec: LoopSpec, configs: Sequence[tuple[st
         if folders in writers:
             raise UserError(f"{writers[folders]} and {source} would both write to {where}; {advice}.")
         if spec.rounds > 1:
-            raise UserError(f"The variants of {source} would write where it does, to {where}; {advice}.")
+            raise UserError(f"The variants of {source} would write to its output folder {where}; {advice}.")
         writers[folders] = source
 
 

@@ -94,7 +94,7 @@ def plan_loop(
 
     used, most = spec.concurrency * spec.gpus_per_run, len(spec.gpus) // spec.gpus_per_run
     if spec.device != "cpu" and not gpus.error and used < len(spec.gpus):
-        warnings.append(f"{used} of {len(spec.gpus)} GPUs will be used; --concurrency {most} uses all.")
+        warnings.append(f"{used} of {len(spec.gpus)} GPUs will be used; --concurrency {most} uses them all.")
     planned: list[PlannedRun] = []
     seen: dict[str, str] = {}
     taken: set[str] = set()
@@ -103,18 +103,18 @@ def plan_loop(
         called = given.name if spec.grid or spec.seeds else source
         if held := secret_keys(config):
             warnings.append(
-                f"{Path(source).name} holds a secret ({', '.join(sorted(held))}), and so will the copy for the trainer in "
-                ".autoloop/configs, which only you can read; a variable of the environment would keep it out of files."
+                f"{Path(source).name} contains a secret ({', '.join(sorted(held))}), and so will the trainer's copy in "
+                ".autoloop/configs, which only you can read; use an environment variable to keep it out of files."
             )
         if unsure := reading_differs(given.text, given.suffix):
             named = f"{', '.join(unsure[:3])}{' …' if len(unsure) > 3 else ''}"
             warnings.append(
-                f"{Path(source).name}: PyYAML reads some values otherwise than other readers do ({named}); write 1.0e-5 for "
-                "a number, quotes for a text."
+                f"{Path(source).name}: PyYAML reads some values differently from other parsers ({named}); write numbers "
+                "as 1.0e-5 and put text in quotes."
             )
         hash_ = policy.hash(config)
         if hash_ in seen:
-            warnings.append(f"{called} is the same training as {seen[hash_]}; give it another seed if that is meant.")
+            warnings.append(f"{called} is the same training as {seen[hash_]}; if that is intended, give it another seed.")
         elif ran := where_run(hash_):
             warnings.append(f"{called} has run before: {ran}.")
         seen.setdefault(hash_, called)
@@ -266,14 +266,20 @@ def _gpus(spec: LoopSpec, slot: Slot) -> tuple[int, ...] | None:
 
 def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str | None:
     """Who says how many steps a run makes; None where the preset names the place and every config has it."""
-    said = f"the preset {preset.name} passes no --steps to the trainer: a run makes as many steps as its config says"
+    said = (
+        f"the preset {preset.name} does not pass --steps to the trainer, so each run takes its number of steps "
+        "from its config"
+    )
     asked = {each.run.name: own_steps(each.config, preset.steps) for each in planned}
     if preset.steps and None not in asked.values():
         return None
     if others := [f"{name} {steps}" for name, steps in asked.items() if steps not in (None, spec.steps)]:
         said += f" ({_some(others)}, not {spec.steps})"
     if silent := [name for name, steps in asked.items() if steps is None]:
-        said += f"; {_some(silent)} says none, so its progress is counted up to --steps {spec.steps} until the trainer tells"
+        said += (
+            f"; {_some(silent)} has none, so its progress is counted up to --steps {spec.steps} until the "
+            "trainer reports a total"
+        )
     return said
 
 

@@ -58,7 +58,7 @@ def check_decidable(spec: LoopSpec, configs: Sequence[Config], metrics: MetricBo
     shipped = " or ".join(f"a block {block}" for block in profiles.blocks_of_methods().values())
     columns, _ = main_names([found or _logged_on_disk(spec, metrics)], metrics)
     raise UserError(
-        f"--decide needs rules, and the shipped ones are only for configs with {shipped}; write a rule book and name it "
+        f"--decide needs rules, and the built-in ones are only for configs with {shipped}; write a rule book and pass it "
         "with --rules FILE.toml.",
         example=_example(columns[0] if columns else None, metrics, configs[0] if configs else {}),
     )
@@ -102,7 +102,7 @@ def misspelt(
     conditions = [("--until", until)] if until else []
     conditions += [(f"rule {rule.id}", rule.when) for rule in given]
     said = [
-        f"{who} looks at {name}, which no earlier run of this trainer logged{_hint(name, found)}"
+        f"{who} uses {name}, which no earlier run of this trainer logged{_hint(name, found)}"
         for who, when in conditions
         for name in sorted(when.metrics)
         if found and name not in metrics.derived and found_as(name, metrics, found) not in found
@@ -135,8 +135,8 @@ def _example(metric: str | None, metrics: MetricBook, config: Config) -> str:
     plain = all(part.isidentifier() for part in short.split("/"))
     name = short if plain else f'metric("{short}")'
     when, reason = {
-        "low": (f"{name}.pct > -1", "hardly falls"),
-        "high": (f"{name}.pct < 1", "hardly rises"),
+        "low": (f"{name}.pct > -1", "barely falls"),
+        "high": (f"{name}.pct < 1", "barely rises"),
         None: (f"{name}.last > 1", "is above 1"),
     }[good]
     about = "a metric of this project's earlier runs"
@@ -146,7 +146,7 @@ version = "1"
 
 [[rule]]
 id = "first"
-when = '{when}'  # {f'put a metric that your trainer logs in the place of "{short}"' if metric is None else about}
+when = '{when}'  # {f'replace with a metric that your trainer logs: "{short}"' if metric is None else about}
 reason = "{short} {reason}: lower the learning rate"
 changes = ["{_rate(config)}@mul=0.5"]"""
 

@@ -25,13 +25,13 @@ def with_space(
     if search is None:
         return spec
     if spec.rounds < 2:
-        raise UserError("--propose makes the configs of the rounds after the first: add --rounds 2 or more.")
+        raise UserError("--propose creates the configs of later rounds: add --rounds 2 or more.")
     if spec.zip:
-        raise UserError("--zip pairs the values of a grid, and --propose searches ranges: omit one of them.")
+        raise UserError("--zip pairs grid values, but --propose searches ranges: omit one of them.")
     written = space_of_words(spec.grid) if spec.grid else space_of_table(settings.search)
     if not written:
         raise UserError(
-            "--propose needs to know what to search: give ranges or values after --grid, as lr=1e-4..1e-2, or [search] in "
+            "--propose needs a search space: give ranges or values with --grid, such as lr=1e-4..1e-2, or [search] in "
             "autoloop.toml."
         )
     installed(search.sampler)

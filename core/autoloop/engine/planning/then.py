@@ -26,25 +26,25 @@ def check_then(spec: LoopSpec, preset: Preset, runs: Sequence[Run], configs: Seq
     flag = f"--then extend={steps}"
     if steps <= made:
         raise UserError(
-            f"{flag} must be more than the {made} steps of the loop's runs; give the steps in all, as {EXAMPLE}."
+            f"{flag} must be more than the {made} steps of the loop's runs; give the total number, such as {EXAMPLE}."
         )
     if steps > MOST_STEPS:
         raise UserError(f"{flag}: a run makes at most {MOST_STEPS} steps; give a smaller total, as {EXAMPLE}.")
     if not resumes_to_steps(preset) and any(with_steps(preset, config, steps) is None for config in configs):
         raise UserError(
-            f"{flag} needs a trainer whose number of steps can be set: the preset {preset.name} passes no {{steps}} and a "
-            "config names none; pass it in [trainer], or name its key there as steps."
+            f"{flag} needs a trainer whose number of steps can be set, but the preset {preset.name} does not pass {{steps}} "
+            "and a config has none; pass it in [trainer], or set steps there to its key."
         )
     trainings = {run.group or run.config_hash for run in runs}
     if len(trainings) == 1 and (spec.rounds == 1 or not spec.proposes):
         raise UserError(
-            f"{flag} extends a config that is better than the baseline, and this loop has one config only; give others with "
-            "--cfgs or --grid, or have them proposed (--rounds 3 with --decide or --propose)."
+            f"{flag} extends a config that is better than the baseline, but this loop has only one config; add more with "
+            "--cfgs or --grid, or let them be proposed (--rounds 3 with --decide or --propose)."
         )
     if len(trainings) == len(runs) and not spec.confirms:
         return [
-            f"{flag} extends a config only if it has been shown to be better than the baseline, which takes several seeds "
-            "of each: --seeds 3, for example."
+            f"{flag} extends a config only if it is shown to be better than the baseline, which takes several seeds per "
+            "config: use --seeds 3, for example."
         ]
     return []
 

@@ -8,7 +8,7 @@ from autoloop.engine.base.context import Context
 from autoloop.model import POLICY, ActorKind, Proposal, ProposalStatus
 from autoloop.model.transitions import proposal_decided, proposal_skipped
 
-WAYS_BACK = "`autoloop-tui undo` takes the last decision back, `hold` makes it wait, `start` starts it at once"
+WAYS_BACK = "`autoloop-tui undo` undoes the last decision, `hold` delays the start, `start` starts now"
 """What a user can do while the next round is about to start automatically."""
 
 
@@ -39,7 +39,7 @@ def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
         if not _unlimited(proposal) and taken[proposal.base_run] >= context.spec.variants_per_run:
             decided = proposal_skipped(proposal, f"over --variants-per-run {context.spec.variants_per_run}", now)
         elif limited and room is not None and room < 1:
-            decided = proposal_skipped(proposal, "the round confirms with fresh seeds what looks better already", now)
+            decided = proposal_skipped(proposal, "the round confirms promising configs with fresh seeds instead", now)
         else:
             taken[proposal.base_run] += not _unlimited(proposal)
             room = room - len(proposal.runs) if limited and room is not None else room

@@ -192,7 +192,7 @@ class Judging:
         if found.failed:
             text += f"; {found.failed}"
         elif found.left == 0 and len(waiting) < found.room:
-            text += "; every config of the space has been run or proposed"
+            text += "; every config in the search space has been run or proposed"
         context.log_event(EventKind.NOTE, text)
 
     def _among_runs(self, wanted: frozenset[str]) -> AmongRuns:

@@ -89,17 +89,17 @@ def candidates(store: Store, found: Sequence[RunFolders], settings: Settings) ->
         if best := loop.best or best_run(store, loop.id, metrics_of(store.places, loop)):
             protected[best.run] = f"it has the {best.word} {best.metric} of {loop.name}"
         if loop.outcome is not None:
-            protected[loop.outcome.first.run] = f"it stands first in {loop.name}"
+            protected[loop.outcome.first.run] = f"it ranks first in {loop.name}"
         if loop.winner:
             protected[loop.winner] = f"it is the winner of {loop.name}"
         if loop.spec.extend_winner is not None and loop.state is not LoopState.FINISHED:
-            needed[loop.id] = "its last: --then may train it on"
+            needed[loop.id] = "its last: --then may continue it"
         if then := then_proposal(store, loop):
-            protected[then.base_run] = protected[then.run or then.base_run] = f"--then trains it on in {loop.name}"
+            protected[then.base_run] = protected[then.run or then.base_run] = f"--then continues it in {loop.name}"
     listed = []
     for each in found:
         scope: Hashable = PROJECT if settings.keep.over == "project" else each.loop.id
-        why = "it lies outside the project (--outside names its folder)" if each.outside else protected.get(each.run.id)
+        why = "it is outside the project (allow its folder with --outside)" if each.outside else protected.get(each.run.id)
         last = needed.get(each.loop.id) if each.run.state is RunState.FINISHED else None
         listed.append(Candidate(each.run, scope, each.checkpoints(), why, last))
     return listed
@@ -129,18 +129,16 @@ def rankings(store: Store, found: Sequence[RunFolders], wish: Wish, settings: Se
 def chosen(store: Store, found: Sequence[RunFolders], settings: Settings) -> tuple[list[Choice], str | None]:
     """What `[keep]` lets go of these runs, and what to know about it. UserError if it says nothing that can be done."""
     if not settings.keep.checkpoints:
-        raise UserError(
-            f'{FILE} does not say what to keep; add a table [keep] with checkpoints = "best 3 by METRIC, last of all".'
-        )
+        raise UserError(f'{FILE} has no [keep] table; add one with checkpoints = "best 3 by METRIC, last of all".')
     if not any(each.patterns for each in found):
         raise UserError(
-            "No preset of these loops says what a checkpoint is; give it in [trainer] of autoloop.toml, for example "
+            "No preset of these loops defines checkpoints; set them in [trainer] in autoloop.toml, for example "
             'checkpoints = ["checkpoint-*"].'
         )
     wish = parse_wish(settings.keep.checkpoints, f"{FILE}, [keep] checkpoints")
     by_scope = rankings(store, found, wish, settings)
     if wish.metric is not None and not by_scope:
-        raise UserError(f"{FILE}, [keep] checkpoints: no run has the metric {wish.metric}; `runs --json` has the names.")
+        raise UserError(f"{FILE}, [keep] checkpoints: no run has the metric {wish.metric}; `runs --json` lists the names.")
     names: dict[Hashable, str] = {each.loop.id: each.loop.name for each in found} | {PROJECT: "the project"}
     within = {names[scope]: ranking.lacking for scope, ranking in by_scope.items() if ranking.lacking}
     return choose(candidates(store, found, settings), wish, by_scope), note_of(within)
@@ -164,7 +162,7 @@ def throw_away(store: Store, trash: Trash, choices: Sequence[Choice], days: floa
     count = 0
     for choice in choices:
         if choice.go and not store.run(choice.run.id).state.ended:  # it has been extended or retried meanwhile
-            problems.append(f"{choice.run.name} ({choice.run.id}) goes on meanwhile, so nothing of it was moved")
+            problems.append(f"{choice.run.name} ({choice.run.id}) is still running, so none of its files were moved")
             continue
         count += len(choice.go)
         for checkpoint in choice.go:
@@ -191,18 +189,16 @@ def keep_after_round(context: Context, settings: Settings) -> None:
         context.log_event(EventKind.NOTE, f"[keep] moved nothing: {error}")
         return
     except OSError as error:
-        context.log_event(EventKind.NOTE, f"[keep] moved nothing: the trash cannot be written ({error.strerror})")
+        context.log_event(EventKind.NOTE, f"[keep] moved nothing: the trash is not writable ({error.strerror})")
         return
     said = []
     if thrown.checkpoints:
         said.append(
             f"moved {plural(thrown.checkpoints, 'checkpoint')} ({size_text(thrown.moved)}) to the trash; `autoloop-tui disk "
-            f"--undo` puts them back within {keep.trash_days:g} days"
+            f"--undo` restores them within {keep.trash_days:g} days"
         )
     if thrown.deleted:
-        said.append(
-            f"deleted {size_text(thrown.deleted)} that had been in the trash for longer than {keep.trash_days:g} days"
-        )
+        said.append(f"deleted {size_text(thrown.deleted)} that was in the trash for more than {keep.trash_days:g} days")
     if said:
         context.log_event(EventKind.NOTE, f"[keep] {'; '.join([*said, *([note] if note else [])])}")
     for problem in thrown.problems[:MOST_PROBLEMS]:
@@ -220,7 +216,7 @@ def _metric(runs: Sequence[Run], wish: Wish, book: MetricBook) -> str | None:
         return None
     if book.direction(metric) is None:
         raise UserError(
-            f"It is not known whether a higher or a lower {wish.metric} is better; say so in autoloop.toml, "
+            f"Unknown whether higher or lower {wish.metric} is better; declare it in autoloop.toml "
             f'under [metrics]: lower = ["{metric}"] or higher = ["{metric}"].'
         )
     return metric

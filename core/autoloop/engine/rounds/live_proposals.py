@@ -60,7 +60,7 @@ class LiveProposals:
             if proposal.blocked:
                 self.proposals.add(proposal)
                 self.context.log_event(
-                    EventKind.LIVE, f"{self._fired(proposal)}. {proposal.blocked} The run goes on.", proposal.base_run
+                    EventKind.LIVE, f"{self._fired(proposal)}. {proposal.blocked} The run continues.", proposal.base_run
                 )
                 return False
             proposal = self.proposals.add(proposal)
@@ -99,7 +99,7 @@ class LiveProposals:
         tried = [self._turn(run, rule, firing, turns[(begin + offset) % len(turns)], live) for offset in range(len(turns))]
         if begin >= rule.watch.relaunches:
             times = plural(begin, "time")
-            why = f"By this rule this lineage was relaunched {times} already, and the rule allows {rule.watch.relaunches}."
+            why = f"This rule has already relaunched this lineage {times}; it allows {rule.watch.relaunches}."
             return proposal_blocked(tried[0], why)
         return next((proposal for proposal in tried if not proposal.blocked), tried[0])
 
@@ -128,7 +128,7 @@ class LiveProposals:
         assert proposal.live is not None
         reason = f"{_called(proposal)} at step {proposal.live.step}: {self._why(proposal)}"
         if not self.execution.stop(proposal.base_run, StopCause(kind=StopKind.LIVE_RULE, text=reason)):
-            raise UserError(f"Run {proposal.base_run} does not run any more; nothing was stopped.")
+            raise UserError(f"Run {proposal.base_run} is no longer running; nothing was stopped.")
         return text
 
     def check_open(self, proposal: Proposal) -> None:
@@ -139,8 +139,8 @@ class LiveProposals:
         active = executing.get(proposal.live.attempt) if proposal.live else None
         if active is None or active.run.state is RunState.STOPPING:
             raise UserError(
-                f"Proposal {proposal.id} was about run {proposal.base_run} while it trained, and that is over; "
-                "propose a variant of the run instead."
+                f"Proposal {proposal.id} applied to run {proposal.base_run} only while it trained; propose a variant of "
+                "the run instead."
             )
 
     def approve(self, proposal: Proposal, by: Actor, note: str | None, decision: int) -> str:
@@ -162,7 +162,7 @@ class LiveProposals:
         for each in ended:
             for proposal in self.of(each.run):
                 if proposal.status is ProposalStatus.PENDING:
-                    self._lapse(proposal, LapseKind.RUN_ENDED, "the run ended before anybody decided")
+                    self._lapse(proposal, LapseKind.RUN_ENDED, "the run ended before a decision")
                 elif proposal.status is ProposalStatus.APPROVED:
                     successors.append(self._finish(proposal, each))
         return [run for run in successors if run is not None]
@@ -205,7 +205,7 @@ class LiveProposals:
     def _lapse(self, proposal: Proposal, kind: LapseKind, why: str) -> None:
         with self.context.store.transaction():
             self.context.store.put_proposal(proposal_lapsed(proposal, kind, why))
-            text = f"proposal {proposal.id} of {_called(proposal)} has lapsed: {why}"
+            text = f"proposal {proposal.id} of {_called(proposal)} lapsed: {why}"
             self.context.log_event(EventKind.LIVE, text, proposal.base_run)
 
     def _fired(self, proposal: Proposal) -> str:

@@ -137,4 +137,4 @@ class LiveRules:
         watch = LiveWatch([], "", self.context.metrics, {})
         self._watched[active.attempt.id] = _Watched(watch, None, news=False)
         run = active.run
-        self.context.log_event(EventKind.NOTE, f"live rules no longer watch {run.name} ({run.id}): {why}", run.id)
+        self.context.log_event(EventKind.NOTE, f"live rules stopped watching {run.name} ({run.id}): {why}", run.id)

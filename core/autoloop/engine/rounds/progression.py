@@ -124,7 +124,7 @@ class LoopProgression:
         if met and not winners and not (replicates and replicates.base_run in {each.run.id for each in once}):
             goes_on, winners = False, met
         if goes_on and found.failed and not replicates and not any(judgement.requests for _, judgement in judged):
-            self.stop(LoopEnd(kind=LoopEndKind.SEARCH_FAILED, text=f"{found.failed}; `autoloop-tui resume` asks again"))
+            self.stop(LoopEnd(kind=LoopEndKind.SEARCH_FAILED, text=f"{found.failed}; `autoloop-tui resume` tries again"))
             self._forget_asking()
             return
         text = f"round {round_.number} ended: {len(finished)} of {len(runs)} runs finished"
@@ -162,7 +162,7 @@ class LoopProgression:
     def _still_asking(self, round_: Round) -> bool:
         asking, search = self._asking, self.context.spec.search
         waited, slow = self._searching.waited(round_.number), SLOW_SEARCH
-        text = f"{search.sampler.words} is asked for proposals" if search else ""
+        text = f"{search.sampler.words} is computing proposals" if search else ""
         if asking is not None and not asking.done and asking.round == round_.number:
             waited, slow = time.monotonic() - asking.since, SLOW_RULES
             text = f"{self.context.spec.rules} judges {plural(len(asking.runs), 'run')}"
@@ -235,7 +235,7 @@ class LoopProgression:
         pending = sum(p.status is ProposalStatus.PENDING for p in proposals)
         if pending:
             kind, text = "decision", f"round {number} waits for a decision on {plural(pending, 'proposal')}"
-            command, how = "proposals", "lists what to approve or reject"
+            command, how = "proposals", "lists them"
         elif any(p.status is ProposalStatus.APPROVED for p in proposals):
             kind, text = "start", f"round {number} is held"
             command, how = "start", "starts it"

@@ -131,11 +131,11 @@ class Proposals:
         config = self.base_config(run)
         path = seed_path(config, self.context.preset.seed)
         if path is None:
-            raise UserError(f"the config of {run.name} ({run.id}) has no key that is known to be its seed")
+            raise UserError(f"the config of {run.name} ({run.id}) has no known seed key")
         if path in self.context.preset.flags:
-            raise UserError(f"{path} is given by a flag for all runs")
+            raise UserError(f"{path} is set by a flag for all runs")
         if not seed_of(config, self._policy(0)).lstrip("-").isdigit():
-            raise UserError(f"{path} of {run.name} ({run.id}) is no whole number")
+            raise UserError(f"{path} of {run.name} ({run.id}) is not a whole number")
         return f"{path}={seed}"
 
     def _seed_changes(self, run: Run, seed: int) -> list[Change]:
@@ -154,11 +154,11 @@ class Proposals:
             for run in runs:
                 base = frozen_config(run)
                 if policy.hash(base) != run.config_hash:
-                    raise UserError(f"The config of {run.name} ({run.id}) is no longer the one that has run.")
+                    raise UserError(f"The config of {run.name} ({run.id}) is no longer the one that ran.")
                 changes = resolve(base, parse_edits([self._seed_edit(run, seed)]), self._fields)
                 config = apply(base, changes)
                 if where := beside.get(policy.hash(config)) or self.context.store.where_run(policy.hash(config)):
-                    raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")
+                    raise UserError(f"Proposal {proposal.id} repeats a run that has been made in the meantime: {where}.")
                 found.append((run, config, changes))
         return found
 
@@ -204,13 +204,13 @@ class Proposals:
         # As it is now, whatever was read before.
         base = frozen_config(self.context.store.run(base_run or proposal.base_run))
         if own and config_hash(base) != proposal.base_hash:
-            raise UserError(f"The base of proposal {proposal.id} changed after it was approved; look at it again.")
+            raise UserError(f"The base of proposal {proposal.id} changed after it was approved; review it again.")
         config = apply(base, proposal.changes)
         hash_ = self._policy(proposal.round).hash(config)
         if own and hash_ != proposal.config_hash:
-            raise UserError(f"Proposal {proposal.id} would run another config than the one approved; look at it again.")
+            raise UserError(f"Proposal {proposal.id} would run a different config from the one approved; review it again.")
         if where := (beside or {}).get(hash_) or self.context.store.where_run(hash_):
-            raise UserError(f"Proposal {proposal.id} would run again what has been run meanwhile: {where}.")
+            raise UserError(f"Proposal {proposal.id} repeats a run that has been made in the meantime: {where}.")
         return config
 
     def _policy(self, made_from: int, *, besides: int = 0) -> VariantPolicy:

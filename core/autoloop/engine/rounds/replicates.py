@@ -67,13 +67,13 @@ class Replicates:
         first, each = wanted.runs[0], len(wanted.runs)
         pairs = wanted.pairs if left is None else min(wanted.pairs, left // each)
         if not pairs:
-            self._cannot(first, "--max-runs leaves no room for it")
+            self._cannot(first, "--max-runs does not allow it")
             return None
         both = f"{first.name} and the baseline" if each > 1 else first.name
         try:
             seeds = self.proposals.fresh_seeds(wanted.runs, pairs)
             named = f"{noun_for(pairs, 'fresh seed')} {', '.join(map(str, seeds))}" + (" of each" if each > 1 else "")
-            reason = f"replicates of {both}: {wanted.why}; {named} to tell whether that is more than noise"
+            reason = f"replicates of {both}: {wanted.why}; {named} to test whether that is more than noise"
             proposal = self.proposals.repeat(wanted.runs, seeds, reason, round_.number, PRIORITY)
         except UserError as error:
             self._cannot(first, str(error))
@@ -85,7 +85,7 @@ class Replicates:
         return msgspec.structs.replace(proposal, repeats=repeats)
 
     def _cannot(self, run: Run, why: str) -> None:
-        text = f"{run.name} ({run.id}) is not run again with fresh seeds: {why}"
+        text = f"{run.name} ({run.id}) is not confirmed with fresh seeds: {why}"
         if text != self._said:
             self._said = text
             self.context.log_event(EventKind.NOTE, text, run.id)

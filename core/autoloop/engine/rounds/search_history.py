@@ -81,7 +81,7 @@ def history(material: Material) -> tuple[Point, list[Tried], list[Point]]:
     base = frozen_config(material.base)
     origin = point_of(base, axes)
     if origin is None:
-        raise UserError(f"{material.base.name} ({material.base.id}) is not in the space that is searched.")
+        raise UserError(f"{material.base.name} ({material.base.id}) is outside the search space.")
 
     def training(config: Config) -> str:
         return group_of(config, policy) or policy.hash(config)

@@ -47,8 +47,8 @@ class Asking:
         self._process = SearchProcess()
         best = best_run(context.store, context.loop_id, context.metrics)
         if best is None:
-            text = "no finished run has a metric of which is known whether lower or higher is better"
-            self.found = Found(failed=f"{text}; name it under [metrics] in autoloop.toml, in a loop of its own")
+            text = "no finished run has a metric whose better direction is known"
+            self.found = Found(failed=f"{text}; declare it under [metrics] in autoloop.toml and start a new loop")
             return
         self._good: Direction = "high" if best.highest else "low"
         self._metric = context.metrics.short(best.metric)
@@ -82,7 +82,7 @@ class Asking:
         except SearchError as why:
             self.found = Found(failed=f"{name} {why}")
         except Exception as error:  # whatever it is, the engine is not to wait for ever
-            self.found = Found(failed=f"{name} could not be asked: {error}")
+            self.found = Found(failed=f"{name} failed to propose: {error}")
 
     def _made(self, base: Run, question: Question, answer: Answer) -> Found:
         author = Actor.search(self._search.sampler)

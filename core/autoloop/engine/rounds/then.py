@@ -110,7 +110,7 @@ class Then:
             author=THEN,
             reason=f"its config is better than the baseline{effect} in {metric}",
             edits=[],
-            notes=[_which(len(runs)), "from its checkpoint" if resumes else "anew, from step 0"],
+            notes=[_which(len(runs)), "from its checkpoint" if resumes else "again, from step 0"],
             extend=steps,
             created_at=context.clock(),
         )
@@ -125,7 +125,7 @@ class Then:
             hash_ = self._hash(apply(config, changes), steps)
             proposal = msgspec.structs.replace(proposal, changes=changes, base_hash=config_hash(config), config_hash=hash_)
             if not resumes and (where := context.store.where_run(hash_)):
-                raise UserError(f"This training has run: {where}.")
+                raise UserError(f"This training has already run: {where}.")
         except UserError as error:
             proposal = proposal_blocked(proposal, str(error))
         with context.store.transaction():
@@ -180,11 +180,11 @@ class Then:
             return
         after = self.context.spec.approve.after
         text = (
-            f"the winner waits for a decision: `autoloop-tui approve {proposal.id}` trains it on to {proposal.extend} "
+            f"the winner waits for a decision: `autoloop-tui approve {proposal.id}` continues it to {proposal.extend} "
             f"steps, `reject {proposal.id}` ends the loop"
         )
         automatic = f"; approved automatically after {after / 60:.0f} min" if after else ""
-        told = f"the winner waits for a decision: train it on to {proposal.extend} steps, or end the loop{automatic}"
+        told = f"the winner waits for a decision: continue to {proposal.extend} steps, or end the loop{automatic}"
         base, next = self.context.store.run(proposal.base_run), f"autoloop-tui approve {proposal.id}"
         with self.context.store.transaction():
             self.context.log_event(EventKind.WAITING, f"{text}{automatic}", proposal.base_run)
@@ -199,16 +199,16 @@ class Then:
         anew: Run | None = None
         try:
             if base.step >= steps:
-                raise UserError(f"it has made {base.step} steps already")
+                raise UserError(f"it has already made {base.step} steps")
             if not (resumes_to_steps(context.preset) and refusal(context.preset, base, steps) is None):
                 anew = self._write_anew(proposal, base, steps)
         except UserError as error:
             with context.store.transaction():
                 context.store.put_proposal(proposal_blocked(proposal, str(error)))
-                context.log_event(EventKind.DECIDED, f"{base.name} ({base.id}) is not trained on: {error}", base.id)
+                context.log_event(EventKind.DECIDED, f"{base.name} ({base.id}) is not continued: {error}", base.id)
             return
         run = anew or run_extended(base, steps)
-        text = f"{base.name} ({base.id}) is trained anew to {steps} steps as {run.name} ({run.id})"
+        text = f"{base.name} ({base.id}) is trained again to {steps} steps as {run.name} ({run.id})"
         with context.store.transaction():
             context.store.put_run(run)
             context.store.put_proposal(proposal_launched(proposal, run))
@@ -239,4 +239,4 @@ class Then:
 
 
 def _which(runs: int) -> str:
-    return f"of the {plural(runs, 'run')} of its config, the one in the middle" if runs > 1 else "the only run of its config"
+    return f"the median of the {plural(runs, 'run')} of its config" if runs > 1 else "the only run of its config"

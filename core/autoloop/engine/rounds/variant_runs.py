@@ -103,7 +103,7 @@ def _trainings(
             left_out.append(f"{proposals.root(base).name}: {error}")
         else:
             if any(config == other for _, other, _ in found):  # the proposal sets the seed, in which they differed
-                left_out.append(f"{proposals.root(base).name}: proposal {proposal.id} would run the same training again.")
+                left_out.append(f"{proposals.root(base).name}: proposal {proposal.id} repeats the same training.")
                 continue
             found.append((context.store.run(base), config, proposal.changes))
     return found
@@ -112,7 +112,7 @@ def _trainings(
 def _begin_round(context: Context, made_from: Round, undecided: list[Proposal], runs: int) -> None:
     number, now = made_from.number + 1, context.clock()
     for proposal in undecided:
-        note = f"round {number} started without a decision on it"
+        note = f"round {number} started before it was decided"
         context.store.put_proposal(proposal_lapsed(proposal, LapseKind.ROUND_STARTED, note))
     context.store.put_round(round_done(made_from, now))
     context.store.put_round(Round(loop=context.loop_id, number=number, state=RoundState.RUNNING, started_at=now))

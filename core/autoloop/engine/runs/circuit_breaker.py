@@ -40,7 +40,7 @@ def _met_by_all(context: Context, cause: Cause, last: Run) -> str | None:
         return None
     advice = f" ({cause.advice})" if cause.advice else ""
     line = f": {cause.line}" if cause.line else ""
-    return f"every run would fail as {last.name} did: {cause.text}{line}{advice}; put it right and `autoloop-tui resume`"
+    return f"every run would fail like {last.name}: {cause.text}{line}{advice}; fix it and `autoloop-tui resume`"
 
 
 def _out_of_memory(context: Context, last: Run) -> str | None:
@@ -54,7 +54,7 @@ def _out_of_memory(context: Context, last: Run) -> str | None:
         return None
     return (
         f"{len(starved)} runs of round {last.round} ran out of memory; the last: {last.reason}. "
-        "Lower what they use, or free the GPU, and `autoloop-tui resume`"
+        "Reduce their memory use, or free the GPU, and `autoloop-tui resume`"
     )
 
 

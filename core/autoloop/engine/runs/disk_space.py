@@ -23,8 +23,8 @@ def shortage(folders: Iterable[Path], least: int) -> str | None:
             return f"{folder} cannot be used ({error.strerror})"
         if free < least:
             return (
-                f"{_gigabytes(free)} is free below {folder}, less than the {_gigabytes(least)} that a start needs "
-                "(min_free_gb in autoloop.toml); `autoloop-tui disk` shows what takes it"
+                f"{_gigabytes(free)} is free in {folder}, less than the {_gigabytes(least)} needed to start a run "
+                "(min_free_gb in autoloop.toml); `autoloop-tui disk` shows usage"
             )
     return None
 

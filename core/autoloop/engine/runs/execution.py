@@ -204,11 +204,9 @@ class Execution:
         with self.context.store.transaction():
             self.context.update_loop(unreachable=troubles)
             for place in troubles.keys() - self._troubles.keys():
-                self.context.log_event(
-                    EventKind.NOTE, f"{troubles[place]}; its runs continue, and what is asked of it waits"
-                )
+                self.context.log_event(EventKind.NOTE, f"{troubles[place]}; its runs continue, and requests to it wait")
             for place in self._troubles.keys() - troubles.keys():
-                self.context.log_event(EventKind.NOTE, f"{place} answers again")
+                self.context.log_event(EventKind.NOTE, f"{place} is reachable again")
         self._troubles = troubles
 
     def _hear(self, id_: str, news: Handed | Waits | Runs | End) -> Ended | None:
@@ -350,7 +348,7 @@ class Execution:
                 with self.context.store.transaction():
                     self.context.store.put_attempt(attempt, self.context.loop_id)
             self._active[attempt.slot] = Active(attempt, run, self._follow(attempt, run))
-            self.context.log_event(EventKind.RUN_ADOPTED, f"{run.name} ({run.id}) went on meanwhile {found.how}", run.id)
+            self.context.log_event(EventKind.RUN_ADOPTED, f"{run.name} ({run.id}) kept running {found.how}", run.id)
             if attempt.stop:
                 self._runner(attempt).stop(attempt, kill=attempt.kill)
         self._record()

@@ -35,8 +35,8 @@ class Launcher:
         `apart` cannot be looked at."""
         if lacking := [name for name, value in launch.env.items() if value == MASK]:
             raise UserError(
-                f"{' and '.join(lacking)} of the preset {self.context.spec.preset} is a secret, which is never stored, and "
-                "the file no longer gives it"
+                f"{' and '.join(lacking)} of the preset {self.context.spec.preset} is a secret, which is never stored, "
+                "and the file no longer contains it"
             )
         env, version = attempt_environment(launch, self.context.spec.python)
         if version is None or apart:
@@ -45,9 +45,9 @@ class Launcher:
             self._tap_reported = True
             self.context.log_event(
                 EventKind.NOTE,
-                f"wandb {version} of {self.context.spec.python} writes its file in blocks of 32 KiB, which can be minutes "
-                "late; what runs log is mirrored to wandb/autoloop-tap-<W&B id>.jsonl of each, for live rules and curves "
-                "(wandb 0.31 needs no such tap)",
+                f"wandb {version} of {self.context.spec.python} writes its file in 32 KiB blocks, minutes late; each "
+                "run's metrics are mirrored to wandb/autoloop-tap-<W&B id>.jsonl for live rules and curves (not needed "
+                "with wandb 0.31)",
             )
         return env
 

@@ -102,7 +102,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
         elif not summary.metrics and state is RunState.FINISHED:
             context.log_event(
                 EventKind.NOTE,
-                f"{run.name} ({run.id}) finished but no metric was found below {run.output_dir}: rules cannot judge it",
+                f"{run.name} ({run.id}) finished, but no metric was found in {run.output_dir}: rules cannot judge it",
                 run.id,
             )
     return run
@@ -146,8 +146,8 @@ def history_notes(follower: Follower) -> list[str]:
         named = ", ".join(others[:NAMED]) + (", …" if len(others) > NAMED else "")
         notes.insert(
             0,
-            f"it started {len(others) + 1} W&B runs; its metrics are those of {follower.wandb_id} alone "
-            f"(the first that logged any), not of {named}",
+            f"it started {len(others) + 1} W&B runs; only the metrics of {follower.wandb_id} (the first to log any) are "
+            f"used, not those of {named}",
         )
     # A path may hold any bytes, and a name any letters.
     notes = [note.encode(errors="replace").decode()[:LONGEST_NOTE] for note in notes]
@@ -198,7 +198,7 @@ def judge_taken(taken: Taken) -> tuple[RunState, Cause]:
     failed = {TakenKind.NODE_LOST: RunState.LOST, TakenKind.MEMORY: RunState.FAILED}
     advice = {
         TakenKind.MEMORY: "ask for more memory, or lower num_workers or batch_size",
-        TakenKind.TIME_LIMIT: "raise the time limit; a trainer whose preset has [resume] continues from its checkpoint",
+        TakenKind.TIME_LIMIT: "raise the time limit; with [resume] in its preset, the trainer continues from its checkpoint",
     }
     passes = taken.kind in (TakenKind.NODE_LOST, TakenKind.PREEMPTED)
     name = taken.kind.value.replace(" ", "-")

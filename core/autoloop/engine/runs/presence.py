@@ -81,9 +81,9 @@ def in_words(found: Mapping[str, Presence]) -> str:
         (Presence.ALIVE, "1 run continues", "{} runs continue"),
         (Presence.UNSUPERVISED, "1 run continues without its supervisor", "{} runs continue without their supervisors"),
         (Presence.SUBMITTED, "1 run is submitted and has not begun", "{} runs are submitted and have not begun"),
-        (Presence.UNSEEN, "1 run is on a host and was not asked about", "{} runs are on hosts and were not asked about"),
-        (Presence.ENDED, "1 run has ended meanwhile", "{} runs have ended meanwhile"),
-        (Presence.GONE, "no process of 1 run is there any more", "no process of {} runs is there any more"),
+        (Presence.UNSEEN, "1 run is on a host that was not queried", "{} runs are on hosts that were not queried"),
+        (Presence.ENDED, "1 run has ended in the meantime", "{} runs have ended in the meantime"),
+        (Presence.GONE, "the process of 1 run is gone", "the processes of {} runs are gone"),
     ):
         if count := sum(each is presence for each in found.values()):
             said.append(one if count == 1 else many.format(count))

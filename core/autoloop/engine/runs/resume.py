@@ -18,7 +18,7 @@ def refusal(preset: Preset, run: Run, steps: int | None = None) -> str | None:
     checkpoint = checkpoint_path(preset, run.output_dir or "")
     if checkpoint is None:
         return (
-            f"The preset {preset.name} does not say how its trainer resumes (it has no [resume] table), so run {run.id} "
+            f"The preset {preset.name} has no [resume] table to resume its trainer, so run {run.id} "
             "cannot be extended; propose a variant of it instead."
         )
     if not run.state.ended:
@@ -27,7 +27,7 @@ def refusal(preset: Preset, run: Run, steps: int | None = None) -> str | None:
         where = f": {checkpoint} does not exist" if run.output_dir else ""
         return f"Run {run.id} has no checkpoint to continue from{where}."
     if steps is not None and steps <= run.step:
-        return f"Run {run.id} has made {run.step} steps already; give a larger total."
+        return f"Run {run.id} has already made {run.step} steps; give a larger total."
     if steps is not None and steps > MOST_STEPS:
         return f"A run makes at most {MOST_STEPS} steps, not {steps}; give a smaller total."
     return None

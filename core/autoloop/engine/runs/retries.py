@@ -27,7 +27,7 @@ def why_again(context: Context, attempt: Attempt, run: Run, state: RunState, cau
     if attempt.taken is not None:
         return _after_taken(context, attempt, run, attempt.taken)
     if _short_at_start(context, attempt, run, cause):
-        text = f"it waits until the machine has the resources: {cause.text if cause else ''}"
+        text = f"it waits until the machine has enough resources: {cause.text if cause else ''}"
         return Requeue(kind=RequeueKind.SHORTAGE, text=text)
     if state not in (RunState.FAILED, RunState.LOST) or not cause or not cause.retry:
         return None

@@ -42,7 +42,7 @@ class Watchdog:
                 text = f"it fell back from the GPU to the CPU: {line}"
                 self.execution.stop(each.run.id, StopCause(kind=StopKind.CPU_FALLBACK, text=text))
             elif waited := self._overstays(each):
-                text = f"its training was complete, but its process did not end within {waited:g} s"
+                text = f"its training was complete, but its process did not exit within {waited:g} s"
                 self.execution.stop(each.run.id, StopCause(kind=StopKind.OVERSTAYED, text=text))
 
     def _fallen_back(self, each: Active) -> str | None:

@@ -108,7 +108,8 @@ class Admission:
                 strangers.append(", ".join(here))
             elif gone or card.unseen_memory:
                 left.append(
-                    ", ".join(gone) or f"{card.unseen_memory / gpus.GIB:.1f} GiB of processes that cannot be seen from here"
+                    ", ".join(gone)
+                    or f"{card.unseen_memory / gpus.GIB:.1f} GiB used by processes that are not visible from here"
                 )
         if self.context.spec.allow_busy:
             strangers = []
@@ -154,6 +155,4 @@ class Admission:
         if error != self._blind.get(place):
             self._blind[place] = error
             where = "" if place == LOCAL else f" of {place}"
-            self.context.log_event(
-                EventKind.NOTE, f"who else uses the GPUs{where} cannot be seen ({error}); runs start anyway"
-            )
+            self.context.log_event(EventKind.NOTE, f"cannot see who else uses the GPUs{where} ({error}); runs start anyway")

@@ -135,7 +135,7 @@ class Scheduler:
             with self.context.store.transaction():
                 self.context.update_loop(waits_for=lacking)
                 self.context.log_event(
-                    EventKind.NOTE, f"no run is started: {lacking}" if lacking else "runs are started again"
+                    EventKind.NOTE, f"no runs are started: {lacking}" if lacking else "runs are started again"
                 )
         return [] if full else queue
 

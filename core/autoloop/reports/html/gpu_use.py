@@ -13,7 +13,7 @@ from autoloop.reports.html.thinning import Points
 from autoloop.text.gpu_use import energy_text, memory_text
 from autoloop.text.values import NOTHING, duration
 
-NOTE = "A GPU reports what all its processes do: what others ran on it at the time is included."
+NOTE = "GPU figures cover all processes on the GPU, including those of others."
 
 
 def section(contents: Contents) -> Markup:

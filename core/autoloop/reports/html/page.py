@@ -176,5 +176,5 @@ def _rules(contents: Contents) -> Markup:
         rows.append([code(each.rule), *(Cell(str(count), count) for count in counts), project])
     if not rows:
         return Markup()
-    total = element("p", f"{plural(len(rows), 'rule')} of which a proposal was made.")
+    total = element("p", f"{plural(len(rows), 'rule')} led to a proposal.")
     return element("div", total, table("Rules", head, rows))

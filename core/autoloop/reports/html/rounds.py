@@ -95,7 +95,7 @@ def _curves(contents: Contents, runs: list[Run], bases: list[Run]) -> Markup:
         more = f" and {len(bases) - 4} more" if len(bases) > 4 else ""
         notes.append(f"Dashed: the base {names}{more}" if len(bases) == 1 else f"Dashed: the bases {names}{more}")
     if lacking:
-        notes.append(f"No history of {plural(lacking, 'run')} can be read here.")
+        notes.append(f"The history of {plural(lacking, 'run')} cannot be read here.")
     return element("div", element("div", made, class_="charts") if any(made) else None, [_note(each) for each in notes])
 
 

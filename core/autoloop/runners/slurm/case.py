@@ -80,15 +80,15 @@ def end_unbegun(case: Case, limit: str | None) -> End:
     if case.asked:
         return Ended(ExitRecord(stopped_by=case.asked, ended_at=now))
     if job is None:
-        return Vanished("its job never began: Slurm does not know it", started=False)
+        return Vanished("its job never started: Slurm does not know it", started=False)
     if job.state in ("FAILED", "COMPLETED", "OUT_OF_MEMORY"):
         said = f": {line}" if (line := last_line(case.directory / script.OUTPUT)) else ""
-        return Ended(ExitRecord(error=f"the job {job.id} ended before the supervisor could begin{said}", ended_at=now))
+        return Ended(ExitRecord(error=f"the job {job.id} ended before the supervisor could start{said}", ended_at=now))
     launched = not job.nodes or (case.directory / script.ALLOCATION).exists()
     took = words.taken(job, limit)
     if launched and took is not None and took.kind is TakenKind.CANCELLED:
         return Ended(ExitRecord(stopped_by="stop", ended_at=now), took)
-    return Vanished(f"its job never began: Slurm says {job.state}", started=False)
+    return Vanished(f"its job never started: Slurm reports {job.state}", started=False)
 
 
 def at_the_limit(limit: str | None) -> Taken:
@@ -96,7 +96,7 @@ def at_the_limit(limit: str | None) -> Taken:
 
 
 def was_requeued() -> Taken:
-    return Taken(kind=TakenKind.PREEMPTED, text="Slurm put its job back into the queue")
+    return Taken(kind=TakenKind.PREEMPTED, text="Slurm requeued its job")
 
 
 def explained(case: Case, record: ExitRecord, limit: str | None) -> Ended | None:

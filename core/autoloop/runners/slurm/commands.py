@@ -179,7 +179,7 @@ def ask_to_end(attempt: Attempt, *, kill: bool) -> bool:
     try:
         scancel(job_name(attempt.id), "--state=PENDING")
         scancel(job_name(attempt.id), "--batch", f"--signal={'USR1' if kill else 'TERM'}")
-    except SlurmError as error:  # not silent: it has ended meanwhile, or begins and sees the file
+    except SlurmError as error:  # not silent: it has ended in the meantime, or begins and sees the file
         return not error.silent
     return True
 

@@ -101,7 +101,7 @@ class SlurmRunner:
     def reattach(self, attempt: Attempt) -> Followed:
         began, handle = time.monotonic(), attempt.handle
         self._follow(Case(attempt.id, Path(attempt.directory), attempt.created_at, began, 60.0, handle, adopted=True))
-        return Followed(attempt.handle, "in Slurm and is followed again")
+        return Followed(attempt.handle, "in Slurm and is being followed again")
 
     def _follow(self, case: Case) -> None:
         self._background.follow(case.id)
@@ -188,9 +188,9 @@ class SlurmRunner:
             elif not fence(case):
                 return
             elif error.full:
-                self._tell(case, Vanished(f"Slurm takes no more jobs now: {error}", started=False))
+                self._tell(case, Vanished(f"Slurm accepts no more jobs now: {error}", started=False))
             else:
-                self._tell(case, Ended(ExitRecord(error=f"Slurm refuses the job: {error}", ended_at=time.time())))
+                self._tell(case, Ended(ExitRecord(error=f"Slurm rejects the job: {error}", ended_at=time.time())))
         else:
             number, _, cluster = told.strip().partition(";")
             self._handed(case, number, cluster)
@@ -330,7 +330,7 @@ class SlurmRunner:
         """What its files and Slurm together say of an attempt."""
         if case.submission is not None:
             if self.trouble:
-                self._tell(case, Waits("Slurm does not answer; it is submitted when it does"))
+                self._tell(case, Waits("Slurm does not answer; the run is submitted when it does"))
             return
         now = time.monotonic()
         if case.record is not None:
@@ -350,7 +350,7 @@ class SlurmRunner:
             gone = gone or now - max(case.missing_since, case.since) > UNKNOWN
         if not gone:
             if case.job is not None and case.job.active and not case.begun:
-                self._tell(case, Waits(f"Slurm: its job begins on {case.job.nodes}"))
+                self._tell(case, Waits(f"Slurm: its job starts on {case.job.nodes}"))
             return
         if case.begun:
             self._gone(case, now)
@@ -395,6 +395,6 @@ class SlurmRunner:
                     records.ask(str(case.directory), "kill")
             return
         took = was_requeued() if case.again else words.taken(job, self.spec.time) if job else None
-        reason = took.text if took else f"Slurm says {job.state}" if job else "Slurm no longer knows its job"
+        reason = took.text if took else f"Slurm reports {job.state}" if job else "Slurm no longer knows its job"
         local.give_up(case.directory)
         self._tell(case, Vanished(f"{reason}, and its supervisor left no record", taken=took))

@@ -8,36 +8,36 @@ from autoloop.model import ExitRecord, Taken, TakenKind
 from autoloop.runners.slurm.commands import Job
 
 REASONS = {
-    "None": "Slurm has not looked at it yet",
-    "Priority": "other jobs come first",
+    "None": "Slurm has not considered it yet",
+    "Priority": "other jobs have priority",
     "Resources": "resources are in use",
-    "BeginTime": "it may not begin yet",
+    "BeginTime": "it may not start yet",
     "Dependency": "it depends on another job",
     "Licenses": "a licence is in use",
-    "Reservation": "its reservation has not begun",
-    "JobHeldUser": "it is held; `scontrol release` lets it go",
+    "Reservation": "its reservation has not started",
+    "JobHeldUser": "it is held; `scontrol release` releases it",
     "JobHeldAdmin": "an administrator holds it",
     "PartitionDown": "the partition is down",
     "PartitionInactive": "the partition is inactive",
     "PartitionTimeLimit": "its time limit is longer than the partition allows",
-    "PartitionNodeLimit": "it asks for more nodes than the partition allows",
-    "ReqNodeNotAvail": "nodes that it needs are down or reserved",
-    "NodeDown": "nodes that it needs are down",
+    "PartitionNodeLimit": "it requests more nodes than the partition allows",
+    "ReqNodeNotAvail": "required nodes are down or reserved",
+    "NodeDown": "required nodes are down",
     "BadConstraints": "no node satisfies its constraints",
     "InvalidAccount": "its account is not valid",
     "InvalidQOS": "its QOS is not valid",
-    "AccountingPolicy": "a limit of the accounting is reached",
+    "AccountingPolicy": "an accounting limit is reached",
     "QOSNotAllowed": "its QOS is not allowed there",
-    "AssocGrpGRES": "the account uses all GPUs that it may",
-    "QOSGrpGRES": "the QOS uses all GPUs that it may",
+    "AssocGrpGRES": "the account uses all its GPUs",
+    "QOSGrpGRES": "the QOS uses all its GPUs",
     "Cleaning": "it is being cleaned up",
-    "JobArrayTaskLimit": "as many tasks of its array run as may",
-    "MaxJobsPerUser": "as many of your jobs run as may",
+    "JobArrayTaskLimit": "its array runs as many tasks as allowed",
+    "MaxJobsPerUser": "you run as many jobs as allowed",
 }
 
 
 def waiting_words(job: Job, now: float) -> str:
-    """Why a job waits, with Slurm's estimate of its start: `Slurm: other jobs come first (about 14:05)`."""
+    """Why a job waits, with Slurm's estimate of its start: `Slurm: other jobs have priority (about 14:05)`."""
     reason = job.reason.split(",")[0].strip("()")
     known = REASONS.get(reason)
     if known is None and reason.startswith(("QOS", "Assoc")):
@@ -69,7 +69,7 @@ def taken(job: Job, limit: str | None) -> Taken | None:
         "DEADLINE": (TakenKind.TIME_LIMIT, "it reached its deadline in Slurm"),
         "NODE_FAIL": (TakenKind.NODE_LOST, f"Slurm lost its node{where}"),
         "BOOT_FAIL": (TakenKind.NODE_LOST, f"its node did not boot{where}"),
-        "OUT_OF_MEMORY": (TakenKind.MEMORY, "it used more memory than its job may (see --mem of sbatch)"),
+        "OUT_OF_MEMORY": (TakenKind.MEMORY, "it exceeded its job's memory limit (see --mem of sbatch)"),
         "CANCELLED": (TakenKind.CANCELLED, "its job was cancelled in Slurm, not by this loop"),
         "REVOKED": (TakenKind.CANCELLED, "its job was revoked by Slurm"),
     }

@@ -96,7 +96,7 @@ def vanished(case: Case, name: str, killed: int) -> Vanished:
     state = case.state
     left = f"; {killed} left-over process{'es' if killed > 1 else ''} ended" if killed else ""
     if state["state"] == "none":
-        return Vanished(f"its folder on {name} is gone, and with it the record of how it ended{left}")
+        return Vanished(f"its folder on {name} is gone, including the record of how it ended{left}")
     if state.get("rebooted"):
         text = f"{name} was restarted while it ran"
         return Vanished(text, taken=Taken(kind=TakenKind.NODE_LOST, text=text))
@@ -104,6 +104,6 @@ def vanished(case: Case, name: str, killed: int) -> Vanished:
         return Vanished(f"its supervisor, in a container of {name}, has been silent for over {SILENCE:.0f} s")
     if not state.get("log"):
         return Vanished(
-            f"its supervisor on {name} ended before it could start the command (a full disk?){left}", started=False
+            f"its supervisor on {name} exited before it could start the command (disk full?){left}", started=False
         )
     return Vanished(f"its supervisor on {name} was killed, so how the command ended was not recorded{left}")

@@ -40,7 +40,7 @@ def fetch(
             lacking = _lacking(listed, left.folder, output, patterns)
             if (needed := sum(size for _, size, _ in lacking.values())) >= (free := free_below(output)):
                 raise UserError(
-                    f"{size_text(needed)} are to be fetched and {size_text(free)} are free: name some with --only."
+                    f"The files take {size_text(needed)}, but only {size_text(free)} are free: select some with --only."
                 )
             brought, restless = {}, []
             for path, stamp in lacking.items():
@@ -53,14 +53,14 @@ def fetch(
                 tell(path, size)
             make_links(output, listed["links"])
             if restless:
-                raise UserError(f"{restless[0]} is written on {host.name} all the time: fetch it when its run has ended.")
+                raise UserError(f"{restless[0]} keeps changing on {host.name}: fetch it after its run has ended.")
             return brought
         finally:
             connection.close()
     except UnreachableError as error:
-        raise UserError(f"{host.name} cannot be reached: {error}. What came so far is kept.") from None
+        raise UserError(f"{host.name} cannot be reached: {error}. Files fetched so far are kept.") from None
     except RefusedError as error:
-        raise UserError(f"{host.name} could not give it: {error}.") from None
+        raise UserError(f"{host.name} could not send it: {error}.") from None
 
 
 def _lacking(listed: Mapping[str, Any], folder: str, output: Path, patterns: Collection[str]) -> dict[str, Stamp]:

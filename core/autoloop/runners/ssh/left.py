@@ -61,13 +61,13 @@ def notes_on(output: Path | str, host: str | None) -> list[str]:
     if left.cut:
         are = "is" if left.cut == 1 else "are"
         notes.append(
-            f"{plural(left.cut, 'small file')} {are} on {host} alone, since there were too many: `fetch` brings them"
+            f"{plural(left.cut, 'small file')} {are} on {host} only, because there were too many: `fetch` copies them"
         )
     if left.skipped:
         path, why = min(left.skipped.items())
         path = path.encode(errors="replace").decode()[:200]
         others = f", and {len(left.skipped) - 1} more" if len(left.skipped) > 1 else ""
-        notes.append(f"what is called {path} on {host} cannot be written here ({why}){others}")
+        notes.append(f"{path} on {host} cannot be written here ({why}){others}")
     return notes
 
 

@@ -96,5 +96,5 @@ def settle(connection: Connection, host: HostSpec, spec: LoopSpec, hello: Hello)
         raise UnreachableError(f"it cannot be used: {error}") from None
     if answer.get("missing"):
         connection.close()
-        raise UnreachableError(f"there is no folder {answer['folder']} there, which [[host]] says is shared")
+        raise UnreachableError(f"there is no folder {answer['folder']} there, although [[host]] declares it shared")
     return Layout(host, spec, str(answer["folder"]), hello.home, hello.executable)

@@ -96,7 +96,7 @@ class Mirror:
         fd = os.open(path, flags, 0o644)
         try:
             if os.fstat(fd).st_size < at:
-                raise OSError(errno.ESTALE, "what comes before it is not here any more")
+                raise OSError(errno.ESTALE, "an earlier part of it is missing here")
             os.ftruncate(fd, at)
             with os.fdopen(fd, "wb", closefd=False) as file:
                 file.seek(at)
@@ -159,11 +159,11 @@ def make_way(output: Path, path: str) -> None:
     link of ours is removed, a folder gets another name. OSError."""
     parts = _parts(path)
     if parts is None:
-        raise OSError(errno.EINVAL, "it would lie outside the output directory")
+        raise OSError(errno.EINVAL, "it would be outside the output directory")
     for parent in _parents(output, parts):
         if parent.is_symlink():
             if not _stays(output, parent, os.readlink(parent)):
-                raise OSError(errno.ELOOP, f"{parent.name} is a link that leads elsewhere")
+                raise OSError(errno.ELOOP, f"{parent.name} is a link to another place")
             parent.unlink()
         elif parent.exists() and not parent.is_dir():
             parent.unlink()

@@ -50,7 +50,7 @@ class Code:
             if size > LARGEST:
                 raise UserError(
                     f"the project's files take more than {LARGEST >> 20} MiB, the largest of them {largest[1]} "
-                    f"({largest[0] >> 20} MiB): list data in .gitignore and say in [[host]] where it is there"
+                    f"({largest[0] >> 20} MiB): list data in .gitignore and set its path there with data in [[host]]"
                 )
             with contextlib.suppress(FileNotFoundError):  # deleted just now
                 total.update(_entry(path, state, self._sum(path, state)))

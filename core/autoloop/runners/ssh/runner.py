@@ -83,7 +83,7 @@ class HostRunner:
 
     def reattach(self, attempt: Attempt) -> Followed:
         self._follow(attempt, None)
-        return Followed(attempt.handle, f"on {self.host.name} and is followed again")
+        return Followed(attempt.handle, f"on {self.host.name} and is being followed again")
 
     def _follow(self, attempt: Attempt, submission: tuple[AttemptSpec, Mapping[str, str]] | None) -> None:
         mirror = Mirror(Path(attempt.directory), Path(attempt.output_dir), self.host.name, self._max_log)
@@ -167,7 +167,7 @@ class HostRunner:
             elif silent and not case.tried:
                 self._tell(case, Vanished(f"{self.host.name} could not be reached, so it never began", started=False))
             elif self._line.trouble:
-                self._tell(case, Waits(f"{self.host.name} cannot be reached; it starts when that answers"))
+                self._tell(case, Waits(f"{self.host.name} cannot be reached; the run starts when it answers"))
 
     def _tell(self, case: Case, news: Handed | Waits | Runs | End) -> None:
         if isinstance(news, Waits | Runs):
@@ -205,7 +205,7 @@ class HostRunner:
             return
         spec, env = case.submission
         if case.said is None:
-            self._tell(case, Waits(f"{self.host.name}: its code is sent there"))
+            self._tell(case, Waits(f"{self.host.name}: sending code"))
         try:
             code = self._starter.send_code(connection, layout)
             case.tried = True
@@ -213,7 +213,7 @@ class HostRunner:
         except RefusedError as error:
             if error.errno in PASSING:
                 case.again = time.monotonic() + AGAIN
-                self._tell(case, Waits(f"{self.host.name}: {error}; its start is tried again"))
+                self._tell(case, Waits(f"{self.host.name}: {error}; the start will be retried"))
                 case.tried = False
             else:
                 self._fail(case, f"cannot start on {self.host.name}: {error}")
@@ -290,7 +290,7 @@ class HostRunner:
             write(case.mirror)
         except Exception as error:  # the others go on
             LOG.debug("%s: cannot be written here: %s", case.id, error, exc_info=not isinstance(error, OSError))
-            self._unkept[case.id] = f"what {case.attempt.run} writes on {self.host.name} cannot be written here: {error}"
+            self._unkept[case.id] = f"output of {case.attempt.run} on {self.host.name} cannot be written here: {error}"
             case.followed, case.state, case.again = False, {}, time.monotonic() + AGAIN
 
     def _hear(self, case: Case, state: dict[str, Any]) -> None:

@@ -5,32 +5,32 @@ from __future__ import annotations
 from autoloop.model import HostSpec
 
 SAID = (
-    ("remote host identification has changed", "the key of the host is not the one that ssh knows: see ~/.ssh/known_hosts"),
-    ("host key verification failed", "ssh does not know the key of the host: connect once by hand with `ssh {to}`"),
+    ("remote host identification has changed", "the host key has changed: see ~/.ssh/known_hosts"),
+    ("host key verification failed", "the host key is unknown: connect once by hand with `ssh {to}`"),
     ("permission denied", "the host refuses your key: `ssh {to} true` must work without a password"),
-    ("too many authentication failures", "the host refuses your keys: name the right one in ~/.ssh/config"),
-    ("could not resolve hostname", "its name is not known"),
-    ("connection refused", "nothing listens there for ssh"),
+    ("too many authentication failures", "the host refuses your keys: set the right one in ~/.ssh/config"),
+    ("could not resolve hostname", "its name cannot be resolved"),
+    ("connection refused", "no SSH server is listening there"),
     ("connection timed out", "it does not answer"),
     ("operation timed out", "it does not answer"),
     ("timed out during banner exchange", "it does not answer"),
     ("no route to host", "there is no route to it"),
-    ("network is unreachable", "there is no network"),
+    ("network is unreachable", "the network is unreachable"),
     ("connection reset", "it closed the connection"),
     ("broken pipe", "the connection was cut"),
     ("connection closed", "it closed the connection"),
     ("not responding", "the connection was cut"),
-    ("bad configuration option", "~/.ssh/config cannot be read by ssh"),
+    ("bad configuration option", "ssh cannot read ~/.ssh/config"),
     ("no such file or directory", "there is no Python {python} there: set python in [[host]]"),
     ("command not found", "there is no Python {python} there: set python in [[host]]"),
     ("not found", "there is no Python {python} there: set python in [[host]]"),
-    ("unknown option: -i", "{python} there is no Python 3: set python in [[host]]"),
+    ("unknown option: -i", "{python} there is not Python 3: set python in [[host]]"),
     ("no space left", "its disk is full"),
     ("disk quota exceeded", "your quota there is used up"),
 )
 """What is printed, and the sentence for it; the first that fits."""
 
-NOISY = "its shell prints too much before a command begins"
+NOISY = "its shell prints too much before a command starts"
 
 
 def why(host: HostSpec, printed: str, code: int | None) -> str:
@@ -48,7 +48,7 @@ def why(host: HostSpec, printed: str, code: int | None) -> str:
 def unfit(system: str, *, pidfd: bool) -> str | None:
     """Why runs cannot be followed on a machine, if so."""
     if system != "Linux":
-        return f"it runs {system}, and Linux is needed"
+        return f"it runs {system}, but Linux is needed"
     if not pidfd:
         return "its kernel or its Python has no pidfd: Linux 5.3 or newer, and a Python built for it, are needed"
     return None
@@ -56,10 +56,10 @@ def unfit(system: str, *, pidfd: bool) -> str | None:
 
 def another_machine(host: HostSpec, now: str, before: str) -> str:
     return (
-        f"{host.destination} leads to another machine, {now}, while runs are on {before}: "
-        "let the name lead to one machine only, in ~/.ssh/config or by address in [[host]]"
+        f"{host.destination} leads to another machine, {now}, while runs are on {before}: make the name resolve to one "
+        "machine, in ~/.ssh/config or with an address in [[host]]"
     )
 
 
 def too_old(host: HostSpec, version: str) -> str:
-    return f"{host.python} there is Python {version}, and 3.9 or newer is needed: set python in [[host]]"
+    return f"{host.python} there is Python {version}, but 3.9 or newer is needed: set python in [[host]]"

@@ -39,7 +39,7 @@ async def test_without_marks_the_newest_rounds_best_its_base_and_the_last_finish
 
     async with on_compare(project, size=size) as (_, screen):
         told = text_of(screen, "#legend")[0].rstrip()
-        assert told.startswith(" nothing is marked")
+        assert told.startswith(" no marks")
         assert told.endswith(" marks")
         assert [side.run.id for side in screen.sides] == [best.id, base.id, worse.id, other.id]
 
@@ -64,7 +64,7 @@ async def test_capital_u_clears_the_marks(project: RecordedProject) -> None:
         await pilot.press("U")
         await settle(pilot)
         assert pilot.app.marked == []
-        assert "nothing is marked" in text_of(screen, "#legend")[0]
+        assert "no marks" in text_of(screen, "#legend")[0]
 
 
 async def test_runs_of_other_loops_and_runs_that_are_gone_can_be_marked(project: RecordedProject) -> None:

@@ -124,7 +124,7 @@ async def test_a_loop_that_goes_on_says_what_it_has_come_to_so_far_at_any_size(
         await pilot.press("W")
         await settle(pilot)
         shown = " ".join(text(app).split())
-        assert "The loop goes on" in shown
+        assert "The loop is still running" in shown
         assert "★ low" in shown
         assert re.search(r"· \d+ failed · \S+$", text(app).splitlines()[1].rstrip()) or size[0] < 80  # not cut
         await pilot.press("j", "k", "v", "plus")
@@ -148,7 +148,7 @@ async def test_the_page_opens_by_itself_at_the_end_unless_somebody_is_at_work(
         await settle(pilot)
         if at_work:
             assert app.screen is below
-            assert "the loop has ended: W shows what it has come to" in text(app)
+            assert "the loop has ended: W shows the result" in text(app)
         else:
             assert isinstance(app.screen, FinishScreen)
             await pilot.press("q")

@@ -89,7 +89,7 @@ async def test_what_has_become_a_run_cannot_be_decided_any_more(project: Recorde
     async with console(project) as (pilot, app):
         for key in "axeE":
             await pilot.press(key)
-            assert "has become demo_baseline; D makes a new one of it" in last_line(app)
+            assert "has become demo_baseline; D creates a copy" in last_line(app)
         assert project.commands() == []
 
 
@@ -152,7 +152,7 @@ async def test_what_a_run_takes_is_not_invented_where_none_has_finished(tmp_path
     async with console(project) as (pilot, app):
         await pilot.press("A")
         await settle(pilot)
-        said = "1 run on 1 slot; no run of this loop has finished, so it is not known how long that takes."
+        said = "1 run on 1 slot; duration unknown: no run of this loop has finished."
         assert on_top(app, Confirm).why == said
 
 
@@ -166,7 +166,7 @@ async def test_rejecting_all_asks_first_then_for_the_reason(project: RecordedPro
         assert isinstance(app.screen, Confirm)
         assert app.focused.id == "no"
         assert app.screen.what == "Reject all 3 proposals?"
-        assert app.screen.why == "Nothing is approved then, so round 2 has nothing to run."
+        assert app.screen.why == "With nothing approved, round 2 has nothing to run."
         await pilot.press("enter")
         await settle(pilot)
         await pilot.press("X", "y", "escape")

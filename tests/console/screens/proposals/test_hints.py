@@ -23,7 +23,7 @@ def offered(app: App[Any]) -> set[str]:
 async def test_each_state_of_a_proposal_has_the_hints_of_what_can_be_done_with_it(project: RecordedProject) -> None:
     project.change_loop(spec=msgspec.structs.replace(project.loop.spec, rounds=4))
     add(project, round=1, status=ProposalStatus.LAUNCHED, run=base_of(project).id)
-    lapsed: dict[str, Any] = {"lapsed": LapseKind.ROUND_STARTED, "note": "round 2 started without a decision on it"}
+    lapsed: dict[str, Any] = {"lapsed": LapseKind.ROUND_STARTED, "note": "round 2 started before it was decided"}
     add(project, round=1, status=ProposalStatus.LAPSED, **lapsed)
     add(project, round=1, status=ProposalStatus.REJECTED)
     project.round(2, RoundState.DECIDING)
@@ -40,9 +40,9 @@ async def test_each_state_of_a_proposal_has_the_hints_of_what_can_be_done_with_i
         3: set(),
     }
     says = {
-        1: "proposal 1 has become demo_baseline; D makes a new one of it",
-        2: "proposal 2 is lapsed: round 2 started without a decision on it; there is nothing to decide",
-        3: "proposal 3 is of round 1, and round 2 started without it; D makes a new one of it",
+        1: "proposal 1 has become demo_baseline; D creates a copy",
+        2: "proposal 2 is lapsed: round 2 started before it was decided; there is nothing to decide",
+        3: "proposal 3 is of round 1, and round 2 started without it; D creates a copy",
         5: "proposal 5 is approved already",
         7: "proposal 7 is blocked; edit it first (e): It has been run.",
     }
@@ -62,7 +62,7 @@ async def test_with_nothing_to_decide_no_decision_is_offered(project: RecordedPr
     async with console(project, (200, 50)) as (pilot, app):
         assert offered(app) == {"variant", "hold"}
         await pilot.press("u")
-        assert last_line(app) == "nothing was decided that could be undone"
+        assert last_line(app) == "no decision to undo"
         project.round(3, RoundState.RUNNING)  # the last
         await see(pilot, app)
         assert offered(app) == set()

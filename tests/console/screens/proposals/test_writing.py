@@ -116,7 +116,7 @@ async def test_the_reason_and_the_expectation_of_a_proposal_are_edited_beside_it
         ("lots", "from a number into a text; give a value of the same kind"),
         ("", 'has no value after "="'),
         ("1e999", "is too large for a number"),
-        ("0.1", "ot.loss_config.reg already has that value (0.1)"),
+        ("0.1", "ot.loss_config.reg already has this value (0.1)"),
         ("0.3", "This config has already been run: run run00002 (twin) of loop_1700000000."),
         ("0.4", "This config has already been run: proposal 2 of this round."),
     ],
@@ -193,7 +193,7 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Reco
         await settle(pilot)
         dialog = on_top(app, EditTable)
         assert "other (run00002)" in dialog.what
-        assert "no change yet: add a path" in verdict(app)
+        assert "no changes yet: add a path" in verdict(app)
         # A path is completed, with its type and present value; the row then begins with that value.
         await pilot.press(*"batch_s")
         dialog.verdict()
@@ -213,7 +213,7 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Reco
         await pilot.press("enter", *"batch_siz=1 policy.tags=[1, 2]")
         dialog.verdict()
         await settle(pilot)
-        assert "if the new one is meant, write batch_siz@new=1." in verdict(app)
+        assert "to create the new one, write batch_siz@new=1." in verdict(app)
         await type_over(pilot, app, "batch_siz@new=1 policy.tags=[1, 2]")
         assert "batch_siz is a new key (the nearest existing one is batch_size)" in verdict(app)
         await type_over(pilot, app, "")
@@ -295,7 +295,7 @@ async def test_all_edits_are_written_in_the_persons_editor(project: RecordedProj
         seen = (tmp_path / "seen").read_text()
         assert edits_of_file(seen) == sent[:2]
         assert "# ot.loss_config.reg is 0.1 now" in seen
-        assert "# As it was written: *.reg@mul=1.6" in seen
+        assert "# As written: *.reg@mul=1.6" in seen
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ async def test_the_total_is_judged_while_one_types_and_then_sent(project: Record
         line = dialog.query_one(Input)
         assert (line.value, problem(dialog)) == ("400", "200 more steps")
         for text, words in (
-            ("200", "has made 200 steps already"),
+            ("200", "has already made 200 steps"),
             ("9" * 30, "A run makes at most"),
             ("4e3", "a whole number"),
             ("", "a whole"),
@@ -81,8 +81,8 @@ async def test_leaving_the_question_sends_nothing(project: RecordedProject) -> N
     ("state", "preset", "words"),
     [
         (RunState.FINISHED, "lerobot", "has no checkpoint"),
-        (RunState.RUNNING, "lerobot", "a run is extended when it has ended"),
-        (RunState.FINISHED, "plain", "plain does not say how its trainer resumes"),
+        (RunState.RUNNING, "lerobot", "only ended runs can be extended"),
+        (RunState.FINISHED, "plain", "plain has no [resume] table"),
     ],
 )
 async def test_what_cannot_go_on_is_said_and_nothing_is_asked(

@@ -46,7 +46,7 @@ async def test_a_lost_run_without_metrics_says_so(project: RecordedProject) -> N
     run = project.run("ghost", RunState.LOST, metrics={})
 
     async with drive(project, run) as (_, screen):
-        assert "It logged no metric before its process vanished" in seen(screen)
+        assert "It logged no metrics before its process disappeared" in seen(screen)
 
 
 async def test_a_run_among_five_thousand_opens_and_steps_without_waiting(project: RecordedProject) -> None:

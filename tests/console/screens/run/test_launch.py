@@ -39,14 +39,14 @@ async def test_a_queued_run_shows_the_command_as_it_would_start(project: Recorde
     run = project.run("later", RunState.QUEUED)
 
     async with drive(project, run) as (pilot, screen):
-        assert "It waits in the queue" in seen(screen)
+        assert "The run is queued" in seen(screen)
         await press(pilot, "2")
-        assert "it waits in the queue" in seen(screen)
+        assert "queued: the log" in seen(screen)
         await press(pilot, "4")
         text = seen(screen)
         assert "as it would start" in text
         assert "train.py" in text
-        assert "none yet: it waits in the queue" in text
+        assert "none yet: it is queued" in text
 
 
 async def test_secrets_are_never_shown(project: RecordedProject, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ async def test_a_wait_is_told_whole_where_the_top_has_no_room(project: RecordedP
 
     async with drive(project, (80, 24)) as screen:
         assert why in " ".join(whole(screen, "#next").split())
-        assert "no run starts" in whole(screen, "#top")
+        assert "no runs start" in whole(screen, "#top")
 
 
 async def test_limits_are_told_with_the_round(project: RecordedProject) -> None:
@@ -151,7 +151,7 @@ async def test_why_a_loop_was_stopped_and_how_it_goes_on(project: RecordedProjec
 async def test_without_an_engine_the_strip_says_that_nothing_starts(project: RecordedProject) -> None:
     async with drive(project, (80, 24), driven=False) as screen:
         said = " ".join(whole(screen, "#next").split())
-        assert "no process of 2 runs is there any more, nothing starts; R resumes the loop" in said
+        assert "the processes of 2 runs are gone, no runs start; R resumes the loop" in said
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])

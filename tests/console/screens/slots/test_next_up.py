@@ -116,8 +116,8 @@ async def test_the_strip_asks_about_the_winner_and_follows_its_long_training(tmp
     async with drive(project, (120, 40)) as (pilot, screen):
         strip = painted(screen.query_one("#next"))
         assert "train on to 40 steps" in strip[0]
-        assert "p decides whether new is trained on to 40 steps" in strip[-1]
+        assert "p to decide whether new continues to 40 steps" in strip[-1]
         project.store.put_proposal(changed(made, status=ProposalStatus.LAUNCHED, run=run.id))
         project.store.put_run(changed(run, state=RunState.QUEUED, step=20, total_steps=40))
-        said = "the winner, new, is trained on: step 20 of 40, then it is finished"
+        said = "the winner, new, continues: step 20 of 40, then it is finished"
         await until(pilot, lambda: said in painted(screen.query_one("#next"))[-1], "what comes next")

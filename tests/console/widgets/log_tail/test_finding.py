@@ -25,7 +25,7 @@ async def test_search_finds_the_newest_first_and_then_goes_on_both_ways(path: Pa
             await settled(pilot, pane)
             found.append(here(pane))
         assert found == [f"line {n}" for n in (59, 58, 57, 58, 59, 5)]
-        assert "went round" in painted(pane)[0]
+        assert "wrapped around" in painted(pane)[0]
 
 
 async def test_what_was_found_is_highlighted(path: Path) -> None:
