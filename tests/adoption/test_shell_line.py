@@ -53,7 +53,7 @@ def test_variables_before_the_command_are_its_environment() -> None:
 def test_variables_in_the_command_are_replaced_as_a_shell_does() -> None:
     line = read("DATA=/data python train.py --root $HOME/x --out ${RUNS}/a --run ${now:%Y}", HOME="/home/me", RUNS="/runs")
     assert line.words[2:] == ["--root", "/home/me/x", "--out", "/runs/a", "--run", "${now:%Y}"]
-    with pytest.raises(UserError, match=r"\$NOWHERE of the command is not set: set it, or write its value"):
+    with pytest.raises(UserError, match=r"\$NOWHERE in the command is not set: set it, or write its value"):
         read("python train.py --root $NOWHERE")
 
 
@@ -76,12 +76,12 @@ def test_what_is_left_out_is_told() -> None:
     [
         ("cd lib && python train.py", "first changes to the folder lib"),
         ("python a.py && python b.py", "There are two commands, python … and python …"),
-        ("python train.py --name 'x", "cannot be split into words"),
-        ("bash train.sh", "train.sh is a shell script: give the command in it that trains"),
+        ("python train.py --name 'x", "cannot be parsed"),
+        ("bash train.sh", "train.sh is a shell script: give the training command in it"),
         ("./run.sh --gpu 1", "run.sh is a shell script"),
         ("make train", "make starts the training itself"),
         ("docker run --gpus all image python train.py", "docker starts the training itself"),
-        ("CUDA_VISIBLE_DEVICES=0 ", "There is no command"),
+        ("CUDA_VISIBLE_DEVICES=0 ", "No command given"),
     ],
 )
 def test_a_line_that_is_no_one_command_is_refused_in_a_sentence(line: str, sentence: str) -> None:

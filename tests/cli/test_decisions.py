@@ -123,7 +123,7 @@ def test_the_start_that_follows_the_last_decision_is_announced(project: CommandP
     project.config("base")
     running = project.start("run", "--cfgs", "base.json", *WORDS)
     running.hear("waits for a decision on 1 proposal")
-    assert re.search(r"round 2 starts in 3\d{3} s, until then `autoloop-tui undo`", call("approve", "1").out)
+    assert re.search(r"round 2 starts in 3\d{3} s; until then `autoloop-tui undo`", call("approve", "1").out)
     running.hear(" s; until then `autoloop-tui undo`")
     assert "round 2, which starts in 3" in call("status").out
     assert call("start").code == 0
@@ -145,7 +145,7 @@ def test_the_start_that_follows_the_last_decision_is_announced(project: CommandP
         (["propose", "base", "--changes", "trainer.number=2"], ["Nothing was proposed", "other"]),
         (["approve", "9"], ["no proposal 9"]),
         (["reject", "8", "9"], ["no proposal 8", "no proposal 9"]),
-        (["approve"], ["by their numbers", "--all"]),
+        (["approve"], ["Give proposal numbers", "--all"]),
         (["stop", "nosuch"], ['no run "nosuch"']),
         (["retry", "base"], ["has finished", "propose a variant"]),
         (["logs", "bse"], ['no run "bse"', "did you mean base?"]),

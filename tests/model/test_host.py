@@ -47,7 +47,7 @@ def test_settings_name_hosts_and_an_address_is_no_option_of_ssh(tmp_path: Path) 
         (spec(BOX, BOX), "two hosts have it"),
         (spec(HostSpec(name="slurm", gpus=[0])), "is reserved"),
         (spec(HostSpec(name="a", gpus=[0, 0])), "a GPU twice"),
-        (spec(HostSpec(name="a")), "names 0 GPUs, and a run needs 1"),
+        (spec(HostSpec(name="a")), "names 0 GPUs, but a run needs 1"),
     ],
 )
 def test_hosts_that_cannot_be_used_are_refused(given: LoopSpec, why: str) -> None:

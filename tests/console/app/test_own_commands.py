@@ -32,9 +32,9 @@ def load(settings: Path, toml: str) -> Preferences:
         ('key = "f5"\ncommand = "echo {rum}"\nscope = "run"', "did you mean {run}?"),
         ('key = "f5"\ncommand = "echo {run}"', "{run} is nothing that scope any or its inputs have"),
         ('key = "f5"\ncommand = "echo \'a"', "cannot be split into words"),
-        ('key = "f5"\ninputs = ["a", "b", "c", "d", "e", "f"]', "6 inputs are too many; 5 can be asked for"),
+        ('key = "f5"\ninputs = ["a", "b", "c", "d", "e", "f"]', "6 inputs are too many; the limit is 5"),
         ('key = "f5"\nlable = "x"', "lable"),
-        ('key = "f6"', 'the key f6 is that of "good" already'),
+        ('key = "f6"', 'the key f6 is already used by "good"'),
     ],
 )
 def test_a_command_that_cannot_be_used_is_one_sentence_with_its_line(settings: Path, line: str, problem: str) -> None:

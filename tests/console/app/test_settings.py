@@ -62,7 +62,7 @@ async def test_what_cannot_be_used_of_the_settings_is_said_and_costs_only_itself
     assert chosen.keys == {"slots.open": "j", "app.help": "f2"}
     told = "\n".join(chosen.problems)
     assert 'no action "slots.stpo"; did you mean "slots.stop"?' in told
-    assert 'notify = "loud" is left out' in told
+    assert 'notify = "loud" is ignored' in told
     assert 'no setting "mouze"; did you mean "mouse"?' in told
     assert 'no setting "problems"' in told
     assert 'the keys of "slots.log" must be text' in told

@@ -333,7 +333,7 @@ def test_a_host_is_never_an_option_of_ssh(host: str) -> None:
 
 
 def test_the_flags_of_another_machine_belong_together() -> None:
-    with pytest.raises(UserError, match="--project belongs to --host"):
+    with pytest.raises(UserError, match="--project only works with --host"):
         console(project="act")
     with pytest.raises(UserError, match="--host needs a terminal"):
         console(host="box")

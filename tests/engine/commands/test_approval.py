@@ -124,7 +124,7 @@ def test_the_last_decision_can_be_taken_back_for_a_while(project: EngineProject)
         (proposal,) = engine.waiting()
         answer = engine.done(Approve(proposals=[proposal.id]))
         assert re.search(r"round 2 starts in 3\d{3} s", answer)  # less what has passed since
-        assert "`autoloop-tui undo` takes the last decision back" in answer
+        assert "`autoloop-tui undo` undoes the last decision" in answer
         decided = project.store.proposal(proposal.id).decided_at
         assert decided is not None
         eventually(lambda: project.store.rounds(loop.id)[-1].start_at == decided + 3600, "the start announced")

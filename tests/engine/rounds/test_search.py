@@ -165,7 +165,7 @@ def test_what_a_model_prefers_is_expected_to_be_better(project: EngineProject) -
     loop = searched(project, rounds=2, approve="manual")
     with project.driven(loop) as driven:
         for proposal in driven.waiting():
-            assert "the next that its model of l1_loss prefers" in proposal.reason
+            assert "the next point preferred by its model of l1_loss" in proposal.reason
             assert proposal.expects == Expectation(metric="train/l1_loss", direction="lower")
 
 

@@ -40,7 +40,7 @@ def test_a_cause_that_every_run_would_meet_stops_the_loop_at_once_with_that_caus
     loop = project.loop([project.config(f"broken{i}", traceback=missing) for i in range(3)])
     ended = project.run(loop)
     assert ended.state is LoopState.STOPPED
-    assert (ended.reason or "").startswith("every run would fail as broken0 did: ")
+    assert (ended.reason or "").startswith("every run would fail like broken0: ")
     assert "lerobot" in (ended.reason or "")
     first, second, third = states(project.runs(loop))
     # The slot is free before the first is judged, so the second may have started and failed too; the queue is kept.

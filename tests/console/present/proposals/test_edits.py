@@ -14,7 +14,7 @@ from autoloop_tui.console.present.proposals.edits import as_edit, editor_command
 
 
 def test_a_missing_editor_is_said_and_none_is_run_through_a_shell(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"\$EDITOR names nothing-here, which is not there"):
+    with pytest.raises(UserError, match=r"\$EDITOR names nothing-here, which does not exist"):
         editor_command({"EDITOR": "nothing-here -x", "PATH": os.defpath})
     with pytest.raises(UserError, match="No editor found"):
         editor_command({"PATH": str(tmp_path)})

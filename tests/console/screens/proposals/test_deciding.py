@@ -232,7 +232,7 @@ async def test_start_asks_and_says_what_is_left_behind(project: RecordedProject)
 @pytest.mark.parametrize(
     ("round_", "status", "said"),
     [
-        (RoundState.RUNNING, ProposalStatus.APPROVED, "round 1 still runs"),
+        (RoundState.RUNNING, ProposalStatus.APPROVED, "round 1 is still running"),
         (RoundState.DECIDING, ProposalStatus.PENDING, "nothing is approved yet"),
     ],
 )
