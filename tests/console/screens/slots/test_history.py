@@ -14,6 +14,7 @@ from autoloop.model import RoundState, RunState
 from autoloop_tui.console.screens.slots import reading
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.telemetry import Sample, Sampler
+from autoloop_tui.console.widgets.slots.detail import LOWEST
 from tests.console.projects import CONFIG, RecordedProject, curve, painted
 from tests.console.screens.slots.driving import busy, changed, drive, look_again, read_at_each
 from tests.console.waiting import settle, until
@@ -79,6 +80,20 @@ async def test_a_baseline_that_was_stopped_is_not_waited_for(tmp_path: Path) -> 
     project.run("other", group="other", metrics={"eval/offline_eval/avg_l1": curve(10, 1.2, 0.5, 20)})
     async with drive(project, (120, 40)) as (_, screen):
         assert "the baseline has no result (stopped)" in pane(screen, "#best")
+
+
+@pytest.mark.parametrize("slots", [2, 10])
+async def test_fewer_charts_are_shown_rather_than_charts_too_low_for_a_curve(tmp_path: Path, slots: int) -> None:
+    async with drive(busy(tmp_path, slots=slots), (80, 24)) as (pilot, screen):
+        await pilot.press("m")
+        await settle(pilot)
+        look_again(screen)
+        await settle(pilot)
+        grid = screen.query_one("#charts-grid")
+        shown = [chart.size.height for chart in grid.children if chart.display and chart.size.height]
+        assert shown
+        assert all(height >= LOWEST for height in shown)
+        assert sum(shown) == grid.size.height
 
 
 async def test_what_a_run_uses_of_its_gpus_is_shown_as_the_engine_sampled_it(
