@@ -46,6 +46,7 @@ def test_the_report_says_of_each_target_whether_it_is_reached_and_draws_what_is_
     assert re.search(r"2 × CPU; load 0.1 → [\d.]+; Python 3; commit abc, today\.", text)
     assert "| Speed | Cost: all | 10 to 100 runs | 2.00 | 2.00 | **worse than linear** |" in text
     assert "| Speed | Cost: reading | 10 to 1000 runs | 1.00 | 1.00 |  |" in text
+    assert "\n## What remains\n" in text
     assert "## Not measured\n\nlater." in text
     charts = sorted(folder.glob("*.svg"))
     assert [chart.name for chart in charts] == ["speed-1.svg", "speed-2.svg"]
