@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import random
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from struct import pack
 
@@ -31,13 +31,19 @@ def item(key: str, value: float | int, field: int = 1) -> bytes:
     return part(field, part(2, key.encode()) + part(16, json.dumps(value).encode()))
 
 
-def framed(records: Iterable[bytes]) -> bytes:
-    """The file: records cut into chunks that never cross a block of 32 KiB."""
-    out = bytearray(b":W&B\xe1\xbe\x00")
-    for number, record in enumerate(records, 1):
-        rest, first = b"\x08" + varint(number) + record, True
+class Framed:
+    """A file that grows: records cut into chunks that never cross a block of 32 KiB."""
+
+    def __init__(self) -> None:
+        self.size = self.records = 0
+
+    def add(self, record: bytes) -> bytes:
+        """What this record adds to the file."""
+        out = bytearray(b"" if self.size else b":W&B\xe1\xbe\x00")
+        self.records += 1
+        rest, first = b"\x08" + varint(self.records) + record, True
         while first or rest:
-            room = BLOCK - len(out) % BLOCK
+            room = BLOCK - (self.size + len(out)) % BLOCK
             if room < 7:
                 out += bytes(room)
                 room = BLOCK
@@ -45,11 +51,13 @@ def framed(records: Iterable[bytes]) -> bytes:
             kind = (1 if not rest else 2) if first else (4 if not rest else 3)
             out += pack("<IHB", zlib.crc32(bytes([kind]) + piece), len(piece), kind) + piece
             first = False
-    return bytes(out)
+        self.size += len(out)
+        return bytes(out)
 
 
 def history(rows: int, metrics: int, numbers: random.Random) -> bytes:
-    return framed(records(rows, metrics, numbers))
+    file = Framed()
+    return b"".join(file.add(record) for record in records(rows, metrics, numbers))
 
 
 def records(rows: int, metrics: int, numbers: random.Random) -> Iterator[bytes]:

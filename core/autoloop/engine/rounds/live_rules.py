@@ -26,8 +26,10 @@ LOG = logging.getLogger(__name__)
 LOG_BUDGET = 1 << 20
 """Bytes of a log that are searched at one look; what a trainer prints beyond LOG_BACKLOG unread bytes is passed over."""
 LOG_BACKLOG = 64 << 20
+LOOKING = 0.02
+"""Seconds after which no further look begins in a turn of the engine."""
 REST = 5.0
-"""After a look the engine does other things for this many times as long: live rules take a sixth of its time at most."""
+"""After its looks the engine does other things for this many times as long: live rules take a sixth of its time at most."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ class _Watched:
 
 
 class LiveRules:
-    """Watches the executing attempts, one a turn. Belongs to the engine's thread."""
+    """Watches the executing attempts, as many a turn as a moment allows. Belongs to the engine's thread."""
 
     def __init__(self, context: Context, execution: Execution, proposals: LiveProposals) -> None:
         self.context = context
@@ -51,19 +53,19 @@ class LiveRules:
         """How many runs had finished when they were read, and those."""
 
     def look(self, fresh: set[str]) -> None:
-        """Judge one attempt that has something new. `fresh`: the attempts whose history has grown since the last turn."""
+        """Judge attempts that have something new. `fresh`: those whose history has grown since the last turn."""
         active = {each.attempt.id: each for each in self.execution.executing}
         self._watched = {id_: watched for id_, watched in self._watched.items() if id_ in active}
         for id_ in fresh & self._watched.keys():
             self._watched[id_].news = True
         if time.monotonic() < self._rest_until:
             return
+        began, looks = time.monotonic(), 0
         # Those that wait longest come first, whatever their slots: one that always has something new delays no other.
         for id_ in [*(id_ for id_ in active if id_ not in self._watched), *self._watched]:
             each = active[id_]
             if each.run.state is RunState.STOPPING:
                 continue
-            began = time.monotonic()
             try:
                 looked = self._look_at(each)
             except Exception as error:
@@ -72,8 +74,11 @@ class LiveRules:
                 self._give_up(each, f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error))
             if looked:
                 self._watched[id_] = self._watched.pop(id_)
-                self._rest_until = time.monotonic() + REST * (time.monotonic() - began)
-                return
+                looks += 1
+                if time.monotonic() - began >= LOOKING:
+                    break
+        if looks:
+            self._rest_until = time.monotonic() + REST * (time.monotonic() - began)
 
     def _look_at(self, active: Active) -> bool:
         watched = self._watched.get(active.attempt.id) or self._begin(active)
