@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 from autoloop.model import Actor, UserError
-from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError
 
-from autoloop_tui.agents import proposing, resources, results
+from autoloop_tui.agents import proposing, results
 from autoloop_tui.agents.answers import MOST_LINES, MOST_POINTS
 from tests.cli.past_loops import PastLoop, open_store
 
@@ -49,6 +47,11 @@ def test_no_tool_shows_a_secret_of_a_config(tmp_path: Path) -> None:
 
 
 def test_a_file_is_bounded_and_holds_neither_secrets_nor_what_nobody_sees(tmp_path: Path) -> None:
+    from mcp.server.mcpserver import MCPServer  # not above: each of pytest's workers reads this file
+    from mcp.server.mcpserver.exceptions import ResourceError
+
+    from autoloop_tui.agents import resources
+
     server: MCPServer[Any] = MCPServer("autoloop")
     resources.add_resources(server, tmp_path)
 

@@ -13,9 +13,10 @@ from autoloop.model import Actor, ProposalStatus
 
 from tests.agents.conftest import STRANGE, client
 from tests.cli.project import CommandProject, tree
+from tests.support.packages import needs
 from tests.support.waiting import PATIENCE
 
-pytest.importorskip("mcp")
+pytestmark = needs("mcp")
 
 TOOLS = ["status", "wait", "runs", "explain", "curve", "verdict", "compare", "evidence", "log"]
 TOOLS += ["check", "propose", "withdraw", "note", "hold"]

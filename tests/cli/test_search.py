@@ -7,8 +7,9 @@ import json
 import pytest
 
 from tests.cli.project import LAUNCH, CommandProject
+from tests.support.packages import needs
 
-pytest.importorskip("optuna", reason="the extra `search` is not installed")
+pytestmark = needs("optuna")
 
 RUN = ("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--rounds", "3", "--propose", "optuna")
 

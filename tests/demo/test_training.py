@@ -1,4 +1,7 @@
-"""The demo's training: real losses, real transport, nothing scripted. These run in-process, for a few steps."""
+"""The demo's training: real losses, real transport, nothing scripted. These run in-process, for a few steps.
+
+torch is imported by the tests that use it: each of pytest's workers reads this file, and one runs it.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from autoloop.demo.batches import PairedBatches, source_odds, take_all
 from autoloop.demo.domains import make_task
-from autoloop.demo.model import ChunkPolicy
 from autoloop.demo.options import Request, TrainOptions, decode, read_request
 from autoloop.demo.project import demo_configs
 from autoloop.demo.train import as_tensors, evaluate, make_optimizer, start_wandb, step_loss, train
-from safetensors.torch import load_file
-from torch.utils.data import DataLoader
 
 
 def options_of(name: str = "demo_baseline", **changes: Any) -> TrainOptions:
@@ -35,6 +34,9 @@ def options_of(name: str = "demo_baseline", **changes: Any) -> TrainOptions:
 
 def few_steps(options: TrainOptions, steps: int) -> dict[str, float]:
     """Parts of the loss after `steps` updates, and where the weights went."""
+    import torch
+    from autoloop.demo.model import ChunkPolicy
+
     torch.manual_seed(options.seed)
     torch.set_num_threads(1)
     task = make_task(options.dataset.repo_id, options.dataset.src_episodes, options.dataset.tgt_episodes)
@@ -149,6 +151,9 @@ def test_the_policys_preset_replaces_the_optimizer_unless_told_otherwise(tmp_pat
 
 
 def test_batches_are_the_same_with_workers_and_after_a_resume() -> None:
+    import torch
+    from torch.utils.data import DataLoader
+
     options = options_of(steps=6)
     task = make_task("demo/x", 20, 3)
     whole = list(DataLoader(PairedBatches(task, options, 0), batch_size=None))
@@ -171,6 +176,9 @@ def test_source_episodes_are_drawn_from_the_nearest_only() -> None:
 
 
 def test_evaluation_leaves_the_random_stream_alone() -> None:
+    import torch
+    from autoloop.demo.model import ChunkPolicy
+
     options = options_of()
     policy = ChunkPolicy(options.policy)
     held_out = as_tensors(take_all(make_task("demo/x", 4, 2).held_out, options.policy.chunk_size), "cpu")
@@ -181,6 +189,9 @@ def test_evaluation_leaves_the_random_stream_alone() -> None:
 
 
 def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
     out = tmp_path / "out"
     train(Request(options_of(steps=6, save_freq=3, policy__dropout=0.1, output_dir=str(out)), None), start_wandb)
     unbroken = load_file(out / "checkpoints" / "000006" / "pretrained_model" / "model.safetensors")

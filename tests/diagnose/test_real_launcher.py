@@ -15,9 +15,10 @@ from autoloop.model import Cause, ExitRecord
 from autoloop.runners import local, runner
 from autoloop.trainers import LaunchRequest, environment, load_preset, plan_launch
 
+from tests.support.packages import needs
 from tests.support.waiting import PATIENCE
 
-pytest.importorskip("accelerate")
+pytestmark = needs("accelerate")
 
 TRAINER = """
 import argparse, os, signal, sys

@@ -9,10 +9,11 @@ import pytest
 from autoloop.model import Axis, Sampler, Search
 from autoloop.search import Answer, How, Question, Tried, reason
 from autoloop.search.process import SearchError, SearchProcess
-
-pytest.importorskip("optuna", reason="the extra `search` is not installed")
-
 from autoloop.search.sampling import answer
+
+from tests.support.packages import needs
+
+pytestmark = needs("optuna")
 
 LR = Axis(path="optimizer.lr", low=1e-5, high=1e-1, log=True)
 REG = Axis(path="reg", low=0.0, high=1.0)

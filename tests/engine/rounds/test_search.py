@@ -26,8 +26,9 @@ from autoloop.model import (
 from autoloop.search.process import SearchProcess
 
 from tests.engine.project import EngineProject
+from tests.support.packages import needs
 
-pytest.importorskip("optuna", reason="the extra `search` is not installed")
+pytestmark = needs("optuna")
 
 TPE = Search(sampler=Sampler.TPE)
 BOWL = {"lr": 0.3, "reg": 0.6}
