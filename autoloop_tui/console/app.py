@@ -52,8 +52,8 @@ SCREENS = tuple(f"autoloop_tui.console.screens.{name}.screen" for name in ("roun
 LOADING = "load"
 """The group of the worker that imports them."""
 
-TURNS = 4
-"""Turns of the clock between two looks at the first line of a screen."""
+TURNS = 8
+"""Turns of the clock between two looks at the first line of a screen, which tells the time in minutes."""
 
 
 class ConsoleApp(MovingApp):

@@ -39,17 +39,18 @@ class Sampler:
 
     def take(self, attempts: Mapping[str, Attempt], *, with_gpus: bool) -> Sample:
         """`attempts`: those that run now, by run id."""
+        report = gpus.read() if with_gpus else gpus.GpuReport()
+        roots = {run: pid for run, attempt in attempts.items() if (pid := _process_of(attempt)) is not None}
+        if not roots:  # of runs elsewhere nothing is to be seen here
+            self._seconds = {}
+            return Sample(report)
         import psutil
 
         loads: dict[str, Load] = {}
         own: set[int] = set()
         seconds: dict[int, tuple[float, float]] = {}
-        there = procfs.processes() if attempts else {}
-        for run, attempt in attempts.items():
-            handle = attempt.handle or {}
-            pid = handle.get("pid")
-            if not isinstance(pid, int) or handle.get("pid_ns", 0) not in (0, procfs.pid_namespace()):
-                continue
+        there = procfs.processes()
+        for run, pid in roots.items():
             if pid not in there:
                 continue
             cpu, memory = 0.0, 0
@@ -70,8 +71,14 @@ class Sampler:
                 cpu += max(0.0, used - since) / max(0.1, now - at) * 100
             loads[run] = Load(cpu, memory)
         self._seconds = seconds
-        report = gpus.read() if with_gpus else gpus.GpuReport()
         return Sample(report, loads, frozenset(own))
+
+
+def _process_of(attempt: Attempt) -> int | None:
+    """The process that was started for it, if that can be seen from here."""
+    handle = attempt.handle or {}
+    pid, here = handle.get("pid"), handle.get("pid_ns", 0) in (0, procfs.pid_namespace())
+    return pid if isinstance(pid, int) and here else None
 
 
 class GpuFile:

@@ -27,8 +27,8 @@ from autoloop_tui.console.widgets.slots.table import SlotTable
 from autoloop_tui.console.widgets.table import Table
 
 SLOW = 4
-"""Ticks between two looks at the table and charts; twice as many where the screen is narrow, which a slow link often
-is. The log is looked at in every tick."""
+"""Ticks between two looks at the table and charts; twice as many while no history grows, and where the screen is narrow,
+which a slow link often is. The log is looked at in every tick."""
 
 NARROW = 100
 
@@ -61,6 +61,8 @@ class SlotBrowser(TableKeys):
         """Digits of a slot's number, and when the last was typed."""
         self._details_due = False
         """What is shown of the run under the cursor will be painted after the cursor."""
+        self._news = True
+        """Whether a history has grown since the last look."""
         self._pointed = ""
         """The run for which the command on the last line was last generated automatically."""
 
@@ -122,14 +124,14 @@ class SlotBrowser(TableKeys):
         round_ = view.snapshot.round
         if round_ and round_.start_at is not None and self._ticks % SLOW == 0:
             self._paint_next(view)  # its countdown
-        if self._ticks % (2 * SLOW if self.size.width < NARROW else SLOW) == 1:
+        if self._ticks % (SLOW if self._news and self.size.width >= NARROW else 2 * SLOW) == 1:
             self._histories.ask(view, feed, self._in_window(view), self.focused_run(view))
-            self._histories.read(feed)
+            self._news = self._histories.read(feed)
             self._paint_table(view)
             detail.show_charts(view, feed, self.slot(view))
             self._paint_next(view)
         else:
-            self._histories.read(feed)
+            self._news |= self._histories.read(feed)
 
     def slot(self, view: View) -> Slot:
         """The one under the cursor."""

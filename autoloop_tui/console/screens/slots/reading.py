@@ -49,9 +49,9 @@ class Histories:
             self._asked, self._left = [*found], [*found.values()]
             feed.keep_open(len(found))
 
-    def read(self, feed: Feed) -> None:
-        """Read on for a moment; painting takes what is known and never waits for a file."""
-        until = time.monotonic() + READ_SECONDS
+    def read(self, feed: Feed) -> bool:
+        """Read on for a moment; painting takes what is known and never waits for a file. Whether there was anything new."""
+        until, found = time.monotonic() + READ_SECONDS, False
         while self._left:
             run = self._left.pop(0)
             before, attempt, now = feed.known(run), (run.id, run.attempts), time.monotonic()
@@ -59,12 +59,14 @@ class Histories:
                 continue
             if feed.read(run, budget=READ_BYTES) is not before:
                 self._left.append(run)  # there may be more, also after a piece without a point
+                found = True
             elif run.state.ended and not feed.arrives(run):
                 self._rests[attempt] = now + LOOK_AGAIN
             elif run.id != self._asked[0]:
                 self._rests[attempt] = now + QUIET
             if time.monotonic() > until:
-                return
+                break
+        return found
 
 
 class Machine:

@@ -80,6 +80,7 @@ async def test_log_charts_and_config_are_shown_by_their_keys(tmp_path: Path, siz
         assert not screen.query_one(LogTail).is_on_screen
         assert screen.query_one("#chart0", Chart).is_on_screen == wide
         await pilot.press("j")
+        await settle(pilot)
         assert "1.2" in "\n".join(painted(config))
         await pilot.press("L")
         await settle(pilot)
