@@ -1,6 +1,9 @@
 """How long histories are read, from opening to the last row: a W&B file beside other readers of the same file, and a file of
 TensorBoard beside its own reader.
 
+Ours is measured with its compiled part and without it. All metrics are read also where a rule looks at three: no part of the
+product has less to read, and one that had would save little of what framing and checksums cost.
+
 Each read is a process of its own on a warm file. `wandb leet inspect` is wandb's own program, in Go; the reader of wandb
 0.17 is Python, and decodes every value with `json`. Peers in other versions than ours are in environments below `.envs/`,
 built once with pip.
@@ -14,6 +17,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from autoloop.metric_readers import native
+
 from bench.measuring import ROOT, CommandFailed, Result, Sample, Target, command, interleaved, program
 from bench.wandb_files import history
 
@@ -26,13 +31,17 @@ EVENTS = 5_000
 """Rows of TensorBoard's file: its reader takes a message of its own for each value."""
 SIZES = (1000, 3000, 10_000, 30_000, 100_000, 300_000)
 """Rows; a file of a million takes longer to write than the other parts of the bench to measure."""
+MINE = {"Auto Loop": "compiled", "Auto Loop, nothing compiled": "python"}
 FASTEST = Target(2.0, "the history of weeks opens while one looks")
 
 OURS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from autoloop.metric_readers import follow
+from autoloop.metric_readers import follow, native
+if sys.argv[5] == "python":
+    native.compiled = None
+assert (native.compiled is not None) == (sys.argv[5] == "compiled")
 follower = follow(Path(sys.argv[2]))
 while follower.poll():
     pass
@@ -90,7 +99,10 @@ def measure(result: Result) -> None:
 def compare(result: Result, place: Path) -> None:
     file = written(place, COMPARED)
     table = result.table(f"A W&B file of {COMPARED} rows × {METRICS} metrics ({file.stat().st_size / 1e6:.0f} MB)")
-    works: dict[str, Callable[[], Sample | None]] = {"Auto Loop": lambda: ours(file.parents[2], COMPARED)}
+    works: dict[str, Callable[[], Sample | None]] = {
+        name: lambda reader=reader: ours(file.parents[2], COMPARED, reader)  # type: ignore[misc]
+        for name, reader in readers(table.note).items()
+    }
     if program("wandb"):
         words = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
         works["wandb leet inspect"] = lambda: command(words, place, seconds=400)
@@ -99,10 +111,18 @@ def compare(result: Result, place: Path) -> None:
         old_words = [str(old), "-c", WANDB_0_17, str(file), str(COMPARED), str(METRICS)]
         works["the Python reader of wandb 0.17"] = lambda: command(old_words, place, seconds=400)
     for name, samples in interleaved(works, warm=0).items():
-        mine = name == "Auto Loop"
-        table.add(name, "s", [each.wall for each in samples], FASTEST if mine else None, ours=mine)
+        mine = name in MINE
+        table.add(name, "s", [each.wall for each in samples], FASTEST if name == "Auto Loop" else None, ours=mine)
         table.add(f"{name}: processors", "s", [each.cpu for each in samples], ours=mine)
         table.add(f"{name}: memory", "MB", [each.memory for each in samples], ours=mine)
+
+
+def readers(note: Callable[[str], None]) -> dict[str, str]:
+    """Those of our two that are here, by their names."""
+    if native.compiled is not None:
+        return MINE
+    note("The compiled reader is not here: there was no C compiler when this checkout was installed.")
+    return {"Auto Loop": "python"}
 
 
 def tensorboard(result: Result, place: Path) -> None:
@@ -115,7 +135,7 @@ def tensorboard(result: Result, place: Path) -> None:
     size = [str(EVENTS), str(METRICS)]
     command([str(python), "-c", WRITE_EVENTS, str(folder), *size], place)
     works: dict[str, Callable[[], Sample | None]] = {
-        "Auto Loop": lambda: ours(folder, EVENTS),
+        "Auto Loop": lambda: ours(folder, EVENTS, "python"),
         "TensorBoard's own reader": lambda: command([str(python), "-c", READ_EVENTS, str(folder), *size], place),
     }
     for name, samples in interleaved(works, warm=0).items():
@@ -126,18 +146,18 @@ def tensorboard(result: Result, place: Path) -> None:
 def grow(result: Result, place: Path) -> None:
     growth = result.growth(f"A W&B file of {METRICS} metrics, read whole", "rows", "s of processors")
     folders = {rows: written(place, rows).parents[2] for rows in SIZES}
-    works: dict[str, Callable[[], Sample | None]] = {
-        str(rows): lambda folder=folder, rows=rows: ours(folder, rows)  # type: ignore[misc]
-        for rows, folder in folders.items()
-    }
-    works["0"] = lambda: command(
-        [sys.executable, "-c", OURS, str(ROOT / "core"), str(place / "none"), "0", "0"], place, exit_codes=(1,)
-    )
-    found = interleaved(works, warm=0)
-    start = min(each.cpu for each in found.pop("0"))
-    growth.add(
-        "Auto Loop", {int(rows): [max(each.cpu - start, 1e-3) for each in samples] for rows, samples in found.items()}
-    )
+    start = 0.0
+    for name, reader in readers(lambda text: None).items():
+        works: dict[str, Callable[[], Sample | None]] = {
+            str(rows): lambda folder=folder, rows=rows, reader=reader: ours(folder, rows, reader)  # type: ignore[misc]
+            for rows, folder in folders.items()
+        }
+        works["0"] = lambda reader=reader: command(  # type: ignore[misc]
+            [sys.executable, "-c", OURS, str(ROOT / "core"), str(place / "none"), "0", "0", reader], place, exit_codes=(1,)
+        )
+        found = interleaved(works, warm=0)
+        start = min(each.cpu for each in found.pop("0"))
+        growth.add(name, {int(rows): [max(each.cpu - start, 1e-3) for each in samples] for rows, samples in found.items()})
     result.notes.append(f"The {start:.2f} s that Python and the imports take are not in the curve.")
 
 
@@ -151,8 +171,8 @@ def written(place: Path, rows: int) -> Path:
     return file
 
 
-def ours(folder: Path, rows: int) -> Sample:
-    words = [sys.executable, "-c", OURS, str(ROOT / "core"), str(folder), str(rows), str(METRICS)]
+def ours(folder: Path, rows: int, reader: str) -> Sample:
+    words = [sys.executable, "-c", OURS, str(ROOT / "core"), str(folder), str(rows), str(METRICS), reader]
     return command(words, folder)
 
 
