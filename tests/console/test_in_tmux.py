@@ -42,7 +42,7 @@ def test_a_whole_demo_round_by_keyboard_and_back_again(tmux: Tmux) -> None:
         engine = holder(store.places.lock(loop.name))
         assert engine is not None
 
-        tmux.wait("waiting for your decisions", seconds=240)
+        tmux.wait("waiting for your decisions")
         tmux.keys("p")
         tmux.wait("5 pending")
         tmux.keys("a")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.console.projects import RecordedProject
+from tests.support.waiting import PATIENCE
 
 KEYS = [*"sprc?jklmdenxQ/a1234oLGgTyuHS", "Enter", "Escape", "Tab", "Space", "C-p", "C-u", "C-d", "Up", "Down", "BSpace"]
 
@@ -40,7 +41,7 @@ def test_fast_keys_never_end_a_console(driven: Any, sessions: Any) -> None:
         return subprocess.run(call, capture_output=True, text=True, check=True, cwd=folder).stdout
 
     def wait(session: str, wanted: str) -> str:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + PATIENCE
         while wanted not in (screen := tmux("capture-pane", "-p", "-t", session)):
             assert time.monotonic() < deadline, f"session {session} never showed {wanted}:\n{screen}"
             time.sleep(0.2)

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from autoloop.metric_readers import native
 
+from tests.support.waiting import PATIENCE
+
 PREPARE = """
 import math, signal, sys, wandb
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
@@ -95,7 +97,7 @@ def start_wandb() -> Iterator[Start]:
 def finished_dir(start_wandb: Start, tmp_path_factory: Any) -> Path:
     """The output directory of a run `done1234` that finished."""
     directory: Path = tmp_path_factory.mktemp("finished")
-    assert start_wandb(FINISHED, "done1234", directory).wait(120) == 0
+    assert start_wandb(FINISHED, "done1234", directory).wait(PATIENCE) == 0
     return directory
 
 

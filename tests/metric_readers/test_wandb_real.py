@@ -18,6 +18,7 @@ from autoloop.metric_readers.wandb_log import WandbLog
 
 from tests.metric_readers.builder import is_prefix, plain, read, read_all, reference
 from tests.metric_readers.conftest import ENDLESS
+from tests.support.waiting import PATIENCE
 
 
 def test_every_number_is_what_wandbs_own_protobuf_says(finished_file: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_run_is_seen_live_and_how_it_ended_is_known(
 ) -> None:
     process = start_wandb(ENDLESS, "live1234", tmp_path)
     follower = follow(tmp_path, run_id="live1234")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while follower.step < 60:
         if not follower.poll():
             time.sleep(0.01)
@@ -86,7 +87,7 @@ def test_a_run_is_seen_live_and_how_it_ended_is_known(
     assert follower.total_steps == 200
     os.killpg(process.pid, sent) if sent == signal.SIGKILL else process.send_signal(sent)
     try:
-        process.wait(60)
+        process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         pytest.fail("the trainer did not end")
     while follower.poll():

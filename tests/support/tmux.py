@@ -34,9 +34,9 @@ class Tmux:
     def screen(self) -> str:
         return self.run("capture-pane", "-p")
 
-    def wait(self, *wanted: str, seconds: float = PATIENCE) -> str:
+    def wait(self, *wanted: str) -> str:
         """The screen once it shows all of `wanted`."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             screen = self.screen
             if all(text in screen for text in wanted):

@@ -10,6 +10,7 @@ import subprocess
 import termios
 
 from tests.cli.project import CommandProject, command, environment
+from tests.support.waiting import PATIENCE
 
 
 def on_a_terminal(project: CommandProject, *words: str, columns: int | None = None) -> str:
@@ -32,5 +33,5 @@ def on_a_terminal(project: CommandProject, *words: str, columns: int | None = No
             break
         said += piece
     os.close(ours)
-    assert done.wait(60) == 0, said.decode()
+    assert done.wait(PATIENCE) == 0, said.decode()
     return said.decode()
