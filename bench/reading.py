@@ -2,7 +2,7 @@
 TensorBoard beside its own reader.
 
 Ours is measured with its compiled part and without it. All metrics are read also where a rule looks at three: no part of the
-product has less to read, and one that had would save little of what framing and checksums cost.
+product asks for less, and framing and checksums, which that would cost too, are more than a third of the time.
 
 Each read is a process of its own on a warm file. `wandb leet inspect` is wandb's own program, in Go; the reader of wandb
 0.17 is Python, and decodes every value with `json`. Peers in other versions than ours are in environments below `.envs/`,
