@@ -1,4 +1,4 @@
-"""The server for agents (`autoloop-tui mcp`): its start, its first answer, its memory, and what it takes while nobody asks.
+"""The server for agents (`autoloop-tui mcp`): its start, its first answer, its memory, and its idle cost.
 
 Each start is a fresh process in a project with a past loop, to which plain JSON lines are sent.
 """

@@ -114,7 +114,7 @@ def test_where_watching_is_refused_everything_is_looked_at_and_that_is_said_once
         assert eventually(watch.due) == {"a", "b"}
     assert len(watch.said) == 1
     assert "watch limit reached" in watch.said[0]
-    assert "looked at 5 times a second" in watch.said[0]
+    assert "polling them 5 times a second" in watch.said[0]
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "fuse.sshfs", "fuse"])

@@ -95,7 +95,7 @@ def start_loop(
             if take_back(store, loop):
                 raise UserError(f"{error} Nothing was started.") from None
             raise UserError(
-                f"{error} Runs of {loop.name} have begun: `autoloop-tui stop` stops them, `autoloop-tui resume` "
+                f"{error} Runs of {loop.name} have started: `autoloop-tui stop` stops them, `autoloop-tui resume` "
                 "continues the loop."
             ) from None
         if how.detach and as_json:

@@ -1,6 +1,5 @@
-"""For people's scripts: load summaries, ask the rules, edit a config, write a variant. docs/python-api.md shows each.
-
-A mistake in what is given is a `UserError` of one sentence; nothing is written then.
+"""The public Python API: load summaries, apply rules, edit configs, write variants. docs/python-api.md has examples. Invalid
+input raises a `UserError` with a one-sentence message, and nothing is written.
 """
 
 from __future__ import annotations
@@ -54,9 +53,8 @@ __all__ = [
 
 
 class Decision(NamedTuple):
-    """One proposal of the rules: why, and its changes as {"path@op": value}, so that f"{key}={value}" is an edit.
-
-    `clamp`: the bounds within which the rule wants its values kept.
+    """One proposal of the rules: its reason, and its changes as {"path@op": value}, so that f"{key}={value}" is an edit.
+    `clamp`: the rule's bounds for its values.
     """
 
     reason: str
@@ -65,12 +63,12 @@ class Decision(NamedTuple):
 
 
 Changes = Decision | VariantRequest | Mapping[str, Any] | Sequence[str]
-"""What is to change: a decision of the rules, a variant of a recipe, {"path@op": value}, or "path@op=value" texts."""
+"""Requested changes: a decision of the rules, a variant of a recipe, {"path@op": value}, or "path@op=value" strings."""
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
-    """A config with its edits applied. `changes`: every place with its value before and after; `notes`: what was left
-    out or rounded. `path` is its file, once it has one."""
+    """A config with its edits applied. `changes`: every path with its value before and after; `notes`: omitted edits and
+    rounded values; `path`: its file, once written."""
 
     config: Config
     changes: list[Change]
@@ -79,10 +77,11 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_summaries(path: str | os.PathLike[str]) -> dict[str, Summary]:
-    """The runs of an autorun_summary.json or an offline summary, ours or the original scripts': {output directory: summary}.
+    """Load the runs of an autorun_summary.json or an offline summary, ours or the original scripts': {output directory:
+    summary}.
 
-    What the original did not write (n, min, max, tail) is filled in as far as it can be told. With proposals beside it,
-    as `analyze-offline --rules` writes it, the part `summary` is taken.
+    Fields that the original scripts did not write (n, min, max, tail) are filled in where possible. From a file with
+    proposals, as written by `analyze-offline --rules`, only the part `summary` is used.
     """
     text = read_text(Path(path), "summary")
     try:
@@ -102,11 +101,11 @@ def decide(
     config: Config | None = None,
     run: str | os.PathLike[str] | None = None,
 ) -> list[Decision]:
-    """What the rules propose for a run, highest priority first; nothing if it has no metric.
+    """Return the rules' proposals for a run, highest priority first; empty if it has no metric.
 
-    `summary`: one of `load_summaries`, or such an entry as plain data. `rules`: a rule book (.toml) or a Python file with
-    decide(summary); default: the shipped book. `config`: the run's, for rules that look at it. `run`: the output directory
-    of a run of the loops in this folder, for rules that ask for verdicts, noise or `n`.
+    `summary`: from `load_summaries`, or the same as plain data. `rules`: a rule book (.toml) or a Python file with
+    decide(summary); default: the built-in book. `config`: the run's config, for rules that use it. `run`: the output
+    directory of a run of this folder's loops, for rules that use verdicts, noise or `n`.
     """
     book, among = default_book(), None
     if run is not None:
@@ -125,18 +124,18 @@ def decide(
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:
-    """A training config: JSON, or YAML or TOML if the file is named so. UserError with line and column for what is not
-    valid, a key that stands twice, NaN."""
+    """Load a training config: JSON, or YAML or TOML by file suffix. UserError with line and column for invalid syntax,
+    duplicate keys and NaN."""
     return parse_config(read_text(Path(path), "config"), str(path))
 
 
 def config_of(output_dir: str | os.PathLike[str], project: str | os.PathLike[str] = ".") -> Path:
-    """The config, as it was frozen, of the run of this project's loops that wrote to `output_dir`."""
+    """Return the frozen config of the run in this project that wrote to `output_dir`."""
     return Path(_run_of(output_dir, project).config_path)
 
 
 def name_of(output_dir: str | os.PathLike[str], project: str | os.PathLike[str] = ".") -> str:
-    """The name of the run of this project's loops that wrote to `output_dir`."""
+    """Return the name of the run in this project that wrote to `output_dir`."""
     return _run_of(output_dir, project).name
 
 
@@ -155,10 +154,10 @@ def _find_run(store: Store, output_dir: str | os.PathLike[str]) -> Run:
 
 
 def edit(config: Config, changes: Changes) -> Variant:
-    """`config` with `changes` applied; `config` itself stays as it is.
+    """Return `config` with `changes` applied, without modifying it.
 
-    Of a `Decision`, edits that this config has no place for are left out and noted, and the rule's bounds hold. A person's
-    edit that matches nothing is a UserError that names the nearest key, as is a variant that a guard refuses.
+    For a `Decision`, edits that do not apply to this config are skipped with a note, and the rule's bounds apply. A user's
+    edit that matches nothing raises a UserError that suggests the nearest key; so does a variant that a guard rejects.
     """
     made = _made(config, changes)
     return Variant(config=made.config, changes=made.changes, notes=made.notes)
@@ -170,10 +169,8 @@ def write_variant(
     out_dir: str | os.PathLike[str] | None = None,
     name: str | None = None,
 ) -> Variant:
-    """Write the variant of the config file `base`, beside it or into `out_dir`, as `<base>_<hash>.json`, or
-    `<name>_<hash>.json`; a YAML or TOML file gives one of its own format.
-
-    The same variant has the same name each time, and no other file is overwritten.
+    """Write a variant of the config file `base`, beside it or to `out_dir`, as `<base>_<hash>.json` or `<name>_<hash>.json`,
+    in the format of the base. The same variant always has the same name; no other file is overwritten.
     """
     source = Path(base)
     text = read_text(source, "config")
@@ -186,7 +183,7 @@ def write_variant(
 def _made(config: Config, changes: Changes, suffix: str = JSON) -> CheckedVariant:
     request = _request(changes)
     settings = load_settings(Path.cwd())
-    # A rule's edits are checked as a loop of this project would check them; how a person launches theirs is not known.
+    # A rule's edits are checked as in a loop of this project; for a user's edits the launch settings are unknown.
     overridden = load_preset(settings.preset).flags if request.by_rule else ()
     made = check(config, request, VariantPolicy(fields=settings.field_types(), overridden=overridden), suffix)
     if made.blocked:

@@ -61,7 +61,8 @@ class Explainer:
         waits = [
             Wait(
                 resource="approval",
-                why=f"live rule {each.origin} asks to {'relaunch' if each.edits else 'stop'} it; it trains on meanwhile",
+                why=f"live rule {each.origin} asks to {'relaunch' if each.edits else 'stop'} it; the run continues until "
+                f"then",
                 ends=f"`autoloop-tui approve {each.id}` or `reject {each.id}`",
                 since=each.created_at,
             )
@@ -91,7 +92,7 @@ class Explainer:
 
     def round(self, round_: Round | None) -> Explanation:
         if round_ is None:
-            return Explanation("no round has begun", self._engine())
+            return Explanation("no round has started", self._engine())
         runs = self.snapshot.runs_of(round_.number)
         open_ = [run for run in runs if not run.state.ended]
         if round_.state is RoundState.DONE:

@@ -98,7 +98,7 @@ def test_a_schema_is_found_by_command_or_name_and_says_what_fields_mean(name: st
     found = json.loads(call("schema", name).out)
     assert found["$id"] == "urn:autoloop-tui:freeing/1"
     assert found["properties"]["schema"]["const"] == "freeing/1"
-    assert found["properties"]["trash"]["description"] == "Bytes that are in the trash already."
+    assert found["properties"]["trash"]["description"] == "Bytes already in the trash."
 
 
 def test_the_list_of_schemas_has_all_and_a_wrong_name_is_one_sentence(call: Call) -> None:

@@ -290,7 +290,7 @@ def test_an_edit_that_fails_writes_nothing_and_results_share_nothing_with_the_ba
 def test_changes_for_a_place_that_is_not_there_are_refused() -> None:
     with pytest.raises(UserError, match="cannot be changed, because this config does not have it"):
         apply({"a": 1}, [Change(path="b.c", before=1, after=2)])
-    with pytest.raises(UserError, match="no block"):
+    with pytest.raises(UserError, match="its parent is not a block"):
         apply({"a": 1}, [Change(path="a.c", before=None, after=2, created=True)])
 
 

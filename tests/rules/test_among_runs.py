@@ -52,16 +52,16 @@ def test_what_is_not_known_decides_neither_a_condition_nor_its_opposite() -> Non
     few = [BASE[0], run("x", 0.3, "x", "1", round=2)]
     for text in (f'better_than_base("{L1}")', f'not better_than_base("{L1}")', f'steps < 0 or better_than_base("{L1}")'):
         note = why_not(text, few[1], few[0], few)
-        assert "is not known: -0.201 (tail mean), within the run only: no config was run with two seeds" in note
+        assert "is unknown: -0.201 (tail mean), within the run only: no config was run with two seeds" in note
     unsure = run("y", 0.4985, "y", "1", round=2)
     note = why_not(f'better_than_base("{L1}")', unsure, BASE[0], [*BASE, unsure])
-    assert "is not known: not enough runs: " in note
+    assert "is unknown: not enough runs: " in note
     assert "more runs would settle it" in note
 
 
 def test_a_config_that_was_given_has_no_base_to_be_better_than() -> None:
     note = why_not(f'better_than_base("{L1}")', BASE[0], None)
-    assert note == f'better_than_base("{L1}") is not known: the config was made from no other'
+    assert note == f'better_than_base("{L1}") is unknown: the config was made from no other'
     failed = msgspec.structs.replace(BASE[0], state="failed")
     assert "its base, base0 (base0), has not finished" in why_not(f'verdict("{L1}") == "worse"', BETTER[0], failed)
 
@@ -71,7 +71,7 @@ def test_a_run_outside_a_loop_has_nothing_to_be_compared_with() -> None:
     for text in (f'better_than_base("{L1}")', f'noise("{L1}") > 0', f'verdict("{L1}") != "worse"', "n > 0"):
         verdict = evaluate(text, RunView(BETTER[0].summary))
         assert (verdict.holds, len(verdict.notes)) == (False, 1)
-        assert "is not known: runs are compared within a loop" in verdict.notes[0]
+        assert "is unknown: runs are compared within a loop" in verdict.notes[0]
 
 
 def test_n_is_the_number_of_finished_runs_of_the_config() -> None:
@@ -83,7 +83,7 @@ def test_noise_is_the_standard_deviation_between_seeds() -> None:
     noise = Judge(ALL, default_book()).noise(L1)
     assert noise is not None
     assert holds(f'noise("{L1}") > {noise.sd * 0.999} and noise("{L1}") < {noise.sd * 1.001}', ALONE)
-    assert "is not known: within the run only" in why_not(f'noise("{L1}") > 0', ALONE, None, [ALONE])
+    assert "is unknown: within the run only" in why_not(f'noise("{L1}") > 0', ALONE, None, [ALONE])
 
 
 def test_a_verdict_is_compared_in_its_words() -> None:

@@ -411,9 +411,9 @@ def test_a_condition_looks_at_the_use_of_the_gpu() -> None:
     assert verdict.holds
     assert [(each.name, each.value) for each in verdict.observations] == [("gpu.idle_share", 0.4), ("gpu.utilisation", 30.0)]
     unknown = evaluate("gpu.power > 0", seen)
-    assert (unknown.holds, unknown.notes) == (False, ["gpu.power is not known: the GPU does not report it"])
+    assert (unknown.holds, unknown.notes) == (False, ["gpu.power is unknown: the GPU does not report it"])
     none = evaluate("gpu.idle_share > 0", RunView(Summary()))
-    assert (none.holds, none.missing, none.notes) == (False, [], ["gpu.idle_share is not known: no GPU was sampled"])
+    assert (none.holds, none.missing, none.notes) == (False, [], ["gpu.idle_share is unknown: no GPU was sampled"])
     assert "there is no gpu.idle; use one of gpu.gpus, gpu.seconds, gpu.utilisation, gpu.idle_share" in refused(
         "gpu.idle > 0.4"
     )

@@ -198,7 +198,7 @@ def test_a_file_that_was_deleted_is_missed_and_what_it_left_is_not_taken_for_the
         with pytest.raises(StoreCorruptError, match="it is gone"):
             Store.open(tmp_path)
         with Store.open(tmp_path, create=True) as store:
-            assert "was gone" in (store.notice or "")
+            assert "was missing" in (store.notice or "")
             assert store.loops() == []
             store.put_loop(a_loop(3))
     with Store.open(tmp_path) as store:

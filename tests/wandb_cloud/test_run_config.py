@@ -46,7 +46,7 @@ def test_numbers_get_the_types_of_a_reference() -> None:
 
 @pytest.mark.parametrize("raw", [{"a": 1, "a.b": 2}, {"a.b": 2, "a": 1}])
 def test_two_keys_for_one_place_are_refused(raw: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="mend it by hand"):
+    with pytest.raises(UserError, match="fix it by hand"):
         converted(raw)
 
 

@@ -172,5 +172,5 @@ def analyze_wandb(
 
 
 def _ended(code: int | None) -> str:
-    """An exit code that W&B recorded, in a word; it records none for a run that goes on or was killed."""
+    """An exit code recorded by W&B, as a word; there is none for a run that is still running or was killed."""
     return {None: "–", 0: "finished", 255: "interrupted"}.get(code, f"exit {code}")

@@ -1,4 +1,4 @@
-"""`check`: what edits of a run would come to, before they are proposed."""
+"""`check`: the effect of edits to a run, before they are proposed."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ def _asks(command: Command, request: Stop | Kill) -> bool:
 
 
 def _stop_driven(store: Store, loop: Loop, request: Stop | Kill) -> int:
-    """An engine that hangs keeps nobody from stopping its runs; what it was asked is kept for it, or the next one."""
+    """Runs can be stopped even if the engine hangs; requests are kept for it, or for the next engine."""
     from autoloop.engine.driver.unattended import ask_supervisors, executing
 
     run = None if request.run is UNSET else request.run

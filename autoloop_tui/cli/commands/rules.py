@@ -1,4 +1,4 @@
-"""`rules`: the rules in force, and how often each fired, helped and hurt in this project."""
+"""`rules`: the active rules, and how often each fired, helped and hurt in this project."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def schema(name: str) -> dict[str, Any]:
     if "$ref" in root:  # the answer itself, not a reference to it
         root = parts.pop(type_)
     if name not in UNMARKED:
-        version = {"const": mark(name), "description": "This answer, and its version."}
+        version = {"const": mark(name), "description": "The name and version of this answer."}
         root["properties"] = {"schema": version, **root["properties"]}
         root["required"] = ["schema", *root["required"]]
     root.pop("title", None)

@@ -14,7 +14,7 @@ from autoloop_tui.cli.documents.fields import fields_of
 
 
 class ProposalDocument(Proposal, frozen=True, kw_only=True):
-    """A rule's or a user's edits for one base run, and what became of them."""
+    """Edits for one base run by a rule or a user, and their outcome."""
 
     author: str  # type: ignore[assignment]
     """As tables show it: `ada`, `agent:codex`, `rule:more-lr`."""
@@ -22,11 +22,11 @@ class ProposalDocument(Proposal, frozen=True, kw_only=True):
     decided_from: Sender | None = None
     """The user, terminal, agent and programs of the command that decided it."""
     approval_hash: str = ""
-    """Of all that an approval is bound to."""
+    """Hash of everything an approval covers."""
     outcome: OutcomeDocument | None = None
-    """Once it has a run."""
+    """Set once it has a run."""
     record: RecordDocument | None = None
-    """Of the rule or search that made it."""
+    """Its rule's or search's record."""
 
     @classmethod
     def of(
@@ -70,22 +70,22 @@ class RulesDocument(TypedDict):
     version: str | None
     rules: list[RuleDocument]
     others: dict[str, RecordDocument | None]
-    """Records of rules of other books that fired in the project, and of the search."""
+    """Records of rules from other books used in the project, and of the search."""
 
 
 class LoopNoise(NoiseDocument):
     statistic: Literal["tail mean"]
     stable_from: int | None
-    """The step from which on the spread is what it is at the end."""
+    """The step from which the spread is stable."""
 
 
 class NoiseAnswer(TypedDict):
     metrics: dict[str, LoopNoise | None]
-    """Null for a metric that was not logged by two replicates."""
+    """Null for a metric that two replicates did not log."""
 
 
 class RejudgedDocument(TypedDict):
-    """Runs that are judged as one: the rules that proposed something then and now; null: they were not judged."""
+    """Runs judged as one, and the rules that proposed something then and now; null if they were not judged."""
 
     run: str
     runs: list[str]
@@ -95,7 +95,7 @@ class RejudgedDocument(TypedDict):
     now: list[str] | None
     changed: bool
     lacking: list[str]
-    """Metrics that the rules need and that were not logged."""
+    """Metrics that the rules need but that were not logged."""
     notes: list[str]
 
 

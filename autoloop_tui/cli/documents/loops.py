@@ -1,4 +1,4 @@
-"""The answers about a loop: its state and its runs."""
+"""Answers about a loop: its state and its runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autoloop_tui.cli.documents.fields import fields_of
 
 
 class SpecDocument(LoopSpec, frozen=True, kw_only=True):
-    """What a user asked for."""
+    """The loop's specification."""
 
     approve: str = "auto"  # type: ignore[assignment]
     """Who approves proposals: `auto`, `manual`, or `after:` and seconds."""
@@ -29,7 +29,7 @@ class LoopDocument(Loop, frozen=True, kw_only=True):
     state_now: str
     """running, paused, orphaned (no engine runs it), finished or stopped."""
     reason: str | None = None
-    """Why it ended, in words."""
+    """Why it ended, as text."""
 
     @classmethod
     def of(cls, loop: Loop, state_now: str) -> LoopDocument:
@@ -42,7 +42,7 @@ class EngineDocument(TypedDict):
 
 
 class ResultDocument(TypedDict):
-    """What a loop that has ended came to; `value`: the `extreme` last value of `metric`, of `run`."""
+    """The result of an ended loop; `value`: the `extreme` last value of `metric`, reached by `run`."""
 
     extreme: str
     statistic: str
@@ -51,13 +51,13 @@ class ResultDocument(TypedDict):
     run: str
     baseline: str | None
     first: str | None
-    """The first run of the config that stands first."""
+    """The first run of the best config."""
     verdict: Comparison | None
-    """On the config that stands first beside the baseline."""
+    """The best config compared with the baseline."""
 
 
 class ThenDocument(TypedDict):
-    """How far `--then` is; `run`: the one that is trained on, once that is known."""
+    """The progress of `--then`; `run`: the run that continues, once known."""
 
     extend: int
     proposal: int | None
@@ -69,7 +69,7 @@ class ThenDocument(TypedDict):
 
 
 class WhereDocument(TypedDict):
-    """Where an attempt is, at a place that is not this machine."""
+    """Where an attempt runs, if not on this machine."""
 
     node: str | None
     job: Any
@@ -82,7 +82,7 @@ class SlotDocument(WhereDocument):
     state: str | None
     waits_for: str | None
     place: str
-    """`local`, or where else its runs go."""
+    """`local`, or another place for its runs."""
 
 
 class RunDocument(TypedDict):
@@ -90,7 +90,7 @@ class RunDocument(TypedDict):
     round: int
     state: RunState
     process: Presence | None
-    """What is there of its process, if no engine runs the loop."""
+    """The state of its process, if no engine runs the loop."""
     step: int
     reason: str | None
     notes: list[str]
@@ -104,7 +104,7 @@ class RequestDocument(TypedDict):
     sender: Sender
     sent_at: float
     ok: bool | None
-    """Whether the engine carried it out; null before it has answered."""
+    """Whether the engine carried it out; null until it answers."""
     answer: str | None
 
 
@@ -121,18 +121,18 @@ class StatusDocument(TypedDict):
     loop: LoopDocument
     engine: EngineDocument | None
     result: ResultDocument | None
-    """Null before the loop has ended."""
+    """Null until the loop has ended."""
     report: str | None
-    """The Markdown report of a loop that has ended."""
+    """The Markdown report of an ended loop."""
     then: ThenDocument | None
     rounds: list[Round]
     waits_for: str | None
     notes: list[NoteDocument]
-    """What people and agents wrote down, the oldest first."""
+    """Notes by people and agents, oldest first."""
     requests: list[RequestDocument]
-    """The last ones, with who sent each."""
+    """The last requests, with their senders."""
     hooks: list[Health]
-    """How each hook that messages of this loop were for has done."""
+    """Delivery status of each hook used by this loop."""
     slots: list[SlotDocument]
     runs: dict[str, RunDocument]
     """By id."""

@@ -1,4 +1,4 @@
-"""The answers about past runs and what they take on the disk."""
+"""Answers about past runs and disk usage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SuggestedDocument(TypedDict):
 
 
 class ReplayedDocument(TypedDict):
-    """What rules would have done with one run."""
+    """What the rules would have done with one run."""
 
     run: str
     name: str
@@ -39,7 +39,7 @@ class ReplayedDocument(TypedDict):
     asked: dict[str, int]
     """Steps at which rules would have asked a user, by rule."""
     refused: dict[str, int]
-    """Steps at which no relaunch was left, by rule."""
+    """Steps at which no relaunches were left, by rule."""
     value: float | None
     place: int | None
     of: int | None
@@ -63,9 +63,9 @@ class ReplayDocument(TypedDict):
 
 class BacktestDocument(ReplayDocument):
     against: NotRequired[ReplayDocument]
-    """The same by the rules of `--against`."""
+    """The same for the rules of `--against`."""
     different: NotRequired[list[str]]
-    """Runs of which the two differ."""
+    """Runs with different outcomes under the two."""
 
 
 class TriedDocument(TypedDict):
@@ -142,7 +142,7 @@ class LoopUsageDocument(TypedDict):
 
 
 class UsageDocument(TypedDict):
-    """In bytes. `autoloop`: `.autoloop` without its trash; `free`: of the disk."""
+    """In bytes. `autoloop`: `.autoloop` without its trash; `free`: free disk space."""
 
     loops: list[LoopUsageDocument]
     autoloop: int
@@ -166,13 +166,13 @@ class ChoiceDocument(TypedDict):
 class FreeingDocument(TypedDict):
     size: int
     trash: int
-    """Bytes that are in the trash already."""
+    """Bytes already in the trash."""
     note: str | None
     runs: list[ChoiceDocument]
 
 
 class FreedDocument(TypedDict):
-    """In bytes; which of the first four are there depends on what was asked."""
+    """In bytes; the command determines which of the first four are present."""
 
     moved: NotRequired[int]
     deleted: NotRequired[int]
@@ -188,7 +188,7 @@ class MetricEntry(MetricSummary, frozen=True, kw_only=True):
     """One metric of one run, summarised over its finite values."""
 
     newest: Literal["NaN", "Infinity"] | msgspec.UnsetType = msgspec.UNSET
-    """There if the newest value is no finite number."""
+    """Present if the newest value is not finite."""
 
 
 Summaries = Annotated[
@@ -217,4 +217,4 @@ class AskedDocument(TypedDict):
 class AnalysisDocument(TypedDict):
     summary: Summaries
     proposals: dict[str, list[AskedDocument]]
-    """By output directory; those of configs that differ in the seed stand beside the first of their runs."""
+    """By output directory; configs that differ only in the seed are listed under the first of their runs."""

@@ -1,4 +1,4 @@
-"""The answers before a start: a plan, what was checked, and colour themes."""
+"""Answers before a start: plans, checks, and colour themes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop.preflight import Finding
 
 class Extension(TypedDict):
     extend: int
-    """Steps in all."""
+    """Total steps."""
 
 
 class PlannedRun(TypedDict):
@@ -22,11 +22,11 @@ class PlannedRun(TypedDict):
     id: str
     config: str
     slot: str | None
-    """Null: the next that is free."""
+    """Null for the next free slot."""
     output_dir: str
     argv: tuple[str, ...]
     env: dict[str, str]
-    """What is set for it; secrets are masked."""
+    """Environment variables set for it; secrets are masked."""
 
 
 class PlanDocument(TypedDict):
@@ -35,7 +35,7 @@ class PlanDocument(TypedDict):
     warnings: list[str]
     live_rules: list[str]
     confirming: str | None
-    """How what looks better is confirmed."""
+    """How promising configs are confirmed."""
     halve: HalveSpec | None
     then: Extension | None
     search: Search | None
@@ -49,7 +49,7 @@ class FindingsDocument(TypedDict):
 
 
 class AlikeDocument(TypedDict):
-    """A past run that is like the variant, and what the loop's rules would have made of it."""
+    """A past run similar to the variant, and how the loop's rules would have judged it."""
 
     run: str
     name: str
@@ -57,15 +57,15 @@ class AlikeDocument(TypedDict):
     state: RunState
     step: int
     differs: list[Change]
-    """From its config to the variant's."""
+    """Differences from its config to the variant's."""
     ending: Ending
     at: int | None
     rule: str | None
-    """The live rule that ends it."""
+    """The live rule that would end it."""
     edits: list[str]
-    """With which that rule relaunches it."""
+    """The edits of that rule's relaunch."""
     proposed: list[str]
-    """Rules that would propose something after it."""
+    """Rules that would propose something afterwards."""
 
 
 class CheckDocument(TypedDict):
@@ -74,18 +74,18 @@ class CheckDocument(TypedDict):
     config_hash: str
     notes: list[str]
     blocked: str | None
-    """Why it must not be run."""
+    """Why it cannot run."""
     ready: bool
     """It is not blocked, and no finding is an error."""
     findings: list[Finding]
     past: list[AlikeDocument]
-    """The most alike first."""
+    """Most similar first."""
     left_out: list[str]
-    """What was not looked at, and why."""
+    """Skipped checks, and why."""
 
 
 class ContrastDocument(TypedDict):
-    """The least contrast; null where the colours are the terminal's own."""
+    """The lowest contrast; null for the terminal's own colours."""
 
     text: float | None
     marks: float | None
@@ -99,7 +99,7 @@ class ThemeDocument(TypedDict):
     origin: str
     dark: bool
     ansi: bool
-    """Its colours are the terminal's own."""
+    """It uses the terminal's own colours."""
     contrast: ContrastDocument
     ok: bool
     problems: list[str]
@@ -113,7 +113,7 @@ class ThemeFailure(TypedDict):
 class ThemesDocument(TypedDict):
     themes: list[ThemeDocument]
     failures: list[ThemeFailure]
-    """Files that are no themes."""
+    """Invalid theme files."""
 
 
 class HookDocument(TypedDict):
@@ -121,12 +121,12 @@ class HookDocument(TypedDict):
     kind: str
     """command, webhook, or the service."""
     calls: str
-    """The command or the address, with the names of variables in place of their values; of a written path, only `/…`."""
+    """The command or address, with variable names instead of values; literal paths are shortened to `/…`."""
     events: list[EventName]
     obstacle: str | None
     """Why it cannot work here."""
     health: Health | None
-    """How its messages of the newest loop, or of the one that was named, went."""
+    """Its deliveries for the newest or the given loop."""
 
 
 class HooksDocument(TypedDict):

@@ -139,7 +139,7 @@ class Report:
         if not ended:
             return "No live rule would have ended a run."
         hours = duration(tally.seconds) if tally.untimed < ended else "an unknown time"
-        untimed = f" (without {plural(tally.untimed, 'run')} whose time is not known)" if 0 < tally.untimed < ended else ""
+        untimed = f" (without {plural(tally.untimed, 'run')} whose time is unknown)" if 0 < tally.untimed < ended else ""
         share = tally.saved / tally.steps if tally.steps else 0.0
         anew = f" ({tally.relaunched} of them to relaunch with edits)" if tally.relaunched else ""
         lines = [

@@ -58,7 +58,7 @@ def _row(each: MetricNoise) -> list[object]:
     assert noise is not None
     low, high = noise.interval()
     if noise.correlation is None:
-        pairing = "not known"
+        pairing = "unknown"
     else:
         pairing = f"{noise.correlation:.2f}, {'helps' if noise.pairs_well else 'not shown to help'}"
     interval = f"{number(low, 2)} to {number(high, 2)}"

@@ -34,7 +34,7 @@ class TotalsDocument(TypedDict):
     steps_saved: int
     hours_saved: float
     runs_without_times: int
-    """Ended runs of which it is not known how long a step took."""
+    """Ended runs with an unknown time per step."""
     stopped_among_best: RateDocument | None
     best_stopped: RateDocument | None
     rules: dict[str, RuleTallyDocument]
@@ -84,7 +84,7 @@ class Tally:
     saved: int = 0
     seconds: float = 0.0
     untimed: int = 0
-    """Ended runs of which it is not known how long a step took."""
+    """Ended runs with an unknown time per step."""
     lost: Rate | None = None
     best_lost: Rate | None = None
 

@@ -13,7 +13,7 @@ from autoloop.text.plural import plural
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     hook: str
     error: str | None = None
-    """How the last try failed of which the end is known; None if that succeeded, or there is none."""
+    """The error of the last completed try; None if it succeeded or there was none."""
     tried_at: float | None = None
     since: float | None = None
     """When the first of the tries failed that have failed since one succeeded."""

@@ -74,7 +74,7 @@ def choose(candidates: Sequence[Candidate], wish: Wish, rankings: Mapping[Hashab
         by_scope[each.scope].append(each.run)
     for scope, runs in by_scope.items():
         ranked = _places(runs, wish, rankings[scope]) if scope in rankings else {}
-        places |= ranked or {run.id: (Keep.ALL, "which of its runs is the best is not known") for run in runs}
+        places |= ranked or {run.id: (Keep.ALL, "which of its runs is the best is unknown") for run in runs}
     return [_choice(each, wish, places.get(each.run.id, (Keep.NONE, _unranked(each.run)))) for each in candidates]
 
 

@@ -1,10 +1,10 @@
-"""The nouns of a loop and their states: frozen values, no I/O.
+"""The data types of a loop and their states: frozen, without I/O.
 
-Everything here can be written to JSON by msgspec and read back equal. Times are Unix seconds (float), durations seconds,
+Every type round-trips through JSON with msgspec. Times are Unix seconds (float), durations seconds,
 steps are optimiser steps of the trainer.
 
-These modules do without `from __future__ import annotations`: as text, each annotation would be compiled when msgspec first
-meets its struct, which took 8 ms of every command.
+These modules do not use `from __future__ import annotations`: msgspec would have to compile each annotation from text, which
+took 8 ms of every command.
 """
 
 from autoloop.model.actor import DEFAULT_RULE, POLICY, REPLICATES, THEN, Actor, ActorKind

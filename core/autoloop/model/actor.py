@@ -11,20 +11,20 @@ from autoloop.model.search import Sampler
 class ActorKind(StrEnum):
     PERSON = "person"
     AGENT = "agent"
-    """A coding agent: what it may decide, `[agents]` of the settings say."""
+    """A coding agent; `[agents]` in the settings defines what it may decide."""
     SCRIPT = "script"
-    """A command without a terminal, of no agent that is known: as an agent, it speaks for no person."""
+    """A command without a terminal that comes from no known agent; like an agent, it does not speak for a person."""
     RULE = "rule"
     DEFAULT = "default"
     """The rule book's `[default]`, which proposes if no rule fires."""
     SEARCH = "search"
     """Optuna, in the space that the loop searches."""
     POLICY = "policy"
-    """`--approve auto` or `after:…`: nobody was asked, or nobody answered in time."""
+    """`--approve auto` or `after:…`: no user was asked, or none answered in time."""
     THEN = "then"
-    """`--then`, given with the loop, which asks for the winner's long training."""
+    """The loop's `--then`, which requests the winner's long training."""
     REPLICATES = "replicates"
-    """`--replicates auto`, which repeats configs with fresh seeds to confirm what looks better."""
+    """`--replicates auto`, which repeats configs with fresh seeds to confirm promising ones."""
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: ActorKind
     name: str = ""
-    """The person's or the agent's name, whose script it is, the rule's id or the search's sampler; empty for the others."""
+    """The name of the person, agent or script's user, the rule's id or the search's sampler; empty for the others."""
 
     @classmethod
     def person(cls, name: str) -> Self:
@@ -57,17 +57,17 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether what it proposes waits for a person, whatever the loop's approval policy."""
+        """Whether its proposals always wait for a person, regardless of the approval policy."""
         return self.kind in (ActorKind.AGENT, ActorKind.SCRIPT)
 
     @property
     def by_rules(self) -> bool:
-        """Whether the rule book speaks, and no person."""
+        """Whether this is the rule book, not a person."""
         return self.kind in (ActorKind.RULE, ActorKind.DEFAULT)
 
     @property
     def by_itself(self) -> bool:
-        """Whether the loop speaks, by its rules or its search, and no person."""
+        """Whether this is the loop itself (rules or search), not a person."""
         return self.by_rules or self.kind is ActorKind.SEARCH
 
     def __str__(self) -> str:

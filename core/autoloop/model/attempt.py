@@ -17,11 +17,11 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Exit code of the command; None if a signal ended it."""
     signal: int | None = None
     stopped_by: str | None = None
-    """The request that made the supervisor stop the tree (`stop`, `kill`, `time limit`); None if it was not asked to."""
+    """The request that made the supervisor stop the process tree (`stop`, `kill`, `time limit`); None if there was none."""
     error: str | None = None
     """Why the command could not be started."""
     errno: int | None = None
-    """The number of that error, where the system gave one."""
+    """The errno of that error, if any."""
     started_at: float | None = None
     ended_at: float | None = None
 
@@ -29,9 +29,8 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """Why an attempt did not succeed.
 
-    `line` is the log line that decided it, at most 300 characters. `retry`: the same command may well succeed, but not
-    more than `once` if that is set; `fatal_for_round`: the other runs would fail in the same way. No text holds control
-    characters.
+    `line` is the decisive log line, at most 300 characters. `retry`: the same command may succeed (only one retry if `once`
+    is set); `fatal_for_round`: other runs would fail in the same way. The texts contain no control characters.
     """
 
     id: str
@@ -44,7 +43,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def details(self) -> list[str]:
-        """What stands below its text: the line that decided it, and what to do, in a line each."""
+        """The lines shown below its text: the decisive log line and the advice."""
         said = [f"its log: {self.line}"] if self.line and self.line not in self.text else []
         if self.id == "stopped":
             return said
@@ -53,7 +52,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One process launched for a run. `handle` (here pid, start time, boot id and host) appears once its place has it."""
+    """One process launched for a run. `handle` (here pid, start time, boot id and host) is set once its place has accepted
+    it."""
 
     id: str
     run: str
@@ -61,13 +61,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     slot: int
     output_dir: str
     directory: str
-    """Where its spec.json, start.json, exit.json and log.txt are."""
+    """The folder of its spec.json, start.json, exit.json and log.txt."""
     created_at: float
     place: str = LOCAL
     node: str | None = None
-    """The machine on which its command runs, where that is another one."""
+    """The machine that runs its command, if it is a different one."""
     from_step: int = 0
-    """Of one that continues from a checkpoint: how far the run was."""
+    """For an attempt that continues from a checkpoint: the step of that checkpoint."""
     argv: list[str] = []
     handle: dict[str, Any] | None = None
     started_at: float | None = None
@@ -78,17 +78,17 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     taken: Taken | None = None
     """Why its place ended it, if it did."""
     result: RunState | None = None
-    """How it counts: one of the ended run states; None until that is settled."""
+    """Its outcome as a final run state; None until that is settled."""
     kill: bool = False
-    """It is to be killed rather than stopped; recorded with `stop`."""
+    """Whether to kill it rather than stop it; recorded with `stop`."""
     unstarted: bool = False
-    """Its command certainly never ran; known once it has ended."""
+    """Whether its command definitely never ran; known after the end."""
     summary: Summary | None = None
-    """What it reached, once a later attempt has taken its place in the run."""
+    """Its results, once a later attempt has replaced it in the run."""
     cause: str | None = None
-    """The failure in words."""
+    """The failure as text."""
     diagnosis: Cause | None = None
-    """The failure with the line that decided it and what to do; its text is `cause`."""
+    """The failure with its decisive log line and advice; its text is `cause`."""
 
     @property
     def where(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What hooks are told: a message about something that has happened, and its way to one hook."""
+"""Messages to hooks: a message about an event, and its delivery to one hook."""
 
 from enum import StrEnum
 
@@ -6,12 +6,12 @@ import msgspec
 
 
 class HookEvent(StrEnum):
-    """What a hook can be called for."""
+    """Events that hooks can subscribe to."""
 
     ROUND_WAITS = "round waits"
     """A round, the winner's long training or a live rule waits for a person."""
     RUN_FAILED = "run failed"
-    """Or was lost, and is not tried again."""
+    """Or was lost, and will not be retried."""
     LOOP_ENDED = "loop ended"
     """Finished or stopped."""
     BUDGET = "budget nearly spent"
@@ -22,16 +22,16 @@ class HookEvent(StrEnum):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """What has happened, as every hook is told it: short, masked, without control characters."""
+    """An event as sent to every hook: short, masked, without control characters."""
 
     id: str
-    """The same whenever and to whomever it is sent, and of no other message."""
+    """Unique to this message, and the same for every delivery and retry."""
     event: HookEvent
     at: float
     text: str
     """One line."""
     next: str = ""
-    """What a user can do now, in one line."""
+    """The next command for the user, in one line."""
     round: int | None = None
     run: str | None = None
     run_name: str | None = None
@@ -55,12 +55,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     message: Message
     state: DeliveryState = DeliveryState.PENDING
     tries: int = 0
-    """Counted before each is made, so a sender that dies meanwhile does not try for ever."""
+    """Incremented before each try, so a crashing sender does not retry forever."""
     next_at: float = 0.0
-    """Not tried before that: its pause after a failure, or the time limit of the try under way."""
+    """Earliest next try: after the pause that follows a failure, or the time limit of the current try."""
     tried_at: float | None = None
     error: str | None = None
-    """How its last try failed; None if it succeeded or there was none."""
+    """The error of its last try; None if it succeeded or there was none."""
 
     @property
     def open(self) -> bool:

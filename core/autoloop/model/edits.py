@@ -9,8 +9,8 @@ Config = dict[str, Any]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One resolved edit of one place in a config: `before` -> `after`. `created`: the key was not there before; `removed`:
-    the key or list element is deleted, and `after` is None. Indices in `path` are those of the config before all edits."""
+    """One resolved edit of one place in a config: `before` -> `after`. `created`: the key is new; `removed`: the key or list
+    element is deleted, and `after` is None. Indices in `path` refer to the config before all edits."""
 
     path: str
     before: Any

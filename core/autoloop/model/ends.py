@@ -1,6 +1,6 @@
-"""Why something stopped, ended or was queued again: a kind to act on, with a sentence for users beside it.
+"""Why something stopped, ended or was queued again: a kind for the code, and a sentence for users.
 
-Only the kind decides anything; the text may be reworded freely.
+Behaviour depends only on the kind; the text may be reworded freely.
 """
 
 from enum import StrEnum
@@ -20,7 +20,7 @@ class StopKind(StrEnum):
     CPU_FALLBACK = "cpu fallback"
     """The trainer fell back from the GPU to the CPU."""
     OVERSTAYED = "overstayed"
-    """Training was complete, but the process did not end."""
+    """Training was complete, but the process did not exit."""
 
 
 class StopCause(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,18 +29,18 @@ class StopCause(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def judged_by_log(self) -> bool:
-        """The engine's watchdog ended it: the attempt counts as what its log says, not as stopped."""
+        """The engine's watchdog ended it: the attempt's outcome comes from its log; it does not count as stopped."""
         return self.kind in (StopKind.CPU_FALLBACK, StopKind.OVERSTAYED)
 
 
 class TakenKind(StrEnum):
-    """Why a place ended an attempt that nobody here asked to end."""
+    """Why a place ended an attempt without a request from us."""
 
     PREEMPTED = "preempted"
     TIME_LIMIT = "time limit"
     NODE_LOST = "node lost"
     CANCELLED = "cancelled"
-    """By somebody there."""
+    """By someone on that machine or cluster."""
     MEMORY = "memory"
 
 
@@ -60,21 +60,21 @@ class LoopEndKind(StrEnum):
     """A run meets `--until`."""
     NO_PROPOSALS = "no proposals"
     ALL_BLOCKED = "all blocked"
-    """Every proposal is blocked and nobody is asked to edit one."""
+    """Every proposal is blocked, and the policy asks no user to edit one."""
     USER = "user"
     SIGNAL = "signal"
     LIMIT = "limit"
     """`--max-hours` or `--max-runs` is used up."""
     FAILS_FOR_ALL = "fails for all"
-    """A failure that every other run of the round would meet too."""
+    """A failure that would affect every other run of the round."""
     OUT_OF_MEMORY = "out of memory"
     EARLY_FAILURES = "early failures"
     """Several runs in a row failed before their first step."""
     NO_RUN_FINISHED = "no run finished"
     NOT_JUDGED = "not judged"
-    """The rules could judge none of the finished runs, because they look at metrics that were not logged."""
+    """The rules could judge none of the finished runs, because the metrics they need were not logged."""
     SEARCH_FAILED = "search failed"
-    """Nothing but the search was left to propose something, and it could not be asked."""
+    """Only the search could have proposed something, and it failed."""
     BASES_CHANGED = "bases changed"
     """No approved proposal could be started."""
     UNKNOWN = "unknown"
@@ -87,12 +87,12 @@ class LoopEnd(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def interrupted(self) -> bool:
-        """Stopped from outside, by its user or a limit, although nothing was wrong with it."""
+        """Stopped by a user or a limit, not because of a failure."""
         return self.kind in (LoopEndKind.USER, LoopEndKind.SIGNAL, LoopEndKind.LIMIT)
 
 
 class RequeueKind(StrEnum):
-    """Why a run that has had an attempt is in the queue again."""
+    """Why a run that already had an attempt is queued again."""
 
     USER = "user"
     EXTENDED = "extended"
@@ -103,9 +103,9 @@ class RequeueKind(StrEnum):
     """Its failure may be transient, and `--retries` allows another attempt."""
     NEVER_STARTED = "never started"
     SHORTAGE = "shortage"
-    """The machine had no process, memory or descriptor for it."""
+    """The machine ran out of processes, memory or file descriptors."""
     TAKEN = "taken"
-    """Its place took the machine away, which is no failure of its own."""
+    """Its place took the machine away, which is not the run's failure."""
 
 
 class Requeue(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +119,6 @@ class LapseKind(StrEnum):
     ROUND_STARTED = "round started"
     """The next round started before it was decided."""
     RUN_ENDED = "run ended"
-    """The run that a live rule asks about ended before anybody decided."""
+    """The run that a live rule asks about ended before a decision."""
     RUN_ENDED_FIRST = "run ended first"
     """It was approved, but its run ended before it was stopped."""

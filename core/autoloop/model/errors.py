@@ -1,10 +1,9 @@
-"""The one error that users can put right."""
+"""The error type for mistakes that users can fix."""
 
 
 class UserError(Exception):
-    """Something a user can put right. Its text is one sentence: what is wrong, where, and what to do.
-
-    `example`: lines to copy that would be right; empty if there are none.
+    """A mistake that a user can fix. Its text is one sentence: what is wrong, where, and what to do. `example`: correct
+    lines to copy, if any.
     """
 
     def __init__(self, text: str, example: str = "") -> None:

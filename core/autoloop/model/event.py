@@ -1,4 +1,4 @@
-"""One line of a loop's story."""
+"""One event of a loop."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class EventKind(StrEnum):
-    """What happened. Clients choose by kind; the text is for users."""
+    """The kind of event. Clients select by kind; the text is for users."""
 
     LOOP_STARTED = "loop started"
     LOOP_RESUMED = "loop resumed"
@@ -17,7 +17,7 @@ class EventKind(StrEnum):
     VARIANT_WRITTEN = "variant written"
     RUN_STARTED = "run started"
     RUN_BEGUN = "run begun"
-    """After its place let it wait."""
+    """Its command started after waiting in its place's queue."""
     RUN_ADOPTED = "run adopted"
     RUN_STOPPING = "run stopping"
     RUN_ENDED = "run ended"
@@ -31,11 +31,11 @@ class EventKind(StrEnum):
     ENGINE_LEFT = "engine left"
     """This engine ends; the runs continue and the next engine takes them over."""
     NOTE = "note"
-    """A remark that nothing depends on."""
+    """An informational note."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a loop's story, as text for users."""
+    """One event of a loop, with a text for users."""
 
     id: int
     loop: int

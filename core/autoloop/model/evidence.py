@@ -1,4 +1,4 @@
-"""Why a rule fired, or what a search rests on: the comparisons that were made."""
+"""Evidence of a rule or search: the comparisons behind a proposal."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ import msgspec
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison that a rule made: `name` (as written), its `value`, `op`, the `threshold` and what came out.
-
-    `words`: what the value rests on if it is no number of this run: a verdict, the spread between seeds. `noise`: how
-    much the metric scatters within the run."""
+    """One comparison that a rule made: `name` (as written), its `value`, `op`, the `threshold` and the result. `words`: the
+    source of a value that is not a number of this run (a verdict, the spread between seeds). `noise`: the scatter of the
+    metric within the run."""
 
     name: str
     value: Any
@@ -25,13 +24,13 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a rule fired: the condition as written and every comparison it made."""
+    """Why a rule fired: its condition as written, and every comparison made."""
 
     rule: str
     rule_version: str
     when: str
     observations: list[Observation] = []
     runs: list[str] = []
-    """The runs, one or more for each seed, whose mean the rule judged; empty where it judged one run."""
+    """The runs whose mean the rule judged, at least one per seed; empty if it judged a single run."""
     searched: bool = False
-    """A search proposed it, and no rule fired: `rule` is its sampler, `when` its space, `rule_version` that of Optuna."""
+    """Proposed by a search instead of a rule: `rule` is the sampler, `when` the space, `rule_version` Optuna's version."""

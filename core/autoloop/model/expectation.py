@@ -1,4 +1,4 @@
-"""What a proposal is expected to do."""
+"""The expected effect of a proposal."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
-    """Which way a variant is expected to move a metric, by its canonical name, from its base's."""
+    """The expected direction of a metric (canonical name) compared with the base."""
 
     metric: str
     direction: Literal["lower", "higher"]

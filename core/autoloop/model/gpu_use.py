@@ -1,14 +1,14 @@
-"""How much of its GPUs a run has used."""
+"""GPU use of a run."""
 
 import msgspec
 
 
 class GpuUse(msgspec.Struct, frozen=True, kw_only=True):
-    """The use of a run's `gpus` GPUs over the `seconds` in which they were sampled; None for what they do not report.
+    """The use of a run's `gpus` GPUs over the sampled `seconds`; None for values they do not report.
 
-    `utilisation`: % of the time with a kernel running, the mean over time and GPUs. `idle_share`: of the time, 0 to 1, in
-    which that was below 5 %. `peak_memory_gib`: of the GPU that was fullest. `power` in W and `energy_wh` in Wh: of all
-    together. A GPU reports what all its processes do: another one's are included.
+    `utilisation`: % of the time with a kernel running, the mean over time and GPUs. `idle_share`: the share of time (0 to 1)
+    below 5 % utilisation. `peak_memory_gib`: of the fullest GPU. `power` in W and `energy_wh` in Wh: totals of all GPUs.
+    Figures include other processes on the same GPUs.
     """
 
     gpus: int

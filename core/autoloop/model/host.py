@@ -6,16 +6,16 @@ import msgspec
 
 NAME = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
 ADDRESS = Annotated[str, msgspec.Meta(pattern=r"^[^\s-]\S*$")]
-"""As ssh takes it; what begins with a hyphen would be an option."""
+"""An SSH destination; a leading hyphen would be an option."""
 
 
 class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[host]]`: one machine. Paths without `~` are absolute, on that machine."""
 
     name: NAME
-    """What slots, tables and reports call it; the place of its attempts."""
+    """Its name in slots, tables and reports; the place of its attempts."""
     address: ADDRESS | None = None
-    """As ssh takes it: a host of ~/.ssh/config, ann@10.0.0.2, ssh://ann@box:2222. Default: the name."""
+    """An SSH destination: a host from ~/.ssh/config, ann@10.0.0.2, ssh://ann@box:2222. Default: the name."""
     gpus: list[int] = []
     """Its GPUs that runs may use, by CUDA index."""
     max: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
@@ -27,10 +27,10 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     shared: bool = False
     """Both machines see the project in one shared folder: nothing is copied."""
     data: dict[str, str] = {}
-    """Where data is there, by its path here: "data/pusht" = "/mnt/pusht"."""
+    """Data paths there, by path here: "data/pusht" = "/mnt/pusht"."""
     fetch: list[str] = []
-    """Large files that come back while a run continues, as shell patterns below its output directory. Others stay until
-    `fetch` asks for them."""
+    """Large files to copy back during a run, as shell patterns relative to its output directory. Others stay there until
+    `fetch`."""
 
     @property
     def destination(self) -> str:

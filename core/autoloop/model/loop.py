@@ -1,4 +1,4 @@
-"""A loop, its rounds, its slots, and what its user asked for."""
+"""A loop, its rounds, its slots, and its specification."""
 
 import time
 from enum import StrEnum
@@ -18,13 +18,13 @@ class LoopState(StrEnum):
     ACTIVE = "active"
     FINISHED = "finished"
     STOPPED = "stopped"
-    """Ended before its time, by a user or a halt; `autoloop-tui resume` continues it."""
+    """Ended early, by a user or a halt; `autoloop-tui resume` continues it."""
 
 
 class RoundState(StrEnum):
     RUNNING = "running"
     DECIDING = "deciding"
-    """All its runs ended; the proposals made from it wait for a decision."""
+    """All its runs have ended; its proposals wait for a decision."""
     DONE = "done"
 
 
@@ -33,7 +33,7 @@ class WandbSpec(msgspec.Struct, frozen=True, kw_only=True):
     entity: str | None = None
     project: str | None = None
     later: bool = False
-    """Online was asked for and the server did not answer: recorded offline, and the report says how to upload it."""
+    """Online was requested but the server did not answer: recorded offline, with upload instructions in the report."""
 
 
 class ApprovalMode(StrEnum):
@@ -42,7 +42,7 @@ class ApprovalMode(StrEnum):
     MANUAL = "manual"
     """Only a user approves."""
     AFTER = "after"
-    """A user has a while to decide; what is pending then is approved."""
+    """A user has some time to decide; after that, pending proposals are approved."""
 
 
 class ApprovalPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +68,8 @@ AUTO = ApprovalPolicy()
 
 
 class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user asked for with `autoloop-tui run`. Paths are absolute (stored, they are relative to the project). Never
-    holds a secret."""
+    """The specification given to `autoloop-tui run`. Paths are absolute (stored relative to the project). Contains no
+    secrets."""
 
     configs: list[str]
     steps: int = 2000
@@ -79,34 +79,34 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     gpus: list[int] = []
     gpus_per_run: int = 1
     allow_busy: bool = False
-    """Start on a GPU although someone else is using it."""
+    """Start on a GPU even if someone else is using it."""
     concurrency: int = 1
     slurm: SlurmSpec | None = None
-    """Runs are handed to Slurm; with `gpus` also to those of this machine."""
+    """Submit runs to Slurm; with `gpus`, also use those of this machine."""
     hosts: list[HostSpec] = []
-    """The hosts that take runs; with `gpus` also this machine."""
+    """Hosts for runs; with `gpus`, also this machine."""
     extra: list[str] = []
     wandb: WandbSpec = WandbSpec()
     formal: bool = False
-    """Refuses what would make its results worth less: the CPU, and W&B offline."""
+    """Require GPUs and W&B online."""
     rounds: int = 1
     variants_per_run: int = 2
     decide: bool = False
     """Rules propose."""
     search: Search | None = None
-    """What is searched when no rule proposes anything, or instead of rules without `decide`."""
+    """The search used when no rule proposes anything, or instead of rules without `decide`."""
     approve: ApprovalPolicy = AUTO
     grace: float = 10.0
-    """Seconds from a user's last decision to the automatic start of the next round: it can be undone until then."""
+    """Seconds from a user's last decision to the automatic start of the next round; decisions can be undone until then."""
     until: str | None = None
     rules: str | None = None
     methods: list[str] | None = None
-    """The methods whose metrics and rules apply, by its configs. None before it is planned, and in stores of 0.1.0, where
-    all methods applied to every loop."""
+    """The methods whose metrics and rules apply, determined by its configs. None before planning, and in stores of 0.1.0,
+    where all methods applied to every loop."""
     named_metrics: list[str] = []
-    """The metrics that `--until` and the rules look at, in this order."""
+    """The metrics used by `--until` and the rules, in this order."""
     live: bool = False
-    """Whether the rule book's live rules watch the runs while they train."""
+    """Whether the rule book's live rules are active."""
     preset: str = "plain"
     python: str = ""
     train_script: str | None = None
@@ -118,33 +118,33 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     markdown_out: str = ""
     inherit_dataset_from: str | None = None
     grid: list[str] = []
-    """Axes of a grid over each config (`lr=1e-3,3e-3`), as they were typed; before a loop with a `search` is planned, those
-    of its space."""
+    """Grid axes for each config (`lr=1e-3,3e-3`), as typed; before a loop with a `search` is planned, the axes of its
+    space."""
     seeds: str | None = None
-    """The seeds of each config: how many, or which."""
+    """The seeds of each config: a count, or a list."""
     halve: HalveSpec | None = None
     extend_winner: int | None = None
-    """Steps in all of the long training (`--then extend=…`) of the config that is better than the baseline."""
+    """Total steps of the long training (`--then extend=…`) of the config that is better than the baseline."""
     confirm: bool = False
-    """Whether what looks better than the baseline is run again with fresh seeds before it is called better (`--replicates
-    auto`); not in loops of earlier versions."""
+    """Whether configs that look better than the baseline are confirmed on fresh seeds first (`--replicates auto`); false in
+    loops of earlier versions."""
     zip: bool = False
-    """The values of the axes go together one by one, in place of every combination."""
+    """Pair the values of the axes one to one instead of combining them."""
     max_hours: float | None = None
-    """Hours after which nothing starts any more and, once the running runs have ended, the loop stops."""
+    """Hours after which no run starts; once running runs have ended, the loop stops."""
     max_runs: int | None = None
-    """How many runs it may start in all."""
+    """Maximum number of runs in total."""
     quiet_hours: str | None = None
-    """Hours of the day (`22:00-07:00`, local time) in which no new run starts; running ones go on."""
+    """Hours of the day (`22:00-07:00`, local time) in which no new run starts; running runs continue."""
 
     @property
     def proposes(self) -> bool:
-        """Whether anything but users makes proposals from a round."""
+        """Whether rules or a search propose from a round."""
         return self.decide or self.search is not None
 
     @property
     def confirms(self) -> bool:
-        """Whether rounds may follow that confirm what an earlier one found."""
+        """Whether later rounds may confirm the findings of earlier ones."""
         return self.confirm and self.proposes and self.rounds > 1
 
     @property
@@ -154,7 +154,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def elsewhere(self) -> bool:
-        """Whether all its runs are at other places than this machine."""
+        """Whether none of its runs use this machine."""
         return bool(self.slurm or self.hosts) and not self.gpus
 
     @property
@@ -193,12 +193,12 @@ class BestRun(msgspec.Struct, frozen=True, kw_only=True):
         return "highest" if self.highest else "lowest"
 
     def beats(self, other: "BestRun") -> bool:
-        """Whether it stands better than another by the same metric."""
+        """Whether it ranks better than another by the same metric."""
         return self.value > other.value if self.highest else self.value < other.value
 
 
 class AgentsHeld(msgspec.Struct, frozen=True, kw_only=True):
-    """All agents are held: by whom, in words, and since when."""
+    """A hold of all agents: who set it, as text, and when."""
 
     by: str
     at: float
@@ -218,39 +218,39 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     output_dir: str
     created_at: float
     started_by: Sender | None = None
-    """Who gave the command that made it; None in stores of earlier versions."""
+    """Who created it; None in stores of earlier versions."""
     ended_at: float | None = None
     end: LoopEnd | None = None
-    """How it ended; known before that if all that is left is a run that was extended."""
+    """How it ended; set earlier if only an extended run is left."""
     paused: bool = False
     agents_held: AgentsHeld | None = None
-    """Set while agents may look and ask for nothing."""
+    """Set while agents may only read."""
     waits_for: str | None = None
-    """Why no run is started now although some are queued: what is lacking, in words."""
+    """Why no queued run is started now: the missing resource, as text."""
     held: bool = False
-    """The automatic start of the next round is held by a user."""
+    """Whether a user holds the automatic start of the next round."""
     deadline: float | None = None
-    """When its --max-hours are over; a resume may move it."""
+    """When its --max-hours end; a resume can move it."""
     max_runs: int | None = None
-    """Its --max-runs as they stand now."""
+    """Its current --max-runs."""
     resumed_at: float | None = None
     """When it was last resumed after it had stopped: failures before that no longer count."""
     slot_waits: dict[int, str] = {}
-    """What a free slot waits for before a queued run may start there, by the slot's index."""
+    """What each free slot is waiting for, by slot index."""
     unreachable: dict[str, str] = {}
-    """Of the places that do not answer, since when, in words."""
+    """Unreachable places, and since when, as text."""
     winner: str | None = None
     """The run that meets `--until`."""
     winner_seeds: int = 0
-    """On how many fresh seeds the mean of the winner's config meets `--until` too; 0 if it was not confirmed."""
+    """Number of fresh seeds on whose mean the winner's config also meets `--until`; 0 if not confirmed."""
     best: BestRun | None = None
-    """Of a loop that its engine has brought to an end; looking through all runs of a large one takes seconds."""
+    """Set by the engine at the end of the loop, because computing it for a large loop takes seconds."""
     outcome: Outcome | None = None
-    """Of a loop that has finished; None if no run of its first config tells how it stands in a metric."""
+    """The outcome of a finished loop; None if no run of its first config has a metric to compare."""
 
     @property
     def reason(self) -> str | None:
-        """Why it ended, in words."""
+        """Why it ended, as text."""
         return self.end.text if self.end else None
 
 
@@ -263,6 +263,6 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     decide_by: float | None = None
     """When pending proposals are approved without a user (`--approve after:…`)."""
     start_at: float | None = None
-    """When the next round starts automatically, once all is decided: `grace` after the last decision of a user."""
+    """When the next round starts automatically, once everything is decided: `grace` after a user's last decision."""
     start_asked: bool = False
-    """A user wants the next round now; kept, so that an engine that dies after it has said yes keeps its word."""
+    """A user requested the next round now; stored, so that it survives a crash of the engine."""

@@ -1,4 +1,4 @@
-"""The metrics of a run: series of points, and what they came to."""
+"""The metrics of a run: series of points and their summaries."""
 
 from array import array
 from collections.abc import Iterator, Mapping
@@ -53,15 +53,15 @@ class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run reached: its metrics by canonical name, and the last step seen."""
+    """The results of one run: its metrics by canonical name, and the last step seen."""
 
     metrics: Mapping[str, MetricSummary] = {}
     steps: int = 0
     not_finite: list[str] = []
     """Metrics (canonical names) whose newest value is NaN or infinite."""
     infinite: list[str] = []
-    """Of these, whose newest value is infinity above zero."""
+    """Those of them whose newest value is positive infinity."""
     in_a_row: dict[str, int] = {}
-    """Of these, how many of the newest values in a row are NaN or infinite."""
+    """For each of them, the number of consecutive newest values that are NaN or infinite."""
     gpu: GpuUse | None = None
-    """None if it ran on no GPU, or if nothing could be sampled."""
+    """None if it used no GPU, or none could be sampled."""

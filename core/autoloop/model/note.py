@@ -1,4 +1,4 @@
-"""What somebody wrote down about a loop, a round, a run or a proposal. Nothing depends on it."""
+"""A note on a loop, round, run or proposal. It has no effect."""
 
 from enum import StrEnum
 
@@ -29,7 +29,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     author: Actor
     at: float
     command: int
-    """Number of the request by which it was written."""
+    """Number of the request that created it."""
 
     @property
     def where(self) -> str:

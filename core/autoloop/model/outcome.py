@@ -1,4 +1,4 @@
-"""What a loop came to: whether a config is better than its baseline, what its rules contributed, what it cost."""
+"""The outcome of a loop: whether a config is better than its baseline, its rules' contributions, its cost."""
 
 from enum import StrEnum
 
@@ -8,12 +8,12 @@ from autoloop.model.edits import Change
 
 
 class Call(StrEnum):
-    """How one config stands beside another."""
+    """The result of comparing two configs."""
 
     BETTER = "better"
     WORSE = "worse"
     HIGHER = "higher"
-    """Different, of a metric of which neither direction is known to be good."""
+    """A difference in a metric whose better direction is unknown."""
     LOWER = "lower"
     NO_DIFFERENCE = "no difference shown"
     """A difference of one spread between seeds would have shown by now."""
@@ -26,7 +26,7 @@ class Call(StrEnum):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """A config by the first of its runs that finished; `value`: the mean over its finished `runs`."""
+    """A config, represented by its first finished run; `value`: the mean over its finished `runs`."""
 
     run: str
     value: float
@@ -34,15 +34,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoundStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """The config that stands first of those that were new in a round."""
+    """The best config among those new in a round."""
 
     round: int
     first: Standing
 
 
 class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a rule's proposals, one for each time that it fired; if `searched`, of those of the search that `rule`
-    names. `better` and so on: the verdicts on those that ran, beside their bases."""
+    """The outcomes of a rule's proposals, one per firing; if `searched`, those of the search named by `rule`. `better` and
+    so on: the verdicts of those that ran against their bases."""
 
     rule: str
     searched: bool = False
@@ -57,13 +57,13 @@ class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def undecided(self) -> int:
-        """Those that ran and of which there are not enough runs to say anything."""
+        """Those that ran, but with too few runs for a verdict."""
         return self.ran - self.better - self.worse - self.no_difference
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The config that stands first beside the baseline, as autoloop.verdicts has it: `effect` is the first less the
-    baseline, `interval` None where the noise between seeds is not known; `runs` of each count; `more` would settle it."""
+    """The best config compared with the baseline, by autoloop.verdicts: `effect` is the best minus the
+    baseline, `interval` is None if the noise between seeds is unknown; `runs` of each side; `more` would settle it."""
 
     call: Call
     basis: str
@@ -74,7 +74,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
-    """What fresh seeds say of a config that had looked better than the baseline.
+    """The confirmation, on fresh seeds, of a config that looked better than the baseline.
 
     `contender`: its first run that finished; `explored`: by how much it had looked better, from `explored_runs` of its
     runs, which do not count here. `comparison`: the fresh seeds alone, None while neither side has one that finished.
@@ -102,13 +102,12 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a loop came to in `metric`, by that `statistic` of each run.
+    """A loop's outcome in `metric`, by that `statistic` of each run.
 
-    `baseline`: the first config that was given. `first`: the config that stands first, of those shown to be better than the
-    baseline if there are any; `comparison` of the two, None if they are the same; `changes` lead from one config to the
-    other. `confirms`: only fresh seeds decide what is better; then `confirmations` has what they said, in their order, and
-    of a config that is `better`, `comparison` is theirs. `seconds` of training over `runs` runs, times the GPUs of each if
-    `gpus`.
+    `baseline`: the first given config. `first`: the best config, among those shown to be better than the baseline if there
+    are any; `comparison` of the two, None if they are the same; `changes` lead from one config to the other. `confirms`:
+    only fresh seeds decide what is better; then `confirmations` has what they said, in their order, and of a config that is
+    `better`, `comparison` is theirs. `seconds` of training over `runs` runs, times the GPUs of each if `gpus`.
     """
 
     metric: str

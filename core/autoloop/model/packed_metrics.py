@@ -1,4 +1,4 @@
-"""The metrics of a run in one piece of bytes: a client of the store holds those of thousands of runs."""
+"""The metrics of a run packed into bytes: clients hold those of thousands of runs."""
 
 import math
 import struct
@@ -14,13 +14,12 @@ METRIC = struct.Struct("=dddqddqddddqqqq")
 """One metric: the fields of a MetricSummary in their order."""
 
 NO_STEP = -(1 << 63)
-"""Stands for a step that is not known; NaN for such a number."""
+"""Marks an unknown step; NaN marks an unknown number."""
 
 
 class PackedMetrics(Mapping[str, MetricSummary]):
-    """Equal to the dict that it was made from, in a quarter of the memory; a metric is made again when it is asked for.
-
-    OverflowError if a whole number has more than 64 bits.
+    """Equal to the dict it was created from, in a quarter of the memory; metrics are decoded on access. OverflowError if an
+    integer exceeds 64 bits.
     """
 
     __slots__ = ("_bytes", "_places")
@@ -75,7 +74,7 @@ class PackedMetrics(Mapping[str, MetricSummary]):
 
 
 def _known(metric: MetricSummary) -> tuple[Any, ...]:
-    """The numbers of a metric, with those that stand for what is not known."""
+    """The numbers of a metric, including the markers for unknown values."""
     fields = msgspec.structs.astuple(metric)
     if metric.best is not None and metric.best_step is not None:
         return fields

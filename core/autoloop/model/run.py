@@ -17,7 +17,7 @@ class RunState(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     LOST = "lost"
-    """Its process vanished without an exit record."""
+    """Its process disappeared without an exit record."""
 
     @property
     def ended(self) -> bool:
@@ -25,14 +25,14 @@ class RunState(StrEnum):
 
 
 class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that has finished and that the loop's rules could not judge, because no metric that they need was logged."""
+    """Why the loop's rules could not judge a finished run: a metric they need was not logged."""
 
     needed: list[str] = []
-    """The metrics that the rules look at and that the run has not; empty if it has no metric at all."""
+    """Metrics that the rules need and the run lacks; empty if it has no metrics at all."""
     found: list[str] = []
     """The metrics that it has."""
     sources: list[str] = []
-    """Where they come from: `wandb`, `csv`, `console` …"""
+    """Their sources: `wandb`, `csv`, `console` …"""
 
     @property
     def text(self) -> str:
@@ -44,8 +44,8 @@ class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Halved(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run stood when `--halve` compared the configs of its round: its `value` of `metric` at the step, None if it had
-    no finite one (nor has a replicate that was queued then), and the `place` of its config among `of`."""
+    """A run's result in the `--halve` comparison of its round: its `value` of `metric` at the step (None if not finite, or
+    for a replicate queued then), and the `place` of its config among `of`."""
 
     metric: str
     value: float | None
@@ -54,72 +54,70 @@ class Halved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SHOWN = 8
-"""Metrics that are named at most."""
+"""Maximum number of metrics listed."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One training of one config. `id` is also its W&B run id where the preset sets that."""
+    """One training of one config. `id` is also its W&B run id if the preset sets one."""
 
     id: str
     loop: int
     round: int
     position: int
-    """Order in the queue of its loop; lowest first. A move changes it, so it says only what starts next."""
+    """Queue order in its loop, lowest first; moves change it, so it only determines what starts next."""
     name: str
     config_path: str
     """The frozen copy of the config that is launched."""
     source_path: str
-    """The file the person gave, or the variant file that was written."""
+    """The config file given by the user, or the written variant file."""
     config_hash: str
     group: str = ""
-    """Equal for the runs whose trainings differ in nothing but the seed; empty where the config has none."""
+    """Equal for runs that differ only in the seed; empty if the config has none."""
     seed: str = ""
-    """The value of its config's seed; empty where that has none, and in stores of older versions."""
+    """The seed in its config; empty if it has none, and in stores of older versions."""
     state: RunState = RunState.QUEUED
     reason: str | None = None
-    """Why it stands as it does, in words."""
+    """The reason for its state, as text."""
     requeued: RequeueKind | None = None
-    """Why it is in the queue again; None for a run that is not, or has had no attempt."""
+    """Why it is queued again; None if it is not, or has had no attempt."""
     base_run: str | None = None
     proposal: int | None = None
     changes: list[Change] = []
     confirms: str | None = None
-    """The run whose config was to be confirmed when this one was made, on a fresh seed: of that config, or of the baseline
-    beside it."""
+    """For a run on a fresh seed: the run whose config it helps confirm, either of that config or of the baseline."""
     attempts: int = 0
     slot: int | None = None
-    """Where it executes; of a queued run, the slot that is kept for it."""
+    """The slot it executes in, or the slot reserved for a queued run."""
     waits: str | None = None
-    """Of one that executes: what its place lets it wait for, in words; None once its command runs."""
+    """What an active run is waiting for at its place, as text; None once its command runs."""
     output_dir: str | None = None
     step: int = 0
     total_steps: int = 0
     total_assumed: bool = False
-    """Neither the command nor the config says `total_steps`: it is --steps until the trainer tells better."""
+    """Neither the command nor the config sets `total_steps`, so it is --steps until the trainer reports a total."""
     resume: bool = False
-    """The next attempt goes on from the run's last checkpoint, in the same output directory."""
+    """The next attempt continues from the run's last checkpoint, in the same output directory."""
     halved: Halved | None = None
-    """Set once `--halve` has compared it, or let it take no part; it is not compared again."""
+    """Set once `--halve` has compared or excluded it; it is not compared again."""
     summary: Summary | None = None
     unjudged: Unjudged | None = None
-    """Of a finished run, why its loop's rules do not judge it."""
+    """Why its loop's rules do not judge this finished run."""
     wandb_id: str | None = None
-    """Of the W&B run that its metrics come from, once it has ended."""
+    """The URL of the W&B run that provided its metrics, once it has ended."""
     wandb_url: str | None = None
     wandb_sync: str | None = None
-    """Its W&B folders on disk, one per line, of which the server lacks something that `wandb sync` uploads."""
+    """Its W&B folders with data that is missing on the server, one per line, for `wandb sync`."""
     sources: list[str] = []
-    """Where its metrics come from, the preferred one first: `wandb`, `tensorboard`, `csv`, `console` …"""
+    """The sources of its metrics, preferred first: `wandb`, `tensorboard`, `csv`, `console` …"""
     notes: list[str] = []
-    """What to know about its results: several W&B runs of which one counts, rows that are missing or could not be read."""
+    """Caveats about its results: several W&B runs of which one is used, rows that are missing or unreadable."""
     created_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None
 
     def seconds_left(self, step: int, rate: float | None, now: float) -> float | None:
-        """Seconds until the last step at `rate` steps per second; None while that cannot be told.
-
-        The first steps load and compile, so a rate counts only after some steps and some seconds.
+        """Seconds until the last step at `rate` steps per second; None while unknown. The first steps load and compile, so
+        the rate is used only after some steps and seconds.
         """
         if not rate or not self.total_steps or self.started_at is None:
             return None
@@ -130,4 +128,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 FIRST_STEPS = 10
 FIRST_SECONDS = 5.0
-"""Before these, a run's rate tells nothing about the rest of it; of a run of few steps a tenth of them is enough."""
+"""Minimum steps before a run's rate is meaningful; for short runs a tenth of the steps is enough."""

@@ -1,4 +1,4 @@
-"""What a loop searches when its rules have nothing to say: a space of values around its configs, and how it is sampled."""
+"""The search of a loop when its rules propose nothing: the space of values around its configs, and its sampler."""
 
 from enum import StrEnum
 from typing import Any
@@ -14,7 +14,7 @@ class Sampler(StrEnum):
     GP = "gp"
     """Models the metric by a Gaussian process; random until it knows a few."""
     QMC = "qmc"
-    """Covers the space evenly, whatever has come of it."""
+    """Covers the space evenly, regardless of results."""
 
     @property
     def words(self) -> str:
@@ -23,7 +23,7 @@ class Sampler(StrEnum):
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A path of the config and what it may be: from `low` to `high`, both included, or one of `values`."""
+    """A config path and its allowed values: from `low` to `high` inclusive, or one of `values`."""
 
     path: str
     low: int | float | None = None

@@ -1,4 +1,4 @@
-"""From where a request came: whose account, below which programs, at a terminal or not, through which coding agent."""
+"""The origin of a request: user account, parent programs, terminal, coding agent."""
 
 import msgspec
 
@@ -6,19 +6,19 @@ from autoloop.model.actor import Actor
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Kept with each request. It is what the client found out about itself: a record, and no proof."""
+    """Stored with each request. The client determines it about itself, so it is a record, not proof."""
 
     user: str
     terminal: str | None = None
-    """The terminal that the client had; None if it had none."""
+    """The client's terminal, if any."""
     agent: str | None = None
-    """The coding agent that it was started by or speaks for."""
+    """The coding agent that started it or that it acts for."""
     programs: list[str] = []
-    """The programs that it descends from, the nearest first."""
+    """Its ancestor programs, nearest first."""
 
     @property
     def is_person(self) -> bool:
-        """Whether a person typed it, as far as can be known: at a terminal, and through no agent."""
+        """Whether a person typed it, as far as is known: at a terminal, without an agent."""
         return self.terminal is not None and self.agent is None
 
     @property
@@ -30,7 +30,7 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def origin(self) -> str:
-        """`/dev/pts/3, below bash, tmux`: where it came from, for who asks how a decision came about."""
+        """`/dev/pts/3, below bash, tmux`: the origin, to trace a decision."""
         below = f"below {', '.join(self.programs)}" if self.programs else ""
         through = f"through {self.agent}" if self.agent is not None else ""
         return ", ".join(part for part in (self.terminal or "no terminal", through, below) if part)

@@ -1,13 +1,13 @@
-"""Where a run can execute: a slot of a place."""
+"""A slot: where one run can execute."""
 
 import msgspec
 
 LOCAL = "local"
-"""The place that is the engine's own machine."""
+"""The place name of the engine's own machine."""
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """Room for one run at a place. `gpus` are CUDA indices; empty for a CPU slot."""
+    """Capacity for one run at a place. `gpus` are CUDA indices; empty for a CPU slot."""
 
     index: int
     gpus: tuple[int, ...] = ()

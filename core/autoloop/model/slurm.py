@@ -1,4 +1,4 @@
-"""How attempts are handed to Slurm."""
+"""Slurm settings."""
 
 import re
 from typing import Annotated
@@ -6,16 +6,16 @@ from typing import Annotated
 import msgspec
 
 SLURM = "slurm"
-"""The place that is a Slurm cluster."""
+"""The place name of a Slurm cluster."""
 
 
 class SlurmSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[slurm]`: what each job asks for, as sbatch takes it. What is not given is left to the cluster's defaults."""
+    """`[slurm]`: job options in sbatch syntax. Omitted ones use the cluster's defaults."""
 
     partition: str | None = None
     """Partition, or several separated by commas."""
     account: str | None = None
-    """The account that is charged."""
+    """The account to charge."""
     qos: str | None = None
     """Quality of service."""
     time: str | None = None
@@ -23,15 +23,15 @@ class SlurmSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     gres: str | None = None
     """Generic resources of one job; default: `gpu:N` with the N of --gpus-per-run, and nothing on the CPU."""
     constraint: str | None = None
-    """Features that the nodes must have."""
+    """Required node features."""
     directives: list[str] = []
-    """Further options of sbatch, a word each: "--mem=64G", "--cpus-per-task=8"."""
+    """Additional sbatch options, one string each: "--mem=64G", "--cpus-per-task=8"."""
     setup: list[str] = []
-    """Lines of bash that each job runs before the trainer, such as "module load cuda"."""
+    """Bash lines that each job runs before the trainer, such as "module load cuda"."""
     max_jobs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
-    """How many jobs the loop has in Slurm at a time, waiting ones included."""
+    """Maximum number of jobs in Slurm at a time, including pending ones."""
     poll: Annotated[float, msgspec.Meta(ge=1)] = 15.0
-    """Seconds between two questions to Slurm; one squeue asks for all jobs."""
+    """Seconds between Slurm queries; one squeue covers all jobs."""
 
     @property
     def seconds(self) -> float | None:

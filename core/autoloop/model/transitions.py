@@ -35,7 +35,7 @@ EXECUTING = (RunState.RUNNING, RunState.STOPPING)
 
 
 def run_started(run: Run, attempt: Attempt, now: float, *, resumes: bool) -> Run:
-    """The run while `attempt` executes. `resumes`: from its checkpoint, so that its steps and summary stay."""
+    """`attempt` executes. `resumes`: from its checkpoint, so its steps and summary stay."""
     _require(f"run {run.id}", run.state, RunState.QUEUED)
     return replace(
         run,
@@ -55,19 +55,19 @@ def run_started(run: Run, attempt: Attempt, now: float, *, resumes: bool) -> Run
 
 
 def run_waits(run: Run, why: str) -> Run:
-    """Its place has taken it and has not begun it."""
+    """Its place has accepted it but not started it."""
     _require(f"run {run.id}", run.state, *EXECUTING)
     return replace(run, waits=why)
 
 
 def run_begun(run: Run, since: float) -> Run:
-    """Its command runs, after its place has let it wait."""
+    """Its command has started after waiting at its place."""
     _require(f"run {run.id}", run.state, *EXECUTING)
     return replace(run, waits=None, started_at=since)
 
 
 def run_stopping(run: Run, cause: StopCause) -> Run:
-    """Asked to stop; its processes may still run."""
+    """A stop was requested; its processes may still run."""
     _require(f"run {run.id}", run.state, *EXECUTING)
     return replace(run, state=RunState.STOPPING, reason=cause.text)
 
@@ -82,7 +82,7 @@ def run_ended(
     ended_at: float | None,
     unjudged: Unjudged | None = None,
 ) -> Run:
-    """`unjudged`: of one that has finished, why rules cannot judge it."""
+    """`unjudged`: why rules cannot judge a finished run."""
     _require(f"run {run.id}", run.state, *EXECUTING)
     _require(f"the end of run {run.id}", state, *(each for each in RunState if each.ended))
     ended = replace(
@@ -100,14 +100,14 @@ def run_ended(
 
 
 def run_judged(run: Run, unjudged: Unjudged | None) -> Run:
-    """A finished run that rules can judge, or cannot: `unjudged` says why. Other rules may change it."""
+    """Whether rules can judge a finished run; `unjudged` says why not. Other rules may change it."""
     _require(f"run {run.id}", run.state, RunState.FINISHED)
     reason = f"not judged: {unjudged.text}" if unjudged else None if run.unjudged else run.reason
     return replace(run, unjudged=unjudged, reason=reason)
 
 
 def run_requeued(run: Run, why: Requeue, *, resume: bool = False) -> Run:
-    """Queued again after an attempt that came to nothing. `resume`: the next one goes on from the checkpoint, as it did."""
+    """Queued again after an unsuccessful attempt. `resume`: the next one continues from the checkpoint, as it did."""
     _require(f"run {run.id}", run.state, *(each for each in RunState if each.ended and each is not RunState.FINISHED))
     return _queued(run, why, resume)
 
@@ -117,7 +117,7 @@ def _queued(run: Run, why: Requeue, resume: bool) -> Run:
 
 
 def run_extended(run: Run, steps: int) -> Run:
-    """Queued to go on from its checkpoint to `steps` steps in all; what it reached so far stays with it."""
+    """Queued to continue from its checkpoint to `steps` steps in total; its results so far stay."""
     text = f"continues from its checkpoint, from step {run.step} to {steps}"
     why = Requeue(kind=RequeueKind.EXTENDED, text=text)
     _require(f"run {run.id}", run.state, *(each for each in RunState if each.ended))
@@ -125,13 +125,13 @@ def run_extended(run: Run, steps: int) -> Run:
 
 
 def run_withdrawn(run: Run, reason: str, now: float) -> Run:
-    """Taken out of the queue."""
+    """Removed from the queue."""
     _require(f"run {run.id}", run.state, RunState.QUEUED)
     return replace(run, state=RunState.STOPPED, reason=reason, requeued=None, slot=None, ended_at=now)
 
 
 def run_extension_withdrawn(run: Run, last: Attempt) -> Run:
-    """An extended run taken out of the queue: it stands as its last attempt left it."""
+    """An extended run removed from the queue: it returns to the state of its last attempt."""
     _require(f"run {run.id}", run.state, RunState.QUEUED)
     state = last.result or RunState.STOPPED
     return replace(
@@ -175,7 +175,7 @@ def attempt_begun(attempt: Attempt, since: float, node: str) -> Attempt:
 
 
 def loop_stopped(loop: Loop, end: LoopEnd, now: float) -> Loop:
-    """Ended before its time. Its round stays as it is, so that a resume goes on from there."""
+    """Ended early. Its round is unchanged, so a resume continues from there."""
     return replace(loop, state=LoopState.STOPPED, end=end, ended_at=now)
 
 
@@ -192,7 +192,7 @@ def loop_finished(loop: Loop, end: LoopEnd, now: float) -> Loop:
 
 
 def loop_reopened(loop: Loop) -> Loop:
-    """A run of a finished loop was extended: the loop is active until that has ended. Its `end` and its outcome stay."""
+    """A run of a finished loop was extended: the loop is active until it has ended. Its `end` and outcome stay."""
     _require(loop.name, loop.state, LoopState.FINISHED)
     return replace(loop, state=LoopState.ACTIVE, ended_at=None, best=None, paused=False)
 
@@ -201,7 +201,7 @@ def loop_reopened(loop: Loop) -> Loop:
 
 
 def round_deciding(round_: Round, now: float, decide_by: float | None) -> Round:
-    """Its runs have ended and its proposals are made."""
+    """Its runs have ended and its proposals exist."""
     _require(f"round {round_.number}", round_.state, RoundState.RUNNING)
     return replace(round_, state=RoundState.DECIDING, ended_at=now, decide_by=decide_by)
 
@@ -221,7 +221,7 @@ OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED
 def proposal_resolved(
     proposal: Proposal, changes: list[Change], notes: Sequence[str], config_hash: str, blocked: str | None
 ) -> Proposal:
-    """Its edits as changes of the base's config; `blocked`: why that must not run."""
+    """Its edits resolved as changes to the base's config; `blocked`: why it cannot run."""
     return replace(
         proposal,
         changes=changes,
@@ -233,12 +233,12 @@ def proposal_resolved(
 
 
 def proposal_blocked(proposal: Proposal, why: str) -> Proposal:
-    """Its base has changed, or the same training has run meanwhile."""
+    """Its base has changed, or the same training has already run."""
     return replace(proposal, status=ProposalStatus.BLOCKED, blocked=why)
 
 
 def proposal_edited(proposal: Proposal, edits: list[str], author: Actor) -> Proposal:
-    """Other edits, which have to be resolved; no decision on the old ones counts."""
+    """New edits, still to be resolved; decisions on the old ones no longer count."""
     _require(f"proposal {proposal.id}", proposal.status, *OPEN, ProposalStatus.BLOCKED)
     return replace(
         proposal,
@@ -262,27 +262,27 @@ def proposal_decided(
     note: str | None = None,
     decision: int | None = None,
 ) -> Proposal:
-    """Approved or rejected. `decision`: the number of the command that asked for it."""
+    """Approved or rejected. `decision`: the number of the requesting command."""
     _require(f"proposal {proposal.id}", proposal.status, *OPEN, ProposalStatus.BLOCKED)
     _require("a decision", status, ProposalStatus.APPROVED, ProposalStatus.REJECTED)
     return replace(proposal, status=status, note=note, decided_by=by, decided_at=now, decision=decision)
 
 
 def proposal_undecided(proposal: Proposal, note: str | None = None) -> Proposal:
-    """The decision is taken back."""
+    """The decision is undone."""
     _require(f"proposal {proposal.id}", proposal.status, *OPEN, ProposalStatus.BLOCKED)
     status = ProposalStatus.BLOCKED if proposal.blocked else ProposalStatus.PENDING
     return replace(proposal, status=status, note=note, decided_by=None, decided_at=None, decision=None)
 
 
 def proposal_skipped(proposal: Proposal, note: str, now: float) -> Proposal:
-    """Valid, but the policy takes others."""
+    """Valid, but the policy selected others."""
     _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.PENDING)
     return replace(proposal, status=ProposalStatus.SKIPPED, note=note, decided_by=POLICY, decided_at=now)
 
 
 def proposal_lapsed(proposal: Proposal, kind: LapseKind, note: str) -> Proposal:
-    """Undecided when the next round started, or overtaken by the end of its run."""
+    """Undecided when the next round started, or its run ended first."""
     _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.PENDING, ProposalStatus.APPROVED)
     return replace(proposal, status=ProposalStatus.LAPSED, lapsed=kind, note=note)
 
@@ -294,7 +294,7 @@ def proposal_launched(proposal: Proposal, run: Run) -> Proposal:
 
 
 def proposal_done(proposal: Proposal) -> Proposal:
-    """A live rule asked for a stop and nothing more, and the run was stopped."""
+    """A live rule requested only a stop, and the run was stopped."""
     _require(f"proposal {proposal.id}", proposal.status, ProposalStatus.APPROVED)
     return replace(proposal, status=ProposalStatus.DONE)
 
@@ -303,19 +303,19 @@ def proposal_done(proposal: Proposal) -> Proposal:
 
 
 def delivery_tried(delivery: Delivery, now: float, until: float) -> Delivery:
-    """A try begins, and is over at `until`. Recorded before it is made."""
+    """A try starts, with time limit `until`. Recorded beforehand."""
     _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
     return replace(delivery, tries=delivery.tries + 1, tried_at=now, next_at=until)
 
 
 def delivery_made(delivery: Delivery) -> Delivery:
-    """The receiver took it."""
+    """The receiver accepted it."""
     _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
     return replace(delivery, state=DeliveryState.DELIVERED, error=None)
 
 
 def delivery_failed(delivery: Delivery, error: str, again_at: float | None) -> Delivery:
-    """`again_at`: when it is tried again; None if it is given up."""
+    """`again_at`: the time of the next try; None if it is given up."""
     _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
     if again_at is None:
         return replace(delivery, state=DeliveryState.GIVEN_UP, error=error)
@@ -323,6 +323,6 @@ def delivery_failed(delivery: Delivery, error: str, again_at: float | None) -> D
 
 
 def delivery_dropped(delivery: Delivery) -> Delivery:
-    """Too old, or its hook is gone from the settings."""
+    """Too old, or its hook was removed from the settings."""
     _require(f"delivery {delivery.id}", delivery.state, DeliveryState.PENDING)
     return replace(delivery, state=DeliveryState.DROPPED)

@@ -10,7 +10,7 @@ Level = Literal["ok", "warning", "error"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """`subject` is what was looked at. An error means that the runs would fail, or would not be what was asked for."""
+    """`subject` is the checked item. An error means that the runs would fail, or would differ from the request."""
 
     subject: str
     level: Level

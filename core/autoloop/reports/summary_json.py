@@ -46,7 +46,9 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
             if not _append(path, entries):
                 known = _read(path)
                 if known is None:
-                    said = f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was begun"
+                    said = (
+                        f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was created"
+                    )
                     known = {}
                 # Ours are finite numbers and clean text; what others put there may be neither and stays as it is.
                 merged = _in_order(known, entries)

@@ -78,4 +78,4 @@ def _asked(evaluation: Evaluation, source: str, ask: Callable[[AgainstBase], T])
     try:
         return ask(evaluation.view.among_runs())
     except LookupError as why:
-        raise UndecidedError(f"{source} is not known: {why}") from None
+        raise UndecidedError(f"{source} is unknown: {why}") from None

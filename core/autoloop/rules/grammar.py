@@ -254,7 +254,7 @@ class Compiler:
             value = getattr(use, name) if use else None
             if value is None:
                 why = "the GPU does not report it" if use else "no GPU was sampled"
-                raise UndecidedError(f"{source} is not known: {why}")
+                raise UndecidedError(f"{source} is unknown: {why}")
             return finite(value, source)
 
         return Term("number", run, source)

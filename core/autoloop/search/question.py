@@ -64,7 +64,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def best(self) -> Tried | None:
-        """The config that stands first, by the mean over its runs."""
+        """The best config, by the mean over its runs."""
         finished = [each for each in self.tried if each.values]
         sign = 1 if self.good == "low" else -1
         return min(finished, key=lambda each: sign * each.value, default=None)

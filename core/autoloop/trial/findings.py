@@ -116,7 +116,7 @@ def _steps(run: Attempted, config: dict[str, Any]) -> Iterator[Missing]:
     if not (near := _first(config, ("step", "iter", "epoch", "max"))):
         near = _declared(run, (*known().names.steps, *known().names.epochs))
     yield Missing(
-        what="the number of steps per run is not known, so progress is counted up to --steps",
+        what="the number of steps per run is unknown, so progress is counted up to --steps",
         line=f'steps = "{near or "KEY"}"' + ("" if near else "  # the path in the config"),
     )
 

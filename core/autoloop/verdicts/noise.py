@@ -154,7 +154,7 @@ class Lacking(StrEnum):
 
     SEEDS = "no config was run with two seeds"
     STEPS = "no two seeds of a config ended at the same step"
-    SPREAD = "all seeds of a config came to the same value"
+    SPREAD = "all seeds of a config gave the same value"
 
 
 def lacking(groups: Iterable[Sequence[Value]]) -> Lacking:

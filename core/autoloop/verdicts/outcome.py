@@ -1,4 +1,4 @@
-"""What a loop came to, from its runs and proposals."""
+"""A loop's outcome, computed from its runs and proposals."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def sentence(verdict: Verdict) -> str:
 
 
 def result_texts(result: Result) -> list[str]:
-    """What became of a proposal, the fullest wording first; each is whole, so a narrow column takes one that fits.
+    """The outcome of a proposal in several lengths, longest first, so that a narrow column can take one that fits.
 
     `ran -0.008 better`, `ran -0.008 (not enough runs)`, `ran, no difference shown`, `failed: out of GPU memory`,
     `stopped at step 600`, `queued`.
@@ -78,7 +78,7 @@ def result_texts(result: Result) -> list[str]:
 
 
 class OutcomeDocument(TypedDict):
-    """What became of a proposal: `effect` and `interval` are its runs less their base, in `metric`."""
+    """The outcome of a proposal: `effect` and `interval` are its runs minus their base, in `metric`."""
 
     fate: Fate
     text: str
@@ -97,7 +97,7 @@ class OutcomeDocument(TypedDict):
 
 
 def result_document(result: Result) -> OutcomeDocument:
-    """What became of a proposal, for programs."""
+    """The outcome of a proposal as data."""
     verdict = result.verdict
     known = verdict is not None and not math.isnan(verdict.effect)
     return {
@@ -197,7 +197,7 @@ def record_text(each: RuleRecord | None) -> str:
 
 
 class RecordDocument(TypedDict):
-    """What became of a rule's proposals in the project; `interval95`: of the share that helped, of those that ran."""
+    """The outcomes of a rule's proposals in the project; `interval95`: of the share that helped among those that ran."""
 
     fired: int
     approved: int

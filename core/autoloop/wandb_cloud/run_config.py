@@ -55,13 +55,13 @@ def _place(config: Config, key: str, value: Any) -> None:
     for name in names[:-1]:
         node = node.setdefault(name, {})
         if not isinstance(node, dict):
-            raise UserError(f"The run's config has both {name} as a value and {key} below it; mend it by hand.")
+            raise UserError(f"The run's config has both {name} as a value and {key} below it; fix it by hand.")
     last = names[-1]
     if isinstance(node.get(last), dict) and isinstance(value, dict):
         for name, below in value.items():
             node[last].setdefault(name, below)
     elif last in node:
-        raise UserError(f"The run's config has {key} twice, as a dotted and as a nested key; mend it by hand.")
+        raise UserError(f"The run's config has {key} twice, as a dotted and as a nested key; fix it by hand.")
     else:
         node[last] = value
 

@@ -180,7 +180,7 @@ def test_gpu_hours_slots_and_hours_of_the_day(project: EngineProject) -> None:
     store.put_run(msgspec.structs.replace(run, state=RunState.FAILED, attempts=1))
     noon = time.mktime((2026, 1, 5, 12, 0, 0, 0, 0, -1))
     check(Grant(allow=["retry"], hours="11:00-13:00"), agent(), noon)
-    with pytest.raises(UserError, match="lets it retry at 22:00-07:00 only"):
+    with pytest.raises(UserError, match="lets it retry only at 22:00-07:00"):
         check(Grant(allow=["retry"], hours="22:00-07:00"), agent(), noon)
     number = store.send(loop.id, Retry(run=run.id), agent())
     store.answer(number, True, "queued again")

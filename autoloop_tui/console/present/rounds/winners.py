@@ -14,7 +14,7 @@ LOOP_STAR, ROUND_STAR = "★", "☆"
 
 
 class First(NamedTuple):
-    """The config that stands first among those that were new in a round, by the mean of its `runs`.
+    """The best config among those new in a round, by the mean of its `runs`.
 
     `change`: of its mean against the baseline's; `shown`: it has been shown to be better than the baseline."""
 

@@ -117,7 +117,7 @@ class FinishScreen(LoopScreen):
             extend_run(self.console, view, run)
 
     def action_compare(self) -> None:
-        """The config that stands first beside the baseline, in place of what was marked."""
+        """The best config and the baseline, instead of the marked runs."""
         view = self.view
         if view is not None and view.outcome is not None:
             self.console.marked[:] = dict.fromkeys([view.outcome.baseline.run, view.outcome.first.run])

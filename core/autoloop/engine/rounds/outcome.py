@@ -1,4 +1,4 @@
-"""What a loop came to, put together when it ends."""
+"""Computes a loop's outcome when it ends."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def in_words(found: Mapping[str, Presence]) -> str:
     for presence, one, many in (
         (Presence.ALIVE, "1 run continues", "{} runs continue"),
         (Presence.UNSUPERVISED, "1 run continues without its supervisor", "{} runs continue without their supervisors"),
-        (Presence.SUBMITTED, "1 run is submitted and has not begun", "{} runs are submitted and have not begun"),
+        (Presence.SUBMITTED, "1 run is submitted but has not started", "{} runs are submitted but have not started"),
         (Presence.UNSEEN, "1 run is on a host that was not queried", "{} runs are on hosts that were not queried"),
         (Presence.ENDED, "1 run has ended in the meantime", "{} runs have ended in the meantime"),
         (Presence.GONE, "the process of 1 run is gone", "the processes of {} runs are gone"),
