@@ -169,7 +169,7 @@ def test_a_run_that_cannot_start_for_its_disk_waits_and_has_not_failed(
     results = [attempt.result for attempt in project.store.loop_attempts(loop.id)]
     assert results.count(RunState.FINISHED) == 2
     assert set(results) == {"finished", "lost"}
-    assert any("the loop goes on" in text for text in project.story(loop, "note"))
+    assert any("the loop continues" in text for text in project.story(loop, "note"))
 
 
 def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(
