@@ -127,7 +127,7 @@ def test_what_optuna_refuses_is_told_by_its_last_line() -> None:
 def test_a_question_that_is_dropped_is_not_asked() -> None:
     process = SearchProcess()
     process.drop()
-    with pytest.raises(SearchError, match="not needed"):
+    with pytest.raises(SearchError, match="no longer needed"):
         process.ask(question(REG))
 
 

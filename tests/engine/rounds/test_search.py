@@ -220,7 +220,7 @@ def test_a_search_that_fails_stops_the_loop_and_a_resume_asks_again(
         ended = project.run(loop)
     assert ended.state is LoopState.STOPPED
     assert ended.end.kind is LoopEndKind.SEARCH_FAILED
-    assert ended.end.text == "optuna (TPE) took longer than 0.001 s and was ended; `autoloop-tui resume` tries again"
+    assert ended.end.text == "optuna (TPE) took longer than 0.001 s and was killed; `autoloop-tui resume` tries again"
     assert project.run(loop).state is LoopState.FINISHED
     assert len(project.runs(loop)) == 3
 

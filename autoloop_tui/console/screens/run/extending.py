@@ -30,7 +30,7 @@ def extend_run(host: ConsoleHost, view: View, run: Run) -> None:
     def check(text: str) -> str | None:
         text = text.strip()
         if not text.isdecimal():
-            return "Type the new total number of steps."
+            return "Type the new total number of steps, as a whole number."
         return refusal(preset, run, int(text[:LONGEST]))
 
     def explain(text: str) -> str:

@@ -44,7 +44,7 @@ async def test_a_queued_run_shows_the_command_as_it_would_start(project: Recorde
         assert "queued: the log" in seen(screen)
         await press(pilot, "4")
         text = seen(screen)
-        assert "as it would start" in text
+        assert "preview: the run has not started yet" in text
         assert "train.py" in text
         assert "none yet: it is queued" in text
 
