@@ -117,7 +117,7 @@ def test_a_terminated_engine_leaves_its_runs_running(loop: Running, project: Com
     assert "orphaned" in call("status").out
     waited = call("wait")
     assert waited.code == 1
-    assert "`autoloop-tui resume` resumes it" in waited.err
+    assert "`autoloop-tui resume` continues it" in waited.err
     project.open_gate()
     assert project.call("resume", "--no-ui").returncode == 0
     assert finished(project)
@@ -185,7 +185,7 @@ def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(
             os.kill(pid, signal.SIGKILL)
     eventually(lambda: standing(call)[1]["runs"][run]["process"] == "gone")
     said, document = standing(call)
-    assert "the process of 1 run is gone. `autoloop-tui resume` resumes it" in said
+    assert "the process of 1 run is gone. `autoloop-tui resume` continues it" in said
     assert "running  " not in said.partition("slot ")[2]
     assert document["slots"][0]["state"] == "gone"
 
