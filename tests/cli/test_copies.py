@@ -67,7 +67,7 @@ def test_a_copy_of_a_project_at_work_neither_adopts_nor_ends_its_runs(project: C
         (there,) = copy.attempts()
         assert there.output_dir.startswith(str(copy.folder))
         assert there.result == RunState.LOST.value
-        assert "a copy of" in (there.cause or "")
+        assert "was copied from" in (there.cause or "")
         (here,) = project.attempts()
         assert local.is_running(Path(here.directory), local.Handle.from_dict(here.handle or {}))
     finally:

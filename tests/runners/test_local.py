@@ -74,7 +74,7 @@ def test_an_attempt_that_was_never_started_is_fenced_against_a_late_supervisor(t
     body = {"attempt_id": "late", "argv": ["touch", "ran"], "cwd": str(tmp_path), "stop": [], "straggler_grace": 0}
     (tmp_path / "spec.json").write_text(json.dumps(body))
     first = local.inspect(tmp_path, "late", patience=0.0)
-    assert first == runner.Vanished("it never started", started=False)
+    assert first == runner.Vanished("it was never started", started=False)
     late = subprocess.run([sys.executable, "-I", "-S", local.SUPERVISOR, tmp_path], check=False)
     assert late.returncode == 75
     assert not (tmp_path / "ran").exists()
@@ -83,7 +83,7 @@ def test_an_attempt_that_was_never_started_is_fenced_against_a_late_supervisor(t
 
 def test_an_attempt_of_which_not_even_the_directory_was_made_was_never_started(tmp_path: Path) -> None:
     state = local.inspect(tmp_path / "nothing", "nothing")
-    assert state == runner.Vanished("it never started", started=False)
+    assert state == runner.Vanished("it was never started", started=False)
 
 
 def test_a_supervisor_is_found_by_its_claim_before_it_has_written_start_json(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_run_that_ended_while_no_engine_was_alive_is_summarised_by_the_next(pr
     assert states([a, b]) == [RunState.FINISHED, RunState.FAILED]
     assert a.summary is not None
     assert a.summary.metrics["train/l1_loss"].last == 1.0
-    assert "exit code 9" in (b.reason or "")
+    assert "exited with code 9" in (b.reason or "")
     assert {a.output_dir, b.output_dir} <= set(project.summary())
     exited = json.loads((Path(attempts[0].directory) / "exit.json").read_text())
     assert a.ended_at == exited["ended_at"]
