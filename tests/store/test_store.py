@@ -286,6 +286,10 @@ def test_what_a_transaction_has_to_tell_is_told_once_others_can_read_it(store: S
         assert told == [1]  # what was undone is never told
         store.once_written(lambda: told.append(0))
         assert told == [1, 0]
+        with suppress(ZeroDivisionError), store.transaction():
+            store.once_written(lambda: told.append(1 // 0))
+            store.once_written(lambda: told.append(2))
+        assert told == [1, 0, 2]
 
 
 def test_a_snapshot_is_one_state_although_others_write_meanwhile(store: Store) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -134,8 +134,9 @@ class Rows:
             self.undone += 1
             raise
         then, self._then = self._then, []
-        for call in then:
-            call()
+        with ExitStack() as all_of_them:  # one that raises keeps none of the others from being told
+            for call in reversed(then):
+                all_of_them.callback(call)
 
     def once_written(self, call: Callable[[], object]) -> None:
         """Call it when the open transaction has been committed, never if it is undone; at once if none is open.
