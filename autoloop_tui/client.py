@@ -46,7 +46,7 @@ def alive(store: Store, loop: Loop) -> bool:
 def ask(store: Store, loop: Loop, request: Request, sender: Sender | None = None) -> str:
     """Send one request, of this process if no sender is given, and wait for the engine's answer.
 
-    UserError where it is refused, and where there is no engine: then the command is kept for the next one.
+    UserError if it is refused, or if there is no engine; then the command is kept for the next one.
     """
     if loop.state is LoopState.FINISHED and not alive(store, loop):
         raise UserError(f"{loop.name} has finished; it accepts no more commands.")

@@ -40,7 +40,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """For writing `path` anew: readers see the old file or, once all is written, the new one. OSError passes through.
+    """Replace `path` atomically: readers see either the old or the complete new file. OSError passes through.
 
     Where `path` is a link, the file that it leads to is replaced; the mode of a file that was there is kept.
     """

@@ -100,7 +100,7 @@ def test_one_file_is_checked(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("--check", str(path))
     assert code == 0
     assert out.startswith("mine: ok\n")
-    assert "least contrast of text" in out
+    assert "lowest contrast: text" in out
 
 
 def test_a_faint_theme_fails_the_check_and_says_which_colours(run: Run, tmp_path: Path) -> None:

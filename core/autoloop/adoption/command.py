@@ -160,7 +160,7 @@ def _launched(launcher: Launcher, words: list[str]) -> tuple[list[str], list[str
 
 
 def _check_files(words: list[str], cwd: Path) -> None:
-    """Whether the config of a launcher is there."""
+    """Whether the config of a launcher exists."""
     for flag, value in itertools.pairwise(" ".join(words).replace("=", " ").split()):
         if plain(flag) == "config_file" and not (cwd / os.path.expanduser(value)).is_file():
             raise UserError(f"The file {value}, which {flag} names, does not exist in {cwd}.")

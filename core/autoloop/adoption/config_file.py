@@ -34,7 +34,7 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def config_file(draft: Draft) -> ConfigFile | None:
-    """Of several the last, whose values win. UserError for one that is not there or cannot be read."""
+    """The last of several, whose values take precedence. UserError if one is missing or unreadable."""
     names = (*(draft.trainer.config_flags if draft.trainer else ()), *known().names.config)
     candidates = [
         each

@@ -44,7 +44,7 @@ class Draft:
     report: list[tuple[str, str]] = field(default_factory=list)
 
     def free_name(self, suffix: str) -> str:
-        """The name of a base config that is not there yet."""
+        """An unused name for a base config."""
         return next(f"{name}{suffix}" for name in numbered("base") if not os.path.lexists(self.cwd / f"{name}{suffix}"))
 
     def say(self, subject: str, text: str) -> None:

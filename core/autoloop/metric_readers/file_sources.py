@@ -1,4 +1,4 @@
-"""The files of metrics that lie in a run's folder, whatever wrote them, read as one source: `FileSources`."""
+"""All metric files in a run's folder, read as one source: `FileSources`."""
 
 from __future__ import annotations
 

@@ -50,5 +50,5 @@ def is_address(text: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    """`text` with a space for each line end, control sequence and mark that would change the direction of writing."""
+    """`text` with line ends, control sequences and bidirectional marks replaced by spaces."""
     return "".join(c if c.isprintable() else " " for c in text)

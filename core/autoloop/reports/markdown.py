@@ -213,7 +213,7 @@ def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> l
 
 
 def _seed_table(runs: list[Run], metrics: MetricBook) -> list[str]:
-    """Mean, spread and number of the runs that differ in nothing but the seed; nothing where there are none."""
+    """Mean, spread and number of runs that differ only in the seed; empty if there are none."""
     keys = for_runs(metrics, runs).key_metrics
     groups = replicates(runs, keys)
     if not groups:

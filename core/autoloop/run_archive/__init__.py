@@ -1,4 +1,4 @@
-"""Runs as they lie on disk, whoever started them: found below a folder, read once, remembered while nothing changes."""
+"""Runs on disk, in or outside loops: found under a folder, read once, cached until they change."""
 
 from autoloop.run_archive.finding import FoundRun, find_runs
 from autoloop.run_archive.memory import Memory, memory_path, version_of

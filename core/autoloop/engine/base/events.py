@@ -1,4 +1,4 @@
-"""The events of a loop: recorded in its store, logged, and passed on to whoever drives the engine in their own process."""
+"""The events of a loop: recorded in its store, logged, and passed to the process that runs the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""When the loop's reports are written. One that cannot be is said and stops nothing: it can be made again from the store."""
+"""Decides when the loop's reports are written. A failed write is reported and stops nothing: reports can be rebuilt from the
+store."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ async def test_runs_without_a_history_say_so(project: RecordedProject) -> None:
         assert rows[2].endswith("not started")
         assert rows[3].endswith("no history")
         assert any("no points yet" in row for row in text_of(screen, "#chart"))
-        assert any("no metric yet" in row for row in text_of(screen, "#metrics"))
+        assert any("no metrics yet" in row for row in text_of(screen, "#metrics"))
 
 
 async def test_capital_c_draws_one_run_alone_then_the_next_then_all(project: RecordedProject) -> None:
