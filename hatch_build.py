@@ -16,6 +16,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,42 +43,52 @@ class Description(MetadataHookInterface):
 
 SOURCE = Path("core/autoloop/metric_readers/_native.c")
 BUILT = "_native.abi3.so"
-"""For any CPython from 3.11 on, with its limited API."""
+"""For the CPython that it was built with and any later one: headers of a newer one than 3.11 use what 3.11 lacks, whatever
+limited API they are asked for."""
 
 
 class CompiledReaders(BuildHookInterface):  # type: ignore[type-arg]
     """Compiles them into the wheel, or beside their source for an editable install."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        root = Path(self.root)
         if version == "editable":
-            place = Path(self.root, SOURCE).with_name(BUILT)
-            place.unlink(missing_ok=True)
-            self._build(place)
+            compiled_to((root / SOURCE).with_name(BUILT), root)
             return
         self._folder = tempfile.TemporaryDirectory()
         built = Path(self._folder.name, BUILT)
-        if self._build(built):
+        if compiled_to(built, root):
             build_data["force_include"][str(built)] = f"autoloop/metric_readers/{BUILT}"
             build_data["pure_python"] = False
-            build_data["tag"] = f"cp311-abi3-{platform()}"
+            build_data["tag"] = f"cp3{sys.version_info.minor}-abi3-{platform()}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         if version != "editable":
             self._folder.cleanup()
 
-    def _build(self, place: Path) -> bool:
-        if not supported():
-            return False
-        include = sysconfig.get_paths()["include"]
-        words = ["-O2", "-fPIC", "-shared", "-s", f"-I{include}", "-o", str(place), str(SOURCE)]
-        for compiler in compilers():
-            try:
-                done = subprocess.run([*compiler, *words], cwd=self.root, capture_output=True)
-            except OSError:
-                continue
-            if done.returncode == 0:
+
+def compiled_to(place: Path, root: Path) -> bool:
+    """Whether a compiler has put them there; otherwise there is nothing, unless it is another user's."""
+    try:
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".compiled-") as folder:
+            made = Path(folder, BUILT)
+            if supported() and any(_compiled(compiler, made, root) for compiler in compilers()):
+                made.replace(place)
                 return True
+        place.unlink(missing_ok=True)
+    except OSError:
+        pass
+    return False
+
+
+def _compiled(compiler: list[str], made: Path, root: Path) -> bool:
+    include = sysconfig.get_paths()["include"]
+    words = ["-O2", "-fPIC", "-shared", "-s", f"-I{include}", "-o", str(made), str(SOURCE)]
+    try:
+        done = subprocess.run([*compiler, *words], cwd=root, capture_output=True)
+    except OSError:
         return False
+    return done.returncode == 0 and made.is_file()
 
 
 def supported() -> bool:
@@ -87,10 +98,10 @@ def supported() -> bool:
 
 
 def compilers() -> Iterator[list[str]]:
-    if os.environ.get("CC"):
-        yield shlex.split(os.environ["CC"])
-        return
-    yield from (shlex.split(name) for name in (sysconfig.get_config_var("CC") or "", "cc") if name)
+    names = [os.environ["CC"]] if os.environ.get("CC") else [sysconfig.get_config_var("CC"), "cc"]
+    for name in filter(None, names):
+        with suppress(ValueError):  # a quotation mark that is not closed
+            yield shlex.split(name)
 
 
 def platform() -> str:

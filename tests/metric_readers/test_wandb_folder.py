@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from autoloop.metric_readers import find
 from autoloop.metric_readers.find import WandbFolder, wandb_runs
 
 
-def settle(root: Path) -> None:
-    for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
-        os.utime(folder, (1_700_000_000, 1_700_000_000))
+class Clock:
+    """In place of `time`."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
 
 
-def test_whatever_comes_is_found_and_nothing_is_listed_without_a_change(tmp_path: Path) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    fake = Clock()
+    monkeypatch.setattr(find, "time", fake)
+    return fake
+
+
+def test_whatever_comes_is_found_and_nothing_is_listed_without_a_change(tmp_path: Path, clock: Clock) -> None:
     folder, root = WandbFolder(tmp_path), tmp_path / "wandb"
     assert folder.look() == []
     run = root / "offline-run-20261122_080000-a"
@@ -32,8 +47,41 @@ def test_whatever_comes_is_found_and_nothing_is_listed_without_a_change(tmp_path
         step()
         found = folder.look()
         assert found == wandb_runs(tmp_path)
-        settle(root)
+        clock.now += 3
         settled = folder.look()
         assert settled == found
         assert folder.look() is settled
     assert [files.run_id for files in found] == ["a", "b"]
+
+
+def test_a_file_that_leaves_no_new_time_stamp_is_found(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file server whose stamps are of whole seconds, and whose clock is an hour behind."""
+    monkeypatch.setattr(find, "_stamp", lambda path: (1, 1_700_000_000) if path.exists() else ())
+    run = tmp_path / "wandb" / "offline-run-20261122_080000-a"
+    run.mkdir(parents=True)
+    folder = WandbFolder(tmp_path)
+    assert folder.look() == []
+    clock.now += 0.5
+    (run / "run-a.wandb").touch()
+    clock.now += 3
+    assert [files.run_id for files in folder.look()] == ["a"]
+
+
+def test_folders_that_cannot_be_listed_for_a_while_are_looked_through_later(tmp_path: Path, clock: Clock) -> None:
+    run = tmp_path / "wandb" / "offline-run-20261122_080000-a"
+    run.mkdir(parents=True)
+    (run / "run-a.wandb").touch()
+    folder = WandbFolder(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        for _ in range(3):
+            assert folder.look() == []
+            clock.now += 3
+        with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+            os.listdir(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [files.run_id for files in folder.look()] == ["a"]

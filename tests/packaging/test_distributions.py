@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from autoloop.metric_readers import native
 
+import hatch_build
 from docs.make_licences_page import PAGE, page
 from tests.support.waiting import PATIENCE
 
@@ -99,12 +100,35 @@ def test_without_a_c_compiler_the_wheel_is_one_for_any_machine(
 
     if native.compiled is not None:
         assert compiled(built[1]) == ["autoloop/metric_readers/_native.abi3.so"]
-        assert re.search(r"-cp311-abi3-linux_\w+\.whl$", built[1].name)
+        assert re.search(rf"-cp3{sys.version_info.minor}-abi3-linux_\w+\.whl$", built[1].name)
     monkeypatch.setenv("CC", "/nonexistent/cc")
     build(ROOT, tmp_path, "--wheel")
     (pure,) = tmp_path.glob("*-py3-none-any.whl")
     assert compiled(pure) == []
     assert contents(pure).keys() >= {"autoloop/metric_readers/native.py"}
+
+
+@pytest.mark.skipif(native.compiled is None, reason="There was no C compiler when this checkout was installed.")
+def test_whatever_a_compiler_does_the_build_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / hatch_build.BUILT
+    for bad in ("true", "cc 'unclosed", " ", str(tmp_path)):
+        assert hatch_build.compiled_to(place, ROOT)
+        monkeypatch.setenv("CC", bad)
+        assert not hatch_build.compiled_to(place, ROOT)
+        assert list(tmp_path.iterdir()) == []
+        monkeypatch.delenv("CC")
+    assert not hatch_build.compiled_to(Path("/proc/none.so"), ROOT)  # a folder in which this user may not write
+
+
+@pytest.mark.skipif(native.compiled is None, reason="There was no C compiler when this checkout was installed.")
+def test_what_was_built_for_a_newer_python_is_refused_in_words(tmp_path: Path) -> None:
+    source, place = tmp_path / hatch_build.SOURCE, tmp_path / hatch_build.BUILT
+    source.parent.mkdir(parents=True)
+    newer = "#include <Python.h>\n#undef PY_VERSION_HEX\n#define PY_VERSION_HEX 0x03630000"
+    source.write_text((ROOT / hatch_build.SOURCE).read_text(encoding="utf-8").replace("#include <Python.h>", newer))
+    assert hatch_build.compiled_to(place, tmp_path)
+    done = run(sys.executable, "-c", "import _native", cwd=tmp_path)
+    assert done.stderr.endswith("ImportError: built for a newer Python\n")
 
 
 def test_an_installed_wheel_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:

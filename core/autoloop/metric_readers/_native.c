@@ -705,6 +705,10 @@ static PyType_Spec rows_spec = {
 
 static int prepare(PyObject *module)
 {
+    if (Py_Version >> 16 < PY_VERSION_HEX >> 16) { /* its headers use what this one lacks */
+        PyErr_SetString(PyExc_ImportError, "built for a newer Python");
+        return -1;
+    }
     make_table();
     make_fives();
     PyObject *rows = PyType_FromSpec(&rows_spec);

@@ -33,58 +33,76 @@ class WandbFiles:
     summaries: list[Path] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """How a folder was when it was listed, and since when it has been so by the clock here: a file server's may differ."""
+
+    stamp: _Stamp
+    since: float
+    listed: float
+
+    def is_now(self, stamp: _Stamp) -> bool:
+        return stamp is not None and stamp == self.stamp and self.listed - self.since >= SETTLED
+
+
 class WandbFolder:
-    """The W&B runs below a folder, looked for again only when a folder has changed in which their files lie."""
+    """The W&B runs below a folder, looked for again only when a folder may have changed in which their files lie."""
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
         self._found: list[WandbFiles] = []
-        self._stamps: dict[str, _Stamp] = {}
-        """By path: how each of these folders was; None if its time stamp may not show the next change."""
+        self._seen: dict[Path, _Seen] = {}
 
     def look(self) -> list[WandbFiles]:
         """As `wandb_runs`; the same object as before if nothing has changed."""
-        if not self._stamps or any(stamp is None or _stamp(path) != stamp for path, stamp in self._stamps.items()):
-            root = self._run_dir / "wandb"
-            runs = [root / name for name in _names(root) if "run-" in name]
+        if not self._seen or not all(seen.is_now(_stamp(path)) for path, seen in self._seen.items()):
+            unread: list[Path] = []
+            root, now = self._run_dir / "wandb", time.monotonic()
+            runs = [root / name for name in _names(root, unread) if "run-" in name]
             folders = [root, *runs, *(run / "files" for run in runs)]
-            self._stamps = {path: _stamp(path) for path in map(str, folders)}  # before they are looked through
-            self._found = wandb_runs(self._run_dir)
+            stamps = {path: _stamp(path) for path in folders}  # before they are looked through
+            self._found = wandb_runs(self._run_dir, unread)
+            before, self._seen = self._seen, {}
+            for path, stamp in stamps.items():
+                known = before.get(path)
+                since = known.since if known is not None and known.stamp == stamp else now
+                self._seen[path] = _Seen(None if path in unread else stamp, since, now)
         return self._found
 
 
-def _stamp(folder: str) -> _Stamp:
+def _stamp(folder: Path) -> _Stamp:
+    """None if it cannot be told."""
     try:
         state = os.stat(folder)
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return ()
-    if abs(time.time() - state.st_mtime_ns / 1e9) < SETTLED:
+    except OSError:
         return None
-    return state.st_ino, state.st_mtime_ns
+    return state.st_ino, state.st_mtime_ns, state.st_ctime_ns
 
 
-def wandb_runs(run_dir: Path) -> list[WandbFiles]:
+def wandb_runs(run_dir: Path, unread: list[Path] | None = None) -> list[WandbFiles]:
     """The W&B runs below `run_dir`, the one that began first first: `wandb/*run-*/run-<id>.wandb`.
 
     Their directories carry the second of their start; those of one second are in the order of their names. `latest-run`
-    leads to one of them, or is a copy of it.
+    leads to one of them, or is a copy of it. Folders that are there and could not be listed are added to `unread`.
     """
     root = run_dir / "wandb"
     found: list[tuple[Age, str, Path]] = []
     taps: dict[str | None, Path] = {}
-    for name in _names(root):
+    for name in _names(root, unread):
         if (tap := _TAP.fullmatch(name)) is not None:
-            if (root / name).is_file():
+            if os.path.isfile(root / name):
                 taps[tap["id"]] = root / name
         elif "run-" in name:
-            for file in _names(root / name):
+            for file in _names(root / name, unread):
                 if (run_id := segment_id(file)) is not None:
                     found.append((run_age(name), run_id, root / name / file))
     runs: dict[str, WandbFiles] = {}
     for (began, *_), run_id, path in sorted(found):
         run = runs.setdefault(run_id, WandbFiles(run_id, began, tap=taps.pop(run_id, None)))
         run.segments.append(path)
-        run.summaries += [place for place in summary_places(path.parent) if place.is_file()]
+        run.summaries += [place for place in summary_places(path.parent) if os.path.isfile(place)]
     for tapped, path in sorted(taps.items(), key=str):
         if tapped is not None:
             runs[tapped] = WandbFiles(tapped, tap=path)
@@ -134,8 +152,12 @@ def run_age(directory: str) -> Age:
     return (match["time"] if match else "", len(directory), directory)
 
 
-def _names(directory: Path) -> list[str]:
+def _names(directory: Path, unread: list[Path] | None = None) -> list[str]:
     try:
         return [name for name in os.listdir(directory) if name != "latest-run"]
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return []
+    except OSError:
+        if unread is not None:
+            unread.append(directory)
         return []
