@@ -149,7 +149,7 @@ class DecisionOptions:
     approve: str = "auto"
     """Who approves proposals: auto, manual, or after:30m (automatically after 30 minutes)."""
     replicates: str | None = None
-    """Confirm a config that looks better with fresh seeds, beside the baseline: auto (the default) or 0 (never). A number
+    """Run promising configs again on fresh seeds first, beside the baseline: auto (the default) or 0 (never). A number
     such as 3 instead runs every config with seeds 1 to 3."""
     until: str | None = None
     """End when a run meets this condition, such as "val/loss.last < 0.2", or a named one (worth-200k)."""

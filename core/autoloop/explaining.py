@@ -132,7 +132,7 @@ class Explainer:
             ends = "`autoloop-tui resume`"
             waits.append(Wait(resource="pause", why="the queue is paused", ends=ends, since=self._paused_at))
         if loop.waits_for:
-            waits.append(Wait(resource="machine", why=loop.waits_for, ends="enough space is free"))
+            waits.append(Wait(resource="machine", why=loop.waits_for, ends="the machine has enough of it again"))
         started = sum(run.attempts > 0 for run in self.snapshot.runs)
         if over := limits.exhausted_reason(loop, started, self.now):
             waits.append(Wait(resource="budget", why=over, ends="a resume with a larger limit"))

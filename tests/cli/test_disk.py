@@ -202,7 +202,7 @@ def test_a_run_that_goes_on_again_is_not_touched(loop: CommandProject, call: Cal
 @pytest.mark.parametrize(
     ("keep", "words", "sentence"),
     [
-        (None, ["--free"], "has no [keep] table"),
+        (None, ["--free"], "does not say what to keep"),
         ("best 3 by nothing", ["--free"], "no run has the metric nothing"),
         ("best", ["--free"], '"best" is no clause'),
         ("best 1 by eval_loss", ["--exec"], "separate actions"),

@@ -63,7 +63,7 @@ def test_decide_without_rules_is_refused_with_an_example_to_put_right(project: C
     assert "--rules FILE.toml" in sentence
     (rule,) = parse_book(example, "example", default_book(())).rules
     assert rule.when.metrics == {"loss"}
-    assert 'replace with a metric that your trainer logs: "loss"' in example
+    assert 'replace "loss" with a metric that your trainer logs' in example
     assert tomllib.loads(example)["rule"][0]["changes"] == ["lr@mul=0.5"]  # the nearest learning rate
     assert not (project.folder / ".autoloop").exists()
 

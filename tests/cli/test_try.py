@@ -88,7 +88,7 @@ def test_what_reached_the_trainer_and_what_was_found(project: CommandProject, at
     assert "the last point is at step 20 of 20" in said
     assert re.search(r"rate .*points/min", said)
     assert "reached   max_steps 20, given --max_steps=20: seen: args.json; seen: it made 20 steps" in said
-    assert "Again with seed 1 → 2" in said
+    assert "Second run, with seed 1 → 2" in said
     assert "reached   seed 2, given --seed=2: seen: args.json; metrics changed with it" in said
     assert "Nothing is missing." in said
     assert scratch(project) == []

@@ -291,7 +291,7 @@ def test_a_missing_script_or_module_of_the_interpreter_is_named() -> None:
 
 def test_without_any_clue_the_exit_code_and_the_last_words_are_given() -> None:
     cause = of("loading\ngiving up\n", code=3)
-    assert (cause.text, cause.line) == ("it ended with exit code 3", "giving up")
+    assert (cause.text, cause.line) == ("it exited with code 3", "giving up")
     assert of("", code=3).line is None
 
 

@@ -20,7 +20,8 @@ def calibrate(base: str | None = None, /, *, seeds: str = "5", options: LaunchFl
     """Measure the spread between runs that differ only in the seed.
 
     Plans a one-round loop that trains a config once per seed; --exec runs it and prints the spread of each key metric. Later
-    loops with the same config and number of steps use the result. All flags of run apply.
+    loops with the same config and number of steps use the result. Takes the same training, GPU, W&B and trainer flags as
+    run.
 
     Parameters
     ----------

@@ -31,9 +31,9 @@ def effects(
 ) -> int:
     """Show the effect of each setting on a metric, from pairs of configs that differ in one value.
 
-    Runs that differ only in the seed count as one config. Each pair is compared in the order of training, for equal trainers
-    and numbers of steps. With 20 or more finished runs, the importance of each setting is estimated too (PED-ANOVA; needs
-    pip install 'autoloop-tui[search]').
+    Runs that differ only in the seed count as one config. Configs are compared with the one trained first, if trainer and
+    number of steps are equal. With 20 or more finished runs, the importance of each setting is estimated too (PED-ANOVA;
+    needs pip install 'autoloop-tui[search]').
 
     Parameters
     ----------

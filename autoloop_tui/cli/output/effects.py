@@ -86,7 +86,7 @@ class Report(NamedTuple):
         head = ["setting", "change", "before", "after", "effect", "verdict"]
         table = printing.table(head, rows, texts=(1, 5, 0), cells=printing.across())
         more = len(pairs) - SHOWN
-        return f"{table}\n{plural(more, 'more pair')}(in --json)." if more > 0 else table
+        return f"{table}\n{plural(more, 'more pair')} (in --json)." if more > 0 else table
 
     def _noise(self) -> str:
         if not self.comparison.noise:

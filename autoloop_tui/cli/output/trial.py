@@ -79,7 +79,7 @@ def arrived(found: Sequence[Reached]) -> list[str]:
         if each.had_effect is not None:
             told.append("metrics changed with it" if each.had_effect else "no metric changed with it")
         what = "; ".join(told) or "whether the trainer used it is unknown"
-        lines.append(f"reached {each.path} {value_text(each.value)}, given {each.given}: {what}")
+        lines.append(f"reached   {each.path} {value_text(each.value)}, given {each.given}: {what}")
     return lines
 
 

@@ -67,7 +67,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     node: str | None = None
     """The machine that runs its command, if it is a different one."""
     from_step: int = 0
-    """For an attempt that continues from a checkpoint: the step of that checkpoint."""
+    """For an attempt that continues from a checkpoint: the step that the run had reached before."""
     argv: list[str] = []
     handle: dict[str, Any] | None = None
     started_at: float | None = None

@@ -74,7 +74,8 @@ def _host(host: HostSpec, spec: LoopSpec, min_free: int) -> list[Finding]:
 def _clock(host: HostSpec, apart: float) -> Finding:
     if abs(apart) < APART:
         return ok(f"{host.name} clock", "as here")
-    text = f"it is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this machine; run times are corrected"
+    side = "ahead of" if apart > 0 else "behind"
+    text = f"it is {abs(apart):.0f} s {side} this machine; the times of its runs are corrected"
     return warning(f"{host.name} clock", text, "set it on the host, for example with: timedatectl set-ntp true")
 
 

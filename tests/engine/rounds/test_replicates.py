@@ -198,7 +198,7 @@ def test_without_a_seed_nothing_is_confirmed_and_an_event_says_so(project: Engin
     loop = loop_of(project, *configs)
     found = project.run(loop).outcome
     assert not fresh(project, loop)
-    assert any("is not confirmed with fresh seeds" in text for text in project.story(loop))
+    assert any("was not run again with fresh seeds" in text for text in project.story(loop))
     assert found is not None
     assert not found.confirms
     assert not found.better

@@ -162,7 +162,7 @@ def test_a_driver_that_never_answers_blocks_neither_the_engine_nor_the_runs_for_
         project.gate("a").touch()
         engine.end()
     assert machine.reads == 1
-    assert any("cannot be seen (no answer within" in note for note in project.story(loop, "note"))
+    assert any("cannot see who else uses the GPUs (no answer within" in note for note in project.story(loop, "note"))
 
 
 def test_a_driver_that_is_gone_is_said_once(project: EngineProject, machine: Machine) -> None:

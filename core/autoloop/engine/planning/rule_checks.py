@@ -146,7 +146,7 @@ version = "1"
 
 [[rule]]
 id = "first"
-when = '{when}'  # {f'replace with a metric that your trainer logs: "{short}"' if metric is None else about}
+when = '{when}'  # {f'replace "{short}" with a metric that your trainer logs' if metric is None else about}
 reason = "{short} {reason}: lower the learning rate"
 changes = ["{_rate(config)}@mul=0.5"]"""
 

@@ -32,7 +32,7 @@ def rounds_done(context: Context, round_: Round, finished: Sequence[Run], once: 
     if not finished:
         text += f"; no run of round {round_.number} finished"
     if until is not None and once:
-        text += f"; {once[0].name} met --until {until} in one run and was not confirmed with fresh seeds"
+        text += f"; {once[0].name} met --until {until} in one run and was not run again with fresh seeds"
     elif until is not None and any(run.confirms for run in context.store.runs(context.loop_id)):
         text += f"; no config met --until {until} on fresh seeds"
     elif until is not None:

@@ -129,7 +129,7 @@ def rankings(store: Store, found: Sequence[RunFolders], wish: Wish, settings: Se
 def chosen(store: Store, found: Sequence[RunFolders], settings: Settings) -> tuple[list[Choice], str | None]:
     """What `[keep]` lets go of these runs, and what to know about it. UserError if it says nothing that can be done."""
     if not settings.keep.checkpoints:
-        raise UserError(f'{FILE} has no [keep] table; add one with checkpoints = "best 3 by METRIC, last of all".')
+        raise UserError(f'{FILE} does not say what to keep; set checkpoints = "best 3 by METRIC, last of all" under [keep].')
     if not any(each.patterns for each in found):
         raise UserError(
             "No preset of these loops defines checkpoints; set them in [trainer] in autoloop.toml, for example "

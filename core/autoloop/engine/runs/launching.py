@@ -45,9 +45,9 @@ class Launcher:
             self._tap_reported = True
             self.context.log_event(
                 EventKind.NOTE,
-                f"wandb {version} of {self.context.spec.python} writes its file in 32 KiB blocks, minutes late; each "
-                "run's metrics are mirrored to wandb/autoloop-tap-<W&B id>.jsonl for live rules and curves (not needed "
-                "with wandb 0.31)",
+                f"wandb {version} of {self.context.spec.python} writes its file in 32 KiB blocks, which can be minutes "
+                "late; each run's metrics are mirrored to wandb/autoloop-tap-<W&B id>.jsonl for live rules and curves (not "
+                "needed with wandb 0.31)",
             )
         return env
 

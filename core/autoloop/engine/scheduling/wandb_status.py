@@ -59,7 +59,7 @@ class WandbStatus:
             self.context.log_event(EventKind.NOTE, f"W&B ({answer.server}) is back")
 
     def _meanwhile(self) -> str:
-        meanwhile = "running runs continueand are recorded on disk"
+        meanwhile = "running runs continue and are recorded on disk"
         if self.context.spec.formal:
             return f"{meanwhile}; new ones wait, as formal runs are online"
         return f"{meanwhile}; new ones record offline until it is back, and the report says how to upload them"
