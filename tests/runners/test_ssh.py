@@ -166,7 +166,7 @@ def test_what_cannot_be_written_here_holds_up_no_other_run_and_is_said(
     ended = trial.until(Ended)
     assert isinstance(ended, Ended)
     assert [id_ for id_, news in trial.told if isinstance(news, Ended)] != [first.id]
-    eventually(lambda: "what r1 writes on box cannot be written here: as nobody" in str(trial.runner.trouble), "the reason")
+    eventually(lambda: "output of r1 on box cannot be written here: as nobody" in str(trial.runner.trouble), "the reason")
     mends.touch()
     eventually(lambda: (trial.heard(Ended), not trial.runner.any_left())[1], "the end of the first")
     assert (Path(first.directory) / "log.txt").read_text() == "first\n"

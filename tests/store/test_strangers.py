@@ -124,7 +124,7 @@ def test_what_another_user_prepared_is_refused_and_left_alone(public: Path, made
     before = sorted(public.rglob("*"))
     said = as_nobody(project)
     assert ".autoloop" in said
-    assert "nowhere" in said if made == "link to nowhere" else "belongs to root" in said
+    assert "broken link" in said if made == "link to nowhere" else "belongs to root" in said
     assert said.count("\n") == 1
     assert sorted(public.rglob("*")) == before
 
