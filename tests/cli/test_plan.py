@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop import gpus
-from autoloop.engine.planning.names import safe_name
 from autoloop.gpus import Gpu, GpuProcess, GpuReport
+from autoloop.text.names import safe_name
 from autoloop.trainers import load_preset
 from autoloop.variants.policy import launch_policy
 

@@ -193,3 +193,17 @@ def test_runs_that_differ_in_the_seed_alone_are_one_group() -> None:
 def test_a_run_of_a_grid_is_renamed_after_the_values_of_its_variant(name: str, later: str) -> None:
     after = {**CONFIG, "optimizer": {"lr": 6e-3, "weight-decay": 0.0}, "model": {**CONFIG["model"], "dims": [8, 16]}}
     assert renamed(name, CONFIG, after) == later
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("x" * 300, "data=" + "x" * 75),
+        (["../../up", "/etc"], "data=.._.._upx_etc"),
+        ("a b", "data=a_b"),
+        (["\u202egpj"], "data=_gpj"),
+    ],
+)
+def test_a_name_that_shows_a_new_value_is_still_valid_as_part_of_a_path(value: object, shown: str) -> None:
+    assert renamed("data=set_r2_1", {"data": "set"}, {"data": value}) == f"{shown}_r2_1"
+    assert renamed("data=set_live1-2", {"data": "set"}, {"data": value}) == f"{shown}_live1-2"

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 from autoloop.configs import diff, edits_from_mapping, parse_config
 from autoloop.engine.planning.config_files import SourceConfig, read_source, sources_of
-from autoloop.engine.planning.names import safe_name
 from autoloop.engine.planning.variant_policies import project_policy, store_of
 from autoloop.model import LoopSpec, UserError
 from autoloop.settings import load_settings
 from autoloop.text.changes import change_text
+from autoloop.text.names import safe_name
 from autoloop.trainers import load_preset
 from autoloop.variants.axes import parse_grid
 from autoloop.variants.check import CheckedVariant, check

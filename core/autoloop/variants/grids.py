@@ -15,6 +15,7 @@ from autoloop.configs import Config, FieldTypes, apply, edits_with_effect, parse
 from autoloop.configs.formats import JSON, unwritable
 from autoloop.configs.paths import Keys, children, get, key_of, places, split, written
 from autoloop.model import UserError
+from autoloop.text.names import safe_name
 from autoloop.text.suggest import nearest
 from autoloop.text.values import value_text
 from autoloop.variants.axes import SEED, Axis, Grid
@@ -24,7 +25,7 @@ _SHORT = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}
 """What people call keys that trainers spell out."""
 
 
-_MADE = re.compile(r"(_r\d+_\d+)?(_live\d+)?$")
+_MADE = re.compile(r"(_r\d+_\d+)?(_live\d+(-\d+)?)?$")
 """What the engine adds to the name of a run."""
 
 
@@ -78,10 +79,12 @@ def seed_path(config: Config, named: str = "") -> str | None:
 
 def renamed(name: str, before: Config, after: Config) -> str:
     """The name of a run of a grid with the values of another config: `lr=0.006_r2_1` for `lr=3e-3_r2_1` where that has
-    doubled. Values that are the same in both stay as they were typed, and so does what names no path."""
+    doubled. Values that are the same in both stay as they were typed, and so does what names no path. The name becomes part
+    of paths, so a value is shown as far as that can hold it."""
     given = _MADE.sub("", name)
     parts = [_with_value(part, before, after) for part in given.split(",")]
-    return ",".join(parts) + name[len(given) :]
+    now = ",".join(parts)
+    return name if now == given else safe_name(now) + name[len(given) :]
 
 
 def _with_value(part: str, before: Config, after: Config) -> str:

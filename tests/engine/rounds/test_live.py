@@ -130,6 +130,19 @@ def test_edits_take_turns_and_the_last_run_of_a_line_goes_on(project: EngineProj
     assert len(live(project, loop)) == 3
 
 
+def test_runs_that_become_the_same_value_have_names_and_files_of_their_own(project: EngineProject) -> None:
+    turns = '[["lr@set=9.0"], ["lr@set=5.0", "hang@set=false"]]'
+    book = PATCHES.replace('[["lr@mul=2"], ["seed@add=1000"]]', turns)
+    book = book.replace('"l1_loss.last > 5"', "'l1_loss.last > 5 and config(\"lr\") != 5.0'")
+    configs = [project.config(f"lr={lr}", lr=lr, rows=BAD, hang=True) for lr in (1.0, 3.0)]
+    loop = project.loop(configs, steps=100, rules=project.rules(book), live=True, concurrency=1)
+    assert project.run(loop).state is LoopState.FINISHED
+    runs = project.runs(loop)
+    made = ["lr=9_live1", "lr=5_live2", "lr=9_live1-2", "lr=5_live2-2"]
+    assert [run.name for run in runs] == ["lr=1.0", "lr=3.0", *made]
+    assert len({run.source_path for run in runs}) == len(runs)
+
+
 def test_a_patch_that_may_not_run_gives_way_to_the_next_turn(project: EngineProject) -> None:
     """The config with the first edits runs already, so the rule's other edits are taken."""
     gate = project.gate("go")

@@ -12,7 +12,7 @@ from autoloop.protocol import Approve, Pause, Propose, Resume, Variant
 from autoloop.settings import Settings
 
 from tests.engine.processes import seen, states
-from tests.engine.project import EngineProject, rows
+from tests.engine.project import RULES, EngineProject, rows
 
 
 def written(config: dict[str, Any], proposal: Proposal) -> dict[str, Any]:
@@ -44,6 +44,18 @@ def test_people_s_chain_scripts_find_the_line_that_names_each_variant(project: E
     project.run(loop)
     (variant,) = project.runs(loop, 2)
     assert f"Wrote variant: {variant.source_path} (the loss is not zero)" in project.story(loop)
+
+
+def test_a_value_that_is_no_name_of_a_file_leads_nowhere_else(project: EngineProject) -> None:
+    long = "x" * 300
+    rules = project.rules(RULES.replace('"lr@mul=2"', f"""'data=["../../up", "{long}"]'"""))
+    loop = project.loop([project.config("data=set", data=["set"])], rounds=2, decide=True, rules=rules)
+    assert project.run(loop).state is LoopState.FINISHED
+    (variant,) = project.runs(loop, 2)
+    assert variant.state is RunState.FINISHED
+    assert variant.name == f"{'data=.._.._upx' + long:.80}_r2_1"
+    assert Path(variant.source_path) == Path(loop.output_dir) / "variants" / f"{variant.name}.json"
+    assert seen(variant)["config"]["data"] == ["../../up", long]
 
 
 def test_without_decide_there_is_one_round(project: EngineProject) -> None:

@@ -12,7 +12,7 @@ from autoloop.engine.planning.checks import check
 from autoloop.engine.planning.config_files import dataset_of, expanded, read_source, sources_of, with_base
 from autoloop.engine.planning.confirming import confirming_text
 from autoloop.engine.planning.halve import check_halve
-from autoloop.engine.planning.names import fresh_name, new_run_id, output_name, safe_name, unused_name
+from autoloop.engine.planning.names import fresh_name, new_run_id, output_name
 from autoloop.engine.planning.own_settings import own_steps, steps_assumed, steps_of, with_own_methods, with_own_wandb
 from autoloop.engine.planning.rule_checks import named_metrics
 from autoloop.engine.planning.search_space import with_space
@@ -22,6 +22,7 @@ from autoloop.model import LoopSpec, Run, Slot
 from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
+from autoloop.text.names import safe_name, unused_name
 from autoloop.trainers import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
 from autoloop.variants.grids import group_of, seed_of
 from autoloop.variants.policy import launch_policy

@@ -8,6 +8,7 @@ between two of them goes on with the next.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -34,6 +35,7 @@ from autoloop.model import (
 from autoloop.model.transitions import proposal_blocked, proposal_decided, proposal_done, proposal_lapsed
 from autoloop.rules import LiveFiring, Rule
 from autoloop.text.evidence import evidence_text
+from autoloop.text.names import unused_name
 from autoloop.text.plural import plural
 from autoloop.variants.grids import renamed
 
@@ -187,12 +189,13 @@ class LiveProposals:
                 self.context.log_event(EventKind.LIVE, f"{base.name} ({base.id}) is not relaunched: {error}", base.id)
                 return None
             number = len(self._line(base)) + 1
-            name = renamed(base.name.removesuffix(f"_live{number - 1}"), self.proposals.base_config(base), config)
+            name = renamed(_without_number(base.name, number - 1), self.proposals.base_config(base), config)
+            taken = {each.name for each in self.context.store.runs(self.context.loop_id)}
             run = write_run(
                 self.context,
                 proposal,
                 config,
-                name=f"{name}_live{number}",
+                name=unused_name(f"{name}_live{number}", taken),
                 round_=base.round,
                 position=self.context.store.number_of_runs(self.context.loop_id),
                 slot=ended.attempt.slot,
@@ -222,6 +225,11 @@ class LiveProposals:
         if not proposal.changes:
             return "Stop it"
         return f"Stop it and relaunch it with {describe_changes(proposal)}"
+
+
+def _without_number(name: str, number: int) -> str:
+    """The name of a run without what `_relaunch` appended to it: `_live1`, or `_live1-2` where another run had that."""
+    return re.sub(rf"_live{number}(-\d+)?$", "", name)
 
 
 def _called(proposal: Proposal) -> str:
