@@ -10,7 +10,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 from autoloop.engine.commands import agents, dispatch, loop, notes, proposals, rounds, runs
-from autoloop.protocol import Kill, Request, Stop, verb
+from autoloop.model import Event, LoopState
+from autoloop.protocol import Kill, Pause, Request, Resume, Stop, verb
 
 from tests.engine.project import EngineProject
 from tests.test_protocol import EXAMPLES
@@ -70,3 +71,21 @@ def test_an_open_command_of_version_0_1_is_carried_out(project: EngineProject) -
         assert answers[1] == f"proposal {proposal.id} is rejected: weak"
         assert "pending again" in answers[2]
         engine.leave()
+
+
+def test_an_event_that_cannot_be_shown_changes_neither_the_answer_nor_the_loop(project: EngineProject) -> None:
+    gate = project.gate("go")
+    loop = project.loop([project.config("a", gate=str(gate))])
+    heard: list[str] = []
+
+    def listen(event: Event) -> None:
+        heard.append(event.text)
+        raise ZeroDivisionError
+
+    with project.driven(loop, on_event=listen) as engine:
+        engine.done(Pause())
+        engine.done(Resume())
+        gate.touch()
+        assert engine.end().state is LoopState.FINISHED
+    assert any("queue resumed" in text for text in heard)
+    assert set(heard) <= {event.text for event in project.store.events(loop.id)}

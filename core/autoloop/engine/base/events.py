@@ -41,5 +41,9 @@ class EventLog:
         self._pass_on(event)
 
     def _pass_on(self, event: Event) -> None:
-        if self.listener:
+        if not self.listener:
+            return
+        try:
             self.listener(event)
+        except Exception:  # what cannot be shown is recorded all the same, and changes nothing that the engine does
+            LOG.exception("the listener failed to take an event")

@@ -50,7 +50,8 @@ class LoopDriver:
         """Drive the loop until it ends or `leave` is called; returns it as it is then.
 
         Callbacks run in this thread and hold up the loop while they do: `on_event` for each event as it is recorded,
-        `on_progress` for each executing run a few times per second. Log records go to the engine's log file.
+        `on_progress` for each executing run a few times per second. Log records go to the engine's log file, and so does an
+        exception of `on_event`.
 
         Installs the signal handlers of a long-lived process. SIGHUP (a closed terminal) changes nothing. SIGTERM leaves, and
         runs go on. In the foreground Ctrl-C stops the loop and a second one kills its runs; otherwise it is ignored.
