@@ -21,6 +21,8 @@ JSON has no NaN and no infinity: null stands for a number that is not finite. Ti
 sizes bytes. `analyze-offline` without `--rules` prints an object of output directories as the scripts of earlier times did,
 without a field `schema`.
 
+`runs --json` writes run by run: where its exit code is not 0, what it printed may be cut off and is no valid JSON.
+
 `python -m docs.make_json_page` makes this page; a test compares.
 """
 
