@@ -321,8 +321,8 @@ class RoundsBrowser(TableScreen):
         if (self._ticks % SLOW == 0 or read) and self._painter is not None:
             shown = [row for key in window if (row := self.known.rows.get(key))]
             new = self._ticks % SLOW == 0 and curves.read_live(feed, view, [row.run for row in shown], self._ticks // SLOW)
-            if new and not self._take(shown):
-                self._arrange(view)  # the columns are as wide as the numbers
+            if new and (self.sort == "took" or not self._take(shown)):
+                self._arrange(view)  # the columns are as wide as the numbers, and times of running runs pass those of others
                 return
             self._refresh_painter()
             if new:

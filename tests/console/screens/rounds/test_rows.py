@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from array import array
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from autoloop.metrics import default_book, summarise
 from autoloop.model import (
     RunState,
@@ -14,10 +17,11 @@ from autoloop.verdicts import Call
 
 from autoloop_tui.console.present.compare.comparison import compare_metrics
 from autoloop_tui.console.present.metric_delta import against
+from autoloop_tui.console.screens.rounds import browsing
 from autoloop_tui.console.screens.rounds.screen import RoundsScreen
 from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
-from tests.console.projects import RecordedProject, painted
+from tests.console.projects import NOW, RecordedProject, history, output_of, painted
 from tests.console.running import at_each
 from tests.console.screens.rounds.driving import family, metrics, on_rounds, shown_runs, table_rows
 from tests.console.waiting import settle, until
@@ -133,6 +137,26 @@ async def test_a_running_run_shows_what_it_has_reached_so_far(project: RecordedP
                 return next(row for row in table_rows(screen) if "going" in row and "▶" in row)
 
             await until(pilot, lambda: "0.3" in row(), "what it has reached")
+
+
+async def test_a_running_run_moves_among_the_others_as_its_time_passes_theirs(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going = project.run("going", RunState.RUNNING, metrics=metrics(0.31))
+    slow = project.run("slow", ended_at=NOW + 3600)
+    later = 0.0
+    monkeypatch.setattr(browsing, "time", SimpleNamespace(time=lambda: time.time() + later, monotonic=time.monotonic))
+
+    with project.engine():
+        async with on_rounds(project) as (pilot, screen):
+            screen.sort = "took"
+            await until(pilot, lambda: any("0.3" in row for row in table_rows(screen)), "what it has reached")
+            await pilot.press("O", "O")  # arranged by it, twice reversed
+            await settle(pilot)
+            assert shown_runs(screen) == [slow.id, going.id]
+            later = 36000.0
+            history(output_of(going), metrics(0.29, n=60))
+            await until(pilot, lambda: shown_runs(screen) == [going.id, slow.id], "the other order")
 
 
 async def test_a_running_run_is_compared_with_its_base_at_the_step_it_has_reached(project: RecordedProject) -> None:
