@@ -56,7 +56,7 @@ def ask(store: Store, loop: Loop, request: Request, sender: Sender | None = None
     command = _answered(store, loop, number)
     if command is None:
         raise UserError(
-            f"The engine of {loop.name} has stopped, so the command is kept: `autoloop-tui resume` resumes the loop and "
+            f"The engine of {loop.name} has stopped, so the command is kept: `autoloop-tui resume` continues the loop and "
             "carries it out."
         )
     return _text(command)

@@ -65,7 +65,7 @@ INSTEAD = {
     "started by hand": "held",
     "take it up again": "resume it",
     "taken up again": "resumed",
-    "takes it up again": "resumes it",
+    "takes it up again": "continues it",
     "the queue goes on": "queue resumed",
     "then it is done": "then it is finished",
     "torn": "incomplete",

@@ -35,7 +35,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "examples": Command("examples", "Print commands to copy, by task.", ("examples", "examples grid")),
         "init": Command(
             "init",
-            "Write autoloop.toml for the command that you train with.",
+            "Write autoloop.toml for your training command.",
             ("init -- python train.py --lr 1e-3", "init -- 'WANDB_PROJECT=a accelerate launch train.py a.yaml'"),
         ),
         "try": Command(
@@ -165,7 +165,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         ),
         "disk": Command(
             "disk",
-            "Show disk usage; free checkpoints that are no longer needed.",
+            "Show disk usage; move unneeded checkpoints to the trash.",
             ("disk --free", "disk --free --exec --outside /scratch/outputs"),
         ),
     },

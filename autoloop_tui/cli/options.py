@@ -171,11 +171,11 @@ class LimitOptions:
     retries: int = 0
     """Retries per run, for failures that may be transient."""
     max_hours: float | None = None
-    """Start no runs after this many hours; running runs finish, then the loop stops until you resume it."""
+    """Start no runs after this many hours; active runs finish, then the loop stops until you resume it."""
     max_runs: int | None = None
     """Start at most this many runs in total, then stop in the same way."""
     quiet_hours: str | None = None
-    """Start no new runs during these hours, such as 22:00-07:00 (local time); running runs continue."""
+    """Start no new runs during these hours, such as 22:00-07:00 (local time); active runs continue."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ MEANINGS = (
     Meaning("r", "Rounds", "rounds"),
     Meaning("c", "Compare", "compare"),
     Meaning("W", "the finish page", "finish"),
-    Meaning("at", "Agents: what each user, agent and rule did and spent", "agents"),
+    Meaning("at", "Agents: what each person, agent and rule did and spent", "agents"),
     Meaning("i", "why: what it is waiting for, and what would end the wait", "explain"),
     Meaning("question_mark f1", "help", "help"),
     Meaning("colon ctrl+p", "palette", "palette"),

@@ -97,7 +97,7 @@ def test_what_goes_waits_in_the_trash_and_comes_back(loop: CommandProject, call:
     assert "Moved 6 checkpoints (614 kB) to the trash" in said.out
     assert left(loop) == {"a/100", "a/200", "running/100"}
     assert document(call)["trash"] >= 6 * 100_000
-    assert "There is no checkpoint to free." in call("disk", "--free", "--exec").out
+    assert "No checkpoint can go to the trash." in call("disk", "--free", "--exec").out
     assert "Put back 6 checkpoints (614 kB)." in call("disk", "--undo").out
     assert left(loop) == ALL
     assert document(call)["trash"] == 0

@@ -80,7 +80,7 @@ def test_a_dump_that_fails_is_told_with_the_last_words_of_the_trainer(project: C
     settings(project, TRAINER_TABLE.replace("[trainer.flags]", DUMP.replace("--print", "--prnt=1") + "[trainer.flags]"))
     said = call("run", "--device", "cpu")
     assert said.code == 2
-    assert "dump ended with exit code 1 (KeyError: 'prnt')" in said.err
+    assert "dump exited with code 1 (KeyError: 'prnt')" in said.err
     assert said.err.count("\n") == 1
 
 

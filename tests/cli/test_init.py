@@ -309,7 +309,7 @@ def test_known_trainers_with_a_preset_use_it(folder: Path, call: Call) -> None:
 def test_everything_that_was_assumed_is_told(folder: Path, call: Call) -> None:
     said = call("init", "--", "HF_TOKEN=hf_abcdefghijklmnop WANDB_MODE=online python train.py --lr 1e-3 --no-cuda")
     for sentence in (
-        "HF_TOKEN: secrets are not written to files",
+        "HF_TOKEN: a secret is not written to a file",
         "WANDB_MODE=online: Auto Loop sets it",
         "fixed     --no-cuda is passed to every run",
         "steps     assuming that a step is an epoch: epochs is 3",

@@ -193,7 +193,7 @@ def test_status_looks_at_the_processes_before_it_says_that_runs_go_on(
 def test_a_loop_is_stopped_and_resumed_from_another_terminal(loop: Running, project: CommandProject, call: Call) -> None:
     said = call("stop")
     assert said.code == 0
-    assert "`autoloop-tui resume` resumes it" in said.out
+    assert "`autoloop-tui resume` continues it" in said.out
     assert loop.wait() == 130
     assert "stopped already" in call("stop").err
     project.open_gate()

@@ -100,7 +100,7 @@ def test_a_failure_is_tried_again_and_told_once(store: Store, receiver: Receiver
     assert [each.headers["x-autoloop-id"] for each in receiver.posted[:3]] == [
         receiver.posted[0].headers["x-autoloop-id"]
     ] * 3
-    assert story(store) == ["hook a fails: HTTP 500; it is tried again", "hook a works again"]
+    assert story(store) == ["hook a fails: HTTP 500; it will be retried", "hook a works again"]
     assert set(states(store)) == {DeliveryState.DELIVERED}
 
 
@@ -112,9 +112,9 @@ def test_a_message_is_given_up_after_its_last_try_or_a_final_no(store: Store, re
     assert len([each for each in receiver.posted if each.path == "/404"]) == 1
     assert states(store) == [DeliveryState.GIVEN_UP] * 3
     assert sorted(story(store)) == [
-        "hook a fails: HTTP 500: as asked; it is tried again",
-        "hook b fails: HTTP 404: as asked; this message is not sent",
-        "hook c fails: NOT_SET_HERE is not set in the environment of the engine; this message is not sent",
+        "hook a fails: HTTP 500: as asked; it will be retried",
+        "hook b fails: HTTP 404: as asked; this message is given up",
+        "hook c fails: NOT_SET_HERE is not set in the environment of the engine; this message is given up",
     ]
     words = [each.words for each in failing(store.deliveries(1))]
     assert words[0] == "hook a fails: HTTP 500: as asked; 1 message given up"
@@ -183,7 +183,7 @@ def test_one_sender_after_another_keeps_the_pause_of_a_service_and_repeats_no_li
     store.put_delivery(delivery_tried(store.open_deliveries(1)[0], now, now))  # under way by another
     assert healths(store.deliveries(1))["a"].error == "HTTP 500: as asked"
     send(store, {"a": web(receiver, "500", tries=2)}, service)
-    assert story(store) == ["hook a fails: HTTP 500: as asked; this message is not sent"]
+    assert story(store) == ["hook a fails: HTTP 500: as asked; this message is given up"]
 
 
 def test_a_sender_leaves_to_that_of_another_engine(store: Store, receiver: Receiver) -> None:

@@ -401,7 +401,7 @@ def test_the_best_of_a_metric_without_a_known_direction_is_undecided_and_says_wh
     quality = metric(last=1.0, best=None, best_step=None)
     verdict = evaluate("quality.best > 0", RunView(Summary(metrics={"quality": quality}), {}, [], default_book(())))
     assert not verdict.holds
-    assert verdict.notes == ["quality.best is unknown: it is not known whether higher or lower is better"]
+    assert verdict.notes == ["quality.best is unknown, because the better direction of quality is unknown"]
 
 
 def test_a_condition_looks_at_the_use_of_the_gpu() -> None:

@@ -286,7 +286,7 @@ def test_a_failed_run_says_that_it_waits_for_slurm_s_word_and_not_for_long(
     hears(runner, Runs, told)
     ends(attempt, code=1)
     hears(runner, Ended, told)
-    assert Waits("it ended with code 1; waiting for Slurm to say why") in told
+    assert Waits("it exited with code 1; waiting for Slurm to say why") in told
     assert isinstance(told[-1], Ended)
     assert (told[-1].record.code, told[-1].taken) == (1, None)
 

@@ -276,7 +276,7 @@ def test_paths_are_mapped_where_they_stand_as_such() -> None:
         ("bash: line 1: /opt/py: No such file or directory", "there is no Python"),
         ("@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@@\nHost key verification failed.", "known_hosts"),
         ("Host key verification failed.", "connect once by hand"),
-        ("", "ssh ended with code 255"),
+        ("", "ssh exited with code 255"),
     ],
 )
 def test_why_a_host_cannot_be_used_is_one_sentence(printed: str, sentence: str) -> None:

@@ -48,7 +48,7 @@ def kill(run: str | None = None, /, *, loop: LoopName = None) -> int:
 
 
 def pause(*, loop: LoopName = None) -> int:
-    """Start no new run until `resume`; running runs continue."""
+    """Start no new run until `resume`; active runs continue."""
     with client.opened(loop) as (store, found):
         return printing.print_answer(client.ask(store, found, Pause()))
 
@@ -119,7 +119,7 @@ def resume(
 
 
 def _note_what_is_wrong(loop: Loop) -> None:
-    """What a preflight finds for the runs to come, once the loop has been taken up: running runs wait for no check."""
+    """What a preflight finds for the runs to come, once the loop has been taken up: active runs wait for no check."""
     from autoloop.settings import load_settings
 
     from autoloop_tui.cli import checking
@@ -148,7 +148,7 @@ def retry(run: RunName, /, *, loop: LoopName = None) -> int:
 
 
 def extend(run: RunName, /, *, steps: int, loop: LoopName = None) -> int:
-    """Continue an ended run from its last checkpoint to more steps; resumes the loop if it has ended.
+    """Continue an ended run from its last checkpoint to more steps; continues the loop if it has ended.
 
     Parameters
     ----------

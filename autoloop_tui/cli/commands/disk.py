@@ -100,7 +100,7 @@ def _throw_away(store: Store, trash: Trash, choices: Sequence[Choice], days: flo
         f"--undo` puts them back; the first `disk --free --exec` after {days:g} days deletes them, `disk --empty` does so "
         "at once."
         if thrown.checkpoints
-        else "There is no checkpoint to free."
+        else "No checkpoint can go to the trash."
     )
     done = {"moved": thrown.moved, "deleted": thrown.deleted, "trash": trash.usage().size}
     return _told(" ".join(said), thrown.problems, json, done)

@@ -58,7 +58,7 @@ def fetch(
         print(said, file=sys.stderr)
         brought = bring(host, left, Path(run.output_dir), only or [], tell)
         if left.cut:
-            cut = f"  {plural(left.cut, 'small file')} were not copied during the run: there were too many"
+            cut = f"  Not copied during the run, because there were too many: {plural(left.cut, 'small file')}"
             printing.complain(printing.printable(cut))
         for path, why in sorted(left.skipped.items()):
             print(printing.printable(f"  {path} cannot be written here: {why}"), file=sys.stderr)

@@ -322,5 +322,5 @@ def _proposals_text(proposals: list[Suggested]) -> str:
             for note in each.variant.notes:
                 add(note, "    ")
             if each.variant.blocked:
-                add(f"cannot be run: {each.variant.blocked}", "    ")
+                add(f"must not be run: {each.variant.blocked}", "    ")
     return "\n".join(lines)

@@ -167,7 +167,7 @@ class Plan(NamedTuple):
             table += "\n\n" + "\n".join(printing.wrapped(self.note, printing.across()))
         went = sum(len(choice.go) for choice in self.choices)
         if not went:
-            return f"{table}\n\nThere is no checkpoint to free."
+            return f"{table}\n\nNo checkpoint can go to the trash."
         last = (
             f"{plural(went, 'checkpoint')} would go to the trash: {size_text(self.size)}, deleted {self.days:g} days later. "
             "Run `autoloop-tui disk --free --exec` to move them."

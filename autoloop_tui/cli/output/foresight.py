@@ -54,7 +54,7 @@ def text(base: Run, seen: Foresight) -> str:
     lines += [f"  {change.path}  {change_text(change)}" for change in variant.changes]
     lines += [f"  note: {note}" for note in variant.notes]
     if variant.blocked:
-        lines.append(f"  cannot be run: {variant.blocked}")
+        lines.append(f"  must not be run: {variant.blocked}")
     parts = ["\n".join(part for line in lines for part in printing.wrapped(printing.printable(line), cells, others="    "))]
     if seen.findings:
         parts.append(findings.as_text(findings.without_secrets(seen.findings), cells))

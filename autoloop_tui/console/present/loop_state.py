@@ -67,11 +67,11 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
     loop, round_ = view.loop, view.snapshot.round
     if view.orphaned:
         seen = look("failed")
-        told = f"{seen.mark(glyphs)} {engine_gone(view, time.time())}: {key('app.engine')} resumes the loop"
+        told = f"{seen.mark(glyphs)} {engine_gone(view, time.time())}: {key('app.engine')} continues the loop"
         return [(told, f"bold {seen.variable}")]
     if loop.state is LoopState.ACTIVE:
         if loop.paused:
-            seen, word = look("paused"), f"paused: {key('app.pause')} resumes"
+            seen, word = look("paused"), f"paused: {key('app.pause')} continues"
         elif round_ and round_.state is RoundState.DECIDING:
             seen = look("pending")
             if loop.held:

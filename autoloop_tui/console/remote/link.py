@@ -188,7 +188,7 @@ class Link(threading.Thread):
                 "~/env/bin/autoloop-tui."
             )
         lines = [line.strip() for line in complaints.decode("utf-8", "replace").splitlines() if line.strip()]
-        return lines[-1][:300] if lines else f"ssh ended with code {code}."
+        return lines[-1][:300] if lines else f"ssh exited with code {code}."
 
     def _talk(self, process: subprocess.Popen[bytes]) -> None:
         """Until the connection ends. An error where there is more to say of it than ssh does."""

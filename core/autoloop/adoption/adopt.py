@@ -101,7 +101,7 @@ def _environment(draft: Draft) -> None:
             else:
                 draft.say("left out", f"{name}={value}: Auto Loop sets it (--wandb-online records online)")
         elif is_secret(name, value):
-            draft.say("left out", f"{name}: secrets are not written to files; export it before you start Auto Loop")
+            draft.say("left out", f"{name}: a secret is not written to a file; export it before you start Auto Loop")
         else:
             draft.env[name] = value
             draft.say("env", f"{name}={value} for every run")

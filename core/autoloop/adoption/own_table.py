@@ -94,7 +94,7 @@ class Table:
                 draft.words += [w.replace(self.config.path, "{config}") for w in each.words] if self.in_file else each.words
             return
         if is_secret(each.key, each.text):
-            draft.say("left out", f"{each.key}: secrets are not written to files; pass it in an environment variable")
+            draft.say("left out", f"{each.key}: a secret is not written to a file; pass it in an environment variable")
             return
         if self.trainer and each.key in self.trainer.flags:
             draft.say("left out", f"{' '.join(each.words)}: it is set for each run")

@@ -29,7 +29,7 @@ def use_preset(draft: Draft, version: Callable[[str, str], str | None]) -> None:
         if config and each is config.argument:
             continue
         if is_secret(each.key, each.text):
-            draft.say("left out", f"{each.key}: secrets are not written to files; pass it in an environment variable")
+            draft.say("left out", f"{each.key}: a secret is not written to a file; pass it in an environment variable")
         elif each.key in draft.trainer.extra:
             extra += each.words
         elif preset.flags.get(each.key) in ("{steps}", "{log_freq}", "{eval_freq}"):

@@ -187,7 +187,7 @@ class Sender:
             if reply.ok and failing:
                 self._say(f"hook {hook} works again")
             elif not reply.ok and not failing:
-                what = "this message is not sent" if last else "it is tried again"
+                what = "this message is given up" if last else "it will be retried"
                 self._say(f"hook {hook} fails: {reply.text}; {what}")
         self._quiet_until[hook] = now + (every if reply.ok or last else 0.0)
 

@@ -131,11 +131,11 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
     zip: bool = False
     """Pair the values of the axes one to one instead of combining them."""
     max_hours: float | None = None
-    """Hours after which no run starts; once running runs have ended, the loop stops."""
+    """Hours after which no run starts; once active runs have ended, the loop stops."""
     max_runs: int | None = None
     """Maximum number of runs in total."""
     quiet_hours: str | None = None
-    """Hours of the day (`22:00-07:00`, local time) in which no new run starts; running runs continue."""
+    """Hours of the day (`22:00-07:00`, local time) in which no new run starts; active runs continue."""
 
     @property
     def proposes(self) -> bool:

@@ -237,7 +237,7 @@ class Compiler:
             _, found = evaluation.reached(name)
             value = getattr(found, statistic)
             if value is None:
-                raise UndecidedError(f"{source} is unknown: it is not known whether higher or lower is better")
+                raise UndecidedError(f"{source} is unknown, because the better direction of {name} is unknown")
             return finite(value, source)
 
         return Term("number", run, source, name, change=name if change else None, statistic=(canonical, statistic))

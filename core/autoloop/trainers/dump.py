@@ -46,7 +46,7 @@ def dumped(preset: Preset, python: str, cwd: str, device: str, *, script: str | 
         last = said or out
         lines = [line.strip() for line in last.splitlines() if line.strip()]
         why = mask(lines[-1][:300]) if lines else "it printed nothing"
-        raise UserError(f"dump ended with exit code {code} ({why}): {shown}.")
+        raise UserError(f"dump exited with code {code} ({why}): {shown}.")
     text = _document(out)
     if not text.strip():
         raise UserError(f"dump printed no config: {shown}.")

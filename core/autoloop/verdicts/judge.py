@@ -188,7 +188,7 @@ class Judge:
 
 
 def judged_metrics(book: MetricBook, runs: Sequence[Run]) -> list[str]:
-    """The key metrics that finished runs of a loop have, the main one first: the first whose good direction is known."""
+    """The key metrics that finished runs of a loop have, the main one first: the first whose better direction is known."""
     finished = [run for run in runs[-LOOKED_AT:] if run.state is RunState.FINISHED and run.summary]
     has = set[str]().union(*(run.summary.metrics for run in finished if run.summary))
     keys = [key for key in for_runs(book, finished).key_metrics if key in has]

@@ -56,12 +56,12 @@ def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
     body, problem = _within(timeout, lambda: _fetch(request, timeout))
     if isinstance(problem, urllib.error.HTTPError):
         if problem.code in (401, 403):
-            return Answer(state="refused", server=server, detail=f"HTTP {problem.code} is what it answers")
+            return Answer(state="refused", server=server, detail=f"HTTP {problem.code}")
         if 300 <= problem.code < 400:
             detail = f"HTTP {problem.code}: it sends us, with the key, to another address; set WANDB_BASE_URL to that"
             return Answer(state="away", server=server, detail=detail)
         busy = problem.code == 429
-        return Answer(state="ok" if busy else "away", server=server, detail=f"HTTP {problem.code} is what it answers")
+        return Answer(state="ok" if busy else "away", server=server, detail=f"HTTP {problem.code}")
     if problem is not None:
         return Answer(state="away", server=server, detail=_in_words(problem, timeout))
     try:

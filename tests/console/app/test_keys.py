@@ -69,7 +69,7 @@ async def test_pause_and_resume_are_one_key(project: RecordedProject) -> None:
         assert project.commands() == [Pause()]
         project.change_loop(paused=True)
         pilot.app.tick()
-        assert "paused: P resumes" in top(pilot.app)
+        assert "paused: P continues" in top(pilot.app)
         await pilot.press("P")
         assert project.commands()[-1] == Resume()
 

@@ -31,7 +31,7 @@ async def test_remapped_keys_work_and_are_what_is_shown(project: RecordedProject
         app = pilot.app
         assert " Z rounds" in hints(app)
         assert "^x stop" in hints(app)
-        assert "paused: f7 resumes" in top(app)
+        assert "paused: f7 continues" in top(app)
         await pilot.press("r")
         await settle(pilot)
         assert isinstance(app.screen, SlotsScreen)

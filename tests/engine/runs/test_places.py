@@ -96,11 +96,11 @@ def test_a_run_waits_begins_and_ends_as_its_place_tells(project: EngineProject) 
         assert f"a ({run.id}) runs on n3" in project.story(loop)
         project.until(lambda: project.state(loop).unreachable == {})
 
-        place.tell((attempt.id, Waits("it ended with code 1; waiting for Slurm to say why")))
+        place.tell((attempt.id, Waits("it exited with code 1; waiting for Slurm to say why")))
         project.until(lambda: project.runs(loop)[0].waits)
         told = Explainer(take_snapshot(project.store, loop.id), [], driven=True, now=1010.0).run(project.runs(loop)[0])
         (wait,) = (wait for wait in told.waits if wait.resource == LOCAL)
-        assert (wait.why, wait.since) == ("it ended with code 1; waiting for Slurm to say why", None)
+        assert (wait.why, wait.since) == ("it exited with code 1; waiting for Slurm to say why", None)
         longest = f"{case.FAILING:.0f} s have passed ({case.CLEARING / 60:.0f} minutes if a signal or others ended it)"
         assert wait.ends == f"{LOCAL} says why it ended, or {longest}"
 

@@ -106,8 +106,8 @@ def test_a_trainer_that_prints_the_key_does_not_get_it_into_reports_or_the_store
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("12345", ["no key", "5 characters", "40 or more"]),
-        ("f" * 40, ["refuses", "WANDB_API_KEY", "HTTP 401", "wandb login"]),
+        ("12345", ["not valid", "5 characters", "40 or more"]),
+        ("f" * 40, ["rejects", "WANDB_API_KEY", "HTTP 401", "wandb login"]),
     ],
 )
 def test_a_wrong_key_is_said_before_anything_starts(

@@ -124,7 +124,7 @@ def _type(path: str, value: Any, fields: FieldTypes) -> str:
 
 
 def expectation_completions(typed: str, book: MetricBook) -> list[Completion]:
-    """`eval_l1 lower` and the like, the key metrics first, in their good direction."""
+    """`eval_l1 lower` and the like, the key metrics first, in their better direction."""
     wanted = typed.strip().casefold()
     names = {book.short(name): book.direction(name) for name in [*book.key_metrics, *book.names]}
     every: list[str] = []

@@ -71,7 +71,7 @@ def may_propose(view: View, key: Callable[[str], str]) -> str:
     """Why a new proposal would never run."""
     loop, round_ = view.loop, view.snapshot.round
     if loop.state is LoopState.STOPPED:
-        return f"the loop has stopped; {key('app.engine')} resumes it"
+        return f"the loop has stopped; {key('app.engine')} continues it"
     last = round_ is not None and (round_.number >= loop.spec.rounds or round_.state is RoundState.DONE)
     if loop.state is LoopState.FINISHED or last or not loop.spec.proposes:
         why = "the loop has finished" if loop.state is LoopState.FINISHED else "there is no next round"
@@ -84,7 +84,7 @@ def _asleep(view: View, key: Callable[[str], str]) -> str:
     if view.loop.state is LoopState.FINISHED:
         return "the loop has finished: there is nothing to decide"
     if view.loop.state is LoopState.STOPPED:
-        return f"the loop has stopped; {key('app.engine')} resumes it"
+        return f"the loop has stopped; {key('app.engine')} continues it"
     return "" if view.engine else f"the engine has stopped: press {key('app.engine')} to restart it"
 
 

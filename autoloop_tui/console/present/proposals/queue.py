@@ -65,7 +65,7 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
     if loop.state is LoopState.FINISHED:
         return f"The loop has finished: {(loop.reason or 'nothing is left to do').rstrip('.')}."
     if loop.state is LoopState.STOPPED:
-        return f"The loop is {stopped(loop)}; {key('app.engine')} resumes it."
+        return f"The loop is {stopped(loop)}; {key('app.engine')} continues it."
     if view.engine is None:
         return f"The engine has stopped, so nothing can be decided now; {key('app.engine')} restarts it."
     if (then := view.then) and then.status in (ProposalStatus.PENDING, ProposalStatus.APPROVED):

@@ -1,4 +1,4 @@
-"""The run under the cursor in words: how it stands and why, and lineage."""
+"""The run under the cursor in words: its state, why, and its lineage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LineagePainter:
     def detail(
         self, chain: Sequence[RunRow], width: int, height: int, *, name_loop: bool, successor: str | None = None
     ) -> list[list[Piece]]:
-        """The last run of `chain` in words, below it the `successor` that a live rule made of it, and lineage."""
+        """The last run of `chain` in words, below it the `successor` that a live rule made of it, and its lineage."""
         row = chain[-1]
         seen = look(row.run.state.value)
         first: list[Piece] = [

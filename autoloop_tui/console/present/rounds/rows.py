@@ -1,4 +1,4 @@
-"""What the table of runs knows of each run and round: lineage, how it stands, and in which order. Pure."""
+"""What the table of runs knows of each run and round: its lineage, its state, and its place in the order. Pure."""
 
 from __future__ import annotations
 

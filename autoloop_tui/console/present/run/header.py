@@ -37,7 +37,7 @@ def header(
     width: int,
     glyphs: Glyphs,
 ) -> list[list[Piece]]:
-    """Three rows: who the run is; how far it is; lineage. `reached`: of the key metric, if anything yet;
+    """Three rows: who the run is; how far it is; its lineage. `reached`: of the key metric, if anything yet;
     `theirs`: what its base is compared with it by."""
     seen = look(view.state_of(run))
     dot = glyphs.dot

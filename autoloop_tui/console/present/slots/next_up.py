@@ -39,7 +39,7 @@ def upcoming(
         return _ended(view, width, key, glyphs)
     if view.orphaned:
         gone = engine_gone(view, now)
-        text = f"{gone}: {in_words_of(view.present)}, no runs start; {key('app.engine')} resumes the loop"
+        text = f"{gone}: {in_words_of(view.present)}, no runs start; {key('app.engine')} continues the loop"
         return _message_rows(text, look("failed"), width, glyphs)
     told = [*_questions(view, width, key, glyphs), *_waits(view, width, glyphs), *_hooks(view, width, glyphs)]
     told += [crop(row, 0, width, glyphs.ellipsis) for row in _next(view, len(shown), width, key, now, glyphs)]
@@ -55,7 +55,7 @@ def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) ->
     loop = view.loop
     text = loop.reason or loop.state.value
     if loop.state is LoopState.STOPPED and not (loop.end and loop.end.kind in ADVISED):
-        text = f"{text}; {key('app.engine')} resumes it"
+        text = f"{text}; {key('app.engine')} continues it"
     text = f"{text.rstrip('.')}; {key('app.finish')}: the result"
     rows = _message_rows(text, look(loop.state.value), width, glyphs)
     for line in _outcome(view):

@@ -185,7 +185,7 @@ class ProposalsScreen(ProposalBrowser):
             which = "1 approved proposal becomes its run."
         left = [f"{made[state]} {state}" for state in ("pending", "blocked", "skipped", "rejected") if made[state]]
         behind = f" Not run: {', '.join(left)}." if left else ""
-        paused = " The queue is paused: they wait until it resumes." if view.loop.paused else ""
+        paused = " The queue is paused: they wait until it continues." if view.loop.paused else ""
         number = view.snapshot.round.number + 1
         self.console.confirm(f"Start round {number}?", which + behind + paused, f"Start round {number}", Start())
 

@@ -263,7 +263,7 @@ class RoundsBrowser(TableScreen):
         return [("no run yet", ""), (why, "dim")]
 
     def _paint_preview(self, view: View) -> None:
-        """The run under the cursor: its curve, its changes, and below in words how it stands and lineage."""
+        """The run under the cursor: its curve, its changes, and below in words its state, why, and its lineage."""
         pane, row = self.query_one("#lineage", RowPane), self._current()
         width, height = pane.size
         if row is None:

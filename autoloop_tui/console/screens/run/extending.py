@@ -42,6 +42,6 @@ def extend_run(host: ConsoleHost, view: View, run: Run) -> None:
 
     why = f"It has made {run.step} steps and continues from its last checkpoint, in the same output directory."
     if view.loop.state is LoopState.STOPPED:
-        why += " The loop was stopped; it resumes with its queue."
+        why += " The loop was stopped; it continues with its queue."
     what = f"Extend {plain(run.name)} ({run.id}) to how many steps in total?"
     host.push_screen(Ask(what, why, value=str(2 * run.step), needed=True, check=check, explain=explain), answered)

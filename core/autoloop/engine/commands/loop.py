@@ -45,7 +45,7 @@ def stop_loop(context: Context, execution: Execution, live: LiveProposals, end: 
     for active in execution.executing:
         # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
         execution.stop(active.run.id, live.stopping(active) or _for_good(active) or LOOP_STOP, kill=kill)
-    return f"the loop stops: {end.text}; `autoloop-tui resume` resumes it"
+    return f"the loop stops: {end.text}; `autoloop-tui resume` continues it"
 
 
 def _for_good(active: Active) -> StopCause | None:

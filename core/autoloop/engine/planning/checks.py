@@ -199,7 +199,7 @@ def check_slurm(spec: LoopSpec) -> None:
     if slurm is None:
         return
     if missing := [name for name in ("sbatch", "squeue", "scancel") if shutil.which(name) is None]:
-        raise UserError(f"--slurm needs Slurm's commands, and {' and '.join(missing)} are not on PATH.")
+        raise UserError(f"--slurm needs Slurm's commands; not on PATH: {', '.join(missing)}.")
     if slurm.time is not None and not slurm.seconds:
         raise UserError(f'[slurm] time cannot be "{slurm.time}": write minutes, or 4:00:00, or 1-12:00:00.')
     for word in slurm.directives:

@@ -163,7 +163,7 @@ def differences(places: Places, loop: Loop) -> list[str]:
             changed.append(str(path))
     if not changed:
         return []
-    verb = "is" if len(changed) == 1 else "are"
+    verb = "has" if len(changed) == 1 else "have"
     return [f"{' and '.join(changed)} {verb} changed since {loop.name} was created; it continues with its own copy"]
 
 

@@ -41,7 +41,7 @@ def apply_resume_limits(request: Resume, loop: Loop, started: int, now: float) -
     runs = request.max_runs
     if runs is not None:
         if runs > 10**6:
-            raise UserError(f"--max-runs {runs} is too large; the limit on runs can be at most {10**6}.")
+            raise UserError(f"--max-runs {runs} is too large; give a total of at most {10**6}.")
         if runs <= started:
             raise UserError(f"{loop.name} has started {started} runs already; give a total larger than --max-runs {runs}.")
         loop = msgspec.structs.replace(loop, max_runs=runs)

@@ -110,7 +110,7 @@ def call(
     if done.returncode == 0:
         return output.decode(errors="replace") or said
     said = said.replace(f"{words[0]}: error: ", "")
-    text = " ".join(said.split()) or f"{words[0]} ended with code {done.returncode}"
+    text = " ".join(said.split()) or f"{words[0]} exited with code {done.returncode}"
     raise SlurmError(text, silent=any(each in text.lower() for each in MAY_PASS))
 
 

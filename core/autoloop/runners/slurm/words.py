@@ -56,7 +56,7 @@ def reason_awaited(record: ExitRecord) -> str:
     if record.stopped_by is not None:
         how = "was stopped"
     else:
-        how = f"ended with {f'signal {record.signal}' if record.signal else f'code {record.code}'}"
+        how = f"ended with signal {record.signal}" if record.signal else f"exited with code {record.code}"
     return f"it {how}; waiting for Slurm to say why"
 
 

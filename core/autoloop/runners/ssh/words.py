@@ -42,7 +42,7 @@ def why(host: HostSpec, printed: str, code: int | None) -> str:
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     if lines:
         return lines[-1][:200]
-    return "the connection was cut" if code is None or code <= 0 else f"ssh ended with code {code}"
+    return "the connection was cut" if code is None or code <= 0 else f"ssh exited with code {code}"
 
 
 def unfit(system: str, *, pidfd: bool) -> str | None:

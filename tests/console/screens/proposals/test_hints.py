@@ -74,7 +74,7 @@ async def test_with_nothing_to_decide_no_decision_is_offered(project: RecordedPr
     ("state", "said"),
     [
         (LoopState.FINISHED, "the loop has finished: there is nothing to decide"),
-        (LoopState.STOPPED, "the loop has stopped; R resumes it"),
+        (LoopState.STOPPED, "the loop has stopped; R continues it"),
         (LoopState.ACTIVE, "the engine has stopped: press R to restart it"),
     ],
 )

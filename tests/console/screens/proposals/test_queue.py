@@ -206,7 +206,7 @@ async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_
         (
             {"state": LoopState.STOPPED, "end": LoopEnd(kind=LoopEndKind.USER, text="stopped by jo")},
             RoundState.RUNNING,
-            "stopped by jo; R resumes it",
+            "stopped by jo; R continues it",
         ),
     ],
 )

@@ -113,7 +113,7 @@ async def test_an_engine_is_started_for_a_loop_that_has_ended(
 
     async with drive(project, run, engine=False) as (pilot, _):
         await press(pilot, "plus")
-        assert "it resumes with its queue" in on_top(pilot.app, Ask).why
+        assert "it continues with its queue" in on_top(pilot.app, Ask).why
         await press(pilot, "enter")
         assert project.commands() == [Extend(run=run.id, steps=400)]
         await pilot.app.workers.wait_for_complete()

@@ -145,13 +145,13 @@ async def test_why_a_loop_was_stopped_and_how_it_goes_on(project: RecordedProjec
     )
 
     async with drive(project, (80, 24)) as screen:
-        assert "failed before their first step; R resumes it" in whole(screen, "#next")
+        assert "failed before their first step; R continues it" in whole(screen, "#next")
 
 
 async def test_without_an_engine_the_strip_says_that_nothing_starts(project: RecordedProject) -> None:
     async with drive(project, (80, 24), driven=False) as screen:
         said = " ".join(whole(screen, "#next").split())
-        assert "the processes of 2 runs are gone, no runs start; R resumes the loop" in said
+        assert "the processes of 2 runs are gone, no runs start; R continues the loop" in said
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
