@@ -81,5 +81,5 @@ def test_status_and_json_follow_it_to_its_end(project: CommandProject, configs: 
     assert (proposal["extend"], proposal["author"], proposal["decided_by"]) == (40, "then", "policy")
     shown = call("proposals").out
     assert "train on to 40 steps" in shown
-    assert "the one in the middle" in shown
+    assert "the median of the" in shown
     assert "train on to 40 steps" in (project.folder / "reports" / "autoloop.md").read_text()

@@ -48,7 +48,7 @@ def commands_done_once(project: EngineProject, target: Target) -> None:
     wanted: Counter[str] = Counter()
     for number, request in target.console.sent.items():
         command = project.store.command(number)
-        assert command.answer is None or "fault in Auto Loop" not in command.answer, command
+        assert command.answer is None or "bug in Auto Loop" not in command.answer, command
         if isinstance(request, Propose) and command.ok:
             wanted[request.variants[0].edits[0]] += 1
         if isinstance(request, Approve | Stop):

@@ -53,7 +53,7 @@ def every_row_is_answered(project: EngineProject, chance: random.Random, number:
         for command in range(1, number + 1):
             answer = project.store.command(command).answer
             assert answer, sent[command - 1]
-            assert "fault in Auto Loop" not in answer, (sent[command - 1], answer)
+            assert "bug in Auto Loop" not in answer, (sent[command - 1], answer)
             assert "\n" not in answer
         engine.leave()
 
