@@ -39,7 +39,7 @@ LOOP = (
 COLOURS = (
     ("slot-running", "running"),
     ("slot-finished", "done, approved, better over seeds"),
-    ("slot-warn", "blocked, paused, worse over seeds: needs attention"),
+    ("slot-warn", "blocked, paused, worse over seeds"),
     ("slot-failed", "failed, rejected"),
     ("slot-queued", "waits"),
     ("diff-before", "old value"),

@@ -23,7 +23,7 @@ class RunScreen(RunBrowser):
             return "no such run" if action in ("run.stop", "run.retry", "run.extend", "run.variant") else ""
         state = run.state
         if action == "run.stop" and state.ended:
-            return f"it is {state.value} already; nothing to stop"
+            return f"it is already {state.value}; there is nothing to stop"
         if action == "run.retry" and state not in (RunState.FAILED, RunState.STOPPED, RunState.LOST):
             return f"it is {state.value}: only failed, stopped or lost runs can be retried"
         if action == "run.extend" and not state.ended:

@@ -143,9 +143,9 @@ async def test_what_a_key_says_outlasts_the_details_of_the_run_that_were_still_t
         screen.query_one(Table).go_to(screen.query_one(Table).keys[0])
         await pilot.press("t")
         await settle(pilot)
-        assert "tried again" in "".join(painted(screen.query_one("#hints")))
+        assert "can be retried" in "".join(painted(screen.query_one("#hints")))
         await pilot.press("j")
-        assert "tried again" not in "".join(painted(screen.query_one("#hints")))
+        assert "can be retried" not in "".join(painted(screen.query_one("#hints")))
 
 
 async def test_the_last_line_shows_the_command_for_the_run_under_the_cursor(project: RecordedProject) -> None:
