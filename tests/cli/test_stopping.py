@@ -100,7 +100,7 @@ def test_a_loop_goes_on_with_the_rules_and_preset_that_it_was_made_with(project:
     (project.folder / "preset.toml").write_text(PRESET.replace("{script}", "/no/such/script.py"))
     resumed = project.call("resume")
     assert resumed.returncode == 0, resumed.stderr
-    (line,) = [line for line in resumed.stderr.splitlines() if "made with" in line]
+    (line,) = [line for line in resumed.stderr.splitlines() if "its own copy" in line]
     assert str(project.folder / "rules.toml") in line
     assert str(project.folder / "preset.toml") in line
     assert "metrics.toml" not in line
