@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from autoloop.metric_readers import native, wandb_summary
 from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.compiled_rows import CompiledRows
 from autoloop.metric_readers.wandb_log import WandbLog
 from autoloop.metric_readers.wandb_summary import WandbSummary
 from hypothesis import HealthCheck, given, settings
@@ -191,3 +192,23 @@ def test_it_is_not_led_beyond_what_it_is_given() -> None:
             table.take(*bad)
     with pytest.raises(ValueError, match="no such column"):
         table.learn(b"x", 1 << 40)
+
+
+def test_rows_that_python_has_to_take_are_left_to_it_many_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    take = CompiledRows.take_records
+
+    def counted(self: CompiledRows, records: list[bytes], start: int) -> tuple[int, bytes | None]:
+        calls.append(start)
+        return take(self, records, start)
+
+    monkeypatch.setattr(CompiledRows, "take_records", counted)
+    wide = new_row({(f"k{index}",): 1.5 for index in range(500)}, 1)
+    for rows in (
+        [new_row({(f"k{index}",): 1.5}, index + 1) for index in range(1000)],
+        [wide, *(new_row({("k0",): index}, 1) for index in range(1000))],
+        [wide, *(new_row({("k" * 200,): index, ("h",): {"a": 1}}, index + 2) for index in range(1000))],
+    ):
+        calls.clear()
+        check(frame([*rows, new_row({("k0",): 2, ("k" * 200,): 3}, 2000)]), tmp_path / "run-x.wandb", monkeypatch)
+        assert 1 < len(calls) < 30

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Final
 
-from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.columns import MAX_KEYS, Columns
 from autoloop.metric_readers.wandb_rows import NO_METRIC, STEP, TIME, Entry, WandbRows, numbers_in
 
 _EMPTY: Final = (1 << 63) - 1
 """In place of the last step of a column without values."""
+_WORTH: Final = 4
+"""Bytes of records for each column that a call has to take up to be worth it."""
+_MOST_BY_PYTHON: Final = 1024
 
 
 class CompiledRows(WandbRows):
@@ -27,10 +30,16 @@ class CompiledRows(WandbRows):
         self._table = self._compiled.Rows()
         self._entries: list[Entry] = []
         self._numbers: dict[str, int] = {}
+        self.by_python = 1
+        """How many records Python has to take where the compiled code stops: it looks at every column each time that it is
+        called, which is not worth it for a little."""
 
     def take(self, records: Sequence[bytes], alone: Callable[[bytes], None]) -> None:
-        for record in records:
-            alone(record)
+        if len(records) > 1:
+            super().take(records, alone)
+        else:
+            for record in records:
+                alone(record)
 
     def take_records(self, records: list[bytes], start: int) -> tuple[int, bytes | None]:
         """Takes the rows among these records from `start` on, until one has to be taken by Python; the index behind those
@@ -49,10 +58,19 @@ class CompiledRows(WandbRows):
         for column, text in odd:
             for key, value in numbers_in(self._entries[column][0], text):
                 self._put(key, value)
+        if end < len(records):
+            worth = sum(map(len, records[start:end])) > _WORTH * len(self._entries)
+            self.by_python = 1 if worth else min(2 * self.by_python, _MOST_BY_PYTHON)
         return end, records[newest] if newest >= 0 else None
 
     def _learn(self, head: bytes, *, flat: bool = False) -> Entry:
-        entry = super()._learn(head, flat=flat)
+        if flat:
+            whole = b"\x12" + _varint(len(head)) + head
+            entry = self._by_head.get(whole) or self._learn(whole)
+            if len(self._by_key) < 2 * MAX_KEYS:
+                self._by_key[head] = entry
+            return entry
+        entry = super()._learn(head)
         self._tell([head])
         return entry
 
@@ -72,3 +90,7 @@ class CompiledRows(WandbRows):
                 if column == len(self._entries):
                     self._entries.append(entry)
             self._table.learn(head, column)
+
+
+def _varint(size: int) -> bytes:
+    return bytes([size]) if size < 128 else bytes([size & 127 | 128]) + _varint(size >> 7)

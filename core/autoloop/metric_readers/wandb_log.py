@@ -121,9 +121,10 @@ class WandbLog:
             before = at
             at, newest = self._rows.take_records(records, at)
             self._newest_summary = newest or self._newest_summary
-            if at == before:
-                self._take_by_python(records[at : at + 1])
-                at += 1
+            many = self._rows.by_python
+            if at == before or many > 1:
+                self._take_by_python(records[at : at + many])
+                at += many
 
     def _take_by_python(self, records: Sequence[bytes]) -> None:
         rows: list[bytes] = []
