@@ -190,7 +190,7 @@ def test_a_crash_file_goes_elsewhere_where_the_project_cannot_take_it(
     assert not missing.exists()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     assert crash.keep_traceback(KeyError("x"), missing) is None
-    assert "could not be written" in crash.sentence(KeyError("x"), None, "your runs continue")
+    assert "could not be saved" in crash.sentence(KeyError("x"), None, "your runs continue")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], ids=lambda n: n.name)
