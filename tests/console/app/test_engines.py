@@ -109,9 +109,7 @@ async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real
         await until(pilot, lambda: "running" in top(app), "it runs")
         trainer = await asyncio.to_thread(_trainer, real.folder, real.named(loop, "one").id)
         real.kill_engine(pid, signal.SIGKILL)
-        await until(
-            pilot, lambda: re.search(r"✗ the engine stopped \w+ ago: R continues the loop", top(app)), "the dead engine"
-        )
+        await until(pilot, lambda: re.search(r"✗ the engine stopped \w+ ago: R continues", top(app)), "the dead engine")
         await pilot.press("R")
         # What is said of it may be replaced at once by the answer to the command that came with it.
         await until(pilot, lambda: (new := holder(lock)) is not None and new.pid not in (0, pid), "the new engine")
