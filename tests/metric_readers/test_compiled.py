@@ -194,6 +194,18 @@ def test_it_is_not_led_beyond_what_it_is_given() -> None:
         table.learn(b"x", 1 << 40)
 
 
+@pytest.mark.parametrize(
+    "text", ['"NaN"', '"NaN" ', '"NaN"\n', '"Infinity"', '"-Infinity"\t', '"x"', '"x" ', "NaN", "-Infinity"]
+)
+def test_numbers_in_quotation_marks_are_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    quoted, plain_one = item(("a",), text), item(("a",), "1")
+    known = new_row({("a",): 1.0, ("b",): {"c": 1}}, 1)
+    rows = [b"".join([quoted, plain_one]), b"".join([plain_one, quoted]), b"".join([quoted, item(("b",), '{"d": 2}')])]
+    for row in rows:
+        for before in ([known], [known, new_row({("a",): {"c": 1}, ("b",): 2.0}, 1)], [part(2, item(("a",), "{}"))]):
+            check(frame([*before, part(2, row + part(2, number(1, 2)))]), tmp_path / "run-x.wandb", monkeypatch)
+
+
 def test_rows_that_python_has_to_take_are_left_to_it_many_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     take = CompiledRows.take_records

@@ -466,17 +466,18 @@ static int read_item(Rows *self, Bytes at, Bytes end, Item *item)
         return found < 0 ? FAILED : TAKEN;
     if (item->column < 0 || size == 0)
         return REFUSED;
-    if (is(at, size, "NaN") || is(at, size, "\"NaN\"")) {
+    if (is(at, size, "NaN")) {
         item->value = Py_NAN;
-    } else if (is(at, size, "Infinity") || is(at, size, "\"Infinity\"")) {
+    } else if (is(at, size, "Infinity")) {
         item->value = Py_HUGE_VAL;
-    } else if (is(at, size, "-Infinity") || is(at, size, "\"-Infinity\"")) {
+    } else if (is(at, size, "-Infinity")) {
         item->value = -Py_HUGE_VAL;
-    } else if (*at == '{' || (*at == '"' && memchr(at, '\\', size) != NULL)) {
+    } else if (*at == '{' || is(at, size, "\"NaN\"") || is(at, size, "\"Infinity\"") || is(at, size, "\"-Infinity\"")
+               || (*at == '"' && memchr(at, '\\', size) != NULL)) {
         item->kind = ODD;
         item->text = at;
         item->size = size;
-    } else if (*at == '[' || *at == '"' || is(at, size, "true") || is(at, size, "false") || is(at, size, "null")) {
+    } else if (*at == '[' || (*at == '"' && end[-1] == '"') || is(at, size, "true") || is(at, size, "false") || is(at, size, "null")) {
         item->column = NOTHING;
     } else {
         return REFUSED;
