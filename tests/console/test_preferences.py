@@ -25,7 +25,7 @@ def test_an_action_that_was_renamed_keeps_its_key_and_says_its_name_of_today(tmp
     chosen = Preferences.load({"XDG_CONFIG_HOME": str(tmp_path)})
     assert chosen.keys == {"rounds.variant": "ctrl+n"}
     assert chosen.problems == [
-        'console.toml: the action "rounds.clone" is called "rounds.variant" now; its key still works; rename it in the file'
+        'console.toml: the action "rounds.clone" is now called "rounds.variant"; its key still works; rename it in the file'
     ]
 
 
