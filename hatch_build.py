@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -83,7 +84,8 @@ def compiled_to(place: Path, root: Path) -> bool:
 
 def _compiled(compiler: list[str], made: Path, root: Path) -> bool:
     include = sysconfig.get_paths()["include"]
-    words = ["-O2", "-fPIC", "-shared", "-s", f"-I{include}", "-o", str(made), str(SOURCE)]
+    said = f"-DSOURCE_SUM={zlib.crc32((root / SOURCE).read_bytes())}"
+    words = ["-O2", "-fPIC", "-shared", "-s", f"-I{include}", said, "-o", str(made), str(SOURCE)]
     try:
         done = subprocess.run([*compiler, *words], cwd=root, capture_output=True)
     except OSError:

@@ -224,3 +224,10 @@ def test_rows_that_python_has_to_take_are_left_to_it_many_at_a_time(tmp_path: Pa
         calls.clear()
         check(frame([*rows, new_row({("k0",): 2, ("k" * 200,): 3}, 2000)]), tmp_path / "run-x.wandb", monkeypatch)
         assert 1 < len(calls) < 30
+
+
+def test_what_was_built_from_another_source_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "_SOURCE", tmp_path / "_native.c")
+    assert native._built() is native.compiled  # noqa: SLF001 as in a wheel, which has no source
+    (tmp_path / "_native.c").write_text("int changed;")
+    assert native._built() is None  # noqa: SLF001

@@ -16,9 +16,6 @@
 #error "Python reads the files here."
 #endif
 
-/* Of what is here and how it is called: another than `native.py` expects is not used. */
-#define INTERFACE 2
-
 typedef const unsigned char *Bytes;
 typedef unsigned __int128 u128;
 
@@ -718,7 +715,7 @@ static int prepare(PyObject *module)
         return -1;
     }
     Py_DECREF(rows);
-    return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) || PyModule_AddIntConstant(module, "NOTHING", NOTHING)
+    return PyModule_AddIntConstant(module, "SOURCE_SUM", SOURCE_SUM) || PyModule_AddIntConstant(module, "NOTHING", NOTHING)
         || PyModule_AddIntConstant(module, "STEP", STEP) || PyModule_AddIntConstant(module, "TIME", TIME) ? -1 : 0;
 }
 

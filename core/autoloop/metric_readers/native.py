@@ -7,11 +7,13 @@ file holds to the Python that reads all of a file where nothing is compiled.
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Final
+from zlib import crc32
 
-INTERFACE: Final = 2
-"""Another is another version's: what an editable install built before the checkout changed."""
+_SOURCE: Final = Path(__file__).with_name("_native.c")
+"""Not in a wheel. What an editable install built before the checkout changed has another checksum, and is not used."""
 
 
 def _built() -> ModuleType | None:
@@ -19,7 +21,12 @@ def _built() -> ModuleType | None:
         module = import_module("autoloop.metric_readers._native")
     except ImportError:
         return None
-    return module if module.INTERFACE == INTERFACE else None
+    try:
+        return module if crc32(_SOURCE.read_bytes()) == module.SOURCE_SUM else None
+    except FileNotFoundError:
+        return module
+    except (AttributeError, OSError):
+        return None
 
 
 compiled = _built()
