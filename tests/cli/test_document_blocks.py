@@ -97,7 +97,13 @@ def run(project: CommandProject, text: str) -> None:
         if not words or words[0] in ("pip", "cd"):
             continue
         if words[0] == "make":  # what it would do: the program that it starts is there
-            made = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=True)
+            made = subprocess.run(
+                ["make", "--no-print-directory", "--dry-run", *words[1:]],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
             assert shutil.which(ROOT / made.stdout.splitlines()[-1].split()[0]), made.stdout
             continue
         assert words[0] == "autoloop-tui", line

@@ -67,7 +67,7 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
     loop, round_ = view.loop, view.snapshot.round
     if view.orphaned:
         seen = look("failed")
-        told = f"{seen.mark(glyphs)} {engine_gone(view, time.time())}: {key('app.engine')} continues the loop"
+        told = f"{seen.mark(glyphs)} {engine_gone(view, time.time())}: {key('app.engine')} continues it"
         return [(told, f"bold {seen.variable}")]
     if loop.state is LoopState.ACTIVE:
         if loop.paused:

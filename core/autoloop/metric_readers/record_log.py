@@ -72,7 +72,7 @@ class RecordLog:
             left -= used
             if not used:
                 self.tail.wait()
-            self._grown = used > 0 and self.tail.offset < self.tail.size  # what came since the look is for the next one
+                self._grown = False
         return self._grown
 
     def _chunks(self, data: bytes, records: list[bytes]) -> int:

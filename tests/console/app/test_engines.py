@@ -54,7 +54,7 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_loop_without_an_engine_says_so_and_names_the_key(project: RecordedProject, size: Size) -> None:
     async with drive(project.app(), size) as pilot:
-        assert "the engine has stopped: R continues the loop" in top(pilot.app)
+        assert "the engine has stopped: R continues it" in top(pilot.app)
         await pilot.press("P")
         assert "press R" in hints(pilot.app)
         assert project.commands() == []
@@ -67,7 +67,7 @@ async def test_a_dead_engine_that_was_not_seen_to_die_has_the_age_of_its_last_si
     os.utime(log, (time.time() - 7300,) * 2)
 
     async with drive(project.app(), (120, 40)) as pilot:
-        assert "✗ the engine has stopped (last sign 2h01m ago): R continues the loop" in top(pilot.app)
+        assert "✗ the engine has stopped (last sign 2h01m ago): R continues it" in top(pilot.app)
         bar = pilot.app.screen.query_one(TopBar)
         (told,) = [each for each in bar.render_line(0) if "last sign" in each.text]
         assert told.style is not None

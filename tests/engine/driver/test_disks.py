@@ -219,7 +219,7 @@ def test_a_deleted_state_folder_lets_runs_end_and_is_a_sentence(project: EngineP
         with project.driven(loop, on_event=listen) as engine:
             project.trainer_pid(a.id)
             delete(project.folder / ".autoloop")
-            engine.until(lambda: any("was deleted or moved" in text for text in said), "the sentence")
+            engine.until(lambda: any("was deleted, moved" in text for text in said), "the sentence")
             gate.touch()
             engine.end()
 
@@ -241,7 +241,7 @@ def test_a_state_folder_that_is_brought_back_is_used_again(project: EngineProjec
     with project.driven(loop, on_event=listen) as engine:
         project.trainer_pid(a.id)
         home.rename(away)
-        engine.until(lambda: any("was deleted or moved" in text for text in said), "the sentence")
+        engine.until(lambda: any("was deleted, moved" in text for text in said), "the sentence")
         away.rename(home)
         gate.touch()
         assert engine.end().state is LoopState.FINISHED

@@ -44,7 +44,7 @@ def test_a_start_that_the_machine_has_no_room_for_waits_and_is_tried_again(
     loop = project.loop([project.config("a"), project.config("b")])
     assert project.run(loop).state is LoopState.FINISHED
     assert [run.state for run in project.runs(loop)] == [RunState.FINISHED] * 2
-    assert any(text.startswith("no runs are started: the machine had no process") for text in project.story(loop))
+    assert any(text.startswith("no runs are started: the machine ran out of processes") for text in project.story(loop))
     assert "runs are started again" in project.story(loop)
     assert not any("every run would fail" in text for text in project.story(loop))
 
