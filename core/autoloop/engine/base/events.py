@@ -25,8 +25,8 @@ class EventLog:
         self._loop = loop
 
     def record(self, kind: EventKind, text: str, run: str | None = None) -> None:
-        """Store an event, in the caller's transaction if there is one, and tell it once that is committed: who hears of it
-        finds it in the store. `run`: the id of the run that it is about."""
+        """Store an event, and report it after the commit of the caller's transaction, if there is one: a listener that looks
+        finds it in the store. `run`: the id of the run concerned."""
         event = self._store.add_event(self._loop, kind, secrets.mask(text), run)
         self._store.once_written(partial(self._tell, event))
 
@@ -45,5 +45,5 @@ class EventLog:
             return
         try:
             self.listener(event)
-        except Exception:  # what cannot be shown is recorded all the same, and changes nothing that the engine does
+        except Exception:  # the event is stored already, so a failed display must not stop the engine
             LOG.exception("the listener failed to take an event")
