@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from autoloop.metric_readers import find
+from autoloop.metric_readers import find, run_files
 from autoloop.metric_readers.find import WandbFolder, wandb_runs
+from autoloop.metric_readers.run_files import RunFiles
 
 
 class Clock:
@@ -58,7 +59,7 @@ def test_a_file_that_leaves_no_new_time_stamp_is_found(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file server whose stamps are of whole seconds, and whose clock is an hour behind."""
-    monkeypatch.setattr(find, "_stamp", lambda path: (1, 1_700_000_000) if path.exists() else ())
+    monkeypatch.setattr(find, "stamp_of", lambda path: (1, 1_700_000_000) if path.exists() else ())
     run = tmp_path / "wandb" / "offline-run-20261122_080000-a"
     run.mkdir(parents=True)
     folder = WandbFolder(tmp_path)
@@ -67,6 +68,19 @@ def test_a_file_that_leaves_no_new_time_stamp_is_found(
     (run / "run-a.wandb").touch()
     clock.now += 3
     assert [files.run_id for files in folder.look()] == ["a"]
+
+
+def test_so_is_one_of_another_logger(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_files, "time", clock)
+    monkeypatch.setattr(run_files, "stamp_of", lambda path: (1, 1_700_000_000) if path.exists() else ())
+    files = RunFiles(tmp_path)
+    assert files.look()["csv"] == []
+    clock.now += 0.5
+    (tmp_path / "metrics.csv").write_text("step,loss\n1,0.5\n")
+    clock.now += 3
+    assert files.look()["csv"] == [tmp_path / "metrics.csv"]
+    found = files.look()
+    assert files.look() is found  # what has stayed the same for long enough is not listed again
 
 
 def test_folders_that_cannot_be_listed_for_a_while_are_looked_through_later(tmp_path: Path, clock: Clock) -> None:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoloop.metric_readers.run_files import SETTLED
+from autoloop.metric_readers.folder_stamps import Seen, seen_again, stamp_of
 from autoloop.metric_readers.summary_file import NAME as SUMMARY
 
 JSONL = "wandb-history.jsonl"
@@ -16,7 +16,6 @@ _RUN_DIRECTORY = re.compile(r"(?:offline-)?run-(?P<time>\d{8}_\d{6})-(?P<id>.+)"
 _SEGMENT = re.compile(r"run-(?P<id>.+)\.wandb", re.DOTALL)
 _TAP = re.compile(r"autoloop-tap(?:-(?P<id>.+))?\.jsonl", re.DOTALL)
 
-_Stamp = tuple[int, ...] | None
 Age = tuple[str, int, str]
 """Sorts W&B run directories of one folder, oldest first."""
 
@@ -33,52 +32,27 @@ class WandbFiles:
     summaries: list[Path] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """How a folder was when it was listed, and since when it has been so by the clock here: a file server's may differ."""
-
-    stamp: _Stamp
-    since: float
-    listed: float
-
-    def is_now(self, stamp: _Stamp) -> bool:
-        return stamp is not None and stamp == self.stamp and self.listed - self.since >= SETTLED
-
-
 class WandbFolder:
     """The W&B runs below a folder, looked for again only when a folder may have changed in which their files lie."""
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
         self._found: list[WandbFiles] = []
-        self._seen: dict[Path, _Seen] = {}
+        self._seen: dict[Path, Seen] = {}
 
     def look(self) -> list[WandbFiles]:
         """As `wandb_runs`; the same object as before if nothing has changed."""
-        if not self._seen or not all(seen.is_now(_stamp(path)) for path, seen in self._seen.items()):
+        if not self._seen or not all(seen.is_now(stamp_of(path)) for path, seen in self._seen.items()):
             unread: list[Path] = []
             root, now = self._run_dir / "wandb", time.monotonic()
             runs = [root / name for name in _names(root, unread) if "run-" in name]
             folders = [root, *runs, *(run / "files" for run in runs)]
-            stamps = {path: _stamp(path) for path in folders}  # before they are looked through
+            stamps = {path: stamp_of(path) for path in folders}  # before they are looked through
             self._found = wandb_runs(self._run_dir, unread)
             before, self._seen = self._seen, {}
             for path, stamp in stamps.items():
-                known = before.get(path)
-                since = known.since if known is not None and known.stamp == stamp else now
-                self._seen[path] = _Seen(None if path in unread else stamp, since, now)
+                self._seen[path] = seen_again(before.get(path), None if path in unread else stamp, now)
         return self._found
-
-
-def _stamp(folder: Path) -> _Stamp:
-    """None if it cannot be told."""
-    try:
-        state = os.stat(folder)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return ()
-    except OSError:
-        return None
-    return state.st_ino, state.st_mtime_ns, state.st_ctime_ns
 
 
 def wandb_runs(run_dir: Path, unread: list[Path] | None = None) -> list[WandbFiles]:

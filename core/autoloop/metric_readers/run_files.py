@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from autoloop.metric_readers.csv_log import header_of
+from autoloop.metric_readers.folder_stamps import Seen, seen_again, stamp_of
 from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.step_axis import AXES
 from autoloop.metric_readers.trainer_state import LOG_NAME
@@ -24,8 +25,6 @@ MOST_ENTRIES = 5000
 """Of one folder; a trainer that writes more files into one writes its metrics elsewhere."""
 MOST_FILES = 200
 """Of one kind."""
-SETTLED = 2.0
-"""Seconds after which a folder's time stamp can be relied on to show the next change."""
 HEAD = 64 << 10
 """Bytes at the start of a file that tell whether it holds metrics."""
 
@@ -44,8 +43,7 @@ KINDS = ("tensorboard", "csv", "jsonl", "trainer_state", "trainer_log", "databas
 
 @dataclass
 class _Folder:
-    stamp: tuple[int, int] = (0, 0)
-    settled: bool = False
+    seen: Seen
     below: list[Path] = field(default_factory=list)
     files: list[tuple[str, Path]] = field(default_factory=list)
 
@@ -98,16 +96,12 @@ class RunFiles:
         self._found = found
 
     def _folder(self, path: Path) -> _Folder | None:
-        try:
-            state = os.stat(path)
-        except (OSError, ValueError):
+        stamp, known = stamp_of(path), self._folders.get(path)
+        if not stamp:
             return None
-        stamp = (state.st_mtime_ns, state.st_ino)
-        known = self._folders.get(path)
-        if known is not None and known.settled and known.stamp == stamp:
+        if known is not None and known.seen.is_now(stamp):
             return known
-        settled = abs(time.time() - state.st_mtime_ns / 1e9) > SETTLED
-        folder = _Folder(stamp, settled)
+        folder = _Folder(seen_again(known.seen if known else None, stamp, time.monotonic()))
         try:
             with os.scandir(path) as listing:
                 entries = list(islice(listing, MOST_ENTRIES))
