@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -24,17 +23,11 @@ def as_text(found: Sequence[Finding], across: int | None = None) -> str:
     lines = []
     for each in found:
         head = f"{each.level:7}  {printing.pad(printing.printable(each.subject), subjects)}  "
-        lines += _wrapped(head, indent, printing.printable(each.text), across)
+        lines += printing.wrapped(printing.printable(each.text), across, first=head, others=indent)
         if each.advice:
-            lines += _wrapped(f"{indent}→ ", f"{indent}  ", printing.printable(each.advice), across)
+            advice = printing.printable(each.advice)
+            lines += printing.wrapped(advice, across, first=f"{indent}→ ", others=f"{indent}  ")
     return "\n".join([*lines, "", _sum(found)])
-
-
-def _wrapped(first: str, others: str, text: str, across: int | None) -> list[str]:
-    if across is None or across < len(others) + 20:
-        return [first + text]
-    wrap = textwrap.TextWrapper(across, first, others, break_long_words=False, break_on_hyphens=False)
-    return wrap.wrap(text) or [first.rstrip()]
 
 
 def report(found: Iterable[Finding]) -> None:
