@@ -59,9 +59,9 @@ def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) ->
     text = f"{text.rstrip('.')}; {key('app.finish')}: the result"
     rows = _message_rows(text, look(loop.state.value), width, glyphs)
     for line in _outcome(view):
-        rows += [[("   ", ""), (part, "")] for part in wrapped(line, width - 4)[:LONGEST]]
+        rows += [[("   ", ""), (part, "")] for part in _few_lines(line, width - 4, glyphs)]
     if then := _then(view, key):
-        rows += [[("   ", ""), (part, "")] for part in wrapped(then.strip(), width - 4)[:LONGEST]]
+        rows += [[("   ", ""), (part, "")] for part in _few_lines(then.strip(), width - 4, glyphs)]
     return [*rows, *_hooks(view, width, glyphs)]
 
 
@@ -141,11 +141,8 @@ def _hooks(view: View, width: int, glyphs: Glyphs) -> list[list[Piece]]:
 
 
 def _message_rows(text: str, seen: Look, width: int, glyphs: Glyphs) -> list[list[Piece]]:
-    """A sentence whole, in a few rows: the line at the top has no room for it."""
-    lines = wrapped(text, width - 4)
-    if len(lines) > LONGEST:
-        last = clip(" ".join(lines[LONGEST - 1 :]), width - 4, glyphs.ellipsis)
-        lines = [*lines[: LONGEST - 1], last]
+    """A sentence in a few rows: the line at the top has no room for it."""
+    lines = _few_lines(text, width - 4, glyphs)
     signs = [f" {seen.mark(glyphs)} ", *["   "] * (len(lines) - 1)]
     return [[(sign, f"bold {seen.variable}"), (line, seen.variable)] for sign, line in zip(signs, lines, strict=True)]
 
@@ -209,3 +206,14 @@ def _next(view: View, above: int, width: int, key: Callable[[str], str], now: fl
         if round_.decide_by:
             pieces.append((f"   automatically in {duration(round_.decide_by - now)}", "dim"))
     return [[piece for piece in pieces if piece[0]]]
+
+
+def _few_lines(text: str, width: int, glyphs: Glyphs) -> list[str]:
+    """`text` in at most LONGEST lines; what has no room is left out by whole words, and an ellipsis says so."""
+    lines = wrapped(text, width)
+    if len(lines) <= LONGEST:
+        return lines
+    last, mark = lines[LONGEST - 1].rstrip(" ,;"), f" {glyphs.ellipsis}"
+    while cells(last + mark) > width and " " in last:
+        last = last.rpartition(" ")[0].rstrip(" ,;")
+    return [*lines[: LONGEST - 1], clip(last + mark, width, glyphs.ellipsis)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,12 @@ async def test_a_loop_that_has_ended_says_whether_a_config_is_better_than_the_ba
     assert "lr=3e-2 (4 seeds) is better than the baseline, base: eval/loss -0.05 [-0.07, -0.03]" in text
     assert "tail mean of 4 and 1 run" in text
     assert "differs from the baseline in ot.loss_config.reg 0.1 → 0.16" in text
+    # What has no room is left out by whole words, and an ellipsis says so.
+    many = [Change(path=f"ot.features.{n}.weight_label", before=0.01, after=0.005) for n in range(9)]
+    project.store.put_loop(changed(project.store.find_loop(None), outcome=changed(found, changes=many)))
+    async with drive(project, (80, 24)) as (_, screen):
+        last = [row.rstrip() for row in painted(screen.query_one("#next")) if "weight_label" in row][-1]
+    assert re.search(r"(weight_label|0\.01|→|0\.005) …$", last), last
 
 
 @pytest.mark.parametrize(
