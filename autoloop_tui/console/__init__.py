@@ -1,1 +1,1 @@
-"""The Textual console: a client of the store that paints snapshots and sends requests."""
+"""The Textual console: a client of the store that displays snapshots and sends requests."""

@@ -1,4 +1,4 @@
-"""Every action of the console, once: what is not here cannot be bound, shown in help or found in the palette."""
+"""All actions of the console. An action that is not listed here cannot be bound, shown in help or found in the palette."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from textual.binding import Binding, BindingType
 
 
 class Action(msgspec.Struct, frozen=True):
-    """`id` is `<scope>.<name>`: the method is `action_<name>` of the scope's screen (dots and dashes as underscores).
+    """An action. `id` is `<scope>.<name>`; its method is `action_<name>` of the scope's screen, with dashes as underscores.
 
-    `keys` are Textual's, with commas; `command` is what would do the same without the screen, `{…}` filled in by it.
+    `keys` are Textual key names, separated by commas; `command` is the equivalent shell command, with `{…}` filled in by the
+    screen.
     """
 
     id: str
     keys: str
     description: str
     hint: str = ""
-    """The word in the hint bar; empty: not shown there."""
+    """The word shown in the hint bar; empty: no hint."""
     command: str = ""
 
     @property
@@ -53,7 +54,7 @@ SCOPES = {
 
 
 def _walks(scope: str, down: str, up: str) -> list[Action]:
-    """Those that walk through a list."""
+    """Return the actions that move through a list."""
     return [
         Action(f"{scope}.down", "j,down", down),
         Action(f"{scope}.up", "k,up", up),
@@ -227,13 +228,13 @@ CHANGING = frozenset(
         *("finish.extend", "finish.variant"),
     }
 )
-"""Actions that end in a command to the engine: off under `--readonly`."""
+"""Actions that send a command to the engine; disabled under `--readonly`."""
 
 REPLAYING = ("app.replay-previous", "app.replay-next", "app.replay-slower", "app.replay-faster")
-"""Actions of a replay only."""
+"""Actions available only in a replay."""
 
 URGENT = ("app.engine", "app.replay-previous", "app.replay-next")
-"""Hints that stand first where they can act: they are the answer to what the screen says."""
+"""Actions whose hints come first when they are available, because they answer what the screen reports."""
 
 
 def of_scope(scope: str) -> list[Action]:
@@ -241,7 +242,7 @@ def of_scope(scope: str) -> list[Action]:
 
 
 def bindings(scope: str) -> list[BindingType]:
-    """Textual's bindings of a scope; the ids are what a keymap remaps."""
+    """Return the Textual bindings of a scope; a keymap remaps them by their ids."""
     return [
         Binding(action.keys, action.method, action.description, show=False, id=action.id, priority=scope == "values")
         for action in of_scope(scope)
@@ -249,7 +250,7 @@ def bindings(scope: str) -> list[BindingType]:
 
 
 def shown_key(keys: str) -> str:
-    """`question_mark,f1` → `?`."""
+    """Return the first key as it is displayed: `question_mark,f1` → `?`."""
     first = keys.split(",")[0]
     names = {
         "question_mark": "?",

@@ -1,5 +1,5 @@
-"""The console: one clock, one feed, a handful of screens. It paints what the store says and sends commands; it decides
-nothing and can be killed at any instant."""
+"""The console app: one timer, one feed and a few screens. It displays the store's contents and sends commands; it makes no
+decisions and can be killed at any time."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from autoloop_tui.console.widgets.bars import HintBar
 from autoloop_tui.console.widgets.chart import FILLED_CLASS
 
 CLOCK = 0.25
-"""Seconds between two looks at the store and the visible files."""
+"""Seconds between two polls of the store and the visible files."""
 
 
 OWN_HINT = 18
-"""Cells of the label of a user's own command in the hints."""
+"""Width of the label of a user command in the hint bar, in cells."""
 
 HANDS = 2.0
-"""Seconds since a key within which somebody is at work, so that no page opens by itself below the next one."""
+"""Seconds after a key press during which the user counts as active: no page opens on its own."""
 
 LATER = (
     "autoloop.engine.runs.following",
@@ -44,20 +44,20 @@ LATER = (
     "autoloop.engine.base.output_secrets",
     "autoloop.verdicts.wording",
 )
-"""What is imported when histories and logs are read, and when configs are compared."""
+"""Modules needed to read histories and logs and to compare configs; imported after the first paint."""
 
 SCREENS = tuple(f"autoloop_tui.console.screens.{name}.screen" for name in ("rounds", "run", "proposals"))
-"""What the first look at a screen would wait for."""
+"""Screen modules imported in the background, so that opening a screen for the first time does not wait for the import."""
 
 LOADING = "load"
-"""The group of the worker that imports them."""
+"""The worker group of the background imports."""
 
 TURNS = 8
-"""Turns of the clock between two looks at the first line of a screen, which tells the time in minutes."""
+"""Ticks between two repaints of a screen's top line, which shows times in minutes."""
 
 
 class ConsoleApp(MovingApp):
-    """The console on one loop."""
+    """The console for one loop."""
 
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
@@ -74,7 +74,7 @@ class ConsoleApp(MovingApp):
         feed: Feed | None = None,
         readonly: bool = False,
     ) -> None:
-        """`readonly`: nothing is sent to the engine."""
+        """`readonly`: send nothing to the engine."""
         super().__init__(project, feed or Feed(project, loop), preferences or Preferences.load(os.environ))
         wanted = self.preferences.ascii if ascii_only is None else ascii_only
         self.use_glyphs(ascii_only=wanted, blocks=self.preferences.blocks)
@@ -83,7 +83,7 @@ class ConsoleApp(MovingApp):
         self.marked: list[str] = []
         """Runs marked for Compare, by id, in the order of marking."""
         self.seen_proposals: set[int] | None = None
-        """Proposals that are not new any more; None until the first look at them."""
+        """Proposals that are no longer new; None until they are first displayed."""
         self._turns = 0
         self._acted_at = -HANDS
         if "TEXTUAL_ANIMATIONS" not in os.environ:
@@ -104,8 +104,8 @@ class ConsoleApp(MovingApp):
         first.once_painted(self._load_the_rest)
 
     def _load_the_rest(self) -> None:
-        """Load in a thread what reads histories and logs, the rows of the whole loop, then the other screens: a key must not
-        wait for it, and the first paint did not."""
+        """Load everything that the first paint did not need in a thread, so that keys stay responsive: the modules that read
+        histories and logs, the rows of the whole loop, then the other screens."""
 
         def load() -> None:
             for name in LATER:
@@ -118,8 +118,8 @@ class ConsoleApp(MovingApp):
         self.run_worker(load, thread=True, group=LOADING)
 
     def _complete(self, rows: LoopRows | None) -> None:
-        """What the first paint did not wait for; from here on the clock ticks."""
-        if not self.is_running:  # It was quit while the thread loaded.
+        """Finish loading after the first paint and start the timer."""
+        if not self.is_running:  # The app was quit while the thread loaded.
             return
         self.feed.take_over(rows)
         self.load_theme_files()
@@ -129,11 +129,12 @@ class ConsoleApp(MovingApp):
             self.warn("Settings", problem)
         self.tick()
         self.set_interval(CLOCK, self.tick)
-        # What is loaded now stays: full garbage collections over it would make a key wait for tens of milliseconds.
+        # Exclude loaded objects from garbage collection: a full collection over them would delay a key by tens of
+        # milliseconds.
         self.set_timer(1.0, self._collect_from_now_on)
 
     def on_unmount(self) -> None:
-        gc.unfreeze()  # whoever goes on in this process collects as before
+        gc.unfreeze()  # code that runs in this process afterwards collects as before
         try:
             self.parting += self.feed.close()
         except TROUBLE as error:
@@ -141,16 +142,17 @@ class ConsoleApp(MovingApp):
 
     def _collect_from_now_on(self) -> None:
         gc.freeze()
-        gc.enable()  # the start goes without: see on_screen
+        gc.enable()  # disabled during startup: see open_console
 
     def tick(self) -> None:
-        """The one clock: a new view if there is one, then the screen on top polls what it shows."""
-        if not self.is_running:  # The panes are taken down before the clock is.
+        """Refresh the view if the store has changed, then let the top screen poll what it shows. Called by the app's only
+        timer."""
+        if not self.is_running:  # The panes are removed before the timer stops.
             return
         before = self.feed.view
         changed = self.feed.poll()
         if before is not None and before.brief:
-            before = None  # nothing has happened: there is more to see
+            before = None  # nothing has happened; the view is only more complete
         if changed and before is not None and self.feed.view is not None and self.preferences.notify != "off":
             self._call_back(news(before, self.feed.view))
         self.watch_theme_files()
@@ -170,7 +172,7 @@ class ConsoleApp(MovingApp):
             self.show_message(str(error), ok=False)
 
     async def run_action(self, action: Any, default_namespace: Any = None, *args: Any, **kwargs: Any) -> bool:
-        """Every key ends here: what the store or a disk does not let it do is a sentence."""
+        """Run an action. Every key ends here, so a failure of the store or a disk is reported as a message."""
         self._acted_at = time.monotonic()
         asked = _registered(action, default_namespace or self)
         try:
@@ -183,8 +185,8 @@ class ConsoleApp(MovingApp):
             return True
 
     def refusal(self, action_id: str, on: Screen[Any] | None = None) -> str:
-        """Why an action cannot be taken just now, in a sentence; empty if it can. `on`: the screen that asks, which a
-        dialog may cover; by default the one on top."""
+        """Return why an action is not available now, as a sentence; empty if it is. `on` is the screen that asks, which a
+        dialog may cover; by default the top screen."""
         if action_id in REPLAYING:
             return "this is no replay"
         if self.readonly and action_id in CHANGING:
@@ -200,7 +202,7 @@ class ConsoleApp(MovingApp):
 
     @property
     def mode(self) -> str:
-        """What is different here, for the first line of every screen."""
+        """Special modes of this console, for the top line of every screen."""
         held = self.feed.view is not None and self.feed.view.loop.agents_held is not None
         return self.glyphs.dot.join(filter(None, [self.readonly, "agents held" if held else ""]))
 
@@ -209,14 +211,14 @@ class ConsoleApp(MovingApp):
         await self.run_action(event.action.method, default_namespace=target)
 
     def _call_back(self, sentences: list[str]) -> None:
-        """Call a person who is not looking, by what the terminal has for that."""
+        """Notify the user through the terminal, by bell or OSC 9."""
         if sentences and self.preferences.notify == "bell":
             self.bell()
         elif sentences and self._driver is not None:
             self._driver.write(osc9("; ".join(sentences), tmux="TMUX" in os.environ))
 
     def _show_result(self) -> None:
-        """The loop has just ended: its finish page, above what is shown; where somebody is at work, the key for it."""
+        """Show the finish page when the loop has just ended; if the user is active, only report the key that opens it."""
         from textual.widgets import Input
 
         from autoloop_tui.console.screens.finish.screen import FinishScreen
@@ -235,10 +237,10 @@ class ConsoleApp(MovingApp):
             self.push_screen(Palette(self.screen))
 
     def action_command_palette(self) -> None:
-        self.action_palette()  # Textual binds a key of its own to this
+        self.action_palette()  # Textual binds another key to this action
 
     def action_explain(self) -> None:
-        """What the thing under the cursor waits for."""
+        """Explain what the item under the cursor is waiting for."""
         from autoloop_tui.console.screens.dialogs import Told
         from autoloop_tui.console.screens.explaining import explain
 
@@ -249,7 +251,7 @@ class ConsoleApp(MovingApp):
             self.push_screen(Told(what, lines))
 
     def own_actions(self, on: LoopScreen) -> list[Action]:
-        """The user's own commands that can be used now on what the screen points at, for its hints."""
+        """Return the user commands available for the screen's current item, for its hints."""
         commands = list(enumerate(self.preferences.commands))
         return [
             Action(f"app.own_command({at})", each.key, each.label, clip(plain(each.label), OWN_HINT, self.glyphs.ellipsis))
@@ -258,8 +260,8 @@ class ConsoleApp(MovingApp):
         ]
 
     def why_not(self, command: UserCommand, on: LoopScreen | None = None) -> str:
-        """Why a command of the user's own cannot be used now; empty if it can. `on`: the screen that asks; by default the
-        one on top."""
+        """Return why a user command is not available now; empty if it is. `on` is the screen that asks, by default the top
+        loop screen."""
         if self.readonly and command.dangerous:
             return f"{self.readonly}: {command.label} is marked as dangerous"
         view = self.feed.view
@@ -269,7 +271,7 @@ class ConsoleApp(MovingApp):
         return lacking(command, values_of(view, below.subject(view)))
 
     def action_own_command(self, place: int) -> None:
-        """A command of console.toml, on what is under the cursor."""
+        """Run a command of console.toml on the item under the cursor."""
         from autoloop_tui.console.screens.own_commands import run_command
 
         command, view, screen = self.preferences.commands[place], self.feed.view, self.screen
@@ -279,7 +281,7 @@ class ConsoleApp(MovingApp):
             run_command(self, str(self.project), command, values_of(view, screen.subject(view)))
 
     def filled(self, command: str, on: Screen[Any]) -> str:
-        """A command with what is under the cursor of a screen in its places."""
+        """Return a command with its placeholders filled in from the item under the cursor of a screen."""
         view = self.feed.view
         known = values_of(view, on.subject(view)) if view is not None and isinstance(on, LoopScreen) else {}
         return command.format_map(Blank(known))
@@ -294,7 +296,7 @@ class ConsoleApp(MovingApp):
             self.show_message("there is nothing to copy here")
 
     def look_at(self, loop: Loop) -> None:
-        """Look at another loop of the project from now on, on every screen."""
+        """Switch every screen to another loop of the project."""
         self.feed.follow_loop(loop.id)
         self.feed.poll()
         self.marked.clear()
@@ -309,7 +311,7 @@ BY_METHOD = {(action.scope, action.method): action.id for action in ACTIONS}
 
 
 def _registered(action: object, namespace: object) -> str | None:
-    """The id of what a key, a click or the palette asks for; None for what is no action of ours."""
+    """Return the action id for a key, click or palette entry; None if it is not one of our actions."""
     scope = "app" if isinstance(namespace, ConsoleApp) else getattr(namespace, "SCOPE", "")
     return BY_METHOD.get((scope, action)) if isinstance(action, str) else None
 
@@ -317,5 +319,5 @@ def _registered(action: object, namespace: object) -> str | None:
 if TYPE_CHECKING:
 
     def _is_a_host(app: ConsoleApp) -> ConsoleHost:
-        """The type checker proves that the app has everything that the screens ask of it."""
+        """Make the type checker verify that the app provides everything the screens expect."""
         return app

@@ -1,4 +1,4 @@
-"""What the app asks of the engine, and what became of it: requests, their answers, an engine started for them."""
+"""Sending requests to the engine and showing their answers; starting an engine if the loop has none."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from autoloop_tui.console.themed_app import ThemedApp
 
 
 class AskingApp(ThemedApp):
-    """Sends requests by its feed; every sentence about them goes to the last line of the screen."""
+    """Sends requests through its feed and reports about them on the last line of the screen."""
 
     readonly = ""
-    """Why nothing is sent; empty: commands are."""
+    """Why no commands are sent; empty if they are."""
 
     def __init__(self, project: Path, feed: Feed, preferences: Preferences) -> None:
         super().__init__(project, preferences)
         self.feed = feed
         self.kept: list[LoopScreen] = []
-        """Screens that stay mounted, also while they are left."""
+        """Screens that stay mounted after the user leaves them."""
 
     def show_answers(self) -> None:
-        """What became of the commands that were sent."""
+        """Show the answers to the commands that were sent."""
         if self.feed.problem:
             self.show_message(self.feed.problem, ok=False)
         else:
@@ -44,19 +44,20 @@ class AskingApp(ThemedApp):
                     screen.not_sent()
 
     def keys_of(self, action_id: str) -> str:
-        """The key of an action as a person reads it, remapped or not."""
+        """Return the key of an action as displayed, after remapping."""
         key = shown_key(self.preferences.keys.get(action_id, BY_ID[action_id].keys))
         return key.replace("⏎", self.glyphs.of("⏎", "enter"))
 
     def ask(self, request: Request) -> bool:
-        """Send a request to the engine; its answer is shown when it comes. False if it was not handed over; that is said."""
+        """Send a request to the engine; its answer is shown when it arrives. Returns False, with a message, if it was not
+        sent."""
         if self.feed.view is None or self.feed.view.engine is None:
             self.show_message(f"the engine has stopped: press {self.keys_of('app.engine')} to restart it", ok=False)
             return False
         return self._send(request)
 
     def ask_waking(self, request: Request) -> None:
-        """`ask`, with an engine started for it if the loop has none."""
+        """Like `ask`, but start an engine if the loop has none."""
         self._send(request)
         if not self.readonly and (self.feed.view is None or self.feed.view.engine is None):
             self._wake()
@@ -67,20 +68,20 @@ class AskingApp(ThemedApp):
             return False
         try:
             self.feed.send(request)
-        except TROUBLE as error:  # also from a dialog's answer, which is no action
+        except TROUBLE as error:  # raised outside of an action if a dialog's answer sends the request
             self.show_message(f"{verb(request)} was not sent: {error}", ok=False)
             return False
         return True
 
     def show_message(self, text: str, *, ok: bool = True) -> None:
-        """Say one sentence on the last line of the screen, also below a dialog; paths as seen from the project."""
+        """Show a sentence on the last line of the screen, even below a dialog. Paths are shown relative to the project."""
         text = text.replace(f"{self.project}{os.sep}", "")
         below = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LoopScreen)), None)
         if below is not None and below.is_mounted:
             below.show_message(text, "" if ok else "slot-failed")
 
     def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
-        """Ask, and send the request only after a yes."""
+        """Ask for confirmation, and send the request if the user agrees."""
         from autoloop_tui.console.screens.dialogs import Confirm
 
         def answered(agreed: bool | None) -> None:
@@ -117,7 +118,7 @@ class AskingApp(ThemedApp):
         self.run_worker(self._spawn, thread=True, exclusive=True, group="engine", exit_on_error=False)
 
     def _spawn(self) -> None:
-        """In a thread of its own."""
+        """Start the engine. Runs in its own thread."""
         try:
             self.call_from_thread(self.show_message, self.feed.wake())
         except TROUBLE as error:

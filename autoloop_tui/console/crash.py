@@ -1,7 +1,7 @@
-"""What remains when an unforeseen error ends a full-screen app: a file with the traceback, one sentence for the terminal.
+"""Crash reports for full-screen apps: a file with the traceback, and one sentence for the terminal.
 
-A traceback on the terminal helps nobody who watches runs, and the values of local variables may hold what is secret; so the
-file has neither screen nor locals.
+A traceback on the terminal does not help someone who watches runs, and local variables may hold secrets. The file therefore
+contains neither the screen nor local variables.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 
 
 def keep_traceback(error: BaseException, project: Path) -> Path | None:
-    """Write the traceback below the project's `.autoloop`, else into a temporary folder; None if neither works."""
-    from importlib.metadata import version  # here, because the first paint does not need it
+    """Write the traceback below the project's `.autoloop`, otherwise into a temporary folder. Returns its path; None if
+    neither works."""
+    from importlib.metadata import version  # imported here because the first paint does not need it
 
     body = f"autoloop-tui {version('autoloop-tui')}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n\n"
     body += "".join(traceback.format_exception(error))
@@ -42,6 +43,6 @@ def _write(body: str, folder: Path | None) -> Path:
 
 
 def sentence(error: BaseException, kept: Path | None, still: str) -> str:
-    """`still`: what the crash did not change."""
+    """Return the message for the terminal. `still` says what the crash did not affect."""
     where = f"the traceback is in {kept}" if kept else "the traceback could not be saved"
     return f"The screen closed after an internal error ({type(error).__name__}); {still}. Please report it: {where}."

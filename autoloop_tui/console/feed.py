@@ -1,6 +1,6 @@
-"""What the console knows of a loop: the newest view of the store and the histories of the runs on the screen.
+"""The console's data about a loop: the newest view of the store and the histories of the runs on screen.
 
-Everything is pulled by the console's one clock; nothing here touches a widget.
+The console's timer polls everything; nothing here touches a widget.
 """
 
 from __future__ import annotations
@@ -42,52 +42,52 @@ if TYPE_CHECKING:
     from autoloop.trainers import Preset
 
 HISTORIES = 16
-"""Histories kept open at a time, or more where more are shown at once; the least recently shown is let go."""
+"""Histories kept open, more if more are on screen. The least recently shown one is closed first."""
 
 LOCK_PATIENCE = 0.1
 """Seconds that the screen waits for another process's lock; a command that needs longer goes through the outbox."""
 
 LAST_PATIENCE = 12.0
-"""Seconds that quitting waits for commands that are not sent yet: a little more than a store waits for a lock."""
+"""Seconds that quitting waits for unsent commands; slightly longer than a store waits for a lock."""
 
 LOOK_EVERY = 2.0
-"""Seconds between two looks at the processes of a loop without an engine."""
+"""Seconds between two checks of the processes of a loop without an engine."""
 
 BUDGET = 512 << 10
-"""Bytes of one history parsed at one tick: about 10 ms, so that a key never waits."""
+"""Bytes of one history parsed per tick. This takes about 10 ms, so keys stay responsive."""
 
 NOTHING: Mapping[str, Series] = {}
-"""The history of a run of which none is known."""
+"""The history of a run whose history is unknown."""
 
 
 class Feed:
-    """Reads one loop. Owned by the app, used from its thread, closed with it."""
+    """Reads one loop. Owned and closed by the app, and used from its thread."""
 
     UNSENT_BECAUSE = "the store is locked or its disk is full"
-    """Why a command may take a while to be sent."""
+    """Why sending a command may be delayed."""
 
     def __init__(self, project: Path, loop: str | None = None) -> None:
         self.project = project
         self.known_as = project
-        """By what the project is remembered."""
+        """The path under which preferences remember the project."""
         self.store = Store.open(project)
         self.store.wait_at_most(LOCK_PATIENCE)
         self.loop_id = self.store.find_loop(loop).id
         self.metrics = self._book()
         self._resolved: MetricBook | None = None
         self._keys_of: tuple[Snapshot, int] | None = None
-        """The snapshot and how many columns were known when the key metrics were chosen."""
+        """The snapshot, and the number of known columns, for which the key metrics were chosen."""
         self.view: View | None = None
         self.problem: str | None = None
-        """Why the view is not the newest, in a sentence."""
+        """Why the view is out of date, as a sentence."""
         self._version: int | None = None
         self._engine: Holder | None = None
         self._followers: OrderedDict[str, Follower] = OrderedDict()
-        """By output directory and attempt: one that is extended writes on in the same directory."""
+        """By output directory and attempt number, because an extended run continues in the same directory."""
         self._columns: dict[str, Mapping[str, Series]] = {}
         self._most = HISTORIES
         self._questions: set[int] = set()
-        """Commands of ours that are not answered yet."""
+        """Our commands that have no answer yet."""
         self._outbox = Outbox(project)
         self._present: Mapping[str, Presence] = {}
         self._looked_at = 0.0
@@ -99,14 +99,14 @@ class Feed:
         self._sampler = Sampler()
 
     def _loop(self) -> Loop:
-        """The loop, with the paths at which its files are."""
+        """The loop, with the paths under which its files are available."""
         return self.store.loop(self.loop_id)
 
     def _book(self) -> MetricBook:
         return metrics_of(self.store.places, self._loop())
 
     def close(self) -> list[str]:
-        """What could not be sent any more, in sentences."""
+        """Close the feed; return why commands could not be sent, as sentences."""
         unsent = self._outbox.close(LAST_PATIENCE)
         for follower in self._followers.values():
             follower.close()
@@ -114,10 +114,10 @@ class Feed:
         return [letter.problem for letter in unsent]
 
     def poll(self, *, brief: bool = False) -> bool:
-        """Take a new snapshot if the store or the engine's life changed. True if there is a new view. `brief`: one for the
-        first paint, which the next call completes.
+        """Take a new snapshot if the store or the engine's state has changed. Returns True if there is a new view. `brief`:
+        take a short snapshot for the first paint; the next call completes it.
 
-        Where the store cannot be read, `problem` says so and what was read last stays.
+        If the store cannot be read, `problem` says so and the last view stays.
         """
         if not self.store.places.database.exists():
             self.problem = "the project's .autoloop folder is gone; showing the last known state"
@@ -141,7 +141,7 @@ class Feed:
             self.view = View(snapshot, engine, self._metrics_of(snapshot), self.project, present, gone, brief, self._origin)
             if before is not None:
                 self.view.keep_outcome(before)
-            self._version, self._engine = version, engine  # only now: a snapshot that failed is taken again
+            self._version, self._engine = version, engine  # only now, so that a failed snapshot is retried
             changed = True
         elif self.view is not None and (metrics := self._metrics_of(self.view.snapshot)) is not self.view.metrics:
             self.view = replace(self.view, metrics=metrics)
@@ -153,23 +153,23 @@ class Feed:
 
     @property
     def _origin(self) -> str | None:
-        """The project's folder on the loop's machine, where that is another."""
+        """The project's folder on the loop's machine, if that is another machine."""
         return None
 
     def _driver(self) -> Holder | None:
-        """Who drives the loop now."""
+        """Return who drives the loop now."""
         return holder(self.store.places.lock(self.store.loop(self.loop_id).name))
 
     def _snapshot(self, *, brief: bool) -> Snapshot:
         return (take_brief_snapshot if brief else take_snapshot)(self.store, self.loop_id)
 
     def read_ahead(self) -> LoopRows | None:
-        """Read what the first whole view shows; for `poll`, which `take_over` spares it. Called by a thread, which a key
-        does not wait for."""
+        """Read the rows of the first complete view in a worker thread; `take_over` hands them to the store, so that `poll`
+        need not read them."""
         try:
             with Store.open(self.store.places.project) as store, store.reading():
                 return store.rows_of(store.loop(self.loop_id))
-        except TROUBLE:  # `poll` meets it again, and says so
+        except TROUBLE:  # `poll` will hit and report the same error
             return None
 
     def take_over(self, rows: LoopRows | None) -> None:
@@ -188,7 +188,7 @@ class Feed:
             return None
 
     def _metrics_of(self, snapshot: Snapshot) -> MetricBook:
-        """The book with the key metrics of the loop's runs; another object only if those have changed."""
+        """Return the book with the key metrics of the loop's runs; a new object only if they have changed."""
         held = sum(map(len, self._columns.values()))
         if self._keys_of is None or self._keys_of[0] is not snapshot or self._keys_of[1] != held:
             self._keys_of = snapshot, held
@@ -198,7 +198,7 @@ class Feed:
         return self._resolved or self.metrics
 
     def _look(self) -> Mapping[str, Presence]:
-        """What is there of the runs, looked at every LOOK_EVERY seconds."""
+        """Return which runs still have processes or records, refreshed at most every LOOK_EVERY seconds."""
         now = time.monotonic()
         if self.view is None or self.view.engine is not None or now - self._looked_at >= LOOK_EVERY:
             self._looked_at = now
@@ -206,7 +206,7 @@ class Feed:
         return self._present
 
     def follow_loop(self, loop: int) -> None:
-        """Look at another loop of the project."""
+        """Switch to another loop of the project."""
         self.loop_id, self.view = loop, None
         self.metrics = self._book()
         self._resolved = self._keys_of = None
@@ -214,8 +214,8 @@ class Feed:
     # ---------------------------------------------------------------------------------------------------- histories
 
     def read(self, run: Run, *, budget: int = BUDGET) -> Mapping[str, Series]:
-        """The run's metrics by canonical name, as far as they have been read; reads on by `budget` bytes. The same object
-        as before if there is nothing new and no more to read."""
+        """Return the run's metrics by canonical name as far as they have been read, after reading up to `budget` more bytes.
+        Returns the same object as before if there is nothing new."""
         attempt = self.view.snapshot.attempts.get(run.id) if self.view else None
         if attempt is None or run.output_dir is None:
             return NOTHING
@@ -233,15 +233,15 @@ class Feed:
         return self._columns[key]
 
     def _follow(self, attempt: Attempt, run: Run) -> Follower:
-        """As the engine follows it; where the loop's preset cannot be read, the console log tells nothing."""
+        """Open the run's history as the engine does; without a readable preset, the console log yields no metrics."""
         assert self.view is not None
-        # Imported here, because the first paint needs no reader.
+        # Imported here because the first paint needs no reader.
         from autoloop.engine.runs.following import follow_attempt
 
         return follow_attempt(attempt, run, self.view.loop.spec, self._preset())
 
     def _preset(self) -> Preset | None:
-        """The loop's own; None where it cannot be read."""
+        """Return the loop's preset; None if it cannot be read."""
         from autoloop.engine.planning.frozen import preset_of
 
         if self.loop_id not in self._presets:
@@ -250,7 +250,7 @@ class Feed:
         return self._presets.get(self.loop_id)
 
     def rules(self) -> list[Rule]:
-        """Those of the loop's own book; none where they are in Python or cannot be read."""
+        """Return the rules of the loop's rule book; empty if they are written in Python or cannot be read."""
         from autoloop.engine.planning.frozen import rules_of
 
         if self.loop_id not in self._rules:
@@ -260,7 +260,7 @@ class Feed:
         return self._rules[self.loop_id]
 
     def secrets(self, run: Run) -> list[str]:
-        """What may stand in the run's log and must not be shown."""
+        """Return the secrets that the run's log may contain and that must not be shown."""
         from autoloop.engine.base.output_secrets import output_secrets
 
         if run.id not in self._secrets:
@@ -269,34 +269,35 @@ class Feed:
 
     @property
     def unmasked(self) -> str:
-        """What a log's title adds where a secret of --extra cannot be masked, because its variable is not set here."""
+        """A note for a log's title if a secret from --extra cannot be masked because its variable is not set here."""
         lacking = missing(self.view.loop.spec.extra, os.environ) if self.view else []
         return f"{', '.join(lacking)} not set here: a secret from --extra may be shown" if lacking else ""
 
     def keep_open(self, histories: int) -> None:
-        """So many are shown at once: keep at least these open."""
+        """Keep at least `histories` histories open: all of them are on screen."""
         self._most = max(HISTORIES, histories)
 
     def arrives(self, run: Run) -> bool:
-        """Whether more of the run's history is on its way here, from another machine."""
+        """Return whether more of the run's history is still arriving from another machine."""
         return False
 
     def known(self, run: Run) -> Mapping[str, Series]:
-        """What has been read of the run's metrics so far, without reading on."""
+        """Return the run's metrics read so far, without reading more."""
         return self._columns.get(_key(run), NOTHING)
 
     def step(self, run: Run) -> int:
-        """The newest step that is known of a run."""
+        """Return the newest known step of a run."""
         follower = self._followers.get(_key(run))
         return max(run.step, (follower.step or 0) if follower else 0)
 
     def rate(self, run: Run) -> float | None:
-        """Steps a second."""
+        """Return steps per second; None if unknown."""
         follower = self._followers.get(_key(run))
         return follower.rate if follower else None
 
     def seconds_left(self, run: Run, now: float) -> float | None:
-        """Until the run's last step; of a first attempt whose log tells no times, by how long it has trained."""
+        """Return the seconds until the run's last step. If the log of a first attempt has no times, they are estimated from
+        how long it has trained."""
         step, rate = self.step(run), self.rate(run)
         if rate is None and run.attempts == 1 and run.started_at is not None and now > run.started_at:
             rate = step / (now - run.started_at)
@@ -311,15 +312,15 @@ class Feed:
         return self.store.attempts(run.id)
 
     def take_sample(self, attempts: Mapping[str, Attempt], *, with_gpus: bool) -> Sample:
-        """What the loop's machine does under these attempts. Called by a thread, one at a time."""
+        """Measure the loop's machine under these attempts. Called by one thread at a time."""
         return self._sampler.take(attempts, with_gpus=with_gpus)
 
     # ----------------------------------------------------------------------------------------------------- commands
 
     def send(self, request: Request) -> bool:
-        """Send a request; its answer comes with `answers`. False if that takes a while: `unsent` says if it fails."""
+        """Send a request; `answers` returns its answer. Returns False if sending is delayed; `unsent` reports a failure."""
         letter = Letter(self.loop_id, request)
-        if not self._outbox.under_way:  # else it would overtake what was asked for before
+        if not self._outbox.under_way:  # otherwise it would overtake earlier requests
             try:
                 self._questions.add(self.store.send(self.loop_id, request, whoami.this_process()))
                 return True
@@ -329,7 +330,7 @@ class Feed:
         return False
 
     def wake(self) -> str:
-        """Start an engine for the loop; what came of it, in a sentence. Called by a thread: it takes a moment."""
+        """Start an engine for the loop; return the result as a sentence. Blocks, so call it in a thread."""
         from autoloop.engine import spawn
 
         with Store.open(self.project) as store:
@@ -338,17 +339,17 @@ class Feed:
 
     @property
     def waiting(self) -> int:
-        """How many commands are not sent yet."""
+        """Number of commands that have not been sent yet."""
         return self._outbox.under_way
 
     def unsent(self) -> list[str]:
-        """Why commands of ours could not be sent, since last asked."""
+        """Return why commands could not be sent, since the last call."""
         taken = self._outbox.taken()
         self._questions |= {letter.number for letter in taken if letter.number is not None}
         return [letter.problem for letter in taken if letter.problem]
 
     def answers(self) -> list[Command]:
-        """Commands of ours that have been answered since last asked."""
+        """Return the commands that have been answered since the last call."""
         asked = [self.store.command(number) for number in sorted(self._questions)]
         done = [command for command in asked if command.answered_at is not None]
         self._questions -= {command.id for command in done}

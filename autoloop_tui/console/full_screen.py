@@ -1,5 +1,5 @@
-"""The base of every app of ours that takes the whole terminal: keys act in the order in which they were typed, signals
-end it as `q` does, and an unforeseen error becomes a crash file instead of a traceback on the terminal."""
+"""The base of every full-screen app: keys act in the order typed, signals end the app as `q` does, and an unexpected error
+becomes a crash file instead of a traceback on the terminal."""
 
 from __future__ import annotations
 
@@ -44,14 +44,15 @@ from autoloop_tui.console.widgets.row_pane import ASCII_CLASS, BLOCKS_CLASS
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 GRACE = 5.0
-"""Seconds that an app has to leave after a signal; then the terminal is restored without it."""
+"""Seconds that an app has to exit after a signal; then the process ends and restores the terminal itself."""
 
 PATIENCE = 5.0
-"""Seconds until a key that is still being handled no longer holds up the next one."""
+"""Seconds after which a key that is still being handled no longer delays the next one."""
 
 TURNS = 20
-"""Turns of the event loop left to everybody else before a pump is asked whether it is done. A pump that is asked comes to
-rest once more, and at rest it styles, lays out and calls what was put off: not before the others have said what changed."""
+"""Event loop turns left to other tasks before checking whether a message pump is done. The check makes the pump idle once
+more, and an idle pump applies styles and layout and runs deferred calls. That must not happen before other tasks have
+reported their changes."""
 
 NAP = 0.005
 
@@ -62,22 +63,22 @@ RESTORE = (
 
 
 class FullScreenApp(App[ReturnType]):
-    """Run it by `run_on_terminal`."""
+    """The base class of full-screen apps. Start it with `run_on_terminal`."""
 
     STILL: ClassVar[str] = "your runs continue"
-    """What a crash does not change, for the sentence that reports it."""
+    """What a crash does not affect, for the crash message."""
 
     def __init__(self, project: Path) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.stylesheet = KeptSheet(variables=self.get_css_variables())
         self.project = project
         self.crash_folder = project
-        """The project below which a crash is kept."""
+        """The project below which a crash file is written."""
         self.glyphs = UNICODE
         self.depth = depth_of(os.environ)
         """How many colours the terminal shows."""
         self._last_filters: list[LineFilter] = [NoColor(), Reduce(self.depth)]
-        # Rich must not convert what `Reduce` has converted.
+        # Rich must not convert colours that `Reduce` has already converted.
         self.console = Console(
             color_system="truecolor",
             file=self.console.file,
@@ -89,19 +90,19 @@ class FullScreenApp(App[ReturnType]):
             soft_wrap=False,
         )
         self.crashed: str | None = None
-        """Why the app ended, if by an error of ours."""
+        """The crash message if the app ended by an internal error."""
         self.parting: list[str] = []
-        """Sentences for the terminal once the app has gone."""
+        """Messages printed on the terminal after the app has closed."""
         self.terminal_before: list[Any] | None = None
-        """The terminal's settings before the app took it."""
+        """The terminal's settings before the app started."""
         self._typed: deque[events.Key | events.Paste] = deque()
-        """Typed and not handed on yet."""
+        """Keys and pastes received but not dispatched yet."""
         self._handling: asyncio.Task[None] | None = None
-        """Waits until the key that was handed on last has done all it does."""
+        """Waits until the last dispatched key has taken full effect."""
 
     def use_glyphs(self, *, ascii_only: bool | None = None, blocks: bool | None = None) -> None:
-        """Choose what everything on the screen is drawn with, None as the terminal needs it; style sheets and panes see it
-        by the app's classes."""
+        """Choose the characters that everything is drawn with; None chooses by the terminal. Style sheets and panes see the
+        choice as classes of the app."""
         self.glyphs = glyphs_for(os.environ, ascii_only=ascii_only, blocks=blocks)
         self.set_class(self.glyphs.ascii_only, ASCII_CLASS)
         self.set_class(self.glyphs.blocks, BLOCKS_CLASS)
@@ -113,12 +114,13 @@ class FullScreenApp(App[ReturnType]):
         return variable_defaults(dark=theme.dark, ansi=theme.ansi)
 
     def register_themes(self, themes: Iterable[ThemeFile]) -> None:
-        """Make themes known, as they look on this terminal."""
+        """Register themes with their colours reduced to what this terminal shows."""
         for theme in themes:
             self.register_theme(to_textual(theme, self.depth))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's, then ours. Of the terminal's own colours nobody knows the grey: under NO_COLOR they are left out."""
+        """Return Textual's filters, then ours. The grey values of the terminal's own colours are unknown, so under NO_COLOR
+        they are removed."""
         no_colour, reduce = self._last_filters
         filters = [
             no_colour if isinstance(each, Monochrome) and self.native_ansi_color else each
@@ -127,7 +129,8 @@ class FullScreenApp(App[ReturnType]):
         return [*filters, reduce] if reduce.enabled else filters
 
     def copy_to_clipboard(self, text: str) -> None:
-        """By OSC 52, and through tmux by its own command: as it is set up by default, it takes no OSC 52 from programs."""
+        """Copy by OSC 52 and, under tmux, also by tmux's own command: its default configuration ignores OSC 52 from
+        programs."""
         super().copy_to_clipboard(text)
         if "TMUX" in os.environ:
             self.run_worker(partial(_to_tmux, text), thread=True, group="copy", exit_on_error=False)
@@ -139,11 +142,11 @@ class FullScreenApp(App[ReturnType]):
         return self._handling is not None
 
     async def on_event(self, event: events.Event) -> None:
-        """Hand on one key after the other.
+        """Dispatch keys one at a time.
 
-        A character goes straight into an input, but a key that is bound to an action rises through the queues of all
-        the input's parents first; a dialog that a key opens takes a moment to come up and get the focus. Handed on at once,
-        characters typed in that moment overtake the key or reach the wrong screen.
+        A character goes straight into an input, but a key bound to an action first passes through the queues of all the
+        input's parents, and a dialog that a key opens needs a moment to appear and take the focus. If dispatched at once,
+        characters typed in that moment would overtake the key or reach the wrong screen.
         """
         if not isinstance(event, (events.Key, events.Paste)) or event.is_forwarded:
             await super().on_event(event)
@@ -153,11 +156,11 @@ class FullScreenApp(App[ReturnType]):
             await self._hand_on()
 
     async def _hand_on(self) -> None:
-        if not self.screen_stack:  # It is ending.
+        if not self.screen_stack:  # The app is ending.
             self._typed.clear()
             return
         before = self.screen_stack[-1]
-        self._handling = asyncio.current_task()  # until the next line has made another
+        self._handling = asyncio.current_task()  # until the next line creates the real task
         await super().on_event(self._typed.popleft())
         self._handling = asyncio.create_task(self._go_on(before))
 
@@ -172,14 +175,14 @@ class FullScreenApp(App[ReturnType]):
             self._handle_exception(error)
 
     async def _done(self, before: Screen[Any] | None) -> None:
-        """Until everything that the last key set off has been handled, and a screen that it opened is up and painted."""
+        """Wait until everything that the last key triggered has been handled, and a screen that it opened is painted."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE
         quiet = 0
         while quiet < 2 and self.is_running and loop.time() < deadline and self.screen_stack:
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-            if not self.screen_stack:  # it has ended in the meantime
+            if not self.screen_stack:  # the app has ended in the meantime
                 return
             screen = self.screen_stack[-1]
             if not screen.is_mounted:
@@ -188,14 +191,14 @@ class FullScreenApp(App[ReturnType]):
                 continue
             pumps: list[MessagePump] = [*(self.focused or screen).ancestors_with_self]
             queued = any(pump.message_queue_size for pump in pumps)
-            for pump in pumps:  # From the focused widget up to the app, as keys and messages rise.
+            for pump in pumps:  # From the focused widget up to the app, in the order in which keys and messages bubble.
                 await _turn_of(pump, deadline)
             standing = screen if isinstance(screen, Standing) else None
             if screen is not before or (standing is not None and standing.put_off):
                 before = screen
                 if standing is not None:
                     standing.put_off = False
-                await _turn_of(screen, deadline, painted=True)  # What it shows then is what the next key acts on.
+                await _turn_of(screen, deadline, painted=True)  # The next key acts on what the screen shows then.
                 quiet = 0
             else:
                 quiet = 0 if queued else quiet + 1
@@ -207,8 +210,8 @@ class FullScreenApp(App[ReturnType]):
             super()._handle_exception(error)
 
     def _of_one_gone(self, error: Exception) -> bool:
-        """Whether a screen that has left the stack looked for widgets that are taken down, as Textual's palette does from
-        its searches: nobody misses what it wanted to paint."""
+        """Return whether the error comes from a screen that has left the stack and looked for widgets that are being
+        removed, as searches of Textual's palette do. Such an error is harmless."""
         missed = error.error if isinstance(error, WorkerFailed) else error
         pump = active_message_pump.get(None)
         if not isinstance(missed, NoMatches) or (pump is not None and self._lives(pump) and missed is error):
@@ -218,23 +221,23 @@ class FullScreenApp(App[ReturnType]):
         return isinstance(looked, MessagePump) and not self._lives(looked)
 
     def _lives(self, pump: MessagePump) -> bool:
-        """Whether it is the app, or a screen on the stack or part of one."""
+        """Return whether a pump is the app, a screen on the stack, or part of one."""
         node: MessagePump | None = pump
         while node is not None and node is not self and not isinstance(node, Screen):
-            node = node._parent  # noqa: SLF001 - Textual tells it of its widgets only, not of other pumps
+            node = node._parent  # Textual exposes the parents of widgets only, not of other pumps
         return node is self or node in self.screen_stack
 
     def _fatal_error(self) -> None:
-        """Textual's own prints the traceback with all local variables."""
+        """Crash without Textual's report, which prints a traceback with all local variables."""
         self._crash()
 
     def panic(self, *renderables: Any) -> None:
-        """As above, for errors that know how to draw themselves, and for what fails in a thread of the terminal's."""
+        """Like `_fatal_error`, for errors that render themselves and for failures in one of the terminal's threads."""
         self._crash()
 
     def _crash(self) -> None:
         error = self._exception or sys.exc_info()[1] or RuntimeError("the terminal could not be read")
-        cause = getattr(error, "error", None)  # what failed in a worker
+        cause = getattr(error, "error", None)  # the original error of a failed worker
         if isinstance(cause, BaseException):
             error = cause
         self._return_code = 1
@@ -246,9 +249,9 @@ class FullScreenApp(App[ReturnType]):
         loop = asyncio.get_running_loop()
 
         def leave(number: int, _: object) -> None:
-            """End the app as `q` does; one that is stuck is ended by force.
+            """End the app as `q` does; if it is stuck, end the process after GRACE seconds.
 
-            A handler of the loop's own would wait for the loop.
+            A signal handler of the event loop would have to wait for the loop.
             """
             code = 128 + number
             last_resort = threading.Timer(GRACE, _leave_now, [code, self.terminal_before])
@@ -257,7 +260,7 @@ class FullScreenApp(App[ReturnType]):
             loop.call_soon_threadsafe(self.exit, None, code)
 
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        heeded = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]  # nohup ignores one
+        heeded = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]  # nohup ignores SIGHUP
         for number in heeded:
             signal.signal(number, leave)
         try:
@@ -268,9 +271,9 @@ class FullScreenApp(App[ReturnType]):
 
 
 def run_on_terminal(make: Callable[[], FullScreenApp[Any]], project: Path, *, mouse: bool = True) -> int:
-    """Make an app and run it until it ends; its exit code. The terminal is as it was before, whatever happens.
+    """Create an app and run it until it ends; return its exit code. The terminal is always restored.
 
-    UserError passes through.
+    UserError is propagated.
     """
     before = _terminal_settings()
     app: FullScreenApp[Any] | None = None
@@ -293,10 +296,10 @@ def run_on_terminal(make: Callable[[], FullScreenApp[Any]], project: Path, *, mo
 
 
 async def _to_its_end(app: FullScreenApp[Any], *, mouse: bool) -> None:
-    """Run the app and end every task it leaves, also those that begin while others are cancelled.
+    """Run the app and cancel every task it leaves, including tasks that start while others are being cancelled.
 
-    asyncio.run cancels once; what begins during that, as a timer of a screen that closes late does, would be reported
-    below our sentence when it is collected.
+    asyncio.run cancels tasks only once. A task that starts during that, such as a timer of a screen that closes late, would
+    be reported below our message when it is garbage-collected.
     """
     try:
         await app.run_async(mouse=mouse)
@@ -310,13 +313,13 @@ async def _to_its_end(app: FullScreenApp[Any], *, mouse: bool) -> None:
 
 
 def _to_tmux(text: str) -> None:
-    """Into tmux's buffer, and on to the clipboard of the terminal that it is attached to."""
+    """Load text into tmux's buffer and into the clipboard of the attached terminal."""
     with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(["tmux", "load-buffer", "-w", "-"], input=text.encode(), capture_output=True, timeout=5, check=False)
 
 
 async def _turn_of(pump: MessagePump, deadline: float, *, painted: bool = False) -> None:
-    """Until the pump has handled what was in its queue; not for one that is going away."""
+    """Wait until the pump has handled its queue; return at once if the pump is closing."""
     turn = asyncio.Event()
     if not (MessagePump.call_after_refresh(pump, turn.set) if painted else pump.call_later(turn.set)):
         return
@@ -336,13 +339,13 @@ def _terminal_settings() -> list[Any] | None:
 
 
 def _restore(settings: list[Any] | None) -> None:
-    """Bring the terminal back without the app's help."""
+    """Restore the terminal without the app's help."""
     try:
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, RESTORE.encode())
         if settings is not None and sys.__stdin__:
             termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSANOW, settings)
     except (termios.error, ValueError, OSError):
-        pass  # It is gone.
+        pass  # The terminal is gone.
 
 
 def _leave_now(code: int, settings: list[Any] | None) -> None:

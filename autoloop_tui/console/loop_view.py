@@ -1,4 +1,4 @@
-"""What a screen paints: one snapshot of a loop, and what is worked out from it, each once."""
+"""The data a screen displays: a snapshot of a loop and values derived from it, each computed once."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ from autoloop.store import Snapshot
 from autoloop_tui.console.drawing.badges import Badge, apart, badge_of
 
 if TYPE_CHECKING:
-    from autoloop.verdicts import Judge, Results  # which the first paint does not need
+    from autoloop.verdicts import Judge, Results  # not needed for the first paint
 
 TROUBLE = (UserError, sqlite3.Error, msgspec.ValidationError, OSError)
-"""What reading or writing the store can raise when its disk or another process is in the way: said, never fatal."""
+"""Errors of reading or writing the store caused by its disk or another process; reported, never fatal."""
 
 
 class Gone(NamedTuple):
-    """When the engine of a loop went. `seen`: this console saw it; else `at` is when it last wrote to its log."""
+    """When the engine of a loop disappeared. `seen`: this console noticed it; otherwise `at` is the last write to its
+    log."""
 
     at: float
     seen: bool
@@ -46,24 +47,24 @@ class Gone(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """What a screen paints."""
+    """The data a screen displays."""
 
     snapshot: Snapshot
     engine: Holder | None
     metrics: MetricBook
-    """With the key metrics that the loop's runs have."""
+    """The metrics, with the key metrics of the loop's runs."""
     project: Path
     present: Mapping[str, Presence] = field(default_factory=dict)
-    """Where no engine is there: what is there of the runs that the store calls running."""
+    """If there is no engine: what remains of the runs that the store calls running."""
     gone_since: Gone | None = None
-    """Where no engine is there: since when, if that is known."""
+    """If there is no engine: since when, if known."""
     brief: bool = False
-    """For the first paint: earlier rounds, and what takes a moment to work out, are left out."""
+    """For the first paint: earlier rounds and slow computations are left out."""
     origin: str | None = None
-    """The project's folder on the loop's machine, where that is another and `project` a copy."""
+    """The project's folder on the loop's machine, if that is another machine and `project` is a copy."""
 
     def said(self, text: str) -> str:
-        """A text that names paths of the project, as they are on the loop's machine."""
+        """Return a text with the project's paths as they are on the loop's machine."""
         return text if self.origin is None else text.replace(str(self.project), self.origin)
 
     @property
@@ -72,12 +73,12 @@ class View:
 
     @property
     def orphaned(self) -> bool:
-        """The loop should be driven and nobody drives it."""
+        """Whether the loop is active but has no engine."""
         return self.engine is None and self.loop.state is LoopState.ACTIVE
 
     @cached_property
     def runs(self) -> dict[str, Run]:
-        """By id. Like all that walks over every run, done once a view."""
+        """By id. Like everything that walks over all runs, computed once per view."""
         return {run.id: run for run in self.snapshot.runs}
 
     @cached_property
@@ -85,11 +86,11 @@ class View:
         return {run: badge_of(place) for place, run in enumerate(self.runs, self.snapshot.left_out)}
 
     def badge(self, run: Run) -> Badge:
-        """The letter and colour of one of the loop's runs, wherever it is shown."""
+        """Return the letter and colour of a run of the loop, the same on every screen."""
         return self._badges[run.id]
 
     def badges(self, runs: Iterable[str]) -> dict[str, Badge]:
-        """Those of some runs that are shown together, by id, each in a colour of its own; some may be of other loops."""
+        """Return the badges of runs shown together, by id, each in a different colour. Runs of other loops are allowed."""
         found: dict[str, Badge] = {}
         guests = 0
         for run in runs:
@@ -105,19 +106,19 @@ class View:
         return {run.id: seeds for seeds in by_config(self.snapshot.runs) for run in seeds}
 
     def replicates(self, run: Run) -> tuple[Run, ...]:
-        """The loop's runs that differ from it in the seed only, itself among them."""
+        """Return the runs of the loop that differ only in the seed, including this run."""
         return self._replicates.get(run.id, (run,))
 
     @cached_property
     def judge(self) -> Judge:
-        """Says which of the loop's configs is better."""
+        """Decides which of the loop's configs is better."""
         from autoloop.verdicts import Judge
 
         return Judge(self.snapshot.runs, self.metrics, self.snapshot.elsewhere)
 
     @cached_property
     def outcome(self) -> Outcome | None:
-        """What the loop has come to: as its end recorded it, until then as it would be recorded now."""
+        """The loop's result: as recorded at its end, or as it would be recorded now."""
         if self.loop.outcome is not None:
             return self.loop.outcome
         if self.brief:
@@ -129,8 +130,8 @@ class View:
         return outcome(snapshot.runs, snapshot.proposals, self.loop.spec, self.judge, metric) if metric else None
 
     def keep_outcome(self, before: View) -> None:
-        """Take over the outcome of the view before if nothing has ended or been decided since: runs in training write
-        their steps every few seconds, and verdicts over a thousand runs take a moment."""
+        """Take over the outcome of the previous view if nothing has ended or been decided since. Runs in training write
+        steps every few seconds, and verdicts over a thousand runs take noticeable time."""
         old, new = before.snapshot, self.snapshot
         same = len(old.runs) == len(new.runs) and before.metrics is self.metrics and old.elsewhere == new.elsewhere
         same = same and before.loop.id == self.loop.id and before.loop.outcome == self.loop.outcome
@@ -140,24 +141,24 @@ class View:
 
     @cached_property
     def results(self) -> Results:
-        """What became of the proposals; each is worked out when it is shown."""
+        """The results of the proposals, each computed when it is shown."""
         from autoloop.verdicts import Results
 
         return Results(self.snapshot.runs, self.judge)
 
     @cached_property
     def gone(self) -> Mapping[str, str]:
-        """Runs that the store calls running and of which no process is there: `ended` if there is a record of how it
-        ended, else `gone`."""
+        """Runs that the store calls running but that have no process: `ended` if a record says how the run ended, else
+        `gone`."""
         return {run: presence.value for run, presence in self.present.items() if presence.over}
 
     def state_of(self, run: Run) -> str:
-        """The run's state as a look at the processes has it."""
+        """Return the run's state, corrected by the last check of the processes."""
         return self.gone.get(run.id, run.state.value)
 
     @cached_property
     def in_slots(self) -> dict[int, Run]:
-        """By slot: the run that holds it, else the one that held it last."""
+        """The run of each slot: the one that holds it, otherwise the last one that held it."""
         attempts = self.snapshot.attempts
         holds: dict[int, Run] = {}
         held: dict[int, Run] = {}
@@ -173,13 +174,13 @@ class View:
 
     @cached_property
     def queue(self) -> list[Run]:
-        """The queued runs in the order in which they start."""
+        """The queued runs in starting order."""
         queued = [run for run in self.snapshot.runs if run.state is RunState.QUEUED]
         return sorted(queued, key=lambda run: (run.round, run.position))
 
     @cached_property
     def pending(self) -> list[Proposal]:
-        """Those of the current round that wait for a decision, in the order of the Proposals screen."""
+        """Proposals of the current round that await a decision, in the order of the Proposals screen."""
         round_ = self.snapshot.round
         if round_ is None or round_.state is RoundState.RUNNING:
             return []
@@ -191,7 +192,7 @@ class View:
 
     @cached_property
     def approved(self) -> list[Proposal]:
-        """Those of the current round that run in the next one as things stand."""
+        """Proposals of the current round that are approved for the next round."""
         round_ = self.snapshot.round
         return [
             proposal
@@ -201,12 +202,12 @@ class View:
 
     @cached_property
     def then(self) -> Proposal | None:
-        """The long training of the winner that `--then` asks for; None before it is proposed."""
+        """The proposal to extend the winner, as requested by `--then`; None until it exists."""
         return next((each for each in reversed(self.snapshot.proposals) if each.extend is not None), None)
 
     @cached_property
     def questions(self) -> dict[str, Proposal]:
-        """What live rules ask a person about runs in training, by run."""
+        """Questions of live rules about runs in training, by run."""
         return {
             proposal.base_run: proposal
             for proposal in self.snapshot.proposals
@@ -215,7 +216,7 @@ class View:
 
     @cached_property
     def relaunched(self) -> dict[str, Run]:
-        """What live rules made of runs that they stopped: the successor, by the run before it."""
+        """Runs relaunched by live rules: the successor, by the id of the run that was stopped."""
         made = [each for each in self.snapshot.proposals if each.live and each.run is not None]
         return {each.base_run: run for each in made if (run := self.run(each.run))}
 
@@ -226,12 +227,12 @@ class View:
 
     @cached_property
     def unended(self) -> int:
-        """How many runs of the current round have not ended."""
+        """Number of runs of the current round that have not ended."""
         return sum(not run.state.ended for run in self.in_round)
 
     @cached_property
     def decisions(self) -> Counter[str]:
-        """How many proposals for the next round are in each state; what live rules did is not among them."""
+        """Number of proposals for the next round by status, without those of live rules."""
         number = self.snapshot.round.number if self.snapshot.round else 1
         proposals = self.snapshot.proposals
         return Counter(each.status.value for each in proposals if each.round == number and each.for_round)
@@ -248,7 +249,7 @@ class View:
 
     @property
     def key_metric(self) -> str:
-        """The metric that stands for a run in one number; empty while no run has logged one and nothing names it."""
+        """The metric that represents a run in a single number; empty if none is configured and no run has logged one."""
         return next(iter(self.metrics.key_metrics), "")
 
 

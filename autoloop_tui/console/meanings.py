@@ -1,4 +1,4 @@
-"""What each key means, on every screen, pane and dialog. A new action takes a key whose meaning it has, or a free one;
+"""The meaning of each key on every screen, pane and dialog. A new action must use a key with that meaning, or a free key.
 `tests/test_architecture.py` compares this table with all bindings, `tests/test_documents.py` with docs/console.md."""
 
 from __future__ import annotations
@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 
 class Meaning(NamedTuple):
-    """`keys` are Textual's, with spaces between; `names` the names of the actions (`slots.stop` → `stop`) that do it."""
+    """`keys` are Textual key names separated by spaces; `names` are the names of the actions that do it (`slots.stop` →
+    `stop`)."""
 
     keys: str
     means: str
@@ -98,6 +99,6 @@ MEANINGS = (
 """In the order of docs/console.md."""
 
 DIGITS = "0123456789"
-"""They choose what has that number; screens bind them without an id."""
+"""Digit keys choose the item with that number; screens bind them without an id."""
 
 BY_KEY = {key: meaning for meaning in MEANINGS for key in meaning.keys.split()}

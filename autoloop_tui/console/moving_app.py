@@ -1,4 +1,4 @@
-"""The way from screen to screen, and back."""
+"""Navigation between screens."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from autoloop_tui.console.screens.slots.screen import SlotsScreen
 
 
 class MovingApp(AskingApp):
-    """Slots stays at the bottom of the stack; one other screen is above it, and what was opened from there. Screens are
-    imported when they are first shown."""
+    """Slots stays at the bottom of the stack; above it is one main screen, and above that the screens opened from it.
+    Screens are imported when they are first shown."""
 
     def action_slots(self) -> None:
         self._switch(SlotsScreen)
@@ -25,11 +25,11 @@ class MovingApp(AskingApp):
         self._switch(RoundsScreen)
 
     def action_compare(self) -> None:
-        """The marked runs side by side; `q` comes back to where one was."""
+        """Show the marked runs side by side; `q` returns to the previous screen."""
         from autoloop_tui.console.screens.compare.screen import CompareScreen
 
         while any(isinstance(screen, CompareScreen) for screen in self.screen_stack[:-1]):
-            self.pop_screen()  # it is below: back to it, not a second one above
+            self.pop_screen()  # Compare is below: return to it instead of stacking a second one
         if not isinstance(self.screen, CompareScreen):
             self.push_screen(CompareScreen())
 
@@ -55,7 +55,7 @@ class MovingApp(AskingApp):
             self.push_screen(HelpScreen(self.scope))
 
     def compare_metric(self, metric: str) -> None:
-        """Show Compare on a metric."""
+        """Show Compare with a metric selected."""
         from autoloop_tui.console.screens.compare.screen import CompareScreen
 
         self.action_compare()
@@ -63,13 +63,13 @@ class MovingApp(AskingApp):
             self.screen.show_metric(metric)
 
     def open_run(self, run_id: str) -> None:
-        """Show one run; `q` comes back to where one was."""
+        """Show a run; `q` returns to the previous screen."""
         from autoloop_tui.console.screens.run.screen import RunScreen
 
         self.push_screen(RunScreen(run_id))
 
     def _switch(self, kind: type[LoopScreen]) -> None:
-        """Show the screen of `kind` right above Slots, which stays at the bottom; as it was left, if it is a kept one."""
+        """Show the screen of `kind` directly above Slots. A kept screen reappears as it was left."""
         while len(self.screen_stack) > 3 and not isinstance(self.screen, kind):
             self.pop_screen()
         if isinstance(self.screen, kind):
@@ -95,12 +95,12 @@ class MovingApp(AskingApp):
             self.exit(0)
 
     def action_escape(self) -> None:
-        """Back, but never out: terminals and links send an Esc of their own, and fingers one too many."""
+        """Go back, but never quit: terminals and links send stray Esc keys, and it is easily pressed once too often."""
         if not self._step_back():
             self.show_message(f"{self.keys_of('app.back')} quits the console; the loop continues")
 
     def _step_back(self) -> bool:
-        """One step back; False on the first screen."""
+        """Go one step back; return False on the first screen."""
         if isinstance(self.screen, LoopScreen) and self.screen.step_back():
             return True
         if len(self.screen_stack) > 2:

@@ -1,4 +1,4 @@
-"""What is worth calling a person back to the terminal for, and the terminal's own notification that does it."""
+"""Events worth notifying the user about, and the terminal's desktop notification."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.loop_view import View
 
 LONGEST = 200
-"""Cells of a notification."""
+"""Maximum length of a notification in cells."""
 
 
 def news(before: View, after: View) -> list[str]:
-    """What has happened from one view to the next: runs that failed or were lost, a round that waits for a decision."""
+    """Return what has happened between two views: runs that failed or were lost, questions of live rules, and a round that
+    awaits a decision."""
     sentences = [
         f"{run.name} {run.state.value}{f': {run.reason}' if run.reason else ''}"
         for run in after.snapshot.runs
@@ -33,14 +34,14 @@ def news(before: View, after: View) -> list[str]:
 
 
 def has_ended(before: View, after: View) -> bool:
-    """The loop has ended since, and not because somebody stopped it."""
+    """Return whether the loop has ended since `before` without being stopped by a user."""
     loop = after.loop
     ended = before.loop.id == loop.id and before.loop.state is LoopState.ACTIVE and loop.state is not LoopState.ACTIVE
     return ended and not (loop.end and loop.end.interrupted)
 
 
 def waits(view: View) -> bool:
-    """The next round does not start by itself now: a person decides."""
+    """Return whether the next round awaits a user's decision instead of starting automatically."""
     return (
         view.loop.state is LoopState.ACTIVE
         and view.snapshot.waits_for_decision
@@ -57,8 +58,8 @@ def _same_end(old: Run, new: Run) -> bool:
 
 
 def osc9(text: str, *, tmux: bool) -> str:
-    """The control sequence of a desktop notification. tmux keeps it to itself unless it is wrapped, and passes that on
-    with `set -g allow-passthrough on`."""
-    # The name in front also keeps a text from being taken for one of the numbered commands of other terminals.
+    """Return the control sequence of a desktop notification. tmux passes it on only if it is wrapped and `allow-passthrough`
+    is on."""
+    # The name in front also keeps other terminals from parsing the text as one of their numbered commands.
     told = f"\x1b]9;{clip(f'Auto Loop: {plain(text)}', LONGEST)}\x07"
     return f"\x1bPtmux;{told.replace(chr(27), chr(27) * 2)}\x1b\\" if tmux else told

@@ -1,5 +1,5 @@
-"""Opening the console, the welcome and a plan on a terminal. Imports nothing of the command line: the first paint
-counts."""
+"""Opening the console, the welcome screen and a plan on a terminal. To keep the first paint fast, nothing of the command
+line is imported here."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def has_screen() -> bool:
-    """Whether a person sits at a terminal that can be drawn on."""
+    """Return whether the process runs on a terminal that can display the console."""
     return _terminal() and why_no_screen() is None
 
 
 def why_no_screen() -> str | None:
-    """Why the terminal at which a person sits cannot show the console, in a sentence."""
+    """Return why the terminal cannot display the console, as a sentence; None if it can or there is no terminal."""
     term = os.environ.get("TERM", "")
     if not _terminal() or term not in ("", "dumb", "unknown"):
         return None
@@ -32,7 +32,7 @@ def why_no_screen() -> str | None:
 
 
 def _terminal() -> bool:
-    """The console draws on stderr, so that counts as well."""
+    """Return whether stdin, stdout and stderr are terminals. The console draws on stderr, so it counts as well."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__))
 
 
@@ -44,7 +44,7 @@ def console_or_welcome(
     ascii_only: bool | None = None,
     readonly: bool = False,
 ) -> int:
-    """The console on a loop of the project, or what to type where it has none yet."""
+    """Open the console for a loop of the project, or the welcome screen if the project has no loop yet."""
     from autoloop.store import NoLoopError
 
     try:
@@ -73,12 +73,12 @@ def open_remote(
     ascii_only: bool | None = None,
     readonly: bool = False,
 ) -> int:
-    """The console on a loop of another machine. UserError where there is no connection."""
+    """Open the console for a loop on another machine. Raises UserError if the connection fails."""
     from autoloop_tui.console.remote.link import Link, Where, command
     from autoloop_tui.console.remote.mirror import Mirror
 
     where = Where(host, folder, *([program] if program else []))
-    command(where, batch=False)  # refused before anything is made
+    command(where, batch=False)  # reject an invalid host before anything is created
     mirror = Mirror()
     link = Link(where, loop, mirror)
     try:
@@ -93,7 +93,7 @@ def open_remote(
         if theme:
             preferences.theme = theme
         options: dict[str, Any] = {"preferences": preferences, "ascii_only": ascii_only, "readonly": readonly}
-        # A crash is no file of the mirror, which goes with the console.
+        # No crash file in the mirror, which is deleted with the console.
         return run_on_terminal(
             lambda: RemoteApp(RemoteFeed(link, mirror, loop), **options), Path(os.devnull), mouse=preferences.mouse
         )
@@ -103,7 +103,7 @@ def open_remote(
 
 
 def serve_console(project: str | None) -> int:
-    """The other end of `open_remote`."""
+    """Serve a console that another machine opened with `open_remote`."""
     from autoloop_tui.console.remote.serving import serve
 
     return serve(Path(project or "").expanduser().resolve())
@@ -118,8 +118,8 @@ def open_console(
     readonly: bool = False,
     replay_speed: float | None = None,
 ) -> int:
-    """Run the console until it is quit; its exit code. UserError passes through, so NoLoopYet does."""
-    # Collections while a hundred modules load find nothing and take a fifth of the time to the first paint.
+    """Run the console until it is quit; return its exit code. UserError is propagated, including NoLoopError."""
+    # Collecting garbage while a hundred modules load finds nothing and takes a fifth of the time to the first paint.
     gc.disable()
     from autoloop_tui.console.app import ConsoleApp
     from autoloop_tui.console.full_screen import run_on_terminal
@@ -140,7 +140,7 @@ def open_console(
 
 
 def confirm_plan(plan: LoopPlan, text: str) -> bool:
-    """Show a plan on the screen; True when a person says that it shall run."""
+    """Show a plan on the screen; return True if the user chooses to run it."""
     from autoloop_tui.console.full_screen import run_on_terminal
     from autoloop_tui.console.screens.plan import PlanApp
 

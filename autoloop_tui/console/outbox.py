@@ -1,5 +1,5 @@
-"""Commands on their way to a store that somebody else keeps locked just now: sent from a thread of their own, in order, so
-that the screen goes on meanwhile."""
+"""Commands for a store that another process has locked. They are sent in order from a separate thread, so that the screen
+stays responsive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop.store import Store
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """A request, and what became of it: its number in the store or why it could not be sent."""
+    """A request and its outcome: its number in the store, or why it could not be sent."""
 
     loop: int
     request: Request
@@ -25,7 +25,8 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class Outbox:
-    """The thread starts with the first command and ends with the app; the store's patience bounds every wait."""
+    """Sends commands from a thread that starts with the first one and ends with the app; the store's lock timeout bounds
+    every wait."""
 
     def __init__(self, project: Path) -> None:
         self._project = project
@@ -36,19 +37,19 @@ class Outbox:
 
     @property
     def under_way(self) -> int:
-        """How many commands `taken` has not given back yet."""
+        """Number of commands that `taken` has not returned yet."""
         return self._under_way
 
     def put(self, letter: Letter) -> None:
         self._under_way += 1
         self._waiting.put(letter)
         if self._thread is None:
-            # A daemon: a disk that never answers must not keep the console from ending.
+            # A daemon, because a disk that never answers must not keep the console from exiting.
             self._thread = threading.Thread(target=self._send_all, name="outbox", daemon=True)
             self._thread.start()
 
     def taken(self) -> list[Letter]:
-        """Those that have been dealt with since last asked."""
+        """Return the letters dealt with since the last call."""
         found: list[Letter] = []
         while not self._done.empty():
             found.append(self._done.get())
@@ -56,7 +57,7 @@ class Outbox:
         return found
 
     def close(self, seconds: float) -> list[Letter]:
-        """Wait for what is under way; what was not sent."""
+        """Wait up to `seconds` for pending commands; return those that could not be sent."""
         if self._thread is None:
             return []
         self._waiting.put(None)

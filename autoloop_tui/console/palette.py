@@ -1,5 +1,5 @@
-"""The command palette: what can be done on this screen and everywhere, then runs, metrics, loops and themes by name, in
-this order."""
+"""The command palette. It lists, in this order, the actions of the current screen, the global ones, then runs, metrics,
+loops and themes by name."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from autoloop_tui.console.theming.theme_files import ThemeFile
 from autoloop_tui.console.user_commands import UserCommand
 
 MOVES = {"down", "up", "left", "right", "first", "last", "page_down", "page_up", "next_part", "detail_down", "detail_up"}
-"""Actions that are left out: nobody looks for them by name."""
+"""Actions that are left out because no one searches for them by name."""
 
 
 KEYS, TITLES, AROUND = 6, 40, 6
-"""Cells of a key, of what it does, and beside a line."""
+"""Widths in cells: the key column, the title column, and the margin around a line."""
 
 
 class Host(Protocol):
-    """What the palette asks of the app."""
+    """What the palette needs from the app."""
 
     feed: Feed
     themes: dict[str, ThemeFile]
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
 
 
 def entries(app: App[Any], screen: Screen[Any]) -> Iterator[Entry]:
-    """Everything that can be reached from `screen`, in the order of the groups; what cannot act now is left out."""
+    """Yield everything available from `screen`, group by group; unavailable actions are left out."""
     host = cast("Host", app)
     scope = getattr(screen, "SCOPE", "app")
     offered = [action for action in ACTIONS if action.scope in (scope, "app") and action.id != "app.palette"]
@@ -81,7 +81,7 @@ def entries(app: App[Any], screen: Screen[Any]) -> Iterator[Entry]:
                 yield Entry(f"Loop {plain(loop.name)}", loop.state.value, partial(host.look_at, loop))
     for name, theme in cast("Mapping[str, ThemeFile]", host.themes).items():
         yield Entry(f"Theme {plain(name)}", plain(theme.description), partial(host.use_theme, name))
-    # Once the palette has gone.
+    # After the palette has closed.
     picture = partial(app.set_timer, 0.1, app.deliver_screenshot)
     yield Entry("Screenshot", "Save a picture of the screen as SVG", picture)
 
@@ -96,7 +96,7 @@ def _runner(app: App[Any], screen: Screen[Any], action: Action) -> Callable[[], 
 
 
 def line(entry: Entry, width: int) -> Content:
-    """The key, what it does, and what would do the same, or which thing it is."""
+    """Return a line of the palette: the key, the title, then the equivalent command or a description."""
     key = _padded(entry.key, KEYS - 1) + " "
     told = f"{_padded(entry.title, TITLES)}  {entry.help}"
     told = told if cells(key) + cells(told) <= width - AROUND else entry.title
@@ -108,7 +108,7 @@ def _padded(text: str, width: int) -> str:
 
 
 class Commands(Provider):
-    """Finds entries; texts are shown as they are, never as markup."""
+    """Finds entries. Their texts are shown literally, never as markup."""
 
     @property
     def _entries(self) -> list[Entry]:
@@ -127,7 +127,7 @@ class Commands(Provider):
 
 
 class Palette(Standing, CommandPalette):
-    """Over `screen`. The list is made when the palette opens."""
+    """The palette over `screen`. Its entries are collected when it opens."""
 
     def __init__(self, screen: Screen[Any]) -> None:
         super().__init__(providers=[Commands])

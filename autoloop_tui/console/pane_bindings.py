@@ -1,4 +1,4 @@
-"""The keys of panes that are shared by screens, as their own bindings have them: for help, hints and remapping."""
+"""The keys of panes shared between screens, taken from their bindings, for help, hints and remapping."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop_tui.console.widgets.log_view import LogView
 
 
 class PaneKey(NamedTuple):
-    """`id` is `<scope>.<name>`; `keys` are Textual's, with commas."""
+    """`id` is `<scope>.<name>`; `keys` are Textual key names separated by commas."""
 
     id: str
     keys: str
@@ -38,7 +38,7 @@ _ARROWS = {"up": "↑", "down": "↓", "left": "←", "right": "→"}
 
 
 def all_keys(action_id: str, keys: str, remapped: Mapping[str, str], *, glyphs: Glyphs = UNICODE) -> str:
-    """All keys of an action as a person reads them: `j ↓`."""
+    """Return all keys of an action as displayed: `j ↓`."""
     each = [key.strip() for key in remapped.get(action_id, keys).split(",")]
     if glyphs.ascii_only:
         return " ".join(key if key == "enter" else shown_key(key) for key in each)
@@ -51,5 +51,5 @@ def _with_arrow(key: str) -> str:
 
 
 def hint(ids: str, word: str, defaults: Mapping[str, str], remapped: Mapping[str, str]) -> str:
-    """`h l metric`: the first key of each of `ids` (with spaces between) and what they do."""
+    """Return a hint such as `h l metric`: the first key of each of `ids` (separated by spaces), then `word`."""
     return " ".join([*(shown_key(remapped.get(each, defaults[each])) for each in ids.split()), word])

@@ -1,4 +1,4 @@
-"""A person's own settings of the console: `~/.config/autoloop/console.toml`, and what the console remembers beside
+"""The user's settings of the console in `~/.config/autoloop/console.toml`, and values that the console remembers beside
 it."""
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from autoloop_tui.console.user_commands import UserCommand, read
 
 
 class Preferences(msgspec.Struct, kw_only=True):
-    """Every key of console.toml with its default. `[keys]` maps an action's id to keys (`"slots.stop" = "ctrl+x"`)."""
+    """All keys of console.toml with their defaults. `[keys]` maps action ids to keys (`"slots.stop" = "ctrl+x"`)."""
 
     theme: str = "dark"
     ascii: bool | None = None
-    """Whether to draw with ASCII only; None: as the terminal needs it."""
+    """Whether to draw with ASCII characters only; None: depends on the terminal."""
     blocks: bool | None = None
-    """Whether charts and bars are of blocks, not braille; None: as the terminal needs it."""
+    """Whether to draw charts and bars with block characters instead of braille; None: depends on the terminal."""
     charts: Literal["line", "filled"] = "line"
     """Whether the area below the first line of a chart is filled."""
     mouse: bool = True
     notify: Literal["off", "bell", "osc9"] = "off"
-    """The terminal's bell, or a notification of the desktop, when a round waits for approval or a run fails."""
+    """Ring the terminal's bell or send a desktop notification when a round awaits approval or a run fails."""
     keys: dict[str, str] = {}
     commands: list[UserCommand] = []
-    """The user's own."""
+    """The user's own commands."""
     problems: list[str] = []
-    """What could not be used; shown once."""
+    """Settings that could not be used; shown once."""
     remember_in: str = ""
     pins: dict[str, list[str]] = {}
-    """The metrics whose charts come first, by project; the project that was looked at last is the last one."""
+    """The pinned metrics by project; their charts come first. The most recently used project is last."""
 
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Preferences:
-        """The user's file, or the defaults; a bad file or key is a problem to be shown, never an error."""
+        """Load the user's file, or the defaults; a bad file or key is reported in `problems`, not raised."""
         folder = user_folder(environment).parent
         found, problems, text = _read(folder / "console.toml")
         chosen = cls(problems=problems, remember_in=str(folder / "remembered.toml"))
@@ -70,22 +70,22 @@ class Preferences(msgspec.Struct, kw_only=True):
         return chosen
 
     def remember_theme(self, theme: str) -> None:
-        """Keep the choice for next time; a folder that cannot be written is no reason to disturb anybody."""
+        """Save the theme for the next start; a folder that cannot be written is ignored."""
         self.theme = theme
         self._remember({"theme": theme})
 
     def pinned(self, project: Path) -> list[str]:
-        """The metrics that are pinned in a project."""
+        """Return the metrics pinned in a project."""
         return self.pins.get(str(project), [])
 
     def remember_pins(self, project: Path, metrics: Sequence[str]) -> None:
-        """Keep the pins of a project for next time."""
+        """Save the pinned metrics of a project for the next start."""
         self.pins = {key: value for key, value in self.pins.items() if key != str(project)} | {str(project): list(metrics)}
         self._remember({"pins": {str(project): list(metrics)}})
 
     def _remember(self, new: dict[str, Any]) -> None:
-        """Write what is new beside what another console may have written meanwhile; if the folder cannot be written,
-        nobody need be disturbed."""
+        """Save new values without losing what another console has written meanwhile; a folder that cannot be written is
+        ignored."""
         if not self.remember_in:
             return
         known, *_ = _read(Path(self.remember_in))
@@ -103,11 +103,11 @@ class Preferences(msgspec.Struct, kw_only=True):
 
 
 MOST_PROJECTS = 100
-"""Projects whose pins are remembered: those that were looked at last."""
+"""Number of projects whose pins are kept, the most recently used ones."""
 
 
 def _pins(found: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The pins of a file that anything may stand in."""
+    """Return the pins in a parsed file of unknown content."""
     try:
         return convert(found.get("pins", {}), dict[str, list[str]])
     except msgspec.ValidationError:
@@ -115,7 +115,7 @@ def _pins(found: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _quoted(text: str) -> str:
-    """As a string of TOML."""
+    """Return the text as a TOML string."""
     return json.dumps(text.encode("utf-8", "replace").decode()).replace("\x7f", "\\u007f")
 
 
@@ -124,7 +124,7 @@ SETTINGS = {
     for name, kind in get_type_hints(Preferences).items()
     if name not in ("keys", "commands", "problems", "remember_in", "pins")
 }
-"""What console.toml may set beside `[keys]`, with its type."""
+"""The settings of console.toml other than `[keys]`, with their types."""
 
 
 RENAMED = {
@@ -133,11 +133,11 @@ RENAMED = {
     "run.clone": "run.variant",
     "run.next-pane": "run.next-part",
 }
-"""Actions of 0.1.0 by their names of today."""
+"""Action names of 0.1.0 and their current names."""
 
 
 def _keys(found: Any, problems: list[str]) -> dict[str, str]:
-    """The keys of `[keys]` that can be used; the others are problems."""
+    """Return the usable keys of `[keys]`; report the others in `problems`."""
     if not isinstance(found, dict):
         problems.append('console.toml: [keys] must be a table such as "slots.stop" = "ctrl+x"')
         return {}
@@ -180,7 +180,7 @@ def _meant(word: str, known: Iterable[str]) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str], str]:
-    """What is in the file, why it cannot be used, and its text."""
+    """Return the file's contents, why it cannot be used, and its text."""
     try:
         text = decoded(read_regular(path))
         return read_toml(text), [], text

@@ -1,4 +1,4 @@
-"""The console on a loop of another machine: the same screens, by a connection that may be cut."""
+"""The console for a loop on another machine: the same screens over a connection that may be interrupted."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from autoloop_tui.console.user_commands import UserCommand
 
 
 class RemoteApp(ConsoleApp):
-    """What cannot be done without the connection says so."""
+    """The remote console. Actions that need the connection are refused while it is interrupted."""
 
     def __init__(self, feed: RemoteFeed, **options: Any) -> None:
         """`options` are those of ConsoleApp."""
         super().__init__(feed.project, feed=feed, **options)
         self.remote = feed
-        self.crash_folder = Path(os.devnull)  # the mirror goes with the console
+        self.crash_folder = Path(os.devnull)  # the mirror is deleted with the console
 
     @property
     def mode(self) -> str:
-        """What is different in this console, for the first line."""
+        """The host and other special modes, for the top line."""
         host = f"{self.remote.host}: not connected" if self.remote.away else self.remote.host
         return self.glyphs.dot.join(filter(None, [host, super().mode]))
 

@@ -1,4 +1,4 @@
-"""The console on a past loop: the same screens, and the keys that move its clock."""
+"""The console for a replay: the same screens, with keys that move the replay's clock."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from autoloop_tui.console.replaying import ReplayFeed
 from autoloop_tui.console.screens.base import LoopScreen
 
 BAR = 16
-"""Cells of the bar that tells how much of the loop lies behind."""
+"""Width of the replay's progress bar, in cells."""
 
 
 class ReplayApp(ConsoleApp):
-    """Sends nothing; the key that pauses a loop pauses the replay."""
+    """Sends nothing. The key that pauses a loop pauses the replay."""
 
     def __init__(self, project: Path, replay: ReplayFeed, **options: Any) -> None:
         """`options` are those of ConsoleApp."""
@@ -30,7 +30,7 @@ class ReplayApp(ConsoleApp):
         return "" if action_id == "app.pause" or action_id in REPLAYING else super().refusal(action_id, on)
 
     def _show_result(self) -> None:
-        """Its end comes whenever one goes there: no page opens for it."""
+        """Do nothing: a replay can reach the end at any time, and no page should open for it."""
 
     def action_pause(self) -> None:
         self.replay.playing = not self.replay.playing
@@ -38,7 +38,7 @@ class ReplayApp(ConsoleApp):
 
     @property
     def mode(self) -> str:
-        """What is different in this console, for the first line."""
+        """The replay's progress, time and speed, for the top line."""
         done = round(BAR * self.replay.share)
         full, empty = self.glyphs.of("█", "#"), self.glyphs.of("░", ".")
         clock = time.strftime("%d %b %H:%M:%S", time.localtime(self.replay.at))
@@ -62,7 +62,7 @@ class ReplayApp(ConsoleApp):
         self._replayed()
 
     def _replayed(self) -> None:
-        """Show the instant that was chosen."""
+        """Show the chosen instant."""
         self.feed.poll()
         if isinstance(self.screen, LoopScreen):
             self.screen.refresh_view()

@@ -1,4 +1,4 @@
-"""A past loop on the console's screens, on a clock of its own: views as of an instant, from what the store holds."""
+"""A past loop on the console's screens, with a separate clock: views as of an instant, built from the store's contents."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from autoloop_tui.console.feed import BUDGET, Feed
 from autoloop_tui.console.loop_view import View
 
 SPEEDS = (1, 10, 60, 300, 1800, 7200)
-"""Seconds of the loop in one of the clock on the wall."""
+"""Replayed seconds per second of real time."""
 
 REFRESH = 1.0
-"""Seconds after which a view is made again while the replay stands: times are shown by how long ago they are."""
+"""Seconds after which a paused replay rebuilds its view, because times are shown relative to now."""
 
 
 class ReplayFeed(Feed):
-    """The times in its views are moved so that the instant shown is now."""
+    """Shifts the times in its views so that the replayed instant is now."""
 
     def __init__(self, project: Path, loop: str | None = None, *, speed: float = 60) -> None:
         super().__init__(project, loop)
@@ -41,7 +41,7 @@ class ReplayFeed(Feed):
 
     @property
     def share(self) -> float:
-        """How much of the loop lies behind."""
+        """The fraction of the loop that has been replayed."""
         whole = self.past.end - self.past.begin
         return min(1.0, (self.at - self.past.begin) / whole) if whole > 0 else 1.0
 
@@ -92,7 +92,7 @@ class ReplayFeed(Feed):
 
 
 def _until(columns: Mapping[str, Series], run: Run) -> Mapping[str, Series]:
-    """What had been logged up to the run's step."""
+    """Return the points logged up to the run's step."""
     if run.state.ended:
         return columns
     cut = {name: bisect_right(series.steps, run.step) for name, series in columns.items()}

@@ -1,7 +1,7 @@
-"""Screens whose delayed calls end with them.
+"""Screens whose deferred calls are dropped when they close.
 
-What a screen puts off (until after a refresh, or by a timer) may come due when the screen has left the stack: Textual
-calls it from whichever screen is on top then, while the widgets it looks for are taken down.
+A call that a screen defers (until after a refresh, or with a timer) may come due after the screen has left the stack.
+Textual then runs it from whichever screen is on top, while the widgets it looks for are being removed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from textual.timer import Timer
 
 
 class Standing(MessagePump):
-    """Put before Screen or ModalScreen: what was put off is dropped once the screen has left the stack."""
+    """A mixin before Screen or ModalScreen: deferred calls are dropped once the screen has left the stack."""
 
     put_off = False
-    """Something has been put off until after a refresh since this was last reset."""
+    """Whether a call has been deferred until after a refresh since this was last reset."""
 
     def call_after_refresh(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
         self.put_off = True
@@ -32,9 +32,9 @@ class Standing(MessagePump):
 
     @property
     def stands(self) -> bool:
-        """Whether the screen is on the stack with all its widgets, and the app is not about to end."""
-        screen = cast("Screen[Any]", self)  # which it is mixed into
-        ending = not (self.app.is_running and screen.is_attached)  # attached: to an app that was not told to exit
+        """Whether the screen is on the stack with all its widgets and the app is not about to exit."""
+        screen = cast("Screen[Any]", self)  # it is mixed into a Screen
+        ending = not (self.app.is_running and screen.is_attached)  # is_attached is false once the app has been asked to exit
         return not ending and screen.is_mounted and screen in self.app.screen_stack
 
     def _while_standing(self, callback: Callable[..., Any]) -> Callable[..., Any]:

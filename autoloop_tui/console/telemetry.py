@@ -1,6 +1,6 @@
-"""What the machine does under the runs: GPUs by NVML, and the load of a run's process tree on CPU slots.
+"""The load of the machine: GPUs by NVML, and the process trees of runs on CPU slots.
 
-Sampled in a thread, because NVML and /proc can take longer than a key may wait; the newest sample is what is painted.
+Sampled in a thread, because NVML and /proc can be too slow for the UI thread; the newest sample is displayed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from autoloop.runners import procfs
 
 
 class Load(msgspec.Struct, frozen=True):
-    """A process tree: CPU in percent of one core since the sample before, resident memory in bytes."""
+    """The load of a process tree: CPU in percent of one core since the previous sample, resident memory in bytes."""
 
     cpu: float
     memory: int
@@ -28,7 +28,7 @@ class Sample(msgspec.Struct, frozen=True):
     loads: Mapping[str, Load] = {}
     """By run id."""
     own_pids: frozenset[int] = frozenset()
-    """Processes that belong to our runs; any other on a GPU is foreign."""
+    """Processes of our runs; any other process on a GPU is foreign."""
 
 
 class Sampler:
@@ -38,10 +38,10 @@ class Sampler:
         self._seconds: dict[int, tuple[float, float]] = {}
 
     def take(self, attempts: Mapping[str, Attempt], *, with_gpus: bool) -> Sample:
-        """`attempts`: those that run now, by run id."""
+        """Take a sample. `attempts` are the running ones, by run id."""
         report = gpus.read() if with_gpus else gpus.GpuReport()
         roots = {run: pid for run, attempt in attempts.items() if (pid := _process_of(attempt)) is not None}
-        if not roots:  # of runs elsewhere nothing is to be seen here
+        if not roots:  # runs on other machines cannot be measured here
             self._seconds = {}
             return Sample(report)
         import psutil
@@ -75,21 +75,21 @@ class Sampler:
 
 
 def _process_of(attempt: Attempt) -> int | None:
-    """The process that was started for it, if that can be seen from here."""
+    """Return the process started for an attempt; None if it is not visible from here."""
     handle = attempt.handle or {}
     pid, here = handle.get("pid"), handle.get("pid_ns", 0) in (0, procfs.pid_namespace())
     return pid if isinstance(pid, int) and here else None
 
 
 class GpuFile:
-    """The history of an attempt, read again when its file has changed."""
+    """The GPU history of an attempt, read again when its file changes."""
 
     def __init__(self) -> None:
         self._history: GpuHistory | None = None
         self._read: tuple[Path, Stamp | None] | None = None
 
     def of(self, directory: Path | None) -> GpuHistory | None:
-        """The history of the attempt with this directory; None if it has none."""
+        """Return the history of the attempt with this directory; None if it has none."""
         found = (directory, stamp(directory / NAME)) if directory else None
         if found != self._read:
             self._read = found

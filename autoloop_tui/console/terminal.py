@@ -1,4 +1,4 @@
-"""Textual's driver of a terminal, which goes on whatever bytes come from it."""
+"""A Textual terminal driver that tolerates any input bytes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from textual.drivers.linux_driver import LinuxDriver
 
 
 class TerminalDriver(LinuxDriver):
-    """Bytes that are no text, and sequences that no terminal sends, end neither the reading nor the app."""
+    """Invalid bytes and unknown sequences stop neither the input thread nor the app."""
 
     def run_input_thread(self) -> None:
-        """Hand on what is typed until the app ends, or the terminal is gone: then the app ends as by SIGHUP."""
+        """Read input until the app ends. If the terminal is gone, end the app as SIGHUP does."""
         while not self.exit_event.is_set():
             try:
                 super().run_input_thread()
@@ -19,4 +19,4 @@ class TerminalDriver(LinuxDriver):
                 self._app.call_later(self._app.exit, None, 128 + signal.SIGHUP)
                 return
             except Exception:
-                continue  # what was read with them is lost
+                continue  # the bytes read with them are lost

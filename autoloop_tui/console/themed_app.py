@@ -1,4 +1,4 @@
-"""The app in its themes: those of the package, the person and the project, taken up again when their files change."""
+"""Themes of the app, from the package, the user and the project, reloaded when their files change."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from autoloop_tui.console.theming.theme_files import Failure, ThemeFile, find_th
 
 
 class ThemedApp(FullScreenApp[int]):
-    """Shows the theme that its person chose last. At first only that one is read."""
+    """Shows the theme that the user chose last. Only that theme is read at startup."""
 
     def __init__(self, project: Path, preferences: Preferences) -> None:
         super().__init__(project)
         self.preferences = preferences
         self.themes: dict[str, ThemeFile] = {}
-        """Shipped, the user's and the project's, by name."""
+        """Shipped, user and project themes, by name."""
         self._bad_themes: list[Failure] = []
-        # Before the style sheets are read: each change of the theme reads them again. The other themes can wait.
+        # Before the style sheets are read, because each change of the theme rereads them. The other themes can wait.
         if found := find_theme(self.preferences.theme, project, os.environ):
             self.themes[found.name] = found
             self.register_themes([found])
@@ -31,16 +31,15 @@ class ThemedApp(FullScreenApp[int]):
         self._themes_looked_at = time.monotonic()
 
     def show_message(self, text: str, *, ok: bool = True) -> None:
-        """Say one sentence on the last line of the screen."""
+        """Show a sentence on the last line of the screen."""
         raise NotImplementedError
 
     def warn(self, title: str, text: str) -> None:
-        """Say what is wrong with a file of somebody's, in a corner of the screen."""
+        """Show a warning about one of the user's files in a corner of the screen."""
         self.notify(plain(text), title=title, severity="warning", markup=False)
 
     def load_theme_files(self) -> None:
-        """Register all themes as their files are now and choose one; say which files cannot be used, each time one
-        goes bad."""
+        """Reload all themes and choose one; warn about each unusable file once."""
         loaded = load_themes(self.project)
         for gone in self.themes.keys() - loaded.themes.keys():
             self.unregister_theme(gone)
@@ -51,14 +50,14 @@ class ThemedApp(FullScreenApp[int]):
         if shown != self.theme:
             self.theme = shown
         elif before != loaded.themes.get(shown):
-            self.mutate_reactive(ThemedApp.theme)  # the same name, other colours
+            self.mutate_reactive(ThemedApp.theme)  # the same name with other colours
         for bad in loaded.failures:
             if bad not in self._bad_themes:
                 self.warn("Theme ignored", f"{bad.path}: {bad.sentence}")
         self._bad_themes = loaded.failures
 
     def watch_theme_files(self) -> None:
-        """Take up themes that are edited while they are looked at."""
+        """Reload themes that are edited while the console shows them."""
         now = time.monotonic()
         if now - self._themes_looked_at < theme_watch.EVERY:
             return
@@ -74,7 +73,7 @@ class ThemedApp(FullScreenApp[int]):
         self.use_theme(names[(at + 1) % len(names)])
 
     def use_theme(self, name: str) -> None:
-        """Show a theme now and the next time."""
+        """Show a theme now and at the next start."""
         self.theme = name
         self.preferences.remember_theme(name)
         self.show_message(f"theme {name}")

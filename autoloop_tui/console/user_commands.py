@@ -1,4 +1,4 @@
-"""A user's own commands, `[[command]]` in console.toml: read, checked, and filled in with what is under the cursor."""
+"""The user's own commands, `[[command]]` in console.toml: read, checked and filled in from the item under the cursor."""
 
 from __future__ import annotations
 
@@ -31,34 +31,35 @@ VALUES = {
     "log": "run",
     "proposal": "proposal",
 }
-"""What `{…}` stands for, and the scope that has it."""
+"""The placeholders `{…}` and the scope that provides each."""
 HAS = {"any": ("any",), "round": ("any",), "slot": ("any", "slot", "run"), "run": ("any", "run")}
 HAS["proposal"] = ("any", "proposal")
-"""Which values a scope has; a slot has those of its run."""
+"""The values available in each scope; a slot has those of its run."""
 
 Subject = Run | Slot | Round | Proposal | None
 
 
 class UserCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[command]]`."""
+    """A `[[command]]` table."""
 
     key: str
     label: str
     command: str
-    """Split into words as a shell does; none runs it unless `shell`. `{…}` is one argument, whatever is in it."""
+    """Split into words as a shell does, but run without a shell unless `shell` is set. Each `{…}` is one argument, whatever
+    it contains."""
     scope: Literal["any", "slot", "run", "round", "proposal"] = "any"
     inputs: tuple[str, ...] = ()
-    """Asked for first, each for its `{…}`."""
+    """Values the user is asked for first, one per `{…}`."""
     dangerous: bool = False
-    """Off under --readonly."""
+    """Disabled under --readonly."""
     confirm: bool = True
     shell: bool = False
-    """`sh -c`, with every value quoted."""
+    """Run with `sh -c`, with every value quoted."""
     output: Literal["pane", "terminal"] = "pane"
-    """Whether its output is shown here, or it gets the terminal until it ends."""
+    """Whether its output is shown here, or it takes over the terminal until it ends."""
 
     def problem(self) -> str | None:
-        """Why it cannot be used."""
+        """Return why the command cannot be used; None if it can."""
         for key in self.key.split(","):
             if key.strip() in BY_KEY or key.strip() in DIGITS:
                 means = BY_KEY[key.strip()].means if key.strip() in BY_KEY else "the item with that number"
@@ -78,14 +79,14 @@ class UserCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return None if words else "its command is empty"
 
     def argv(self, values: Mapping[str, str]) -> list[str]:
-        """What is started."""
+        """Return the argument list to execute."""
         if self.shell:
             return ["sh", "-c", PLACE.sub(lambda match: shlex.quote(values[match[1]]), self.command)]
         return [PLACE.sub(lambda match: values[match[1]], word) for word in shlex.split(self.command)]
 
 
 def read(found: Any, text: str, problems: list[str]) -> list[UserCommand]:
-    """The commands that can be used; each of the others is a problem that names its line."""
+    """Return the usable commands; report each of the others in `problems` with its line."""
     if not isinstance(found, list):
         problems.append("console.toml: define your commands under [[command]], with double brackets")
         return []
@@ -108,7 +109,7 @@ def read(found: Any, text: str, problems: list[str]) -> list[UserCommand]:
 
 
 def values_of(view: View, subject: Subject) -> dict[str, str]:
-    """What the placeholders stand for."""
+    """Return the values of the placeholders."""
     loop, round_ = view.loop, view.snapshot.round
     number = subject.number if isinstance(subject, Round) else subject.round if isinstance(subject, Run) else None
     values = {"project": str(view.project), "loop": loop.name, "round": str(number or (round_.number if round_ else 0))}
@@ -126,7 +127,7 @@ def values_of(view: View, subject: Subject) -> dict[str, str]:
 
 
 def lacking(command: UserCommand, values: Mapping[str, str]) -> str:
-    """Why the command cannot be used on what is under the cursor; empty if it can."""
+    """Return why the command cannot be used on the item under the cursor; empty if it can."""
     if command.scope in ("slot", "run", "proposal") and command.scope not in values:
         return f"{command.label}: there is no {command.scope} under the cursor"
     missing = [name for name in PLACE.findall(command.command) if name not in command.inputs and not values.get(name)]

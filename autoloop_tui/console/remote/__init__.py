@@ -1,2 +1,2 @@
-"""A loop of another machine on this console, over one SSH connection: what the console reads is sent here, what it asks for
-is sent there. `serving.py` is the end beside the loop, the other modules are the end beside the person."""
+"""The console for a loop on another machine, over one SSH connection: data comes here, requests go there. `serving.py` is
+the end on the loop's machine, the other modules are the end on the user's machine."""

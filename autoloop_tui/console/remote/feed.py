@@ -1,5 +1,5 @@
-"""What the console knows of a loop on another machine: the mirror's files, read as any project's, and what only that machine
-can tell."""
+"""The console's data about a loop on another machine: the mirror's files, read like any project's, and what only that
+machine can report."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ from autoloop_tui.console.remote.mirror import Mirror
 from autoloop_tui.console.telemetry import Sample
 
 LOOKED_AT = 60.0
-"""Seconds for which a history or a log that was on the screen is still sent."""
+"""Seconds for which the history or log of an item that was on screen is still requested."""
 
 SLOW = 1.0
-"""Seconds after which it is said that a command has not arrived yet."""
+"""Seconds after which a command that has not arrived is reported."""
 
 PARTING = 5.0
 """Seconds that quitting waits for commands that have not arrived."""
 
 WAKING = 60.0
-"""Seconds that an engine there may take to start."""
+"""Seconds that the remote engine may take to start."""
 
 WAKING_STEP = 0.2
-"""Seconds after which whoever waits for it looks whether an answer can still come."""
+"""Seconds between two checks whether an answer can still arrive."""
 
 SAME_CLOCK = 2.0
-"""Seconds by which the clocks of two machines may differ and count as one."""
+"""Clock differences up to this many seconds are ignored."""
 
 NOTHING: Mapping[str, Series] = {}
 
 
 @dataclass
 class Known:
-    """What has arrived of a run's history."""
+    """The received part of a run's history."""
 
     columns: Mapping[str, Series] = field(default_factory=dict)
     step: int = 0
@@ -63,7 +63,8 @@ class Known:
 
 
 class RemoteFeed(Feed):
-    """Feed by a connection that stands, or has stood: while it is cut, what came last is shown, and nothing is sent."""
+    """A feed over a connection that has been established at least once. While it is interrupted, the last data stays on
+    screen and nothing is sent."""
 
     def __init__(self, link: Link, mirror: Mirror, loop: str | None) -> None:
         assert link.welcome is not None
@@ -76,18 +77,19 @@ class RemoteFeed(Feed):
         """Seconds by which this machine's clock is ahead of the loop's."""
         self._least = float("inf")
         self._got: dict[tuple[str, int], Known] = {}
-        """Histories, by run and number of its attempts."""
+        """Histories by run and number of attempts."""
         self._lost: set[str] = set()
-        """Runs of whose histories a part is missing: they are not looked at once, so that they come anew."""
+        """Runs whose histories have a gap. They are omitted from one `Look`, so that their histories are sent from the
+        start."""
         self._histories_at: dict[str, float] = {}
         self._logs_at: dict[str, float] = {}
-        """When a history of a run, or a log of an attempt, was on the screen last."""
+        """When a history of a run, or a log of an attempt, was last on screen."""
         self._looked: Look | None = None
         self._sample = Sample(GpuReport())
         self._sample_at = -LOOKED_AT
         self._numbers = count(1)
         self._asked: dict[int, tuple[Letter, float]] = {}
-        """Commands that have not arrived yet, as far as is known, and since when."""
+        """Commands not known to have arrived, and when they were sent."""
         self._came_back: list[Letter] = []
         self._woken: queue.SimpleQueue[Woken] = queue.SimpleQueue()
         self._closed = False
@@ -116,7 +118,7 @@ class RemoteFeed(Feed):
 
     @property
     def away(self) -> str:
-        """Since when the connection is cut, and why; empty while it stands."""
+        """Since when the connection has been interrupted, and why; empty while it is up."""
         cut = self._link.cut
         if cut is None:
             return ""
@@ -161,19 +163,20 @@ class RemoteFeed(Feed):
             self._woken.put(message)
         elif isinstance(message, Ready):
             self._give_up_asked()
-            self._looked = None  # the new connection knows nothing of it
+            self._looked = None  # the new connection does not know it
             self._lost.clear()
             self._least = float("inf")
 
     def _set_clock(self, ahead: float) -> None:
-        """By the message that took the shortest time. Small differences are none, and do not move every time shown."""
+        """Set the clock offset from the message with the shortest delay. Small differences are ignored so that displayed
+        times do not jump."""
         self._least = min(self._least, ahead)
         wanted = self._least if abs(self._least) > SAME_CLOCK else 0.0
         if abs(wanted - self._ahead) > SAME_CLOCK / 2:
             self._ahead, self._version = float(round(wanted)), None
 
     def _tell_look(self) -> None:
-        """What is on the screen, if that has changed."""
+        """Send what is on screen if it has changed."""
         now = time.monotonic()
         for times in (self._histories_at, self._logs_at):
             for old in [each for each, at in times.items() if now - at > LOOKED_AT]:
@@ -191,7 +194,7 @@ class RemoteFeed(Feed):
     # --------------------------------------------------------------------------------------------------- the loop's side
 
     def _loop(self) -> Loop:
-        """By its copies alone: a path of the other machine may be something else here."""
+        """Return the loop with the paths of its copies, because a path of the other machine may be something else here."""
         loop = super()._loop()
         folder = self.store.places.frozen(loop.name)
         rules = str(folder / Path(loop.spec.rules).name) if loop.spec.rules is not None else None
@@ -199,14 +202,14 @@ class RemoteFeed(Feed):
         return msgspec.structs.replace(loop, spec=spec)
 
     def _book(self) -> MetricBook:
-        """The loop's own, as far as its files have come."""
+        """Return the loop's metrics, or the defaults until its files have arrived."""
         try:
             return super()._book()
         except UserError:
             return default_book()
 
     def _take_settings(self) -> None:
-        """Files that a loop is shown by have come."""
+        """Reload the settings after files of the loop have arrived."""
         self.metrics = self._book()
         self._resolved = self._keys_of = None
         self._rules.clear()
@@ -218,7 +221,7 @@ class RemoteFeed(Feed):
     def _driver(self) -> Holder | None:
         state = self._state
         if state is None or state.loop != self.loop_id:
-            return Holder(pid=0, host=self.host, since=0.0)  # not told yet: nothing speaks for its being gone
+            return Holder(pid=0, host=self.host, since=0.0)  # not known yet, so not reported as gone
         return state.engine
 
     def _look(self) -> Mapping[str, Presence]:
@@ -280,7 +283,7 @@ class RemoteFeed(Feed):
         return known.rate if known is not None else None
 
     def secrets(self, run: Run) -> list[str]:
-        """None are here: logs come without them. Whoever asks shows the run's log."""
+        """Return no secrets: logs arrive masked. The caller shows the run's log, so request it."""
         attempt = self.view.snapshot.attempts.get(run.id) if self.view else None
         if attempt is not None:
             self._logs_at[attempt.id] = time.monotonic()
@@ -294,7 +297,7 @@ class RemoteFeed(Feed):
         key = message.run, message.attempts
         known = Known() if message.anew else self._got.get(key)
         if known is None or any(points.start > len(known.columns.get(name, ())) for name, points in message.points.items()):
-            self._lost.add(message.run)  # what it follows is not here
+            self._lost.add(message.run)  # the part before it is missing
             return
         self._got.pop(key, None)
         columns = dict(known.columns)
@@ -309,7 +312,7 @@ class RemoteFeed(Feed):
             series.values.frombytes(points.values)
         changed = message.anew or message.dropped or message.points
         self._got[key] = Known(columns if changed else known.columns, message.step, message.rate, message.complete)
-        # The other end goes on where it is with those that are looked at, so that none of these can be let go.
+        # The other end sends only increments for runs on screen, so their histories must be kept.
         looked = self._looked.histories if self._looked is not None else []
         for old in [each for each in self._got if each[0] not in looked][: max(0, len(self._got) - self._most)]:
             del self._got[old]
@@ -320,7 +323,7 @@ class RemoteFeed(Feed):
     def send(self, request: Request) -> bool:
         if away := self.away:
             raise UserError(away)
-        self._take_all()  # a new connection first: what is asked now is of that
+        self._take_all()  # process a new connection first: the request belongs to it
         letter = Letter(self.loop_id, request)
         key = next(self._numbers)
         self._asked[key] = letter, time.monotonic()
@@ -340,12 +343,12 @@ class RemoteFeed(Feed):
     def answers(self) -> list[Command]:
         try:
             return super().answers()
-        except LookupError:  # its records were replaced by others
+        except LookupError:  # its records were replaced
             self._questions.clear()
             return []
 
     def _give_up_asked(self) -> None:
-        """Of what was under way when the connection was cut nobody can say whether it arrived."""
+        """Report pending commands as unknown: whether they arrived before the connection was lost cannot be determined."""
         for letter, _ in self._asked.values():
             problem = f"whether {verb(letter.request)} reached {self.host} is unknown: the connection was lost"
             self._came_back.append(Letter(letter.loop, letter.request, problem=problem))
@@ -355,7 +358,7 @@ class RemoteFeed(Feed):
         if away := self.away:
             raise UserError(away)
         while not self._woken.empty():
-            self._woken.get()  # the answer to a wake that nobody waits for any more
+            self._woken.get()  # discard answers to an earlier wake
         self._link.send(Wake(self.loop_id))
         until = time.monotonic() + WAKING
         while time.monotonic() < until:
@@ -372,7 +375,7 @@ class RemoteFeed(Feed):
 
 
 def sender_here() -> Sender:
-    """This process as the sender, whose terminal is one of this machine."""
+    """Return this process as the sender, with the terminal marked as one of this machine."""
     here = whoami.this_process()
     name = f"{os.uname().nodename}:{here.terminal}" if here.terminal is not None else None
     return msgspec.structs.replace(here, terminal=name)

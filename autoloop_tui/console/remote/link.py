@@ -1,4 +1,4 @@
-"""The connection to the loop's machine: the user's own `ssh`, started again whenever it has ended, in a thread."""
+"""The connection to the loop's machine: the user's own `ssh` in a thread, restarted whenever it ends."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from autoloop_tui.console.remote.messages import (
 from autoloop_tui.console.remote.mirror import Mirror
 
 PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
-"""Seconds before the next try to connect; the last one for all that follow."""
+"""Seconds before each attempt to reconnect; the last value repeats."""
 
 NOISE = 1 << 16
-"""Bytes that a shell's start files may print before the far end speaks."""
+"""Maximum number of bytes that a shell's start files may print before the other end starts."""
 
 NOT_FOUND = 127
-"""What a shell ends with if it does not find the program."""
+"""Exit code of a shell that does not find the program."""
 
 _HOST = re.compile(r"[^\s\x00-\x1f\x7f-]\S*")
 
 
 class Where(NamedTuple):
-    """A project on another machine. `project`: a folder there, absolute, from the home folder, or with `~`."""
+    """A project on another machine. `project` is a folder there: absolute, relative to the home folder, or with `~`."""
 
     host: str
     project: str | None = None
@@ -55,20 +55,20 @@ class Where(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """The connection is cut: since when (by this machine's clock), and why."""
+    """An interrupted connection: since when (by this machine's clock), and why."""
 
     since: float
     why: str
 
 
 def command(where: Where, *, batch: bool) -> list[str]:
-    """The ssh that serves a console. `batch`: it must not ask anything. UserError for what is no host."""
+    """Return the ssh command that serves a console. `batch`: ssh must not prompt. Raises UserError for an invalid host."""
     if not _HOST.fullmatch(where.host):
         raise UserError(f'"{where.host}" is not a valid SSH host; give its name, as in `ssh NAME`.')
     folder = ["--project", where.project] if where.project else []
     home, _, below = where.program.partition("~/")
     program = f"~/{shlex.quote(below)}" if not home and below else shlex.quote(where.program)
-    # A login shell, whose PATH has what the user's start files put there; and that of the shell that sshd starts.
+    # A login shell, for the PATH of the user's start files, extended by the PATH of the shell that sshd starts.
     there = f'PATH="$PATH:$1"; exec {program} {shlex.join(["serve-console", *folder])}'
     options = [
         *("-T", "-o", "ConnectTimeout=15", *(("-o", "BatchMode=yes") if batch else ())),
@@ -78,7 +78,7 @@ def command(where: Where, *, batch: bool) -> list[str]:
 
 
 class Link(threading.Thread):
-    """Fills the mirror, and hands over all other messages by `inbox`, `Ready` each time that a connection stands."""
+    """Fills the mirror and passes all other messages to `inbox`, including a `Ready` for each established connection."""
 
     def __init__(self, where: Where, loop: str | None, mirror: Mirror) -> None:
         super().__init__(name="link", daemon=True)
@@ -88,19 +88,19 @@ class Link(threading.Thread):
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._bell: tuple[int, ...] = os.pipe()
-        """Wakes the thread: there is something to send, or it shall end."""
+        """Wakes the thread to send something or to exit."""
         self._over = threading.Event()
         self._stands = False
         self._first = threading.Event()
-        """The first connection stands, or there is none."""
+        """Set when the first connection is up or has failed."""
         self.welcome: Welcome | None = None
         self.cut: Cut | None = Cut(time.time(), "")
-        """None while the connection stands."""
+        """None while the connection is up."""
 
     # --------------------------------------------------------------------------------------------- by the console's thread
 
     def wait(self) -> Welcome:
-        """Connect for the first time: ssh may ask at the terminal. UserError if that fails."""
+        """Connect for the first time; ssh may prompt on the terminal. Raises UserError on failure."""
         self.start()
         self._first.wait()
         if self.welcome is None:
@@ -108,7 +108,7 @@ class Link(threading.Thread):
         return self.welcome
 
     def send(self, message: Message) -> None:
-        """It is lost if the connection is cut."""
+        """Send a message. It is lost if the connection is interrupted."""
         self._outbox.put(message)
         self._ring()
 
@@ -147,11 +147,11 @@ class Link(threading.Thread):
             if self.welcome is None or not self._first.is_set():
                 self.welcome = None
                 self._first.set()
-                return  # what has never stood is not tried again behind anybody's back
+                return  # do not silently retry a connection that was never established
             self._over.wait(PAUSES[min(tries, len(PAUSES) - 1)])
 
     def _connect_once(self) -> str:
-        """One connection, to its end; why it ended, in a sentence."""
+        """Run one connection until it ends; return why it ended, as a sentence."""
         try:
             argv = command(self.where, batch=self._first.is_set())
             with tempfile.TemporaryFile() as complaints:
@@ -166,7 +166,7 @@ class Link(threading.Thread):
         why = ""
         try:
             self._talk(process)
-        except Exception as error:  # whatever it is: this connection has ended, and the next may do better
+        except Exception as error:  # any error ends this connection; the next one may work
             why = str(error) or type(error).__name__
         finally:
             process.kill() if why or self._over.is_set() else None
@@ -191,13 +191,14 @@ class Link(threading.Thread):
         return lines[-1][:300] if lines else f"ssh exited with code {code}."
 
     def _talk(self, process: subprocess.Popen[bytes]) -> None:
-        """Until the connection ends. An error where there is more to say of it than ssh does."""
+        """Exchange messages until the connection ends. Raises an error if the cause is known better than from ssh's
+        output."""
         assert process.stdin is not None
         assert process.stdout is not None
         incoming, outgoing = process.stdout.fileno(), process.stdin.fileno()
         writer = Writer(lambda data: _write(outgoing, data))
         while not self._outbox.empty():
-            self._outbox.get()  # for the connection before
+            self._outbox.get()  # meant for the previous connection
         reader: Reader[FromLoop] | None = None
         noise = b""
         said = heard = time.monotonic()
@@ -239,7 +240,7 @@ class Link(threading.Thread):
             self.welcome = message
         elif not self._mirror.take(message):
             self.inbox.put(message)
-            if isinstance(message, Ready):  # handed over already when anybody sees that it stands
+            if isinstance(message, Ready):  # already in the inbox when the connection is seen as up
                 self._stands, self.cut = True, None
                 self._first.set()
 

@@ -1,7 +1,7 @@
-"""What the two ends of a connection say to each other, and how it goes through a pipe.
+"""The messages between the two ends of a connection, and their encoding in a pipe.
 
-A message is four bytes of length and that many of a stream that is compressed as a whole, so that what resembles earlier
-messages costs little.
+A message is a four-byte length followed by that many bytes of one compressed stream. Compressing the stream as a whole makes
+messages that resemble earlier ones cheap.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from autoloop.store.copying import Table
 from autoloop_tui.console.telemetry import Sample
 
 MARK = b"\x00autoloop console 1\n"
-"""What the far end says first: anything before it was printed by the shell's start files."""
+"""Printed by the other end first; anything before it comes from the shell's start files."""
 
 BEAT = 2.0
-"""Seconds after which an end that has nothing to say says so."""
+"""Seconds after which an idle end sends a heartbeat."""
 
 SILENCE = 15.0
-"""Seconds without a word after which a connection is taken to be cut."""
+"""Seconds of silence after which a connection counts as lost."""
 
 LARGEST = 1 << 30
-"""Bytes of a message."""
+"""Maximum size of a message in bytes."""
 
 
 class ConnectionCutError(OSError):
-    """The stream ended, or what came through it is no message."""
+    """The stream ended or contained an invalid message."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -44,7 +44,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Hello(Message, frozen=True):
-    """The first message. `schema` is of the store, `loop` a name or number, else the newest."""
+    """The first message. `schema` is the store's schema version; `loop` is a name or number, None for the newest."""
 
     version: str
     schema: int
@@ -52,25 +52,25 @@ class Hello(Message, frozen=True):
 
 
 class LogEnd(msgspec.Struct, frozen=True, array_like=True):
-    """How far a log has been read: the offset in its file, and the bytes that had been cut out of its middle."""
+    """How far a log has been read: the offset in its file, and the number of bytes cut out of its middle."""
 
     offset: int
     left_out: int
 
 
 class Look(Message, frozen=True):
-    """What is on the screen: the loop, runs whose histories and runs whose logs are wanted, and whether the machine's load
-    is."""
+    """What is on screen: the loop, the runs whose histories and the attempts whose logs are wanted, and whether the
+    machine's load is."""
 
     loop: int
     histories: list[str]
     logs: dict[str, LogEnd | None]
-    """By attempt: what is there of it already."""
+    """By attempt: how much of the log the console already has."""
     sample: bool
 
 
 class Ask(Message, frozen=True):
-    """A request, as a command's row holds it. `key` is this connection's, for `Sent`."""
+    """A request, encoded as in a command's row. `key` identifies it in this connection, for `Sent`."""
 
     key: int
     loop: int
@@ -80,7 +80,7 @@ class Ask(Message, frozen=True):
 
 
 class Wake(Message, frozen=True):
-    """Start an engine."""
+    """Request to start an engine."""
 
     loop: int
 
@@ -99,27 +99,27 @@ class Welcome(Message, frozen=True):
 
 
 class Refused(Message, frozen=True):
-    """Nothing can be shown, in a sentence."""
+    """Nothing can be shown; `why` is a sentence."""
 
     why: str
 
 
 class Rows(Message, frozen=True):
-    """What has changed in the store, as one state of it. `whole`: everything else is not there any more."""
+    """Changes of the store that form one consistent state. `whole`: rows that are not included no longer exist."""
 
     tables: list[Table]
     whole: bool
 
 
 class File(Message, frozen=True):
-    """A small file, by its path below the project."""
+    """A small file; `path` is relative to the project."""
 
     path: str
     data: bytes
 
 
 class State(Message, frozen=True):
-    """Where the loop stands outside the store. Times are those of the loop's machine."""
+    """The state of the loop outside the store. Times are those of the loop's machine."""
 
     at: float
     loop: int
@@ -132,11 +132,11 @@ class State(Message, frozen=True):
 
 
 class Ready(Message, frozen=True):
-    """All that the first paint needs has been sent."""
+    """Everything needed for the first paint has been sent."""
 
 
 class Points(msgspec.Struct, frozen=True, array_like=True):
-    """A part of a series, from its place `start` to its end: int64 and float64, little-endian."""
+    """The part of a series from index `start` to the end; int64 steps and float64 values, little-endian."""
 
     start: int
     steps: bytes
@@ -144,8 +144,8 @@ class Points(msgspec.Struct, frozen=True, array_like=True):
 
 
 class History(Message, frozen=True):
-    """What is new in a run's history. `attempts`: of the run, whose last one it is of. `anew`: what is known of it is not
-    there any more."""
+    """New points of a run's history. `attempts` is the run's number of attempts; the history is that of the last one.
+    `anew`: discard what is known of it."""
 
     run: str
     attempts: int
@@ -155,11 +155,11 @@ class History(Message, frozen=True):
     step: int
     rate: float | None
     complete: bool
-    """All that is there has been sent."""
+    """Everything that exists has been sent."""
 
 
 class LogPart(Message, frozen=True):
-    """What follows in the log of an attempt, without secrets. `anew`: it begins again."""
+    """The next part of an attempt's log, with secrets masked. `anew`: start over."""
 
     attempt: str
     anew: bool
@@ -172,7 +172,7 @@ class Load(Message, frozen=True):
 
 
 class Sent(Message, frozen=True):
-    """What became of an `Ask`: the command's number, or why there is none."""
+    """The outcome of an `Ask`: the command's number, or why there is none."""
 
     key: int
     number: int | None
@@ -191,7 +191,7 @@ M = TypeVar("M")
 
 
 class Writer:
-    """One direction of the stream. Used by one thread."""
+    """The sending direction of the stream. Used by one thread."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
@@ -204,16 +204,16 @@ class Writer:
 
 
 class Reader(Generic[M]):
-    """The other direction: messages of the bytes that have come, however they were cut."""
+    """The receiving direction: decodes messages from bytes split at arbitrary positions."""
 
     def __init__(self, kind: Any) -> None:
-        decoder(kind)  # resolves its types beside no other thread
+        decoder(kind)  # resolve the types while no other thread does
         self._decoder = msgspec.msgpack.Decoder(kind)
         self._unpacker = zlib.decompressobj()
         self._rest = bytearray()
 
     def take(self, data: bytes) -> list[M]:
-        """The messages that are complete now. ConnectionCutError if it is none."""
+        """Return the messages completed by `data`. Raises ConnectionCutError if one is invalid."""
         self._rest += data
         found: list[M] = []
         while len(self._rest) >= 4 and len(self._rest) >= 4 + (length := int.from_bytes(self._rest[:4], "big")):
@@ -228,7 +228,8 @@ class Reader(Generic[M]):
 
 
 def changes_of(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Points], list[str]]:
-    """What is to be sent of series (`steps`, `values`) to whoever has those before."""
+    """Return what to send of series (`steps`, `values`) to a receiver that has `before`: the new points, and the names of
+    the series that no longer exist."""
     points: dict[str, Points] = {}
     for name, series in now.items():
         known = before.get(name)
@@ -241,7 +242,7 @@ def changes_of(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[
 
 
 def _begins_with(series: Any, known: Any) -> bool:
-    """By its bytes: a NaN is equal to itself here."""
+    """Compare bytes, so that NaN equals itself."""
     end = len(known)
     return (
         len(series) >= end

@@ -1,4 +1,4 @@
-"""What has been told of a loop on another machine, as files of a project here: a folder that ends with the console."""
+"""A copy of a loop on another machine as files of a local project, in a folder that is deleted with the console."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from autoloop.toml import SETTINGS_FILE
 from autoloop_tui.console.remote.messages import File, LogEnd, LogPart, Message, Rows
 
 PREFIX = "autoloop-console-"
-"""How the names of mirrors begin, before the number of their process."""
+"""Prefix of the names of mirrors, followed by the process id."""
 
 
 class Mirror:
-    """Written by the thread of the connection, read by the console as any project is."""
+    """Written by the connection's thread; read by the console like any project."""
 
     def __init__(self) -> None:
         _clear_up()
@@ -28,14 +28,14 @@ class Mirror:
         self._places = Places(self.project)
         self._copy: Copy | None = None
         self.logs: dict[str, LogEnd] = {}
-        """By attempt: how much of its log is here."""
+        """By attempt: how much of its log has been received."""
         self.replaced = 0
-        """How often all rows were replaced: the other database may be an earlier one since."""
+        """How often all rows were replaced; the remote database may be an earlier one since then."""
         self.settings = 0
-        """How many files that a loop is shown by have come."""
+        """Number of received files that affect how a loop is shown."""
 
     def end(self) -> None:
-        """Nothing more is taken. By the thread that took."""
+        """Stop taking messages. Called by the thread that takes them."""
         if self._copy is not None:
             self._copy.close()
             self._copy = None
@@ -44,7 +44,8 @@ class Mirror:
         shutil.rmtree(self.project, ignore_errors=True)
 
     def take(self, message: Message) -> bool:
-        """Whether it was something for the files. UserError or OSError if it cannot be written."""
+        """Write a message's contents to files; return False if it has none. Raises UserError or OSError if a file cannot be
+        written."""
         if isinstance(message, Rows):
             if self._copy is None:
                 self._copy = Copy(self._places)
@@ -66,7 +67,7 @@ class Mirror:
         return True
 
     def _inside(self, path: str | Path) -> Path:
-        """The path in this folder; whoever tells of files cannot have others written."""
+        """Return the path within this folder; the other machine must not be able to write anywhere else."""
         place = self.project / path
         if ".." in place.parts or not place.is_relative_to(self.project):
             raise UserError(f"{path} is not a project path.")

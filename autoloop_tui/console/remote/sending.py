@@ -1,4 +1,4 @@
-"""What is sent of a loop to a console elsewhere: each part knows what it has sent, and sends what is new."""
+"""Sending a loop's data to a remote console: each part remembers what it has sent and sends only what is new."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ from autoloop_tui.console.remote.messages import File, History, LogEnd, LogPart,
 Send = Callable[[Message], None]
 
 LOG_BYTES = 1 << 20
-"""What is sent of a log that is there already: its newest bytes."""
+"""Newest bytes sent of an existing log."""
 
 LOG_PART = 256 << 10
 """Bytes of a log sent at a time."""
 
 FILE_BYTES = 4 << 20
-"""A larger file is none of ours."""
+"""Larger files are not ours and are not sent."""
 
 TURN = 0.1
-"""Seconds that one part may take at a time, so that requests are heard."""
+"""Seconds that one part may take per turn, so that requests are handled promptly."""
 
 
 class Files:
-    """The small files that a console reads: the project's settings, what each loop keeps, and the frozen configs."""
+    """The small files that a console reads: the project's settings, the files of each loop and the frozen configs."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self._sent: dict[Path, Stamp | None] = {}
 
     def send_settings(self, loop: Loop, send: Send) -> None:
-        """What a loop is shown by. Sent again where it has changed."""
+        """Send the files that determine how a loop is shown, again if they have changed."""
         folder = self._places.frozen(loop.name)
         found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
         for path in (self._places.project / SETTINGS_FILE, *found):
             self.send(path, send)
 
     def send_configs(self, runs: Iterable[Run], send: Send) -> bool:
-        """The frozen configs of these runs, as many as one turn allows; whether that were all."""
+        """Send the frozen configs of these runs, as many as fit into one turn; return whether that was all of them."""
         until = time.monotonic() + TURN
         for run in runs:
             path = Path(run.config_path)
-            if path not in self._sent:  # frozen: it does not change
+            if path not in self._sent:  # frozen, so it does not change
                 self.send(path, send)
                 if time.monotonic() > until:
                     return False
@@ -72,20 +72,20 @@ class Files:
 
 
 class Histories:
-    """Those of the runs that are on the screen, and what they use of their GPUs."""
+    """The histories of the runs on screen and their GPU usage."""
 
     def __init__(self) -> None:
         self._sent: dict[str, _Sent] = {}
         self._last: str | None = None
-        """The run that was looked at last."""
+        """The last run processed."""
 
     def keep(self, wanted: Sequence[str]) -> None:
-        """Forget all others: whoever wants one of those again gets it anew. To be told of every `Look`."""
+        """Forget all other runs; a run requested again is sent from the start. Call this for every `Look`."""
         for gone in [run for run in self._sent if run not in wanted]:
             del self._sent[gone]
 
     def send(self, feed: Feed, runs: Sequence[Run], files: Files, send: Send) -> None:
-        """What is new of them, of as many as one turn allows: the next goes on with the others."""
+        """Send new points of these runs, of as many as fit into one turn; the next call continues with the others."""
         until = time.monotonic() + TURN
         first = next((place + 1 for place, run in enumerate(runs) if run.id == self._last), 0)
         for run in [*runs[first:], *runs[:first]]:
@@ -118,7 +118,7 @@ class _Sent(NamedTuple):
 
     attempts: int
     columns: Mapping[str, Series]
-    """As they were read, to see at once that nothing is new."""
+    """As they were read, to detect quickly that nothing is new."""
     there: dict[str, Series]
     progress: tuple[int, float | None, bool]
 
@@ -128,7 +128,8 @@ def copy_of(series: Series) -> Series:
 
 
 class Log:
-    """One attempt's log, without secrets; only what no secret can begin in is sent of a line that has not ended."""
+    """The log of an attempt, with secrets masked. Of an unfinished line, only the part in which no secret can begin is
+    sent."""
 
     def __init__(self, attempt: Attempt, known: Sequence[str], there: LogEnd | None) -> None:
         self._attempt = attempt.id
@@ -139,7 +140,7 @@ class Log:
         self._begin(there)
 
     def _begin(self, there: LogEnd | None) -> None:
-        """Go on where the other end is, or at the newest part."""
+        """Continue where the other end stopped, or start with the newest part."""
         if not self._tail.look():
             return
         if there is not None and there.left_out == self._tail.left_out and there.offset <= self._tail.size:
@@ -148,13 +149,13 @@ class Log:
             self._tail.offset = self._tail.size - LOG_BYTES
 
     def send(self, send: Send, *, ended: bool) -> None:
-        """The next part. `ended`: nothing more is written."""
+        """Send the next part. `ended`: nothing more will be written."""
         self._tail.look()
         if self._tail.restarts != self._restarts:
             self._restarts, self._anew = self._tail.restarts, True
         data = self._tail.read(LOG_PART)
         left = self._tail.offset if self._anew else 0
-        if left:  # a line that is cut may have a secret in its first half
+        if left:  # the first half of a truncated line may contain a secret
             cut = data.find(b"\n") + 1
             self._tail.offset += cut
             data = data[cut:]
@@ -171,7 +172,7 @@ class Log:
 
 
 class Logs:
-    """Those that are on the screen."""
+    """The logs on screen."""
 
     def __init__(self) -> None:
         self._open: dict[str, Log] = {}

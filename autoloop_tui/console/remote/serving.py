@@ -1,5 +1,5 @@
-"""The end beside the loop: a process that sshd starts, which tells a console elsewhere what it would read here, and gives
-the engine what the person there asks for. It ends with the connection."""
+"""The end on the loop's machine: a process started by sshd that sends a remote console the data it would read locally, and
+passes the user's requests to the engine. It ends with the connection."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ from autoloop_tui.console.remote.messages import (
 from autoloop_tui.console.remote.sending import Files, Histories, Logs
 
 TICK = 0.25
-"""Seconds between two looks at the loop."""
+"""Seconds between two polls of the loop."""
 
 DEAF = 120.0
-"""Seconds without a word after which nobody is taken to be there: a cut connection may stay open at this end."""
+"""Seconds of silence after which the console counts as gone, because a lost connection may stay open at this end."""
 
 SHARE = 10
-"""A look at all rows that took a second is made again after this many."""
+"""After reading all rows, wait this many times as long as it took before reading them again."""
 
 SAMPLE_EVERY = 2.0
 
 
 def serve(project: Path) -> int:
-    """Serve one console through standard input and output."""
+    """Serve one console over standard input and output."""
     output = os.dup(1)
-    os.dup2(2, 1)  # whatever else is printed must not get between the messages
+    os.dup2(2, 1)  # other output must not get between the messages
 
     def write(data: bytes) -> None:
         while data:
@@ -104,7 +104,7 @@ def _serve(project: Path, hello: Hello, heard: _Heard, send: Callable[[Message],
 
 
 class _Heard:
-    """What comes in."""
+    """Incoming messages."""
 
     def __init__(self) -> None:
         self._reader: Reader[FromConsole] = Reader(FromConsole)
@@ -116,7 +116,7 @@ class _Heard:
                 return message
 
     def within(self, seconds: float) -> list[FromConsole]:
-        """What came by then. ConnectionCutError when nothing more can."""
+        """Return the messages that arrive within `seconds`. Raises ConnectionCutError if the connection has ended."""
         ready, _, _ = select.select([0], [], [], seconds)
         if ready:
             data = os.read(0, 1 << 16)
@@ -130,7 +130,7 @@ class _Heard:
 
 
 class Served:
-    """One console: what it looks at, and what it has been told."""
+    """A connected console: what is on its screen and what it has received."""
 
     def __init__(self, feed: Feed, send: Callable[[Message], None]) -> None:
         self._feed = feed
@@ -147,7 +147,7 @@ class Served:
         self._sampled_at = 0.0
         self._sampling: threading.Thread | None = None
         self._background: list[Message] = []
-        """What threads have to say; appended by them, taken here."""
+        """Messages from background threads; they append, the main thread sends."""
         self._whole = True
 
     def _send(self, message: Message) -> None:
@@ -155,7 +155,7 @@ class Served:
         self._said_at = time.monotonic()
 
     def begin(self) -> None:
-        """All that the first paint needs."""
+        """Send everything needed for the first paint."""
         places = self._feed.store.places
         self._send(Welcome(str(places.project), whoami.user(), self._feed.loop_id))
         self._files.send_settings(self._feed.store.loop(self._feed.loop_id), self._send)
@@ -177,7 +177,7 @@ class Served:
         elif isinstance(message, Ask):
             number, problem = self._ask(message)
             self._rows_again_at = 0.0
-            self._send_rows()  # the command is known there before its number is
+            self._send_rows()  # the console must know the command before it gets the number
             self._send(Sent(message.key, number, problem))
         elif isinstance(message, Wake):
             threading.Thread(target=self._wake, args=[message.loop], name="wake", daemon=True).start()
@@ -185,7 +185,7 @@ class Served:
     def _ask(self, message: Ask) -> tuple[int | None, str]:
         try:
             request = protocol.decode(message.verb, message.payload)
-            with Store.open(self._feed.store.places.project) as store:  # one that waits longer for a lock
+            with Store.open(self._feed.store.places.project) as store:  # this store waits longer for a lock
                 return store.send(message.loop, request, sender_of(message.sender)), ""
         except TROUBLE as error:
             return None, f"{message.verb} was not sent: {error}"
@@ -253,7 +253,7 @@ class Served:
             self._send(state)
 
     def _sample(self) -> None:
-        """The machine's load, by a thread, since drivers may take their time."""
+        """Sample the machine's load in a thread, because drivers may be slow."""
         now = time.monotonic()
         busy = self._sampling is not None and self._sampling.is_alive()
         if not self._look.sample or busy or now - self._sampled_at < SAMPLE_EVERY:
@@ -273,7 +273,8 @@ class Served:
 
 
 def sender_of(told: Sender) -> Sender:
-    """The sender of a request: the account is this machine's, which SSH has let in; the terminal is the console's."""
+    """Return the sender of a request: the account is that of this machine, to which SSH has given access; the terminal is
+    the console's."""
     here = whoami.this_process()
     return msgspec.structs.replace(
         told, user=here.user, agent=told.agent or here.agent, programs=[*told.programs, *here.programs]
