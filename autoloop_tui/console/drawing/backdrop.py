@@ -1,4 +1,4 @@
-"""What stands behind the curves of a chart, a character a cell: zones, bands, named levels, dashed lines, a cursor."""
+"""The background of a chart, one character per cell: zones, bands, named levels, dashed lines and a cursor."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from autoloop_tui.console.drawing.paint import cells
 
 
 class Zone(NamedTuple):
-    """Steps in which there is no number to draw: hatched."""
+    """A range of steps without finite values, drawn hatched."""
 
     start: float
     end: float
 
 
 class Band(NamedTuple):
-    """The range of several runs: at each of the `xs`, which rise, from `lows` to `highs`."""
+    """The range of several runs: from `lows` to `highs` at each of the ascending `xs`."""
 
     xs: Sequence[float]
     lows: Sequence[float]
@@ -26,27 +26,27 @@ class Band(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A horizontal line with its name, such as the threshold of a rule."""
+    """A horizontal line with a name, such as the threshold of a rule."""
 
     value: float
     label: str = ""
 
 
 class Cursor(NamedTuple):
-    """A vertical line at a step that a person points at."""
+    """A vertical line at a step selected by the user."""
 
     step: float
 
 
 Shape = Zone | Band | Level | Curve | Cursor
-"""A `Curve` here is drawn dashed."""
+"""A shape in the background; a `Curve` is drawn dashed."""
 
 Cell = tuple[str, int]
-"""A character, and the number of its shape."""
+"""A character and the index of its shape."""
 
 
 class Backdrop:
-    """Draws shapes one over the other."""
+    """Draws shapes on top of each other."""
 
     def __init__(self, scale: Scale, width: int, height: int, glyphs: Glyphs) -> None:
         self.scale, self.width, self.height, self.glyphs = scale, width, height, glyphs

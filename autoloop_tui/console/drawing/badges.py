@@ -1,5 +1,5 @@
-"""The letter and the colour of a run: the same in every list and chart, so that an eye need not learn them anew. The letter
-always is; the colour is as long as no other run beside it has the same."""
+"""The letter and colour of a run, the same in every list and chart. The letter never changes; the colour changes only if
+another run shown beside it has the same one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 COLOURS = 6
-"""Colours of runs that a theme has, `chart-1` …"""
+"""Number of run colours in a theme, `chart-1` to `chart-6`."""
 
 
 class Badge(NamedTuple):
-    """A colour is shared by several runs of a large loop, so it never stands without the letter; of runs that are shown
-    together, `apart` gives each its own as long as there are colours."""
+    """The letter and colour of a run. In a large loop several runs share a colour, so it is always shown with the letter;
+    `apart` gives runs shown together different colours as far as possible."""
 
     letter: str
-    """One or more letters, like the columns of a spreadsheet."""
+    """One or more letters, like spreadsheet columns."""
     colour: int
-    """1 … COLOURS."""
+    """1 to COLOURS."""
 
     @property
     def look(self) -> str:
@@ -25,7 +25,8 @@ class Badge(NamedTuple):
 
 
 def badge_of(place: int, *, guest: bool = False) -> Badge:
-    """That of the run in this place of its loop, from 0. `guest`: of a run of another loop, which has a capital letter."""
+    """Return the badge of the run at `place` in its loop, counted from 0. `guest`: a run of another loop, shown with a
+    capital letter."""
     letters, left = "", place + 1
     while left:
         left, digit = divmod(left - 1, 26)
@@ -34,7 +35,7 @@ def badge_of(place: int, *, guest: bool = False) -> Badge:
 
 
 def apart(badges: Mapping[str, Badge]) -> dict[str, Badge]:
-    """Of runs that are shown together, by run: one whose colour an earlier one has takes the first that is free."""
+    """Give runs shown together different colours: a run with the colour of an earlier run gets the first free colour."""
     owners = {badge.colour: run for run, badge in reversed(list(badges.items()))}
     free = [colour for colour in range(1, COLOURS + 1) if colour not in owners]
     found = {}

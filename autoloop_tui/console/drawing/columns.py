@@ -1,4 +1,4 @@
-"""The columns of a table: which of them fit into a width, and the row that some cells make in them."""
+"""The columns of a table: which of them fit into a width, and a row of cells laid out in them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ GAP = 1
 
 
 class Column(NamedTuple):
-    """A column at least `width` cells wide. Where there is no room, columns with the largest `need` give way first,
-    those with 0 never; a column with `most` grows up to it."""
+    """A column at least `width` cells wide. If space is short, columns with the largest `need` are dropped first, those with
+    `need` 0 never. A column with `most` grows up to that width."""
 
     key: str
     title: str
@@ -32,7 +32,8 @@ Cell = Piece | list[Piece]
 
 
 def lay_out(columns: Sequence[Column], width: int) -> Laid:
-    """The columns that fit into `width` cells; what is left over goes to those that grow, the least `need` first."""
+    """Return the columns that fit into `width` cells. Remaining cells go to growing columns, those with the smallest `need`
+    first."""
     chosen = list(columns)
     while chosen and sum(column.width + GAP for column in chosen) - GAP > width:
         last = max(chosen, key=lambda column: column.need)
@@ -49,7 +50,7 @@ def lay_out(columns: Sequence[Column], width: int) -> Laid:
 
 
 def line(laid: Laid, cells_of: Mapping[str, Cell], mark: str = "…") -> list[Piece]:
-    """One row: each cell clipped or padded to its column. Texts must be plain."""
+    """Lay out one row: clip or pad each cell to its column. Texts must be plain."""
     row: list[Piece] = []
     for place, (column, width) in enumerate(laid):
         if place:

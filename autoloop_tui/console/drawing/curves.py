@@ -1,8 +1,8 @@
 """Line charts drawn with braille dots, blocks or ASCII: pure functions from points to rows of text.
 
-A terminal cell holds 2×4 dots. If many points fall on one dot column its lowest and highest are joined, so that a
-spike of one step is seen; few points are joined by straight lines. NaN, infinities and, on a log axis, values that
-are not positive leave a gap.
+A terminal cell holds 2×4 dots. If many points fall into one dot column, the lowest and highest are joined, so that a spike
+of a single step remains visible; sparse points are joined by straight lines. NaN, infinities and, on a log axis,
+non-positive values leave a gap.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 
 _LEFT, _RIGHT = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
 _SPANS = [[[sum(side[a : b + 1]) for b in range(4)] for a in range(4)] for side in (_LEFT, _RIGHT)]
-"""Dots of one side of a cell from dot row a down to dot row b: _SPANS[side][a][b]."""
+"""Braille dots of one side of a cell from dot row a down to dot row b: _SPANS[side][a][b]."""
 _UPPER, _LOWER = 0x01 | 0x02 | 0x08 | 0x10, 0x04 | 0x40 | 0x20 | 0x80
 _BRAILLE = {mask: chr(0x2800 + mask) if mask else " " for mask in range(256)}
 _HALVES = {mask: bool(mask & _UPPER) + 2 * bool(mask & _LOWER) for mask in range(256)}
@@ -25,18 +25,18 @@ _ASCII = {mask: " '.:"[halves] for mask, halves in _HALVES.items()}
 _BLOCKS = {mask: " ▀▄█"[halves] for mask, halves in _HALVES.items()}
 
 EMPTY = -1
-"""The number of cells in which nothing is drawn."""
+"""The curve index of cells in which nothing is drawn."""
 
 
 class Curve(NamedTuple):
-    """One line: `xs` rise, `ys` are as many."""
+    """A line. `xs` is ascending and as long as `ys`."""
 
     xs: Sequence[float]
     ys: Sequence[float]
 
 
 class Scale(NamedTuple):
-    """What the plot area covers; `y_low` and `y_high` are positive if `log_y`."""
+    """The range of the plot area; `y_low` and `y_high` are positive if `log_y`."""
 
     x_low: float
     x_high: float
@@ -45,31 +45,31 @@ class Scale(NamedTuple):
     log_y: bool = False
 
     def place(self, rows: int) -> Callable[[float], float]:
-        """A function from values to places between 0 (the top one of `rows`) and rows - 1, the bottom."""
+        """Return a function that maps values to rows, from 0 at the top to rows - 1 at the bottom."""
         if self.log_y:
             low = math.log10(self.y_low)
             slope = (rows - 1) / (math.log10(self.y_high) - low)
             return lambda value: rows - 1 - (math.log10(value) - low) * slope
-        # Halves: the difference of two large floats can overflow.
+        # Halve first: the difference of two large floats can overflow.
         half, span = self.y_low / 2, self.y_high / 2 - self.y_low / 2
         return lambda value: rows - 1 - (value / 2 - half) / span * (rows - 1)
 
 
 LARGEST = 1e300
-"""What is beyond it, or below its inverse on a logarithmic scale, is drawn at the edge: the arithmetic must stay finite."""
+"""Larger values, and on a log scale values below its inverse, are drawn at the edge, so that the arithmetic stays finite."""
 
 Row = list[tuple[str, int]]
-"""A row of the plot: pieces of text with the number of what they show, or EMPTY."""
+"""A row of the plot: pieces of text with the index of their curve, or EMPTY."""
 
 Behind = Sequence[Sequence[tuple[str, int] | None]]
-"""For each cell of each row what is seen unless a curve has a dot there."""
+"""What is visible in each cell of each row if no curve has a dot there."""
 
 
 def fit_scale(
     curves: Iterable[Curve], levels: Iterable[float] = (), *, log_y: bool = False, x_high: float | None = None
 ) -> Scale | None:
-    """The scale that shows all of `curves` and the values `levels`, snapped to round values so that it seldom changes; None
-    if no points."""
+    """Return the scale that fits all of `curves` and the values `levels`, snapped to round values so that it rarely changes.
+    None if there are no points."""
     lows, highs, starts, ends = [], [], [], []
     for curve in curves:
         values: Sequence[float] = curve.ys if _clean(curve.ys, log_y) else _finite(curve.ys, log_y)
@@ -85,7 +85,7 @@ def fit_scale(
         highs.append(level)
     end = max(ends) if x_high is None else max(*ends, x_high)
     start = min(starts)
-    # A curve seen from its beginning starts at 0, so that the runs of a round share an axis.
+    # A curve visible from its beginning starts at 0, so that the runs of a round share an axis.
     start = 0.0 if 0 <= start <= end / 5 else start
     least = 1 / LARGEST if log_y else -LARGEST
     low, high = (min(LARGEST, max(least, value)) for value in (min(lows), max(highs)))
@@ -102,7 +102,7 @@ def _snap(low: float, high: float) -> tuple[float, float]:
 
 
 def _snap_log(low: float, high: float) -> tuple[float, float]:
-    """To fifths of a decade; a range too short for that as on a linear axis."""
+    """Snap to fifths of a decade; if the range is too short for that, snap as on a linear axis."""
     if high < 3 * low and (close := _snap(low, high))[0] > 0:
         return close
     bottom, top = math.floor(math.log10(low) * 5 + 1e-9), math.ceil(math.log10(high) * 5 - 1e-9)
@@ -111,13 +111,14 @@ def _snap_log(low: float, high: float) -> tuple[float, float]:
 
 
 def nice_step(span: float) -> float:
-    """The smallest of 1, 2, 5 × 10ⁿ that is at least `span`."""
+    """Return the smallest of 1, 2, 5 × 10ⁿ that is at least `span`."""
     power = 10.0 ** math.floor(math.log10(span)) if span >= 1e-300 else 1e-300
     return next((factor * power for factor in (1, 2, 5) if factor * power >= span * (1 - 1e-9)), 10 * power)
 
 
 def _clean(values: Sequence[float], positive: bool) -> bool:
-    """Whether every value can be drawn. The sum of finite values is finite unless it overflows, and is found in C."""
+    """Return whether every value can be drawn. The sum of finite values is finite unless it overflows, and is computed in
+    C."""
     return len(values) > 0 and math.isfinite(sum(values)) and (not positive or min(values) > 0)
 
 
@@ -129,11 +130,11 @@ def _finite(values: Iterable[float], positive: bool) -> list[float]:
 
 
 Column = tuple[int, int, bool]
-"""What one column shows: its first and last row from the top, and whether a line leads here from the left."""
+"""A column: its first and last row from the top, and whether a line leads to it from the left."""
 
 
 def columns(curve: Curve, scale: Scale, width: int, dots: int) -> Iterator[Column | None]:
-    """What each of `width` columns of `dots` rows shows of a curve."""
+    """Yield what each of `width` columns of `dots` rows shows of a curve."""
     xs, ys, n = curve.xs, curve.ys, len(curve.xs)
     clean = _clean(ys, scale.log_y)
     step = (scale.x_high - scale.x_low) / max(1, width - 1)
@@ -166,7 +167,7 @@ def columns(curve: Curve, scale: Scale, width: int, dots: int) -> Iterator[Colum
 
 
 def _masks(curve: Curve, scale: Scale, width: int, height: int, *, filled: bool) -> list[bytearray]:
-    """The dots of one curve, or of the area below it: a braille mask for each cell of each row."""
+    """Return the dots of a curve, or of the area below it, as a braille mask for each cell of each row."""
     rows = [bytearray(width) for _ in range(height)]
     above: Column | None = None
     for index, column in enumerate(columns(curve, scale, width * 2, height * 4)):
@@ -196,14 +197,14 @@ def draw(
     filled: bool = False,
     behind: Behind | None = None,
 ) -> list[Row]:
-    """`height` rows of exactly `width` cells. If curves cross, the earlier one is in front.
+    """Return `height` rows of exactly `width` cells. Where curves cross, the earlier one is in front.
 
-    `filled`: with the area below the first curve. `behind`: what is seen if no curve has a dot in a cell.
+    `filled`: fill the area below the first curve. `behind`: what is visible in cells without a dot.
     """
     if width <= 0 or height <= 0:
         return []
     layers = [_masks(curve, scale, width, height, filled=filled and n == 0) for n, curve in enumerate(curves)]
-    if filled and len(layers) > 1:  # an area would hide every line below it
+    if filled and len(layers) > 1:  # otherwise the area would hide every line below it
         layers = [*layers[1:], layers[0]]
         numbers = [*range(1, len(curves)), 0]
     else:
@@ -224,8 +225,8 @@ def draw(
 
 
 def _compose(layers: list[tuple[int, bytearray]], back: Iterable[tuple[str, int] | None], dots: dict[int, str]) -> Row:
-    """One row of several curves over what is behind, in as few pieces as can be: a blank has no colour and goes with what
-    is before it."""
+    """Draw one row of several curves over the background in as few pieces as possible: blanks have no colour and are merged
+    into the preceding piece."""
     pieces: Row = []
     text, current = "", EMPTY
     for x, cell in enumerate(back):

@@ -1,15 +1,15 @@
-"""Text of somebody else's cut to cells: in the middle, before its end, or into lines."""
+"""Fitting foreign text into cells: cut in the middle, at the front or at the end, or wrapped into lines."""
 
 from __future__ import annotations
 
 from autoloop_tui.console.drawing.paint import cells, clip, fit, plain
 
 LONG = 2000
-"""Characters of it that are shown."""
+"""Maximum number of characters shown of a wrapped text."""
 
 
 def middle(text: str, width: int, mark: str) -> str:
-    """`text` cut in the middle: the variants of a config differ at the end of their names."""
+    """Return `text` cut in the middle, because variants of a config differ at the end of their names."""
     text = plain(text)
     if cells(text) <= width:
         return text
@@ -18,7 +18,7 @@ def middle(text: str, width: int, mark: str) -> str:
 
 
 def ending(text: str, width: int, mark: str) -> str:
-    """`text` cut in front: the end of a path tells it from its neighbours."""
+    """Return `text` cut at the front, because paths differ at the end."""
     text = plain(text)
     if cells(text) <= width:
         return text
@@ -28,7 +28,7 @@ def ending(text: str, width: int, mark: str) -> str:
 
 
 def tail(path: str, width: int, mark: str) -> str:
-    """The end of a path in exactly `width` cells: what tells paths apart stands last."""
+    """Return the end of a path in exactly `width` cells."""
     if cells(path) <= width:
         return fit(path, width)
     kept = ""
@@ -40,12 +40,12 @@ def tail(path: str, width: int, mark: str) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` cells, broken between words where there are any."""
+    """Return `text` in lines of at most `width` cells, broken between words where possible."""
     text, width = plain(text[:LONG]) + ("…" if len(text) > LONG else ""), max(4, width)
     lines: list[str] = []
     current = ""
     for word in text.split():
-        while cells(word) > width:  # Longer than a line: broken where the line ends.
+        while cells(word) > width:  # Longer than a line: break the word.
             if current:
                 lines.append(current)
                 current = ""

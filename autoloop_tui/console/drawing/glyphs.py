@@ -1,4 +1,4 @@
-"""The signs that the console draws with, and what stands for each of them on a terminal that shows only ASCII."""
+"""The characters that the console draws with, and their replacements on terminals that show only ASCII."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ import msgspec
 
 
 class Glyphs(msgspec.Struct, frozen=True):
-    """One set of signs. Every place that draws takes it from its pane or gets it as an argument."""
+    """A set of characters. Drawing code takes it from its pane or as an argument."""
 
     ascii_only: bool
     blocks: bool
-    """Whether charts and bars are drawn with full and half blocks, otherwise with braille, or with ASCII."""
+    """Whether charts and bars are drawn with full and half blocks; otherwise with braille or ASCII."""
     ellipsis: str
-    """At the end of a text that was cut; one cell."""
+    """Marks the end of a truncated text; one cell."""
     dot: str
-    """Between two facts in one line, with its spaces."""
+    """Separates two facts on a line; includes spaces."""
     arrow: str
-    """From a value to the next."""
+    """Between an old and a new value."""
     rule: str
     """One cell of a horizontal line."""
     nothing: str
-    """A value that is not there; one cell."""
+    """A missing value; one cell."""
     about: str
-    """Equal within the noise; one cell."""
+    """Equal within noise; one cell."""
     up: str
     down: str
 
     def towards(self, good: Literal["low", "high"] | None) -> str:
-        """The arrow of the direction in which a metric is better; nothing if that is not known."""
+        """Return the arrow of the direction in which a metric improves; empty if unknown."""
         return {"high": self.up, "low": self.down, None: ""}[good]
 
     def of(self, glyph: str, ascii: str) -> str:
-        """`glyph`, or `ascii` in its place: for a sign that is drawn in one place only."""
+        """Return `glyph`, or `ascii` on an ASCII terminal. For characters drawn in only one place."""
         return ascii if self.ascii_only else glyph
 
 
 UNICODE = Glyphs(False, False, ellipsis="…", dot=" · ", arrow="→", rule="─", nothing="–", about="≈", up="↑", down="↓")
 ASCII = Glyphs(True, False, ellipsis="~", dot=" - ", arrow="->", rule="-", nothing="-", about="~", up="^", down="v")
 UNICODE_BLOCKS, ASCII_BLOCKS = (msgspec.structs.replace(glyphs, blocks=True) for glyphs in (UNICODE, ASCII))
-"""For fonts without braille; the second is for the Linux console, whose font has blocks and few signs beside them."""
+"""For fonts without braille; the second is for the Linux console, whose font has blocks but few other characters."""
 
 _POOR = ("linux", "vt", "ansi", "cons", "sun")
 
 
 def glyphs_for(environment: Mapping[str, str], *, ascii_only: bool | None = None, blocks: bool | None = None) -> Glyphs:
-    """The set to draw with: as a person wants it, otherwise as the terminal needs it by its TERM."""
+    """Return the set to draw with: as requested, otherwise according to TERM."""
     term = environment.get("TERM", "")
     if ascii_only is None:
         ascii_only = term.startswith(_POOR)

@@ -1,4 +1,4 @@
-"""What a chart shows: a series with its label and colour, and the band around it."""
+"""The contents of a chart: a series with its label, colour and band."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from autoloop_tui.console.drawing.curves import Curve
 
 
 class Line(NamedTuple):
-    """One series of a chart. `colour` is 1 … 6; a `base` has its own, and is dashed to be told apart without colour.
+    """A series of a chart. `colour` is 1 to 6. A `base` has its own colour, and is dashed so that it is recognisable without
+    colour.
 
-    `band`: the range of the runs that differ from it in the seed only. `letter`: its run's, set beside its last value in a
-    chart of several runs.
+    `band` is the range of the runs that differ only in the seed. `letter` is the run's letter, drawn beside the last value
+    if the chart shows several runs.
     """
 
     label: str
@@ -36,25 +37,25 @@ class Line(NamedTuple):
 
     @property
     def extent(self) -> list[Curve]:
-        """The curves that the axes must hold."""
+        """The curves that must fit into the axes."""
         edges = [Curve(self.band.xs, self.band.lows), Curve(self.band.xs, self.band.highs)] if self.band else []
         return [self.curve, *edges]
 
     def at(self, step: float) -> float | None:
-        """Its value at a step: of the newest point until then; None before the first."""
+        """Return the value of the newest point up to `step`; None before the first point."""
         place = bisect_right(self.series.steps, step)
         return self.series.values[place - 1] if place else None
 
     @property
     def stamp(self) -> tuple[object, ...]:
-        """What changes when the line does: series only grow, or are read anew from a replaced file."""
+        """A key that changes whenever the line does: series only grow, or are reread from a replaced file."""
         steps, values = self.series.steps, self.series.values
         ends = (steps[0], repr(values[0]), steps[-1], repr(values[-1])) if len(values) else ()
         return self.label, self.letter, self.colour, self.base, id(self.series), id(self.band), len(values), *ends
 
 
 def nan_since(series: Series) -> int | None:
-    """The step from which on no value is a number; None if the newest one is, or if none ever was."""
+    """Return the step from which all values are NaN or infinite; None if the newest is finite or none ever was."""
     values = series.values
     first = len(values)
     while first and not math.isfinite(values[first - 1]):

@@ -1,6 +1,7 @@
-"""Text for terminal cells: clip and pad by cell width, numbers, durations, bars, sparklines, and how each state looks.
+"""Text for terminal cells: clipping and padding by cell width, numbers, durations, bars, sparklines, and the appearance of
+each state.
 
-Pure and free of Textual, so that the headless commands can print the same words and numbers as the screen.
+Pure and independent of Textual, so that the headless commands print the same words and numbers as the console.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 
 
 def plain(text: str) -> str:
-    """`text` with nothing in it that a terminal would act on or whose width terminals disagree about.
+    """Return `text` without anything that a terminal would interpret or whose width terminals disagree about.
 
-    Control characters, bidirectional overrides and joiners are dropped, tabs and odd spaces become one space, and what
-    cannot be shown (lone surrogates of a file name, unassigned code points) becomes `�`.
+    Control characters, bidirectional overrides and joiners are dropped, tabs and unusual spaces become one space, and what
+    cannot be displayed (lone surrogates of a file name, unassigned code points) becomes `�`.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -32,11 +33,11 @@ def plain(text: str) -> str:
 
 def _plain_character(character: str) -> str:
     if character.isprintable():
-        # Variation selectors widen the character before them in some terminals and not in others.
+        # Variation selectors widen the preceding character in some terminals only.
         return "" if "\ufe00" <= character <= "\ufe0f" else character
     if character.isspace():
         return " "
-    # Controls, soft hyphens, joiners, bidirectional marks and tags have no cell of their own.
+    # Control characters, soft hyphens, joiners, bidirectional marks and tags take no cell.
     codepoint = ord(character)
     if codepoint < 0xA0 or codepoint == 0xAD or 0x200B <= codepoint <= 0x206F or codepoint == 0xFEFF:
         return ""
@@ -44,12 +45,12 @@ def _plain_character(character: str) -> str:
 
 
 def cells(text: str) -> int:
-    """How many terminal cells `text` takes."""
+    """Return the number of terminal cells that `text` occupies."""
     return len(text) if text.isascii() else cell_len(text)
 
 
 def clip(text: str, width: int, mark: str = "…") -> str:
-    """`text` cut to at most `width` cells; where something was cut it ends in `mark`."""
+    """Return `text` cut to at most `width` cells; a cut text ends in `mark`."""
     text = plain(text)
     if width <= 0:
         return ""
@@ -69,7 +70,7 @@ def clip(text: str, width: int, mark: str = "…") -> str:
 
 
 def fit(text: str, width: int, align: str = "<", mark: str = "…") -> str:
-    """`text` in exactly `width` cells: cut with `mark` or padded. `align` is `<`, `>` or `^`."""
+    """Return `text` in exactly `width` cells, cut with `mark` or padded. `align` is `<`, `>` or `^`."""
     text = clip(text, width, mark)
     space = max(0, width - cells(text))
     if align == ">":
@@ -80,7 +81,8 @@ def fit(text: str, width: int, align: str = "<", mark: str = "…") -> str:
 
 
 def window(text: str, start: int, width: int, mark: str = "…") -> str:
-    """Cells `start` … `start + width` of `text`, for panes that move sideways; half a wide character is a space."""
+    """Return cells `start` … `start + width` of `text`, for panes that scroll sideways; half a wide character becomes a
+    space."""
     text = plain(text)
     if start <= 0:
         return fit(text, width, mark=mark)
@@ -98,7 +100,7 @@ def window(text: str, start: int, width: int, mark: str = "…") -> str:
 
 
 def number(value: float | None, width: int | None = None) -> str:
-    """`value` with four significant digits (`1.842`, `31250`, `2.6e-85`); fewer if `width` cells do not hold them."""
+    """Return `value` with four significant digits (`1.842`, `31250`, `2.6e-85`), or fewer to fit into `width` cells."""
     text = text_values.number(value)
     if value is None or not math.isfinite(value) or width is None or len(text) <= width:
         return text
@@ -108,7 +110,7 @@ def number(value: float | None, width: int | None = None) -> str:
 
 
 def signed(value: float | None, width: int | None = None) -> str:
-    """Like `number`, with its sign: a change."""
+    """Return a change like `number`, with its sign."""
     if value is None or math.isnan(value):
         return number(value, width)
     sign = "-" if value < 0 else "+" if value > 0 else "±"
@@ -116,16 +118,16 @@ def signed(value: float | None, width: int | None = None) -> str:
 
 
 SHOWN = 400
-"""Characters of a config's value that are ever shown."""
+"""Maximum number of characters shown of a config value."""
 
 
 def shown_value(value: object, most: int = SHOWN) -> str:
-    """A config's value as JSON on one line, cut at `most` characters before anything costly is done with it."""
+    """Return a config value as JSON on one line, cut to `most` characters before any expensive processing."""
     return plain(value_text(value, most))
 
 
 def short_count(value: float) -> str:
-    """A number of steps or lines for an axis: `0`, `500`, `20k`, `1.5M`."""
+    """Return a number of steps or lines for an axis: `0`, `500`, `20k`, `1.5M`."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.4g}{letter}"
@@ -133,7 +135,7 @@ def short_count(value: float) -> str:
 
 
 def size(value: float | None) -> str:
-    """Bytes in at most five cells: `812B`, `71G`, `1.4T`."""
+    """Return bytes in at most five cells: `812B`, `71G`, `1.4T`."""
     if value is None:
         return NOTHING
     for letter in "BKMGT":
@@ -144,7 +146,7 @@ def size(value: float | None) -> str:
 
 
 def percent(fraction: float | None) -> str:
-    """A share between 0 and 1 in four cells: ` 78%`. Not rounded up to 100 % before it is reached."""
+    """Return a fraction between 0 and 1 in four cells: ` 78%`. 100% is shown only once it is reached."""
     if fraction is None or not math.isfinite(fraction):
         return f"{NOTHING:>4}"
     return f"{math.floor(min(max(fraction, 0.0), 1.0) * 100 + 1e-9):3d}%"
@@ -154,9 +156,9 @@ def percent(fraction: float | None) -> str:
 
 
 def bar(fraction: float, width: int, *, glyphs: Glyphs = UNICODE) -> tuple[str, str]:
-    """A progress bar of `width` cells in two parts, done and to do, so that each can have its own colour.
+    """Return a progress bar of `width` cells in two parts, done and remaining, so that each can have its own colour.
 
-    The parts differ in shade too, so it reads without colour; half cells are drawn if the font has them.
+    The parts also differ in shade, so the bar is readable without colour; half cells are used if the font has them.
     """
     fraction = min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0
     width = max(0, width)
@@ -174,10 +176,11 @@ ASCII_SPARKS = "_.-~=+*#"
 def sparkline(
     values: Sequence[float], width: int, *, span: tuple[float, float] | None = None, glyphs: Glyphs = UNICODE
 ) -> str:
-    """One row of `width` cells: each the most unusual of its values, so that a spike is seen; NaN leaves a gap.
-    `span`: what the lowest and the highest cell stand for, if not the extremes of the values.
+    """Return one row of `width` cells. Each cell shows the most extreme of its values, so that spikes stay visible; NaN
+    leaves a gap. `span`: values of the lowest and highest level, by default the extremes.
 
-    Fewer values than cells take a cell each, from the left: a few points must not look like a bar that is full.
+    If there are fewer values than cells, each takes one cell from the left, so that a few points do not look like a full
+    bar.
     """
     ramp = glyphs.of(SPARKS, ASCII_SPARKS)
     finite = [value for value in values if math.isfinite(value)]
@@ -204,7 +207,7 @@ def sparkline(
 
 
 class Look(NamedTuple):
-    """How a state is shown: always glyph and word, and a theme variable for the colour."""
+    """How a state is shown: always glyph and word, coloured by a theme variable."""
 
     glyph: str
     ascii: str
@@ -217,7 +220,7 @@ class Look(NamedTuple):
         return glyphs.of(self.glyph, self.ascii)
 
     def text(self, glyphs: Glyphs = UNICODE, *, short: bool = False) -> str:
-        """Glyph and word: `▶ running`."""
+        """Return glyph and word: `▶ running`."""
         return f"{self.mark(glyphs)} {self.short if short else self.word}"
 
 
@@ -245,9 +248,9 @@ LOOKS: dict[str, Look] = {
     "lapsed": Look("·", "-", "lapsed", "laps", "dim"),
     "edited": Look("✎", "~", "edited", "edit", "slot-warn"),
 }
-"""By the value of RunState and ProposalStatus, and the few conditions that are not states of the store."""
+"""By the value of RunState and ProposalStatus, plus a few conditions that are not states of the store."""
 
 
 def look(state: str) -> Look:
-    """How `state` is shown; a state this version does not know is shown by its own name."""
+    """Return the look of `state`; a state unknown to this version is shown by its name."""
     return LOOKS.get(state) or Look("?", "?", state, state[:4], "slot-warn")

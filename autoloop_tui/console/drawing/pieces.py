@@ -1,4 +1,4 @@
-"""Rows of coloured text as data, and how they are cut to a width: what `present` makes and a `RowPane` paints."""
+"""Rows of coloured text as data, and functions to fit them to a width. `present` creates them; a `RowPane` displays them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, clip, fit, window
 
 Piece = tuple[str, str]
-"""Text and the names of its looks with spaces between: theme variables of ours, `bold`, `match`, `line`; or none."""
+"""Text and the names of its looks, separated by spaces: our theme variables, `bold`, `match`, `line`; may be empty."""
 
 
 def span(old: Sequence[Piece], new: Sequence[Piece], width: int, y: int) -> tuple[int, int, int, int]:
-    """The part of a row that differs, as x, y, width, height: what is the same at its start need not be sent again."""
+    """Return the part of a row that differs, as x, y, width, height; an unchanged start need not be sent again."""
     start = 0
     for before, after in zip(old, new, strict=False):
         if before != after:
             break
         start += cells(after[0])
-    # Where the rows are equally long the same holds for their ends.
+    # If the rows have the same length, an unchanged end can be skipped as well.
     stop = width
     length = sum(cells(text) for text, _ in new)
     if sum(cells(text) for text, _ in old) == length:
@@ -35,9 +35,9 @@ def span(old: Sequence[Piece], new: Sequence[Piece], width: int, y: int) -> tupl
 
 
 def crop(pieces: Sequence[Piece], start: int, width: int, mark: str = "") -> list[Piece]:
-    """The cells `start` … `start + width` of a row of printable text; half a wide character is a space.
+    """Return the cells `start` … `start + width` of a row of printable text; half a wide character becomes a space.
 
-    `mark`: stands in the last cell if something follows other than spaces.
+    `mark`: placed in the last cell if anything but spaces follows.
     """
     if mark and start + width > 0 and any(text.strip() for text, _ in crop(pieces, start + width, sys.maxsize)):
         return [*crop(pieces, start, width - 1), (mark, "dim")]
@@ -54,33 +54,33 @@ def crop(pieces: Sequence[Piece], start: int, width: int, mark: str = "") -> lis
 
 
 def wide(pieces: Sequence[Piece]) -> int:
-    """How many cells they take."""
+    """Return the number of cells that `pieces` occupy."""
     return sum(cells(text) for text, _ in pieces)
 
 
 def padded(pieces: Sequence[Piece], width: int) -> list[Piece]:
-    """Pieces cut or filled to exactly `width` cells."""
+    """Return the pieces cut or padded to exactly `width` cells."""
     cut = crop(pieces, 0, width)
     return [*cut, (" " * (width - wide(cut)), "")]
 
 
 def part_of(first: int, last: int, total: int, glyphs: Glyphs) -> str:
-    """What of a list or a text is in sight, counted from 1: `1–15 of 30`."""
+    """Return which part of a list or text is visible, counted from 1: `1–15 of 30`."""
     return f"{count(first)}{glyphs.of('–', '-')}{count(last)} of {count(total)}"
 
 
 def message(lines: Sequence[Piece], width: int, height: int) -> list[list[Piece]]:
-    """A few lines in the middle of an otherwise empty pane."""
+    """Return a few lines in the middle of an otherwise empty pane."""
     above = max(0, (height - len(lines)) // 2)
     return [[] for _ in range(above)] + [[(fit(text, width, "^"), names)] for text, names in lines][: max(0, height)]
 
 
 def heading(title: str, status: Sequence[Piece], width: int, *, focused: bool, glyphs: Glyphs) -> list[Piece]:
-    """A rule with the title of a pane on the left and what it is doing on the right; the title gives way first."""
+    """Return a rule with a pane's title on the left and its status on the right; the title is shortened first."""
     rule = glyphs.rule
     right = [piece for piece in status if piece[0]]
     taken = sum(cells(text) for text, _ in right) + (4 if right else 0)
-    if taken > width - 6:  # Too narrow for both: keep what it is doing.
+    if taken > width - 6:  # Too narrow for both: keep the status.
         return crop(right, 0, width)
     room = width - taken - 4
     name = clip(title, room, glyphs.ellipsis)

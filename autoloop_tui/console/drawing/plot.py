@@ -1,4 +1,4 @@
-"""A chart as rows of coloured text: its curves, what stands behind them, and the axes."""
+"""A chart as rows of coloured text: curves, background and axes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from autoloop_tui.console.drawing.ticks import x_axis, y_ticks
 LEVEL_LOOK, ZONE_LOOK, CURSOR_LOOK = "slot-warn", "slot-failed", "key"
 
 STEPS_FROM, VALUES_FROM, LETTERS_FROM = 4, 16, 24
-"""The least rows with a step axis, and the least cells with a value axis and with letters beside the lines."""
+"""Minimum rows for a step axis, and minimum widths for a value axis and for letters beside the lines."""
 
 
 def scale_of(
     lines: Sequence[Line], levels: Sequence[Level] = (), *, log_y: bool = False, x_high: float | None = None
 ) -> Scale | None:
-    """The axes that hold all of it; None if there is nothing to draw."""
+    """Return the axes that fit everything; None if there is nothing to draw."""
     curves = [curve for line in lines for curve in line.extent]
     return fit_scale(curves, [level.value for level in levels], log_y=log_y, x_high=x_high)
 
@@ -38,10 +38,10 @@ def plot(
     filled: bool = False,
     cursor: float | None = None,
 ) -> list[list[Piece]]:
-    """`height` rows. Small areas go without the step axis, then without the value axis; one cell is left free on the right.
-    Where several lines have letters, these stand there, at their last values.
+    """Return `height` rows. Small areas drop the step axis first, then the value axis; one cell stays free on the right. If
+    several lines have letters, these are drawn there beside the last values.
 
-    `filled`: the first line with the area below it. `cursor`: a step at which a vertical line stands.
+    `filled`: fill the area below the first line. `cursor`: a step at which to draw a vertical line.
     """
     if height <= 0:
         return []
@@ -87,7 +87,7 @@ def plot(
 
 
 def letters(lines: Sequence[Line], scale: Scale, tall: int) -> dict[int, list[Piece]]:
-    """By row of a plot: the letters of the lines that end there; none for a line alone."""
+    """Return, by plot row, the letters of the lines that end there; empty for a single line."""
     beside: dict[int, list[Piece]] = {}
     named = [line for line in lines if line.letter]
     place = scale.place(max(2, tall * 4))

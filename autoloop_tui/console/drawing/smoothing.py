@@ -1,4 +1,4 @@
-"""Exponential smoothing of a series, as far as it has grown."""
+"""Exponential smoothing of a growing series."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 from autoloop.model import Series
 
 WEIGHT = 0.8
-"""What a smoothed value keeps of the one before it."""
+"""The weight of the previous smoothed value."""
 
 
 class Smoothed:
-    """The smoothed line of one series at a time; points that came since are added to it."""
+    """Smooths one series at a time and extends the result when the series has grown."""
 
     def __init__(self) -> None:
         self._source: Series | None = None
@@ -20,13 +20,14 @@ class Smoothed:
         self._sum = self._weight = 0.0
 
     def of(self, series: Series) -> Series:
-        """Exponential with WEIGHT, and without the pull of a start at zero; values that are not finite leave a gap."""
+        """Return the series smoothed exponentially with WEIGHT and without bias towards zero at the start; non-finite values
+        leave a gap."""
         if series is not self._source or len(series) < len(self._line) or self._begin(series) != self._seen:
             self._source, self._line, self._seen = series, Series(), self._begin(series)
             self._sum = self._weight = 0.0
         line = self._line
         if len(line) < len(series):
-            # A new object, for that is how a chart sees that its line has changed.
+            # A new object, because charts detect changes by identity.
             line = Series(line.steps[:], line.values[:])
             for index in range(len(line), len(series)):
                 value = series.values[index]

@@ -1,4 +1,4 @@
-"""Labels at round values for the axes of a chart."""
+"""Axis labels of a chart at round values."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from autoloop_tui.console.drawing.curves import Scale, nice_step
 from autoloop_tui.console.drawing.paint import cells, short_count
 
 LEAST = 3
-"""Labels of a value axis that has room for them."""
+"""Desired minimum number of labels on a value axis."""
 
 
 def y_ticks(scale: Scale, height: int) -> dict[int, str]:
-    """Labels of the value axis by cell row from the top; none if there is but one row.
+    """Return the labels of the value axis by cell row from the top; empty if there is only one row.
 
-    They are evenly far apart, and on neighbouring rows only if there would be fewer than LEAST of them otherwise.
+    Labels are evenly spaced, and on adjacent rows only if there would otherwise be fewer than LEAST.
     """
     if height < 2:
         return {}
@@ -37,7 +37,7 @@ def y_ticks(scale: Scale, height: int) -> dict[int, str]:
 
 
 def _rows(values: Sequence[float], scale: Scale, height: int, apart: int) -> dict[int, float]:
-    """The values by row; none if two of them are fewer than `apart` rows apart."""
+    """Return the values by row; empty if two of them are fewer than `apart` rows apart."""
     place = scale.place(height * 4)
     rows = [min(height - 1, max(0, int(place(value) + 0.5) // 4)) for value in values]
     if any(below - above < apart for below, above in pairwise(rows)):
@@ -46,11 +46,11 @@ def _rows(values: Sequence[float], scale: Scale, height: int, apart: int) -> dic
 
 
 ROUND, LESS_ROUND = (5.0, 2.0, 1.0), (4.0, 3.0, 2.5, 1.5)
-"""Steps between two labels, by how readily they are taken, as multiples of a power of ten."""
+"""Steps between two labels in order of preference, as multiples of a power of ten."""
 
 
 def _candidates(scale: Scale, height: int) -> Iterator[list[float]]:
-    """Round values inside the axis, the rounder and fewer first."""
+    """Yield lists of round values within the axis; rounder and shorter lists first."""
     low, high = scale.y_low, scale.y_high
     if scale.log_y:
         yield from (_within(values, low, high) for values in _decades(low, high, height))
@@ -77,7 +77,8 @@ def _within(values: list[float], low: float, high: float) -> list[float]:
 
 
 def _labels(values: Sequence[float], *, log: bool) -> list[str]:
-    """All in one notation, with as many decimals as the finest of them needs: four significant digits if they will do."""
+    """Format all values in one notation, with as many decimals as the finest needs, or with four significant digits if the
+    numbers are very large or small."""
     sizes = [abs(value) for value in values if value]
     if not sizes:
         return ["0" for _ in values]
@@ -90,12 +91,12 @@ def _labels(values: Sequence[float], *, log: bool) -> list[str]:
 
 
 def _decimals(value: float) -> int:
-    """How many digits after the point write a round value in full."""
+    """Return the number of decimals needed to write a round value exactly."""
     return next((digits for digits in range(10) if math.isclose(round(value, digits), value, rel_tol=1e-9)), 10)
 
 
 def x_ticks(scale: Scale, width: int) -> dict[int, float]:
-    """Round positions of the step axis by cell column, far enough apart for their labels."""
+    """Return round positions of the step axis by cell column, far enough apart for their labels."""
     span = scale.x_high - scale.x_low
     if width < 2 or not math.isfinite(span):
         return {}
@@ -108,7 +109,7 @@ def x_ticks(scale: Scale, width: int) -> dict[int, float]:
 
 
 def x_axis(scale: Scale, width: int) -> str:
-    """One row of exactly `width` cells with the labels of `x_ticks`, each under its place."""
+    """Return a row of exactly `width` cells with the labels of `x_ticks`, each below its position."""
     row = ""
     for column, value in sorted(x_ticks(scale, width).items()):
         label = short_count(value)

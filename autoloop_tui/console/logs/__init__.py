@@ -1,1 +1,1 @@
-"""Logs that grow: their end, a search over them, and their text made safe to show."""
+"""Growing logs: reading their end, searching them, and making their text safe to display."""

@@ -1,7 +1,8 @@
-"""Bytes of a log made into lines that are safe to paint: whatever was printed, nothing is raised and nothing acts.
+"""Converts the bytes of a log into lines that are safe to display, whatever was printed; never raises.
 
-Escape sequences and control characters go, a progress bar redrawn with carriage returns becomes its last state (and goes
-where a message was glued to it), invalid UTF-8 is shown as `\\xff`, secrets as asterisks, a line is at most 4 kB.
+Escape sequences and control characters are removed. A progress bar redrawn with carriage returns is reduced to its last
+state, and removed if a message is glued to it. Invalid UTF-8 is shown as `\\xff`, secrets as asterisks. Lines are limited to
+4 kB.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from autoloop.wandb_cloud.key import known_secrets
 from autoloop_tui.console.drawing.paint import plain, size
 
 _GLUED_BAR = re.compile(r"^[^|\r\n]{0,60}\d+%\|[^|\r\n]{0,200}\|[^\[\r\n]{1,40}\[[^\]\r\n]{0,60}\](?=\S)")
-"""A progress bar to which the next message was glued, because both go to stderr and the bar ends without a newline."""
+"""A progress bar followed directly by the next message: both go to stderr, and the bar ends without a newline."""
 
 LINE_LIMIT = 4096
-"""Characters of a line that are kept; the rest is named, not shown."""
+"""Maximum number of characters kept of a line; only the number of the others is shown."""
 
 _ESCAPES = re.compile(
     r"""\x1b\[[0-?]*[ -/]*[@-~]                      # CSI: colours, cursor movement
@@ -34,12 +35,12 @@ _ESCAPES = re.compile(
 
 
 def decode(data: bytes, *, final: bool = True) -> str:
-    """UTF-8 to text, invalid bytes shown as `\\xff`. Not `final`: an unfinished character at the end is left out."""
+    """Decode UTF-8; invalid bytes become `\\xff`. Without `final`, an incomplete character at the end is dropped."""
     return codecs.utf_8_decode(data, "backslashreplace", final)[0]
 
 
 def sanitize(line: str) -> str:
-    """One line as it is shown: printable characters only, the part after the last carriage return, at most 4 kB."""
+    """Return a line as displayed: printable characters only, the part after the last carriage return, at most 4 kB."""
     if line.isprintable() and line.isascii() and len(line) <= LINE_LIMIT:
         return line
     if "\x1b" in line or "\x9b" in line:
@@ -53,7 +54,8 @@ def sanitize(line: str) -> str:
 
 
 def sanitize_long(head: bytes, tail: bytes, length: int, known: Sequence[str] = ()) -> str:
-    """A line of `length` bytes of which only the ends were read: its last state if it was redrawn, else its start."""
+    """Return a line of `length` bytes of which only both ends were read: its last state if it was redrawn, else its
+    start."""
     known = [*known_secrets(os.environ), *known]
     head, tail = mask_bytes(head, known), mask_bytes(tail, known).rstrip(b"\r\n")
     if b"\r" in tail:
@@ -63,11 +65,11 @@ def sanitize_long(head: bytes, tail: bytes, length: int, known: Sequence[str] = 
 
 
 def split(data: bytes, known: Sequence[str] = (), *, final: bool = True) -> list[str]:
-    """The lines of a block, sanitised; its last newline is optional. Not `final`: its last line is still growing. `known`:
-    secrets beside those of the environment."""
+    """Return the sanitised lines of a block; its last newline is optional. Without `final`, the last line is still growing.
+    `known`: secrets in addition to those of the environment."""
     text = decode(mask_bytes(data, [*known_secrets(os.environ), *known]), final=final)
     lines = text.removesuffix("\n").split("\n")
-    # One test over the block: nearly every block of a real log is printable ASCII and needs no work line by line.
+    # Test the whole block at once: nearly every block of a real log is printable ASCII and needs no work per line.
     if text.isascii() and text.replace("\n", "").isprintable() and len(max(lines, key=len)) <= LINE_LIMIT:
         return lines
     return list(map(sanitize, lines))

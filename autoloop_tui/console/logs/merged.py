@@ -1,9 +1,9 @@
-"""Several logs as one, their lines in the order of time: the same numbered lines as a `LogFile`, so that a pane shows,
-searches and filters them likewise.
+"""Several logs merged into one in chronological order. It provides the same numbered lines as a `LogFile`, so that a pane
+can show, search and filter them in the same way.
 
-A line's time is what it says itself at its beginning; one without has that of the line before it in its log. Of a log that
-tells no times, what was there at first counts as written when the file was changed last, and what comes as written when it
-came. Lines that come are put behind those that are there, in the order of time among themselves.
+The time of a line is the one it begins with; a line without a time gets that of the preceding line in its log. In a log
+without any times, existing lines get the file's modification time and new lines the time at which they arrive. New lines are
+appended after the existing ones, sorted by time among themselves.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from time import time
 from autoloop_tui.console.logs.tail import LogFile
 
 FIRST_LINES = 2000
-"""Lines of each log that are taken at first: the newest."""
+"""Number of newest lines read from each log at first."""
 
 MOST = 1 << 20
-"""Lines that are kept in order; when there are more, the older half of them is left out."""
+"""Maximum number of lines kept in order; beyond it, the older half is dropped."""
 
 _PLACE = 1 << 40
-"""Lines of one log that can be numbered."""
+"""Maximum number of lines per log in the numbering."""
 
 _TIME = re.compile(
     r"^.{0,24}?(?:(?P<date>\d{4}-\d\d-\d\d)[T ])?(?P<time>[012]\d:[0-5]\d:[0-6]\d)(?:[.,](?P<fraction>\d{1,6}))?", re.ASCII
@@ -33,20 +33,20 @@ _TIME = re.compile(
 
 
 class MergedLog:
-    """The logs at `paths`, each with the secrets that it may hold. Whoever shows it calls `poll` and `close`."""
+    """Merges the logs at `paths`, each given with its secrets. The pane that shows it calls `poll` and `close`."""
 
     def __init__(self, paths: Sequence[tuple[Path, Sequence[str]]]) -> None:
         self.logs = [LogFile(path, known) for path, known in paths]
         self.path = paths[0][0] if paths else Path()
         self.generation = 0
-        """Grows when a log began again, or older lines were left out, and the numbers with it."""
+        """Increases when a log restarts or older lines are dropped, because line numbers change then."""
         self.problem: str | None = None
         self._order = array("q")
         self._taken = [-1] * len(self.logs)
-        """How many lines of each log are in the order; -1: it has not been looked at."""
+        """Lines of each log that are already merged; -1: not read yet."""
         self._generations = [0] * len(self.logs)
         self._times = [0.0] * len(self.logs)
-        """The time of the newest line of each log; 0 if none has told one."""
+        """The time of the newest line of each log; 0 if no line had a time."""
 
     @property
     def count(self) -> int:
@@ -61,11 +61,11 @@ class MergedLog:
         return all(log.caught_up or log.problem for log in self.logs)
 
     def source(self, number: int) -> int:
-        """Of which log a line is."""
+        """Return the index of the log that a line belongs to."""
         return self._order[number] // _PLACE
 
     def place(self, number: int) -> tuple[Path, int]:
-        """In which file a line is, and its number there."""
+        """Return the file that contains a line, and the line's number there."""
         source, line = divmod(self._order[number], _PLACE)
         return self.logs[source].path, line
 
@@ -74,7 +74,7 @@ class MergedLog:
             log.close()
 
     def poll(self) -> bool:
-        """Take in what has been written since; whether anything has."""
+        """Read what has been written since; return whether there was anything."""
         came: list[tuple[float, int, int]] = []
         for place, log in enumerate(self.logs):
             log.poll()
@@ -98,14 +98,14 @@ class MergedLog:
         self._times = [0.0] * len(self.logs)
 
     def _new(self, place: int, log: LogFile) -> list[tuple[float, int, int]]:
-        """The lines of one log that have ended since: time, log and number."""
+        """Return the newly completed lines of a log as time, log and number."""
         if not log.caught_up and self._taken[place] < 0:
-            return []  # an old, large log is being indexed: its newest lines are wanted
+            return []  # a large existing log is being indexed; only its newest lines are needed
         first = self._taken[place]
         fresh = first < 0
         if fresh:
             first = max(0, log.complete - FIRST_LINES)
-        # What rushes by between two looks cannot be read anyway.
+        # Lines that scroll past between two polls cannot be read anyway.
         first = max(first, log.complete - 2 * FIRST_LINES)
         after = self._taken[place] = log.complete
         if first >= after:
@@ -116,8 +116,8 @@ class MergedLog:
         for number, line in enumerate(log.lines(first, after), first):
             told = told_time(line, written)
             if told is not None:
-                self._times[place] = max(told, self._times[place])  # a clock was set back
-                found += [(told, place, each) for each in untold]  # before the first that tells one
+                self._times[place] = max(told, self._times[place])  # the clock was set back
+                found += [(told, place, each) for each in untold]  # lines before the first line with a time
                 untold.clear()
             if self._times[place]:
                 found.append((self._times[place], place, number))
@@ -128,7 +128,7 @@ class MergedLog:
     # -------------------------------------------------------------------------------------------- reading
 
     def lines(self, first: int, after: int) -> list[str]:
-        """As of a `LogFile`; lines of one log that follow each other are read at once."""
+        """Like `LogFile.lines`; consecutive lines of one log are read together."""
         wanted = self._order[max(0, first) : max(0, after)]
         found: list[str] = []
         start = 0
@@ -146,17 +146,18 @@ class MergedLog:
         return self.lines(self.count - wanted, self.count)
 
     def block(self, first: int, after: int, backward: bool) -> tuple[int, int]:
-        """The part of lines `first` … `after`-1 to read next, at the end that comes first."""
+        """Return the next part of lines `first` … `after`-1 to read, from the end that the search starts at."""
         return (max(first, after - FIRST_LINES), after) if backward else (first, min(after, first + FIRST_LINES))
 
 
 def told_time(line: str, about: float) -> float | None:
-    """The time at the beginning of a line. Without a date it is the last such time of day before `about`, or just after."""
+    """Return the time at the beginning of a line. A time without a date is taken as the latest one before, or just after,
+    `about`."""
     found = _TIME.match(line[:64])
     return _moment(*found.groups(), about) if found else None
 
 
-@lru_cache(256)  # lines that rush by tell the same second
+@lru_cache(256)  # many successive lines have the same second
 def _moment(date: str | None, clock: str, fraction: str | None, about: float) -> float | None:
     near = datetime.fromtimestamp(about)
     parts = f".{fraction:0<6}" if fraction else ""

@@ -1,4 +1,4 @@
-"""Searching and filtering a log bit by bit, so that keys answer at once however large it is."""
+"""Incremental search and filtering of a log; it runs in short steps, so that keys stay responsive for logs of any size."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MATCH_LIMIT = 1_000_000
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What a person looks for. `needle` is set where plain text is sought, which is much faster than a pattern."""
+    """A search query. `needle` is set for plain text, which is much faster than a pattern."""
 
     text: str
     pattern: Regex | re.Pattern[str]
-    """A person's, in bounded time, or one of ours."""
+    """A user's pattern, matched in bounded time, or one of ours."""
     needle: str | None = None
     fold: bool = False
 
@@ -35,17 +35,18 @@ class Query(msgspec.Struct, frozen=True):
         return self.pattern.finds(line)
 
     def spans(self, line: str) -> list[tuple[int, int]]:
-        """Where it is in `line`, for highlighting."""
+        """Return the positions of the matches in `line`, for highlighting."""
         if isinstance(self.pattern, re.Pattern):
             return [match.span() for match in self.pattern.finditer(line) if match.end() > match.start()]
         return self.pattern.spans(line)
 
 
 def parse_query(text: str) -> Query:
-    """Plain text, or a regular expression between slashes: `/loss=(nan|inf)/`. Case counts if a capital is in it."""
+    """Parse plain text, or a regular expression between slashes: `/loss=(nan|inf)/`. Matching is case-sensitive if the text
+    has a capital letter. Raises UserError for an invalid expression."""
     fold = text == text.lower()
     if len(text) > 2 and text.startswith("/") and text.endswith("/"):
-        from autoloop.regex import compile_regex  # here, because the first paint does not need RE2
+        from autoloop.regex import compile_regex  # imported here because the first paint does not need RE2
 
         try:
             return Query(text, compile_regex(text[1:-1], ignore_case=fold))
@@ -57,7 +58,7 @@ def parse_query(text: str) -> Query:
 
 _RANK = r"^(?:\[[^\]]{1,40}\]:?\s*)?"
 ERRORS = (
-    # Launchers add a traceback of their own behind the one that matters.
+    # Launchers print their own traceback after the relevant one.
     Query(
         "errors",
         re.compile(
@@ -68,11 +69,11 @@ ERRORS = (
     ),
     Query("tracebacks", re.compile(_RANK + r"Traceback \(most recent call last\)")),
 )
-"""What counts as an error, the better kind first."""
+"""What counts as an error; better matches first."""
 
 
 class Search:
-    """A search under way. `step` until `done`; then `found` is the line, or None."""
+    """A search in progress. Call `step` until `done`; then `found` is the line, or None."""
 
     def __init__(
         self,
@@ -83,9 +84,9 @@ class Search:
         backward: bool = False,
         only: Query | None = None,
     ) -> None:
-        """Look from line `start` on, then round to the other end; then for the next of `queries`.
+        """Search from line `start`, then wrap around; repeat for each of `queries` until one matches.
 
-        `only`: lines that a filter hides are passed over.
+        `only`: skip lines that do not match this filter.
         """
         start = min(max(start, 0), log.count)
         legs = [(0, start + 1), (start + 1, log.count)] if backward else [(start, log.count), (0, start)]
@@ -98,11 +99,11 @@ class Search:
 
     @property
     def wrapped(self) -> bool:
-        """Whether the line found lies on the other side of the start."""
+        """Whether the search wrapped around to find the line."""
         return self.found is not None and (self.found > self._start if self._backward else self.found < self._start)
 
     def step(self, seconds: float = 0.02) -> bool:
-        """Go on for about `seconds`; whether it is done."""
+        """Search for about `seconds`; return whether the search is done."""
         deadline = monotonic() + seconds
         while self._legs and self._log.generation == self._generation:
             query, first, after = self._legs[0]
@@ -123,8 +124,8 @@ class Search:
 
 
 class Matches:
-    """The lines of a log with `query`, and with that of `only` if it is given, found bit by bit. Of more than a million the
-    oldest are left out."""
+    """The lines of a log that match `query` and, if given, `only`, collected incrementally. Beyond a million matches, the
+    oldest are dropped."""
 
     def __init__(self, log: Lines, query: Query, only: Query | None = None) -> None:
         self.query, self.only = query, only
@@ -145,11 +146,11 @@ class Matches:
         return self.query.matches(line) and (self.only is None or self.only.matches(line))
 
     def advance(self, seconds: float = 0.02) -> bool:
-        """Look on for about `seconds`; whether a line was added or the log began again."""
+        """Search for about `seconds`; return whether a line was added or the log restarted."""
         if self._generation != self._log.generation:
             self._restart()
         growing = self._log.complete
-        if self.numbers and self.numbers[-1] >= self.scanned:  # The line that was growing last time: look again.
+        if self.numbers and self.numbers[-1] >= self.scanned:  # The line was still growing last time: check it again.
             self.numbers.pop()
         before, deadline = len(self.numbers) + self.left_out, monotonic() + seconds
         while self.scanned < growing:

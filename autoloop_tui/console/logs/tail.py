@@ -1,7 +1,7 @@
-"""A growing log file as numbered lines: read as it grows, any size, in bounded memory and bounded time per call.
+"""A growing log file as numbered lines, read as it grows, for any file size, in bounded memory and bounded time per call.
 
-The index is one number for each 64 kB of the file: how many lines end before it. A line is found by reading the chunk
-that holds its start, so nothing of the text is kept, a 1 GB log costs 128 kB, and a 10 MB line costs two small reads.
+The index has one number per 64 kB chunk of the file: the number of lines that end before it. To find a line, the chunk that
+contains its start is read. No text is kept: a 1 GB log takes 128 kB, and a 10 MB line takes two small reads.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from autoloop_tui.console.logs import logtext
 CHUNK = 1 << 16
 READ = 1 << 20
 LONG_LINE = 1 << 16
-"""A line of more bytes than this is read at its two ends only."""
+"""Of a longer line (in bytes), only both ends are read."""
 ENDS = 1 << 14
 MOST_LOGS = 1024
-"""Logs whose last line is kept."""
+"""Maximum number of logs whose last line is cached."""
 
 
 class Lines(Protocol):
-    """Numbered lines that grow: a log, or several as one. See `LogFile`."""
+    """Numbered lines that grow: a log, or several merged. See `LogFile`."""
 
     path: Path
     generation: int
@@ -59,20 +59,20 @@ class Lines(Protocol):
 
 
 class LogFile:
-    """One log, followed by path. The pane that shows it owns it: calls `poll` on its clock and `close` at the end.
+    """A log, followed by path. The pane that shows it owns it: it calls `poll` on its timer and `close` at the end.
 
-    `known`: secrets that it may hold, beside those of the environment.
+    `known`: secrets the log may contain, in addition to those of the environment.
     """
 
     def __init__(self, path: Path, known: Sequence[str] = ()) -> None:
         self.path = path
         self._known = known
         self.size = 0
-        """Bytes indexed so far."""
+        """Number of bytes indexed so far."""
         self.complete = 0
-        """Lines that have ended; one more may still be growing."""
+        """Number of complete lines; one more may still be growing."""
         self.generation = 0
-        """Grows when the file was replaced or cut short and the numbers began again."""
+        """Increases when the file was replaced or truncated, because line numbers restart then."""
         self.caught_up = False
         self.problem: str | None = None
         """Why nothing (more) can be read, in words."""
@@ -81,13 +81,13 @@ class LogFile:
         self._beginning = b""
         self._left_out = 0
         self._growing = 0
-        """Where the line that has not ended starts."""
+        """Start of the unfinished last line."""
         self._marks = array("q", [0])
         self._breaks: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
 
     @property
     def count(self) -> int:
-        """Lines, with the one that is still growing."""
+        """Number of lines, including an unfinished last one."""
         return self.complete + (self._growing < self.size)
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class LogFile:
     # -------------------------------------------------------------------------------------------- growing
 
     def poll(self, budget: int = 32 << 20) -> bool:
-        """Take in at most `budget` new bytes; whether anything changed. A file that is not there yet is no error."""
+        """Index at most `budget` new bytes; return whether anything changed. A missing file is not an error."""
         before = (self.size, self.generation, self.problem)
         try:
             self._poll(budget)
@@ -119,7 +119,7 @@ class LogFile:
         end = os.fstat(self._fd).st_size
         rewritten = end > self.size and os.pread(self._fd, len(self._beginning), 0) != self._beginning
         if end != self.size and end > bounded_log.HEAD:
-            # Its supervisor cut the middle out, and it may be as long as before again.
+            # The supervisor has cut out the middle; the file may be as long as before by now.
             rewritten |= bounded_log.left_out(self._fd) != self._left_out
         if end < self.size or rewritten:
             self._restart(os.dup(self._fd))
@@ -161,7 +161,7 @@ class LogFile:
     # -------------------------------------------------------------------------------------------- reading
 
     def _offset(self, number: int) -> int:
-        """Where line `number` starts: behind the newline that ends the one before."""
+        """Return the start of line `number`: the byte after the newline of the previous line."""
         if number <= 0:
             return 0
         if number >= self.complete:
@@ -170,7 +170,7 @@ class LogFile:
         return chunk * CHUNK + self._newlines(chunk)[number - self._marks[chunk] - 1] + 1
 
     def _newlines(self, chunk: int) -> list[int]:
-        """Places of the newlines in one chunk, padded so that a file cut short behind our back raises nothing."""
+        """Return the positions of the newlines in a chunk, padded so that a file truncated meanwhile raises no error."""
         length = min(CHUNK, self.size - chunk * CHUNK)
         key = (chunk, length)
         if key in self._breaks:
@@ -190,12 +190,12 @@ class LogFile:
             return b""
         try:
             return os.pread(self._fd, max(0, length), start)
-        except OSError as error:  # A network file system that went away.
+        except OSError as error:  # e.g. a network file system that has gone away
             self.problem = f"cannot read the log: {error.strerror}"
             return b""
 
     def lines(self, first: int, after: int) -> list[str]:
-        """Lines `first` … `after`-1, safe to paint; exactly as many as asked for that exist."""
+        """Return lines `first` … `after`-1, safe to display; always as many as requested, limited to those that exist."""
         first, after = max(0, first), min(after, self.count)
         if first >= after:
             return []
@@ -216,14 +216,15 @@ class LogFile:
         return next(iter(self.lines(number, number + 1)), "")
 
     def last_lines(self, wanted: int) -> list[str]:
-        """The end of the file as it is now, without the index: shown until a large file is indexed."""
+        """Return the current end of the file without using the index; shown until a large file is indexed."""
         if self._fd is None or wanted <= 0:
             return []
         end = os.fstat(self._fd).st_size
         return _last(self._read(max(0, end - CHUNK), CHUNK), end > CHUNK, wanted, self._known)
 
     def block(self, first: int, after: int, backward: bool) -> tuple[int, int]:
-        """The part of lines `first` … `after`-1 to read next: those of about one chunk, at the end that comes first."""
+        """Return the next part of lines `first` … `after`-1 to read: about one chunk, from the end that the search starts
+        at."""
         if backward:
             return max(first, self._marks[bisect_left(self._marks, after) - 1]), after
         index = bisect_right(self._marks, first)
@@ -231,13 +232,14 @@ class LogFile:
 
 
 class LastLines:
-    """The last line with something in it of many logs, for cards: one small read for each log that has changed."""
+    """The last non-empty line of many logs, for cards: one small read per changed log."""
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[tuple[int, int, int], str]] = {}
 
     def of(self, path: Path, secrets: Sequence[str] = ()) -> str:
-        """Empty if the log has none or cannot be read. `secrets`: those that this log may hold."""
+        """Return the last non-empty line; empty if there is none or the log cannot be read. `secrets`: those the log may
+        contain."""
         try:
             state = os.stat(path)
         except OSError:
@@ -252,7 +254,7 @@ class LastLines:
 
 
 def last_line(path: Path, known: Sequence[str] = ()) -> str:
-    """The last line with something in it: one small read. Empty if there is none or it cannot be read."""
+    """Return the last non-empty line with one small read; empty if there is none or the log cannot be read."""
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)

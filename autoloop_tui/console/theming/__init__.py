@@ -1,1 +1,1 @@
-"""Colour themes: read, checked for contrast, and read again when a file changes."""
+"""Colour themes: reading, contrast checks, and reloading when a file changes."""

@@ -1,4 +1,4 @@
-"""How many colours a terminal shows, the colours that it has, and how far two of them are apart."""
+"""The number of colours of a terminal, its palettes, and the nearest palette colour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RGB = tuple[int, int, int]
 
 
 class Depth(enum.Enum):
-    """How many colours a terminal shows."""
+    """How many colours a terminal supports."""
 
     SIXTEEN = "16 colours"
     PALETTE = "256 colours"
@@ -18,14 +18,14 @@ class Depth(enum.Enum):
 
 
 def depth_of(environment: Mapping[str, str]) -> Depth:
-    """What the terminal says of itself by COLORTERM and TERM.
+    """Return the depth that the terminal announces by COLORTERM and TERM.
 
-    A plain tmux calls itself `screen` and shows 256 colours: it converts them for the terminal outside.
+    A plain tmux sets TERM to `screen` but supports 256 colours, which it converts for the outer terminal.
     """
     term = environment.get("TERM", "").lower()
     if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit") or term.endswith("-direct"):
         return Depth.FULL
-    # These terminals show 24 bit, and their COLORTERM does not come along over SSH.
+    # These terminals support 24 bit, but SSH does not forward COLORTERM.
     if term.startswith(("xterm-kitty", "alacritty", "foot", "wezterm", "xterm-ghostty")):
         return Depth.FULL
     in_tmux = "TMUX" in environment and term.startswith(("screen", "tmux"))
@@ -36,7 +36,7 @@ def depth_of(environment: Mapping[str, str]) -> Depth:
 
 _LEVELS = (0, 95, 135, 175, 215, 255)
 FIRST = 16
-"""The first of the 256 whose colour is the same in every terminal: those before it are the terminal's own sixteen."""
+"""The first of the 256 colours that is the same in every terminal; the sixteen before it are the terminal's own."""
 
 PALETTE: dict[int, RGB] = {
     FIRST + 36 * red + 6 * green + blue: (_LEVELS[red], _LEVELS[green], _LEVELS[blue])
@@ -49,8 +49,8 @@ PALETTE: dict[int, RGB] = {
 
 @lru_cache(1024)
 def nearest_256(colour: RGB) -> int:
-    """The number of the palette's colour that is nearest. A dark grey with a tint stays grey: its hue is the first
-    thing that 256 colours cannot show, and the cube has nothing between black and navy."""
+    """Return the number of the nearest palette colour. A tinted dark grey becomes grey: 256 colours cannot show its hue, and
+    the cube has nothing between black and navy."""
     red, green, blue = (min(range(6), key=lambda level: abs(_LEVELS[level] - part)) for part in colour)
     grey = 232 + min(max(round((sum(colour) / 3 - 8) / 10), 0), 23)
     return min((FIRST + 36 * red + 6 * green + blue, grey), key=lambda number: _squares(PALETTE[number], colour))
@@ -69,12 +69,12 @@ ANSI = tuple(f"ansi_{bright}{hue}" for bright in ("", "bright_") for hue in HUES
 _DIM = ((0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170))
 _BRIGHT = tuple((85 + 170 * (n & 1), 85 + 170 * (n >> 1 & 1), 85 + 170 * (n >> 2)) for n in range(8))
 STANDARD: dict[str, RGB] = dict(zip(ANSI, (*_DIM, *_BRIGHT), strict=True))
-"""The sixteen as the Linux console has them. Other terminals have others, and people change them."""
+"""The sixteen colours of the Linux console. Other terminals use other values, and users change them."""
 
 
 @lru_cache(1024)
 def nearest_16(colour: RGB) -> int:
-    """The number of the standard colour that is nearest."""
+    """Return the number of the nearest standard colour."""
     return min(range(16), key=lambda number: _squares(STANDARD[ANSI[number]], colour))
 
 
@@ -82,7 +82,7 @@ def nearest_16(colour: RGB) -> int:
 
 
 def rgb(colour: str) -> RGB | None:
-    """`#rgb` or `#rrggbb` as three numbers; None for a colour that the terminal defines."""
+    """Parse `#rgb` or `#rrggbb` into three numbers; None for a colour that the terminal defines."""
     if not colour.startswith("#"):
         return None
     digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])

@@ -1,5 +1,5 @@
-"""Whether a theme can be read: the contrast of its text and state colours, and whether those can be told apart; in 24 bit,
-in 256 colours and in the sixteen of the Linux console."""
+"""Readability of a theme: the contrast of its text and state colours and whether they can be told apart, in 24 bit, 256
+colours and the sixteen of the Linux console."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from autoloop_tui.console.theming.theme_files import ThemeFile
 from autoloop_tui.console.theming.vision import KINDS, distance, linear
 
 TEXT, MARK = 4.5, 3.0
-"""Least contrast (WCAG 2: 1 … 21) of running text, and of dim text, state words, glyphs and lines of charts."""
+"""Minimum contrast (WCAG 2, 1 to 21) of running text, and of dim text, state words, glyphs and chart lines."""
 
 APART, APART_TO_ALL = 15.0, 12.0
-"""Least difference (see `vision.distance`) of two states or two curves; to a person with any colour vision, if the theme
-promises that."""
+"""Minimum difference (see `vision.distance`) of two states or two curves: with normal colour vision, and with every kind of
+colour vision if the theme promises that."""
 
 STATES = tuple(f"slot-{state}" for state in ("running", "queued", "finished", "failed", "warn", "stopped", "lost"))
 CURVES = tuple(f"chart-{number}" for number in range(1, 7))
 FAILURE = "slot-failed"
-"""The colour that means failure: no run has it for its own."""
+"""The colour of failure; no run may have it."""
 
 _GROUNDS = ("background", "surface", "panel", "line-background")
 _ON_ITS_OWN = ("match", "block-cursor", "block-cursor-blurred")
-"""Text that has a ground of its own: `…-foreground` on `…-background`."""
+"""Text with its own background: `…-foreground` on `…-background`."""
 
 
 class Fault(NamedTuple):
-    """Two colours whose contrast or difference is `found`, less than `least`."""
+    """Two colours whose contrast or difference `found` is below `least`."""
 
     first: str
     second: str
     what: str
-    """`on`, or for whom they look alike."""
+    """`on`, or for which colour vision they look alike."""
     found: float
     least: float
     depth: Depth
@@ -46,7 +46,8 @@ class Fault(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """The least contrast of text and of marks, and which mark it is; None if the terminal defines the colours."""
+    """The minimum contrast of text and of marks, and the mark with the lowest contrast; None if the terminal defines the
+    colours."""
 
     text: float | None
     mark: float | None
@@ -62,8 +63,8 @@ class _Pair(NamedTuple):
 
 
 def faults(theme: ThemeFile) -> list[Fault]:
-    """Which pairs of colours are too faint or too much alike. Colours that the terminal defines are passed over: nobody
-    knows them here."""
+    """Return pairs of colours with too little contrast or difference. Colours defined by the terminal are skipped because
+    they are unknown."""
     found = [
         Fault(pair.foreground, pair.background, "on", pair.ratio, pair.least, pair.depth)
         for pair in _pairs(theme)
@@ -73,7 +74,7 @@ def faults(theme: ThemeFile) -> list[Fault]:
 
 
 def figures(theme: ThemeFile) -> Figures:
-    """How well the theme can be read at its worst, in any depth."""
+    """Return the theme's lowest contrasts at any depth."""
     pairs = _pairs(theme)
     text = min((pair.ratio for pair in pairs if pair.least == TEXT), default=None)
     worst = min((pair for pair in pairs if pair.least == MARK), key=lambda pair: pair.ratio, default=None)
@@ -83,7 +84,7 @@ def figures(theme: ThemeFile) -> Figures:
 
 
 def _known(theme: ThemeFile, depth: Depth) -> dict[str, RGB]:
-    """The colours whose red, green and blue are known."""
+    """Return the colours with known RGB values."""
     chosen = theme.at[depth]
     known = {}
     for name, colour in {**chosen.variables, **chosen.colours}.items():
@@ -96,7 +97,7 @@ def _known(theme: ThemeFile, depth: Depth) -> dict[str, RGB]:
 
 
 def _pairs(theme: ThemeFile) -> list[_Pair]:
-    """What is drawn on what."""
+    """Return the pairs of foreground and background that are drawn."""
     pairs = []
     for depth in Depth:
         known = _known(theme, depth)
@@ -113,7 +114,7 @@ def _pairs(theme: ThemeFile) -> list[_Pair]:
 def _alike(theme: ThemeFile) -> Iterator[Fault]:
     for depth in Depth:
         known = _known(theme, depth)
-        promised = theme.colour_blind and depth is not Depth.SIXTEEN  # nobody can find seven of those sixteen
+        promised = theme.colour_blind and depth is not Depth.SIXTEEN  # sixteen colours have no such seven
         for kind in ("", *(KINDS if promised else ())):
             least = APART_TO_ALL if kind else APART
             what = f"looks to {kind} like" if kind else "looks like"
@@ -127,7 +128,7 @@ def _alike(theme: ThemeFile) -> Iterator[Fault]:
 
 
 def ratio(first: RGB, second: RGB) -> float:
-    """Contrast of two colours: 1 (the same) to 21 (black and white)."""
+    """Return the contrast of two colours: 1 (equal) to 21 (black and white)."""
     light, dark = sorted((_luminance(first), _luminance(second)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 

@@ -1,4 +1,4 @@
-"""The colours that a theme need not state: our own variables, and whole looks for terminals of sixteen colours."""
+"""Default colours for themes: our own variables, and complete palettes for terminals with sixteen colours."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ OWN_ANSI = {
     "chart-base": "ansi_default",
     "diff-before": "ansi_yellow",
     "diff-after": "ansi_bright_blue",
-    # Bright black is the background itself in some palettes: it may draw rules, but no text.
+    # Bright black equals the background in some palettes: use it for rules only, never for text.
     "dim": "ansi_default",
     "rule": "ansi_bright_black",
     "key": "ansi_yellow",
     "match-background": "ansi_yellow",
     "match-foreground": "ansi_black",
     "line-background": "ansi_default",
-    # Textual's own CSS asks an ANSI theme for these two.
+    # Textual's CSS requires these two in an ANSI theme.
     "ansi-background": "ansi_black",
     "ansi-foreground": "ansi_white",
 }
@@ -152,10 +152,10 @@ _SIXTEEN_LIGHT = {
 
 
 def variable_defaults(*, dark: bool = True, ansi: bool = False) -> dict[str, str]:
-    """Our own variables where a theme does not set them: for `App.get_theme_variable_defaults`, or the CSS breaks."""
+    """Return the defaults of our own variables for `App.get_theme_variable_defaults`; without them the CSS fails."""
     return dict(OWN_ANSI if ansi else OWN_DARK if dark else OWN_LIGHT)
 
 
 def sixteen_defaults(*, dark: bool) -> dict[str, str]:
-    """The colours and variables of a theme in sixteen colours where it does not set them."""
+    """Return the default colours and variables of a theme in sixteen colours."""
     return dict(_SIXTEEN_DARK if dark else _SIXTEEN_LIGHT)

@@ -1,7 +1,7 @@
-"""What a theme's colours become on a terminal that has fewer: exactly the stated ones, and of all others the nearest.
+"""Reduction of a theme's colours to those of the terminal: stated colours exactly, all others to the nearest one.
 
-Textual draws in 24 bit and leaves the rest to Rich, which turns a dark grey with a tint into navy or teal and misses the
-lighter greys of the palette by one.
+Textual draws in 24 bit and leaves the reduction to Rich, which turns a tinted dark grey into navy or teal and is off by one
+for the lighter greys of the palette.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autoloop_tui.console.theming.colours import ANSI, PALETTE, STANDARD, Depth,
 
 
 class Reduce(LineFilter):
-    """The last of an app's filters."""
+    """The last filter of an app."""
 
     def __init__(self, depth: Depth) -> None:
         super().__init__(enabled=depth is not Depth.FULL)
@@ -37,7 +37,8 @@ def _reduced_style(style: Style, depth: Depth) -> Style:
 
 @lru_cache(4096)
 def _reduced(colour: Color | None, depth: Depth) -> Color | None:
-    """The same colour if the terminal has it. Numbered colours keep their parts: Textual blends with them again."""
+    """Return the nearest colour that the terminal has. Numbered colours keep their RGB values because Textual blends
+    them."""
     if colour is None or colour.type is not ColorType.TRUECOLOR or colour.triplet is None:
         return colour
     if depth is Depth.PALETTE:

@@ -1,4 +1,4 @@
-"""The style sheet of an app whose own CSS is known to be good."""
+"""A style sheet for an app whose own CSS is known to be valid."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from textual.cache import LRUCache
 from textual.css.stylesheet import Stylesheet
 
 SOURCES = 512
-"""Pieces of CSS whose rules are kept: more than there are widgets and screens."""
+"""Number of CSS sources whose parsed rules are cached: more than there are widgets and screens."""
 
 
 class KeptSheet(Stylesheet):
-    """Keeps the rules of what it has read. Textual's reads all of it again whenever a screen is opened for the first time,
-    so that an error in the new CSS leaves the old in force."""
+    """Caches parsed rules. Textual's style sheet parses everything again when a screen is first opened, so that an error in
+    new CSS leaves the old rules active."""
 
     def __init__(self, *, variables: dict[str, str] | None = None) -> None:
         super().__init__(variables=variables)
         self._parse_cache = LRUCache(SOURCES)
 
     def reparse(self) -> None:
-        self.parse()  # other variables have emptied what is kept
+        self.parse()  # a change of variables has cleared the cache

@@ -1,6 +1,6 @@
-"""Colour themes as TOML files: found, read, checked and handed to Textual. One bad file never costs more than itself.
+"""Colour themes as TOML files: finding, parsing, checking and converting to Textual. A bad file affects only itself.
 
-Only `to_textual` imports Textual, so that `autoloop-tui themes` lists and checks without it.
+Only `to_textual` imports Textual, so that `autoloop-tui themes` can list and check themes without it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ TEXTUAL_VARIABLES = frozenset(
         "text-muted",
     )
 )
-"""What a theme may set of Textual's own; each is a colour, perhaps with an alpha in percent, or a text style."""
+"""Textual variables that a theme may set; each is a colour, optionally with an alpha in percent, or a text style."""
 
 ANSI_COLOURS = frozenset({"ansi_default", *ANSI})
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})\Z")
@@ -96,16 +96,16 @@ _STYLE_WORDS = frozenset(("none", "not", "bold", "dim", "italic", "underline", "
 
 
 class Colours(msgspec.Struct, frozen=True):
-    """A theme as it looks in so many colours; `variables` are complete: what its file leaves out has our default."""
+    """A theme at one colour depth. `variables` is complete: defaults fill in what the file omits."""
 
     ansi: bool
-    """Whether they are the terminal's own."""
+    """Whether they are the terminal's own colours."""
     colours: dict[str, str]
     variables: dict[str, str]
 
 
 class ThemeFile(msgspec.Struct, frozen=True):
-    """One theme as its file says it."""
+    """A theme as defined by its file."""
 
     name: str
     description: str
@@ -115,7 +115,8 @@ class ThemeFile(msgspec.Struct, frozen=True):
     dark: bool
     ansi: bool
     colour_blind: bool
-    """It promises that its state and chart colours can be told apart with any colour vision, in 256 colours and 24 bit."""
+    """The theme promises that state and chart colours are distinguishable with any colour vision, in 256 colours and 24
+    bit."""
     at: dict[Depth, Colours]
 
 
@@ -133,14 +134,14 @@ class LoadedThemes(msgspec.Struct, frozen=True):
 
 
 def user_folder(environment: Mapping[str, str]) -> Path:
-    """Where a person's own themes are: `$XDG_CONFIG_HOME/autoloop/themes`, by default under `~/.config`."""
+    """Return the folder of the user's themes: `$XDG_CONFIG_HOME/autoloop/themes`, by default under `~/.config`."""
     configured = environment.get("XDG_CONFIG_HOME")
     home = Path(configured) if configured else Path(environment.get("HOME") or Path.home()) / ".config"
     return home / "autoloop" / "themes"
 
 
 def load_themes(project: Path | None = None, environment: Mapping[str, str] | None = None) -> LoadedThemes:
-    """Shipped, then the person's, then the project's `themes/`: a later one replaces an earlier of the same name."""
+    """Load the shipped, the user's and the project's themes; a later one replaces an earlier one of the same name."""
     loaded = LoadedThemes()
     environment = os.environ if environment is None else environment
     for origin, path in _files(project, user_folder(environment)):
@@ -156,7 +157,8 @@ def load_themes(project: Path | None = None, environment: Mapping[str, str] | No
 
 
 def find_theme(name: str, project: Path | None, environment: Mapping[str, str]) -> ThemeFile | None:
-    """The theme of that name that `load_themes` would give, without parsing the others; None if there is no good one."""
+    """Return the theme that `load_themes` would return under that name, without parsing the others; None if there is no
+    valid one."""
     for origin, path in reversed(list(_files(project, user_folder(environment)))):
         try:
             text = theme_text(path)
@@ -171,7 +173,7 @@ def find_theme(name: str, project: Path | None, environment: Mapping[str, str]) 
 
 def _files(project: Path | None, user: Path) -> Iterator[tuple[str, Traversable]]:
     shipped = resources.files("autoloop_tui") / "themes"
-    if not shipped.is_dir():  # A checkout, where they lie beside the package; in a wheel they are inside it.
+    if not shipped.is_dir():  # In a checkout the themes are beside the package; in a wheel they are inside it.
         shipped = Path(__file__).resolve().parents[3] / "themes"
     for path in sorted(shipped.iterdir(), key=lambda each: each.name):
         if path.name.endswith(".toml"):
@@ -183,7 +185,7 @@ def _files(project: Path | None, user: Path) -> Iterator[tuple[str, Traversable]
 
 
 def theme_text(path: Traversable) -> str:
-    """The text of a theme's file. OSError; ValueError with a sentence, as `parse_theme`, for what is no text."""
+    """Return the text of a theme file. Raises OSError, or ValueError with a sentence if it is not text."""
     content = read_regular(path) if isinstance(path, Path) else path.read_bytes()
     try:
         return decoded(content)
@@ -192,7 +194,7 @@ def theme_text(path: Traversable) -> str:
 
 
 def parse_theme(text: str, source: str, origin: str = "user") -> ThemeFile:
-    """Read one theme. ValueError with one sentence says what is wrong with it."""
+    """Parse a theme. Raises ValueError with a sentence that says what is wrong."""
     try:
         data = read_toml(text)
     except TomlError as error:
@@ -243,7 +245,7 @@ def _colours(stated: dict[str, str], *, ansi: bool) -> Colours:
 
 
 def _in_palette(value: str) -> str:
-    """A colour as the nearest of the 256; a style, or a colour of the terminal's, as it is."""
+    """Return a colour as the nearest of the 256; a style or a colour of the terminal unchanged."""
     colour, _, alpha = value.partition(" ")
     parts = rgb(colour) if _HEX.match(colour) else None
     return f"{hexadecimal(PALETTE[nearest_256(parts)])} {alpha}".rstrip() if parts else value
@@ -258,7 +260,7 @@ def _known(table: Mapping[str, Any], known: set[str], prefix: str) -> None:
 
 
 def _value(key: str, value: Any, *, own: bool = False) -> str:
-    """What a file sets `key` to, numbers of the palette as `#rrggbb`. `own`: only colours of the terminal's own."""
+    """Return the value of `key`, with palette numbers as `#rrggbb`. `own`: only the terminal's own colours are allowed."""
     if key in COLOURS or key in OWN_DARK:
         return _colour(key, value, own=own)
     if key.endswith("-style") or key.startswith("link-style"):
@@ -289,7 +291,7 @@ def _colour(key: str, value: Any, *, own: bool) -> str:
 
 
 def to_textual(theme: ThemeFile, depth: Depth) -> Theme:
-    """The theme as Textual takes it: `App.register_theme(to_textual(theme, depth))`."""
+    """Convert the theme to Textual's: `App.register_theme(to_textual(theme, depth))`."""
     from textual.theme import Theme
 
     chosen = theme.at[depth]

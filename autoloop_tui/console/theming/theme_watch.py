@@ -1,5 +1,5 @@
-"""Whether somebody's own theme files have changed. Looked at by the console's clock: two small folders every two
-seconds cost less than a watcher's thread and its import, and it sees what another host writes to a shared home."""
+"""Detection of changes to the user's and project's theme files. The console polls them: scanning two small folders every two
+seconds is cheaper than importing and running a watcher thread, and also detects changes by other hosts in a shared home."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from autoloop_tui.console.theming.theme_files import user_folder
 
 EVERY = 2.0
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 def stamp(project: Path, environment: Mapping[str, str]) -> frozenset[tuple[str, int, int]]:
-    """Differs when a theme file of the person's or the project's was changed, added or removed."""
+    """Return a value that changes when a theme file of the user or project is changed, added or removed."""
     found = set()
     for folder in (user_folder(environment), project / "themes"):
         try:
@@ -30,6 +30,6 @@ def stamp(project: Path, environment: Mapping[str, str]) -> frozenset[tuple[str,
 def _stamp(entry: os.DirEntry[str]) -> tuple[str, int, int]:
     try:
         status = entry.stat()
-    except OSError:  # a link to nothing, or gone by now
+    except OSError:  # a dangling link, or a file that has just disappeared
         return entry.path, 0, 0
     return entry.path, status.st_mtime_ns, status.st_size

@@ -1,4 +1,4 @@
-"""Whether two colours can be told apart, and by whom."""
+"""How different two colours look with various kinds of colour vision."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SEEN: Mapping[str, _Matrix] = {
     "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
     "tritanopia": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
 }
-"""How linear red, green and blue are seen if one kind of cone is missing (Machado, Oliveira, Fernandes 2009)."""
+"""How linear red, green and blue appear if one kind of cone is missing (Machado, Oliveira, Fernandes 2009)."""
 
 KINDS = tuple(_SEEN)
 
 
 def linear(colour: RGB) -> tuple[float, float, float]:
-    """Red, green and blue as amounts of light, 0 … 1."""
+    """Return red, green and blue as linear light, 0 to 1."""
     red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in _shares(colour))
     return red, green, blue
 
@@ -30,9 +30,10 @@ def _shares(colour: RGB) -> list[float]:
 
 
 def distance(first: RGB, second: RGB, kind: str = "") -> float:
-    """How different two colours look: the CIE 1976 difference in L*a*b*, 0 (the same) … about 100 (black and white).
+    """Return how different two colours look: the CIE 1976 difference in L*a*b*, from 0 (equal) to about 100 (black and
+    white).
 
-    `kind`: to a person with this one of KINDS.
+    `kind`: one of KINDS of colour vision; empty: normal vision.
     """
     return math.dist(_lab(first, kind), _lab(second, kind))
 

@@ -1,1 +1,1 @@
-"""Panes that paint what they are given: log tail, live chart, large chart. None of them knows the store."""
+"""Panes that display what they are given: log tail, live chart, large chart. None of them accesses the store."""

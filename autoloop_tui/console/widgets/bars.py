@@ -1,5 +1,5 @@
-"""The first line and the last two of every screen: where one is, which keys there are, and the command that would do
-the same without the screen."""
+"""The top line and the last two lines of every screen: the location, the available keys, and the equivalent shell
+command."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 
 
 class TopBar(RowPane):
-    """The loop, how it stands, the best so far, when it ends, and the time."""
+    """The loop, its state, its best result, its estimated end, and the time."""
 
     DEFAULT_CSS = "TopBar { height: 1; background: $panel; }"
 
     def __init__(self, keys_of: Callable[[str], str], *, id: str | None = None) -> None:
-        """`keys_of` gives the key of an action as it is shown."""
+        """`keys_of` returns the key of an action as displayed."""
         super().__init__(id=id)
         self._keys_of = keys_of
         self._told: Callable[[], list[Piece]] = list
 
     def paint_view(self, view: View | None, feed: Feed, title: str, mode: str, now: float) -> None:
-        """`title`: of the screen; the first has none. `mode`: what is different in this console: `read-only`."""
+        """Show the bar. `title` is the screen's, empty for the first screen; `mode` is a special mode of this console, such
+        as `read-only`."""
         self._told = partial(self._row, view, feed, title, mode, now)
-        if self.is_attached:  # else its first frame asks for it
+        if self.is_attached:  # otherwise its first frame requests the row
             self.show([self._told()])
 
     def _waited_for(self, y: int) -> list[Piece]:
@@ -49,7 +50,7 @@ class TopBar(RowPane):
 
 
 class HintBar(RowPane):
-    """Keys of the screen, and under them what was just said or the command line that does the same."""
+    """The keys of the screen, and below them the last message or the equivalent shell command."""
 
     DEFAULT_CSS = "HintBar { height: 2; dock: bottom; background: $panel; }"
 
@@ -62,16 +63,16 @@ class HintBar(RowPane):
         *,
         back: str = BY_ID["app.back"].hint,
     ) -> None:
-        """`refusal` says why an action cannot be taken just now, and nothing if it can. `own`: the user's own commands that
-        can be used now. `back`: what going back does here."""
+        """`refusal` returns why an action is unavailable; empty if it is available. `own` returns the user commands
+        available now. `back` describes what the back key does here."""
         super().__init__(id="hints")
         self._keys_of, self._refusal, self._own = keys_of, refusal, own
         self._back = msgspec.structs.replace(BY_ID["app.back"], hint=back)
         self._places: list[tuple[int, int, Action]] = []
-        """Where each hint stands, for the mouse: its first cell, the one after its last."""
+        """The position of each hint, for the mouse: its first cell and the cell after its last."""
         self.scope = scope
         self.urgent: Sequence[str] = URGENT
-        """Actions whose hints stand first where they can act."""
+        """Actions whose hints come first when they are available."""
         self.command = ""
         self.message: Piece = ("", "")
 
@@ -79,17 +80,17 @@ class HintBar(RowPane):
         self.repaint()
 
     def show_message(self, text: str, look_: str = "") -> None:
-        """Show a sentence in place of the command, until something else is chosen."""
+        """Show a sentence instead of the command until something else is selected."""
         self.message = (plain(text), look_)
         self.repaint()
 
     def forget(self) -> None:
-        """Something else is chosen: what was said is over. The next painting shows it."""
+        """Clear the message because something else is selected; the next repaint shows it."""
         self.message = ("", "")
 
     def show_command(self, command: str, *, keep: bool = False) -> None:
-        """The command that would do the same as the key that was just pressed or is pointed at. `keep`: what is said
-        stays, because nobody pressed anything."""
+        """Show the shell command equivalent to the last key press or the current item. `keep`: keep the message, because no
+        key was pressed."""
         if command != self.command:
             self.command = command
             if not keep:
@@ -104,20 +105,20 @@ class HintBar(RowPane):
         others = [each for each in of_scope("app") if each not in urgent and each.id != "app.back"]
         known = [each for each in [*urgent, *of_scope(self.scope), *others] if each.hint and each not in shown]
         first = [each for each in known if not self._refusal(each.id)]
-        # The user's own stand behind those of the screen.
+        # User commands follow those of the screen.
         place = next((at for at, each in enumerate(first) if each in others), len(first))
         first[place:place] = self._own()
         room = width - sum(cells(self._key(action)) + cells(action.hint) + 3 for action in last)
         keys: list[Piece] = []
         self._places, at = [], 0
         for action in [*first, None, *last]:
-            # Help and the way back are told on the narrowest screen too.
+            # Help and back are shown even on the narrowest screen.
             if action is None:
                 room = width
                 continue
             key = self._key(action)
             if any(key == self._key(other) for _, _, other in self._places):
-                continue  # the screen's own meaning of it comes first
+                continue  # the screen's meaning of the key takes precedence
             length = cells(key) + cells(action.hint) + 3
             if length <= room:
                 keys += [(f" {key}", "bold key"), (f" {action.hint} ", "")]
@@ -131,7 +132,7 @@ class HintBar(RowPane):
         self.show([keys, [(" " + clip(text, width - 2, mark), names)]])
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a hint does what its key does."""
+        """Run the action of the clicked hint."""
         for start, end, action in self._places if event.y == 0 else []:
             if start <= event.x < end:
                 self.post_message(self.Chosen(action))

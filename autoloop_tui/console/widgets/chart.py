@@ -1,4 +1,4 @@
-"""A live chart: lines over the dashed base run, bands, named levels, a zone without numbers, ticks and a legend."""
+"""A live chart: lines over the dashed base run, bands, named levels, a hatched zone of NaN values, ticks and a legend."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from autoloop_tui.console.drawing.plot import STEPS_FROM, VALUES_FROM, plot, sca
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 FILLED_CLASS = "-filled"
-"""The class of an app whose charts fill the area below their first line."""
+"""The class of an app whose charts fill the area below the first line."""
 
 
 SHORTEST = 6
-"""Cells of a label that still tell something; the letter of a line alone tells more than fewer of them."""
+"""Minimum width of a useful label in cells; if there is less room, only the line's letter is shown."""
 
 
 class Chart(RowPane):
-    """Shows what `set_series` gave it last; the first of the lines is in front and its last value is told."""
+    """Shows the lines last passed to `set_series`; the first is in front, and its last value is shown in the legend."""
 
     def __init__(
         self, title: str = "", unit: str = "", *, log_y: bool = False, id: str | None = None, classes: str | None = None
@@ -33,15 +33,16 @@ class Chart(RowPane):
         self.unit = unit
         self.log_y = log_y
         self.lines: list[Line] = []
-        """What is drawn, the one in front first."""
+        """The lines, the front one first."""
         self.levels: list[Level] = []
         self._x_high: float | None = None
         self._painted: object = None
 
     def set_series(self, lines: Sequence[Line], levels: Sequence[Level] = (), *, x_high: float | None = None) -> int:
-        """Show `lines`. `x_high`: a step the axis reaches at least (the run's last): a growing line then moves nothing.
+        """Show `lines`. `x_high`: a step that the axis must include (the run's last), so that a growing line does not
+        rescale it.
 
-        Returns how many rows had to be painted again: 0 if nothing is new.
+        Returns the number of repainted rows; 0 if nothing has changed.
         """
         self.lines, self.levels, self._x_high = list(lines), list(levels), x_high
         return self.repaint()
@@ -51,7 +52,7 @@ class Chart(RowPane):
         self.repaint()
 
     def toggle_log_y(self) -> None:
-        """Between a linear and a logarithmic value axis."""
+        """Switch between a linear and a logarithmic value axis."""
         self.log_y = not self.log_y
         self.repaint()
 
@@ -62,7 +63,7 @@ class Chart(RowPane):
         self.repaint()
 
     def repaint(self) -> int:
-        """Draw again if anything differs from what was drawn last and the chart can be seen; rows painted."""
+        """Redraw if anything has changed and the chart is visible; return the number of repainted rows."""
         if self.size.width <= 0 or self.size.height <= 0 or not self.is_on_screen:
             return 0
         how = (self.size, self.chart_title, self.unit, self.log_y, self._x_high, self.glyphs, self.filled, *self.levels)
@@ -78,7 +79,7 @@ class Chart(RowPane):
 
     def _draw(self, width: int, height: int) -> list[list[Piece]]:
         room = height - 1
-        # The axis names its scale where it has room to.
+        # The axis names its scale if there is room.
         log_y = self.log_y and (room < STEPS_FROM or width < VALUES_FROM)
         rows = [legend(self.chart_title, self.unit, self.lines, width, log_y=log_y, glyphs=self.glyphs)]
         scale = scale_of(self.lines, self.levels, log_y=self.log_y, x_high=self._x_high)
@@ -87,7 +88,7 @@ class Chart(RowPane):
         return rows + self.plot(scale, width, room)
 
     def plot(self, scale: Scale, width: int, height: int) -> list[list[Piece]]:
-        """Rows of the plot with its axes."""
+        """Return the rows of the plot with its axes."""
         return plot(self.lines, scale, width, height, glyphs=self.glyphs, levels=self.levels, filled=self.filled)
 
 
@@ -98,7 +99,7 @@ def why_empty(lines: Sequence[Line], log_y: bool) -> str:
 
 
 def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: bool, glyphs: Glyphs) -> list[Piece]:
-    """Title, newest value of the first line, and which line is which; the labels give way first."""
+    """Return the title, the newest value of the first line, and a key to the lines; labels are shortened first."""
     rule, mark = glyphs.rule, glyphs.ellipsis
     left: list[Piece] = [(rule * 2 + " ", "rule"), (plain(title), "bold")]
     since = nan_since(lines[0].series) if lines else None
@@ -112,7 +113,7 @@ def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: b
         left.append((" (log)", "key"))
     left = crop([*left, (" ", "")], 0, width)
     room = width - sum(cells(text) for text, _ in left)
-    # Each label its share of what there is; where that is next to nothing the colours must do.
+    # Each label gets an equal share of the room; if that is too little, only the colours identify the lines.
     widths = [cells(line.label) for line in lines]
     fixed = sum(4 + cells(line.letter) for line in lines)
     longest = max(widths, default=0) if sum(widths) + fixed <= room else (room - fixed) // max(1, len(lines))

@@ -1,4 +1,4 @@
-"""Charts side by side, as many as fit: walked through, filtered by a regular expression, zoomed, read at a step."""
+"""A grid of as many charts as fit. It can be navigated, filtered by a regular expression, zoomed, and read at a step."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from autoloop_tui.console.widgets.chart import FILLED_CLASS, legend, why_empty
 from autoloop_tui.console.widgets.prompt_pane import PromptPane
 
 CELL = 40, 12
-"""The least cells and rows of a chart beside others."""
+"""Minimum cells and rows of a chart in the grid."""
 
 SPACE = "  "
-"""Between two facts of the last row."""
+"""Separates two facts in the last row."""
 
 Drawn = tuple[object, list[list[Piece]]]
 
 
 def shares(room: int, count: int) -> list[int]:
-    """`room` divided among `count` places, as evenly as it can be."""
+    """Divide `room` among `count` places as evenly as possible."""
     return [room // count + (place < room % count) for place in range(count)]
 
 
 class ChartGrid(PromptPane):
-    """Its owner calls `show_panels`; only those in sight are asked for, and drawn only if they have changed."""
+    """Its owner calls `show_panels`. Only visible panels are requested, and drawn only if they have changed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("h,left", "walk(-1, 0)", "Chart to the left", show=False, id="grid.left"),
@@ -56,10 +56,10 @@ class ChartGrid(PromptPane):
     ]
 
     class Moved(Message):
-        """Another chart has the focus, or it was zoomed."""
+        """The focus has moved to another chart, or a chart was zoomed."""
 
     class Pinned(Message):
-        """A metric is to be pinned, or not any more."""
+        """A metric is to be pinned or unpinned."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
@@ -68,31 +68,31 @@ class ChartGrid(PromptPane):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.chosen: str | None = None
-        """The metric that has the focus."""
+        """The focused metric."""
         self.zoomed = False
         self.log_y = False
         self.cursor: int | None = None
-        """The step at which the values are read."""
+        """The step at which values are read."""
         self.empty = ""
-        """What stands there without a metric."""
+        """The text shown if there is no metric."""
         self.names: list[str] = []
-        """The metrics that the filter keeps."""
+        """The metrics that pass the filter."""
         self._all: Mapping[str, str] = {}
         self._panel_of: Callable[[str], Panel] | None = None
         self._filter: Query | None = None
         self._top = 0
-        """The first row of charts in sight."""
+        """The first visible row of charts."""
         self._drawn: dict[str, Drawn] = {}
 
     # -------------------------------------------------------------------------------------------- the owner's calls
 
     def show_panels(self, names: Mapping[str, str], panel_of: Callable[[str], Panel]) -> None:
-        """The metrics in their order, each with its name as it is read, and what makes their charts."""
+        """Show the metrics in order. `names` maps each to its display name; `panel_of` returns the contents of its chart."""
         self._all, self._panel_of = names, panel_of
         self.repaint()
 
     def choose(self, name: str) -> None:
-        """Give a metric the focus."""
+        """Focus a metric."""
         self.chosen = name
         self.repaint()
         self.post_message(self.Moved())
@@ -106,14 +106,14 @@ class ChartGrid(PromptPane):
 
     @property
     def in_sight(self) -> list[str]:
-        """The metrics whose charts are shown."""
+        """The metrics with a visible chart."""
         if self.zoomed:
             return [self.chosen] if self.chosen else []
         columns, rows = self._shape()
         return self.names[self._top * columns : (self._top + rows) * columns]
 
     def _shape(self) -> tuple[int, int]:
-        """Columns and rows of charts: as few as show all of them, else as many as fit."""
+        """Return the number of columns and rows of charts: as few as show all of them, or as many as fit."""
         width, height = self.size.width, self.size.height - 1 - self._rows_below
         if self.zoomed:
             return 1, 1
@@ -163,7 +163,7 @@ class ChartGrid(PromptPane):
         return (lines + [[]] * self.size.height)[: self.size.height - 1 - self._rows_below]
 
     def _draw(self, name: str, panel: Panel, width: int, height: int) -> Drawn:
-        """The rows of a chart, each exactly as wide as its place. Moving the focus draws no curve anew."""
+        """Return the rows of a chart, each exactly as wide as its place. Moving the focus redraws no curve."""
         free = not self.zoomed
         how = (width, height, self.log_y, self.cursor, self.glyphs, self.app.has_class(FILLED_CLASS), panel.stamp)
         known = self._drawn.get(name)
@@ -188,7 +188,7 @@ class ChartGrid(PromptPane):
         return plot(lines, scale, width, height, glyphs=glyphs, levels=levels, filled=filled, cursor=self.cursor)
 
     def _status(self, width: int, panel: Panel | None) -> list[Piece]:
-        """Where one is among the metrics, and the figures of the one that has the focus."""
+        """Return the position among the metrics and the figures of the focused one."""
         parts: list[Sequence[Piece]] = []
         if self.chosen is not None:
             place = f"{self.names.index(self.chosen) + 1} of {len(self.names)}"
@@ -205,7 +205,7 @@ class ChartGrid(PromptPane):
             parts += [[(plain(panel.name), "bold")], *panel.told]
         row: list[Piece] = []
         left = width
-        for part in parts:  # What has no room is left out whole: half a number is another number.
+        for part in parts:  # A fact without room is omitted entirely: half a number would be a different number.
             left -= wide(part) + len(SPACE)
             if left < 0 and row:
                 break
@@ -245,7 +245,7 @@ class ChartGrid(PromptPane):
             self.post_message(self.Pinned(self.chosen))
 
     def action_read(self, columns: int) -> None:
-        """Move the cursor along the points of the first line of the chart that has the focus."""
+        """Move the cursor along the points of the first line of the focused chart."""
         if self.chosen is None or self._panel_of is None:
             return
         line = next((line for line in self._panel_of(self.chosen).lines if len(line.series)), None)
@@ -266,7 +266,7 @@ class ChartGrid(PromptPane):
         elif self._filter is not None:
             self._filter = None
         else:
-            raise SkipAction  # The key means "back" to whoever is outside.
+            raise SkipAction  # Let the key bubble: outside it means "back".
         self.repaint()
 
     # -------------------------------------------------------------------------------------------- filter

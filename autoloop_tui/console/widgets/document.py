@@ -1,4 +1,4 @@
-"""A long text that one reads: its owner makes the rows once, only those in sight are painted; it can be searched."""
+"""A long, searchable text. Its owner creates the rows once; only the visible ones are painted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoloop_tui.console.widgets.prompt_pane import PromptPane, reading_keys
 
 
 class Document(PromptPane):
-    """Shows what `set_rows` gave it last under a heading. Where it stands is kept while its rows change."""
+    """Shows the rows last passed to `set_rows` below a heading. The scroll position is kept while the rows change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *reading_keys("text"),
@@ -30,16 +30,16 @@ class Document(PromptPane):
         super().__init__(id=id, classes=classes)
         self.document_title = title
         self.rows: Sequence[list[Piece]] = []
-        """All of the text, whether in sight or not."""
+        """The whole text, visible or not."""
         self._query: Query | None = None
         self._hit: int | None = None
-        """The row of the match that was gone to last."""
+        """The row of the current match."""
         self._top = 0
 
     # -------------------------------------------------------------------------------------------- the owner's calls
 
     def set_rows(self, rows: Sequence[list[Piece]], title: str | None = None) -> None:
-        """Show `rows` of printable text (see `paint.plain`); they may be thousands."""
+        """Show `rows` of printable text (see `paint.plain`); thousands are fine."""
         if title is not None:
             self.document_title = title
         self.rows = rows
@@ -54,7 +54,7 @@ class Document(PromptPane):
         return max(0, self.size.height - 1 - self._rows_below)
 
     def repaint(self) -> None:
-        """Paint the rows in sight that changed."""
+        """Paint the visible rows that have changed."""
         width, height = self.size
         if width <= 0 or height <= 0 or not self.is_on_screen:
             return
@@ -70,7 +70,7 @@ class Document(PromptPane):
         self.show(rows)
 
     def _marked(self, row: list[Piece], index: int) -> list[Piece]:
-        """The row with every match in it made visible, and the one that was gone to pointed at."""
+        """Return the row with its matches highlighted and the current match emphasised."""
         if self._query is None or not self._query.matches(text_of(row)):
             return row
         spans = self._query.spans(text_of(row))
@@ -134,11 +134,11 @@ class Document(PromptPane):
 
     def action_again(self, direction: int) -> None:
         if self._query is None:
-            raise SkipAction  # The key may mean something else to whoever is outside.
+            raise SkipAction  # Let the key bubble: it may have another meaning outside.
         self._go_to_match((self._top if self._hit is None else self._hit) + direction, direction)
 
     def _go_to_match(self, start: int, direction: int) -> None:
-        """To the first match from row `start` on, round the end if need be."""
+        """Go to the first match from row `start`, wrapping around if necessary."""
         assert self._query is not None
         total = len(self.rows)
         places = ((start + direction * i) % total for i in range(total))
@@ -153,5 +153,5 @@ class Document(PromptPane):
 
 
 def text_of(row: Sequence[Piece]) -> str:
-    """A row without its looks."""
+    """Return the text of a row."""
     return "".join(text for text, _ in row)

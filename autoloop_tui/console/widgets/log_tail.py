@@ -1,4 +1,4 @@
-"""The log pane and all that one does to a log: search, filter, jump to the error, copy a line, open it in a pager."""
+"""The log pane with its commands: search, filter, jump to the error, copy a line, open in a pager."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLACEHOLDERS = {
 
 
 class LogTail(LogView):
-    """A LogView that answers to keys. A search never takes the screen: it goes on in short steps between others."""
+    """A LogView with key bindings. A search never blocks the screen: it runs in short steps."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "ask('search')", "Search", show=False, id="log.search"),
@@ -39,7 +39,7 @@ class LogTail(LogView):
     _asking: Literal["search", "filter"] = "search"
     _share_above = 0.5
     _origin = True, 0, 0
-    """Where one was when the prompt was opened: whether the end was followed, the first line in sight, the cursor."""
+    """The state before the prompt was opened: whether the log was followed, the first visible line, the cursor."""
 
     # -------------------------------------------------------------------------------------------- asking
 
@@ -50,7 +50,7 @@ class LogTail(LogView):
             self.ask(_PLACEHOLDERS[what], self._query if what == "search" else filtered)
 
     def typed(self, query: Query | None) -> None:
-        """A search shows its first match while it is typed."""
+        """Show the first match while a search is being typed."""
         if self._asking == "search" and query != self._query:
             self._go_back()
             if query is None:
@@ -72,7 +72,7 @@ class LogTail(LogView):
         self.repaint()
 
     def _go_back(self) -> None:
-        """To where one was before one typed."""
+        """Restore the position from before the prompt was opened."""
         self._search = None
         self.following, self._top, self._cursor = self._origin
 
@@ -87,12 +87,12 @@ class LogTail(LogView):
         elif self._matches is not None:
             self.filter(None)
         else:
-            raise SkipAction  # The key means "back" to whoever is outside.
+            raise SkipAction  # Let the key bubble: outside it means "back".
 
     # -------------------------------------------------------------------------------------------- searching
 
     def search(self, query: Query) -> None:
-        """Go to the next line with `query`; the newest one if the pane is following."""
+        """Go to the next line that matches `query`; to the newest one if the log is being followed."""
         self._query = query
         self._count_hits()
         if self.following:
@@ -101,7 +101,7 @@ class LogTail(LogView):
             self._look((query,), self._line_at(self._cursor), backward=False)
 
     def filter(self, query: Query | None) -> None:
-        """Show only lines with `query`; None: all lines again, and the line under the cursor stays there."""
+        """Show only lines that match `query`; None shows all lines and keeps the line under the cursor in view."""
         at = self._line_at(self._cursor)
         self._matches = Matches(self.log_file, query) if self.log_file and query else None
         if self._matches:
@@ -116,12 +116,12 @@ class LogTail(LogView):
     def action_again(self, direction: int) -> None:
         query = self._query or (self._matches.query if self._matches else None)
         if query is None:
-            raise SkipAction  # The key may mean something else to whoever is outside.
+            raise SkipAction  # Let the key bubble: it may have another meaning outside.
         if self._total:
             self._look((query,), self._line_at(self._cursor) + direction, backward=direction < 0)
 
     def action_error(self) -> None:
-        """To the last error; pressed again, to the one before it."""
+        """Go to the last error; pressed again, to the one before it."""
         if self.log_file is not None:
             start = self.log_file.count if self.following else self._line_at(self._cursor)
             self._look(ERRORS, start - 1, backward=True, share_above=0.75)
@@ -137,7 +137,7 @@ class LogTail(LogView):
 
     def _go_on_looking(self, search: Search) -> None:
         if search is not self._search:
-            return  # Another search, another file, or given up.
+            return  # Superseded by another search or file, or cancelled.
         if not search.step():
             self.set_timer(0.001, lambda: self._go_on_looking(search))
         else:
@@ -150,7 +150,7 @@ class LogTail(LogView):
         self.repaint()
 
     def _line_at(self, index: int) -> int:
-        """The line of the file in row `index` of what is shown."""
+        """Return the line of the file at row `index` of the display."""
         return self._number(min(index, self._total - 1)) if self._total else 0
 
     def _show_line(self, number: int, share_above: float) -> None:
@@ -162,7 +162,7 @@ class LogTail(LogView):
     # -------------------------------------------------------------------------------------------- taking away
 
     def action_copy(self) -> None:
-        """The line under the cursor, or the last one, to the clipboard of the person's own terminal (OSC 52)."""
+        """Copy the line under the cursor, or the last one, to the clipboard of the user's terminal (OSC 52)."""
         if self.log_file is None or not self._total:
             return
         self.app.copy_to_clipboard(self.log_file.line(self._line_at(self._cursor)))
@@ -170,11 +170,11 @@ class LogTail(LogView):
         self.repaint()
 
     def _in_file(self) -> tuple[Path, int] | None:
-        """The file that is shown, and the line in it that is under the cursor."""
+        """Return the file shown, and the number of the line under the cursor."""
         return None if self.log_file is None else (self.log_file.path, self._line_at(self._cursor))
 
     def action_pager(self) -> None:
-        """The file in $PAGER, at this line where the pager can; no shell is involved."""
+        """Open the file in $PAGER, at the current line if the pager supports that; no shell is involved."""
         if (found := self._in_file()) is None:
             return
         path, line = found

@@ -1,7 +1,7 @@
-"""A window on a growing log: follows its end, or stands still while one reads, and counts what is new.
+"""A view of a growing log: it follows the end, or stands still while the user reads and counts new lines.
 
-It paints on the Line API because Textual's log widgets cost most of a core at a thousand lines a second. Text of the
-log is only ever a segment: nothing in it is interpreted.
+It renders through the Line API because Textual's log widgets use most of a core at a thousand lines per second. Log text is
+only ever a segment: nothing in it is interpreted.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from autoloop_tui.console.widgets.prompt_pane import PromptPane, reading_keys
 _BAD = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b|\w(?:Error|Exception)\b|Traceback \(most|out of memory", re.ASCII)
 _WARN = re.compile(r"\bWARN(?:ING)?\b|Warning:", re.ASCII)
 _LITTLE = re.compile(r"\b(?:DEBUG|TRACE)\b", re.ASCII)
-# Bounded, so that no line takes long however it is made.
+# Bounded repetition, so that no line takes long to match.
 _EVALUATION = re.compile(r"\b(?:eval|val)\w{0,40}\b.{0,40}?(?:\d\.\d|\bstep\b|\bepoch\b)", re.ASCII | re.IGNORECASE)
 _CHECKPOINT = re.compile(
     r"\bcheck-?point\b|\bsav(?:e[ds]?|ing)\b.{0,40}?\b(?:model|weights|ckpt)\b", re.ASCII | re.IGNORECASE
 )
 FLOOD_TICKS = 4
-"""Ticks that are passed over while a log rushes by."""
+"""Ticks skipped while a log is flooding."""
 
 
 class LogView(PromptPane):
-    """One log. Its owner calls `open` to choose it and `tick` on the clock of the app."""
+    """Shows one log. Its owner calls `open` to choose it and `tick` on the app's timer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *reading_keys("log"),
@@ -51,28 +51,28 @@ class LogView(PromptPane):
         self.log_title = "log"
         self.following = True
         self.ended = False
-        """Nothing more will come: the run has ended."""
+        """The run has ended, so the log no longer grows."""
         self._empty = "no log to show"
         self._top = self._cursor = self._seen = 0
         self._query: Query | None = None
         self._matches: Matches | None = None
         self._search: Search | None = None
         self._hits: Matches | None = None
-        """Every line with what is searched for."""
+        """Every line that matches the search."""
         self._painted: int | None = None
-        """Rows there were to show when they were painted last."""
+        """Number of available rows at the last repaint."""
         self._ticked: object = None
-        """How it looked when the clock painted it last."""
+        """The state that the last tick painted."""
         self._held_back = 0
         self._wraps = False
         self._shown: list[int] = []
-        """Which line each row below the heading shows, by its index among those there are to show."""
+        """For each row below the heading, the index of the line it shows."""
 
     # -------------------------------------------------------------------------------------------- the owner's calls
 
     def open(self, path: Path | None, title: str = "log", empty: str = "no log to show", known: Sequence[str] = ()) -> None:
-        """Show the log at `path`, or none and `empty` instead; `known` are secrets that it may hold. The same path again
-        changes only the title."""
+        """Show the log at `path`; with None show `empty` instead. `known` are secrets it may contain. If the path is
+        unchanged, only the title changes."""
         if path != (self.log_file.path if self.log_file else None):
             self.show_log(LogFile(path, known) if path else None, title, empty)
         else:
@@ -80,7 +80,7 @@ class LogView(PromptPane):
             self.tick()
 
     def show_log(self, log: Lines | None, title: str, empty: str) -> None:
-        """Show these lines instead of those before; they are closed when they are not shown any more."""
+        """Show these lines instead of the previous ones, which are closed."""
         self.log_title, self._empty = title, empty
         if log is not self.log_file:
             self.close()
@@ -96,7 +96,7 @@ class LogView(PromptPane):
         self.log_file = self._search = None
 
     def tick(self) -> None:
-        """Take in what the log has grown by and paint what changed; nothing while the pane is not on the screen."""
+        """Read new lines and repaint what has changed; does nothing while the pane is hidden."""
         if not self.is_on_screen:
             return
         changed = False
@@ -113,7 +113,7 @@ class LogView(PromptPane):
             self._top, self._cursor = (n + dropped - self._matches.left_out for n in (self._top, self._cursor))
         if self._hits:
             self._hits.advance()
-        # Nobody reads a log of which more than a page goes by at each tick: hardly once a second spares a slow link.
+        # A log that advances more than a page per tick is unreadable; repainting it about once a second spares slow links.
         flew = self.following and self._painted is not None and self._total - self._painted > self._height
         self._held_back = self._held_back + 1 if flew and self._held_back < FLOOD_TICKS else 0
         if not self._held_back and (changed or self._painted_from() != self._ticked):
@@ -121,7 +121,7 @@ class LogView(PromptPane):
             self._ticked = self._painted_from()
 
     def _painted_from(self) -> object:
-        """What the rows depend on beside the text of the log; never the same while something is being looked for."""
+        """Return everything the rows depend on other than the text; never equal while a search is in progress."""
         if self._matches or self._hits or self._search:
             return object()
         log = self.log_file
@@ -130,7 +130,7 @@ class LogView(PromptPane):
         return self.size, self._total, where, told, log and (log.generation, log.problem, log.caught_up)
 
     def _count_hits(self) -> None:
-        """Begin to look for every line with what is searched for."""
+        """Start collecting the lines that match the search."""
         only = self._matches.query if self._matches else None
         self._hits = Matches(self.log_file, self._query, only) if self.log_file and self._query else None
         if self._hits:
@@ -146,7 +146,7 @@ class LogView(PromptPane):
 
     @property
     def _total(self) -> int:
-        """Rows there are to show."""
+        """Number of rows available."""
         if self._matches:
             return len(self._matches.numbers)
         return self.log_file.count if self.log_file else 0
@@ -159,7 +159,7 @@ class LogView(PromptPane):
         return self._matches.numbers[index] if self._matches else index
 
     def repaint(self) -> int:
-        """Paint rows that changed; how many."""
+        """Paint the rows that have changed; return their number."""
         width, height = self.size
         if width <= 0 or height <= 0 or not self.is_mounted:
             return 0
@@ -181,7 +181,7 @@ class LogView(PromptPane):
         return self.show([head, *(self._row(self._top + y, line, width) for y, line in enumerate(lines))])
 
     def _wrapped(self, lines: list[str], width: int, room: int) -> list[list[Piece]]:
-        """The rows of long lines one below the other; the line under the cursor, or the end of the log, is in sight."""
+        """Return the rows of wrapped lines, with the line under the cursor or the end of the log visible."""
         rows, shown = list[list[Piece]](), list[int]()
         for index, line in enumerate(lines, self._top):
             if self.following or len(rows) < room or index <= self._cursor:
@@ -224,7 +224,7 @@ class LogView(PromptPane):
         return [*gutter, *row, (" " * (room - wide(row)), look)]
 
     def _parts(self, index: int, line: str) -> tuple[list[Piece], list[Piece], str]:
-        """What stands before a line, the line, and the look of what fills its row."""
+        """Return the gutter of a line, its pieces, and the look that fills the rest of its row."""
         look = "slot-failed" if _BAD.search(line) else "slot-warn" if _WARN.search(line) else ""
         look = look or ("dim" if _LITTLE.search(line) else "")
         gutter: list[Piece] = [self._marker(line)]
@@ -242,7 +242,7 @@ class LogView(PromptPane):
         return gutter, pieces, look
 
     def _marker(self, line: str) -> Piece:
-        """The sign of what a line reports: an evaluation, a checkpoint."""
+        """Return the symbol for what a line reports: an evaluation or a checkpoint."""
         if _CHECKPOINT.search(line):
             return self.glyphs.of("◆", "#"), "slot-finished"
         return (self.glyphs.of("●", "*"), "key") if _EVALUATION.search(line) else (" ", "")
@@ -293,7 +293,7 @@ class LogView(PromptPane):
         return row
 
     def _place(self) -> str:
-        """`3 of 6`: which of the lines that were searched for is under the cursor."""
+        """Return which match is under the cursor: `3 of 6`."""
         assert self._hits is not None
         numbers, log = self._hits.numbers, self.log_file
         part = ""
@@ -320,7 +320,7 @@ class LogView(PromptPane):
             return
         self._stand_still()
         self._cursor += lines
-        if self._cursor >= self._total:  # Walking off the end takes up following again.
+        if self._cursor >= self._total:  # moving past the end resumes following
             self._go_on_following()
         self.repaint()
 

@@ -1,4 +1,4 @@
-"""The pane of several logs as one: each line with the letter and the colour of its run."""
+"""A pane for several merged logs; each line has the letter and colour of its run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from autoloop_tui.console.widgets.log_tail import LogTail
 
 
 class MergedTail(LogTail):
-    """Its owner calls `show_logs`, and `tick` on the clock of the app."""
+    """Its owner calls `show_logs`, and `tick` on the app's timer."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._badges: Sequence[Badge] = ()
 
     def show_logs(self, log: MergedLog | None, badges: Sequence[Badge], title: str) -> None:
-        """Show `log`, whose logs are those of the runs with `badges`."""
+        """Show `log`, which merges the logs of the runs with these badges."""
         self._badges = badges
         self.show_log(log, title, "no slot has run anything yet")
 
@@ -32,7 +32,7 @@ class MergedTail(LogTail):
         return gutter, pieces, look
 
     def _in_file(self) -> tuple[Path, int] | None:
-        """The log of the run whose line is under the cursor, and the line in it."""
+        """Return the log of the run whose line is under the cursor, and the line's number there."""
         if isinstance(self.log_file, MergedLog) and self._total:
             return self.log_file.place(self._line_at(self._cursor))
         return None

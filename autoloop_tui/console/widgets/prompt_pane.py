@@ -1,4 +1,4 @@
-"""The base of panes that show a long text: keys to move in it, and a last row in which one types what to look for."""
+"""The base of panes with a long text: keys to move in it, and a prompt in the last row to type a query."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from textual.widgets import Input
 
 SIDEWAYS = 16
-"""Cells that a text moves to the left or right at a time."""
+"""Cells that a text scrolls sideways at a time."""
 
 
 def reading_keys(scope: str) -> list[BindingType]:
-    """The keys that every long text has; the ids under which they are remapped begin with `scope`."""
+    """Return the key bindings of every long text; the ids by which they are remapped begin with `scope`."""
     return [
         Binding("j,down", "move(1)", "Line down", show=False, id=f"{scope}.down"),
         Binding("k,up", "move(-1)", "Line up", show=False, id=f"{scope}.up"),
@@ -33,9 +33,9 @@ def reading_keys(scope: str) -> list[BindingType]:
 
 
 class PromptPane(RowPane, can_focus=True):
-    """`ask` opens the prompt; `answered` is told what was typed. What is wrong with it is said while one types.
+    """`ask` opens the prompt; `answered` receives the query. Errors in it are reported while it is being typed.
 
-    The prompt is made when it is first asked for: to style it takes longer than to style the pane.
+    The prompt is created on first use, because styling it takes longer than styling the pane.
     """
 
     DEFAULT_CSS = """
@@ -46,39 +46,39 @@ class PromptPane(RowPane, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._note: Piece = ("", "")
-        """What there is to say about the last search."""
+        """A message about the last search."""
         self._rows_below = 0
         """Rows at the bottom that the prompt covers."""
         self._shift = 0
-        """Cells at the left of the text that are out of sight."""
+        """Cells of the text hidden to the left."""
         self._known: Query | None = None
-        """What the prompt was opened on."""
+        """The query for which the prompt was opened."""
         self._prompt: Input | None = None
 
     def repaint(self) -> object:
-        """Paint what changed."""
+        """Paint what has changed."""
         raise NotImplementedError
 
     def answered(self, query: Query | None) -> None:
-        """What was typed, once the prompt is gone; None where nothing was."""
+        """Handle the submitted query after the prompt has closed; None if it was empty."""
         raise NotImplementedError
 
     def read_query(self, text: str) -> Query:
-        """What a typed text stands for; UserError if for nothing."""
+        """Parse the typed text. Raises UserError if it is invalid."""
         return parse_query(text)
 
     def typed(self, query: Query | None) -> None:
-        """What stands in the prompt now, while it is open; None where nothing does. What it had been asked with again, if
-        a person gives up."""
+        """Handle the query while it is being typed; None if the prompt is empty. On cancel, called with the previous
+        query."""
 
     def action_sideways(self, steps: int) -> None:
         if steps < 0 and not self._shift:
-            raise SkipAction  # Left at the left edge means "back" to whoever is outside.
+            raise SkipAction  # Let the key bubble: at the left edge, left means "back".
         self._shift = max(0, self._shift + steps * SIDEWAYS)
         self.repaint()
 
     def ask(self, placeholder: str, known: Query | None) -> None:
-        """Open the prompt on the query that holds now."""
+        """Open the prompt on the active query."""
         self._rows_below, self._known = 1, known
         prompt = self._prompt or self._make_prompt()
         prompt.value, prompt.placeholder = known.text if known else "", placeholder
@@ -120,7 +120,7 @@ class PromptPane(RowPane, can_focus=True):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         if not self._rows_below:
-            return  # told after the prompt was closed
+            return  # delivered after the prompt was closed
         self._note = ("", "")
         try:
             query = self.read_query(event.value) if event.value else None
@@ -135,7 +135,7 @@ class PromptPane(RowPane, can_focus=True):
         try:
             query = self.read_query(event.value) if event.value else None
         except UserError:
-            return  # Said while it was typed; the prompt stays open.
+            return  # Reported while it was typed; the prompt stays open.
         self._stop_asking()
         self.answered(query)
 

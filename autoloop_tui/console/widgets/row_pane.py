@@ -1,4 +1,4 @@
-"""The base of every live pane: rows of coloured text, of which only those that changed are painted again."""
+"""The base of every live pane: rows of coloured text, of which only changed rows are repainted."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from autoloop_tui.console.drawing.paint import cells, fit
 from autoloop_tui.console.drawing.pieces import Piece, span
 
 ASCII_CLASS = "-ascii"
-"""The class of an app whose terminal shows only ASCII."""
+"""The class of an app on a terminal that shows only ASCII."""
 BLOCKS_CLASS = "-blocks"
 """The class of an app that draws charts and bars with blocks."""
 
 
 class RowPane(Widget):
-    """Shows rows of pieces. `show` takes the new rows; the looks come from the theme, so a row knows no colour.
+    """Shows rows of pieces. `show` takes the new rows; looks come from the theme, so rows contain no colours.
 
-    They are taken from the theme's variables and not by component classes, of which Textual would match every one anew
-    for every pane at every change of style: half the time to the first paint.
+    Looks are theme variables and not component classes, because Textual would match every component class again for every
+    pane on every style change, which takes half the time to the first paint.
     """
 
     DEFAULT_CSS = "RowPane { overflow: hidden hidden; color: $foreground; }"
@@ -35,19 +35,19 @@ class RowPane(Widget):
         super().__init__(id=id, classes=classes)
         self._rows: list[list[Piece]] = []
         self.waiting = ""
-        """What is waited for, until something is shown."""
+        """The placeholder shown until the first rows are."""
         self._looks: dict[str, Style] = {}
         self._variables: dict[str, str] = {}
-        """The theme's, which the looks were made from."""
+        """The theme variables that the looks were created from."""
 
     @property
     def glyphs(self) -> Glyphs:
-        """What to draw with."""
+        """The characters to draw with."""
         app = self.app
         return glyphs_for({}, ascii_only=app.has_class(ASCII_CLASS), blocks=app.has_class(BLOCKS_CLASS))
 
     def show(self, rows: Sequence[list[Piece]]) -> int:
-        """Paint `rows`, from the top; how many of them differed from what is on the screen."""
+        """Paint `rows` from the top; return how many of them have changed."""
         rows = list(rows[: self.size.height])
         rows += [[] for _ in range(self.size.height - len(rows))]
         if len(rows) != len(self._rows):
@@ -64,7 +64,7 @@ class RowPane(Widget):
 
     @property
     def half_page(self) -> int:
-        """Rows that a pane with a heading moves by half a page."""
+        """Number of rows that half a page moves in a pane with a heading."""
         return max(1, (self.size.height - 1) // 2)
 
     def render_line(self, y: int) -> Strip:
@@ -82,11 +82,11 @@ class RowPane(Widget):
         return Strip(segments, width)
 
     def _waited_for(self, y: int) -> list[Piece]:
-        """A row before anything is shown."""
+        """Return a row shown before the first rows are."""
         return [(f" {self.waiting}", "dim")] if self.waiting and y == 0 and not self._rows else []
 
     def look(self, names: str) -> Style:
-        """The style of some names, as the theme has it."""
+        """Return the style of a set of names in the current theme."""
         if names not in self._looks:
             style = self.rich_style
             for name in names.split():
@@ -110,15 +110,15 @@ class RowPane(Widget):
 
     def notify_style_update(self) -> None:
         self._looks.clear()
-        if self._variables is not self.app.theme_variables:  # another theme, or the same with other colours
+        if self._variables is not self.app.theme_variables:  # another theme, or the same one with other colours
             self._variables = self.app.theme_variables
             self.refresh()
         super().notify_style_update()
 
 
 class DrawnPane(RowPane):
-    """Rows that are drawn for the pane's width and height, and drawn anew when these change: also below a dialog, where the
-    screen itself is not told that its panes have another size."""
+    """Rows drawn for the pane's size, and redrawn when it changes. This also works below a dialog, where the screen is not
+    notified that its panes have changed size."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -133,7 +133,7 @@ class DrawnPane(RowPane):
 
 
 class ScrolledPane(RowPane):
-    """Rows that scroll; shown again when the pane gets another size."""
+    """Rows that scroll; shown again when the pane is resized."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

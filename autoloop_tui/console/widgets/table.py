@@ -1,4 +1,4 @@
-"""A table of thousands of rows: only those in the window are ever made, and the cursor is kept by key, not by place."""
+"""A table for thousands of rows: only visible rows are created, and the cursor is kept by key rather than by position."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ GUTTER = 2
 
 
 class Table(RowPane):
-    """Rows by key, some of them section heads that the cursor passes over. The owner paints a row when asked to."""
+    """Rows by key; section heads among them are skipped by the cursor. The owner creates a row when asked to."""
 
     HEADING: ClassVar[bool] = True
-    """Whether a rule with the title stands above the heads of the columns."""
+    """Whether a rule with the title is shown above the column heads."""
 
     class Moved(Message):
-        """The cursor is on another row now, or the row under it has gone."""
+        """The cursor is on another row, or its row has disappeared."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.cursor: str | None = None
-        """The key of the row that is pointed at."""
+        """The key of the selected row."""
         self.title = ""
         self.status: list[Piece] = []
         self.head: list[Piece] = []
         self.focused_part = True
-        """Whether keys act here; another part of the screen may have them."""
+        """Whether this part of the screen receives the keys."""
         self.empty: list[Piece] = []
         self.keys: Sequence[str] = ()
         """All rows, in order."""
@@ -50,9 +50,9 @@ class Table(RowPane):
     def set_rows(
         self, keys: Sequence[str], paint: Callable[[str, int], list[Piece]], sections: Collection[str] = ()
     ) -> None:
-        """Show `keys`; `paint(key, width)` makes a row when it comes into the window. `sections`: section heads.
+        """Show `keys`. `paint(key, width)` creates a row when it becomes visible. `sections`: keys that are section heads.
 
-        The row under the cursor stays on its line of the screen wherever it now is.
+        The selected row keeps its position on the screen, even if its index changes.
         """
         self._paint = paint
         if keys != self.keys or sections != self._sections:
@@ -69,12 +69,12 @@ class Table(RowPane):
         self.repaint()
 
     def move(self, by: int) -> None:
-        """Down by some rows, up if negative; stops at the ends."""
+        """Move down by `by` rows, up if negative; stop at the ends."""
         if self._selectable:
             self._go(min(max(self._position + by, 0), len(self._selectable) - 1))
 
     def page(self, direction: int) -> None:
-        """Half a page down (1) or up (-1)."""
+        """Move half a page down (1) or up (-1)."""
         self.move(direction * max(1, self._height // 2))
 
     def first(self) -> None:
@@ -84,24 +84,24 @@ class Table(RowPane):
         self.move(len(self._selectable))
 
     def go_to(self, key: str) -> None:
-        """The cursor to a row, if it is shown."""
+        """Move the cursor to a row if it exists."""
         if key in self._places and key not in self._sections:
             self._go(bisect_left(self._selectable, self._places[key]))
 
     @property
     def in_window(self) -> Sequence[str]:
-        """Keys of the rows in the window."""
+        """Keys of the visible rows."""
         return self.keys[self._top : self._top + self._height]
 
     @property
     def row_width(self) -> int:
-        """Cells of a row between the cursor and the right edge, which stays free."""
+        """Width of a row in cells, between the cursor and the right edge, which stays free."""
         return max(0, self.size.width - GUTTER - 1)
 
     # ------------------------------------------------------------------------------------------------------- painting
 
     def repaint(self) -> None:
-        """Make the rows of the window again; only those that differ are painted."""
+        """Recreate the visible rows; only changed rows are painted."""
         width, height = self.size
         if width <= 0 or height <= 0:
             return
@@ -116,8 +116,8 @@ class Table(RowPane):
         self.show(rows)
 
     def repaint_rows(self, *keys: str | None) -> None:
-        """Make only these rows again, as far as they are in the window, and the place in the heading: nothing else changes
-        with the cursor while the window stays."""
+        """Recreate only these rows, if visible, and the position in the heading. Moving the cursor changes nothing else
+        unless the window scrolls."""
         top, (width, height) = self._top, self.size
         self._keep_in_window()
         if self._top != top or len(self._rows) != height or height <= self._above:
@@ -151,7 +151,7 @@ class Table(RowPane):
 
     @property
     def _height(self) -> int:
-        """Rows below the heading and the titles."""
+        """Number of rows below the heading and column heads."""
         return max(0, self.size.height - self._above)
 
     @property
@@ -160,7 +160,7 @@ class Table(RowPane):
 
     @property
     def _position(self) -> int:
-        """Where the cursor is among the rows it can be on."""
+        """The index of the cursor among selectable rows."""
         return bisect_left(self._selectable, self._places.get(self.cursor or "", 0))
 
     def _go(self, position: int) -> None:
@@ -171,7 +171,7 @@ class Table(RowPane):
             self.post_message(self.Moved())
 
     def _go_near(self, place: int) -> None:
-        """To the row that is now where the one under the cursor was."""
+        """Select the row nearest to the old position of the cursor."""
         position = min(bisect_left(self._selectable, place), len(self._selectable) - 1)
         self.cursor = self.keys[self._selectable[position]] if position >= 0 else None
 
@@ -181,7 +181,7 @@ class Table(RowPane):
             self._top = place
         elif height and place >= self._top + height:
             self._top = place - height + 1
-        # A head is read with the first row below it.
+        # Keep a section head visible together with the first row below it.
         if place == self._top > 0 and height > 1 and self.keys[place - 1] in self._sections:
             self._top -= 1
         self._top = max(0, min(self._top, len(self.keys) - height))

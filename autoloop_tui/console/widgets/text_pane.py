@@ -1,4 +1,4 @@
-"""A sentence or two in a pane: as many rows as it needs, or in the middle of a pane that is otherwise empty."""
+"""A pane for a short text: as many rows as it needs, or centred in an otherwise empty pane."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 
 
 class TextPane(RowPane):
-    """Shows what `show_text` was given last and paints itself again when its size changes."""
+    """Shows the text last passed to `show_text`; repaints itself when its size changes."""
 
     DEFAULT_CSS = "TextPane { height: auto; }"
 
     def __init__(self, *, most: int = 3, middle: bool = False, id: str | None = None) -> None:
-        """`most`: rows; what does not fit is marked. `middle`: of the pane, else from its top left."""
+        """`most`: maximum number of rows; a longer text is marked as cut. `middle`: centre the text instead of starting at
+        the top left."""
         super().__init__(id=id)
         self.most, self.middle = most, middle
         self._text: Piece = ("", "")

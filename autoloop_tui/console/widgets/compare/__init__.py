@@ -1,1 +1,1 @@
-"""Widgets for runs side by side."""
+"""Widgets for comparing runs."""

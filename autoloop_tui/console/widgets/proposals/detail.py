@@ -1,4 +1,4 @@
-"""The pane of one proposal in full: rows that scroll under a heading."""
+"""The details of a proposal: rows that scroll below a heading."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 
 
 class ProposalDetail(RowPane):
-    """Shows what `show_facts` gave it; keeps its place while the same proposal is shown."""
+    """Shows the facts passed to `show_facts`; keeps its position while the same proposal is shown."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._facts: Facts | None = None
         self._built: tuple[object, ...] = ()
-        """What the content was built for; nothing after new facts."""
+        """The inputs that the content was built for; empty after new facts."""
         self._content: Rows = []
         self._first = 0
 
     def show_facts(self, facts: Facts | None) -> int:
-        """Show a proposal; how many rows changed."""
+        """Show a proposal; return the number of changed rows."""
         known = self._facts.proposal.id if self._facts else None
         if facts is None or facts.proposal.id != known:
             self._first = 0

@@ -1,4 +1,4 @@
-"""The metrics that a proposal rests on, as its base run had them, with the rule's threshold as a named line."""
+"""Charts of the metrics a proposal is based on, from its base run, with the rule's threshold as a named line."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from autoloop_tui.console.widgets.chart import Chart
 CHARTS = 2
 
 DECADES = 50.0
-"""Value and threshold further apart than this share an axis only when it is logarithmic."""
+"""If value and threshold differ by more than this factor, the axis is logarithmic."""
 
 
 class EvidenceCharts(Vertical):
-    """One chart, two where the layout shows the second. Histories are read a little at each tick, never at a key."""
+    """One chart, or two if the layout shows the second. Histories are read in small steps per tick, never on a key press."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -35,17 +35,17 @@ class EvidenceCharts(Vertical):
         self._first = 0
         self._columns: Mapping[str, Series] = {}
         self._settled = ""
-        """The run whose whole history is in `_columns`."""
+        """The run whose complete history is in `_columns`."""
         self._length = -1
         self._log_y: bool | None = None
-        """What a person has chosen; None: whatever suits the values."""
+        """The user's choice; None: chosen by the values."""
 
     def compose(self) -> ComposeResult:
         for index in range(CHARTS):
             yield Chart(id=f"chart{index}")
 
     def show_evidence(self, proposal: Proposal | None, base: Run | None, book: MetricBook) -> None:
-        """Show the metrics of a proposal. A run whose history is at hand is painted at once."""
+        """Show the metrics of a proposal. A run whose history is available is painted at once."""
         if proposal is None or self._proposal is None or proposal.id != self._proposal.id:
             self._first = 0
         if (base and base.id) != (self._base and self._base.id):
@@ -55,7 +55,7 @@ class EvidenceCharts(Vertical):
         self.repaint()
 
     def choose(self, step: int) -> None:
-        """Show the next or the previous metric first."""
+        """Show the next or previous metric first."""
         if self._known():
             self._first = (self._first + step) % len(self._known())
             self.repaint()
@@ -65,7 +65,7 @@ class EvidenceCharts(Vertical):
         self.repaint()
 
     def read(self, feed: Feed) -> None:
-        """Read on in the base run's history; once an ended run's is all there, it is left alone."""
+        """Continue reading the base run's history; stop once an ended run's is complete."""
         if self._base is None or not self.display or self._settled == self._base.id:
             return
         self._columns = feed.read(self._base)
@@ -107,7 +107,7 @@ class EvidenceCharts(Vertical):
         chart.set_series([Line(plain(self._base.name), series)], levels)
 
     def _test(self, metric: str) -> tuple[str, float] | None:
-        """The last comparison of a level of the metric in the evidence: its sign and threshold."""
+        """Return the operator and threshold of the last comparison of a level of the metric in the evidence."""
         found = None
         for seen in self._proposal.evidence.observations if self._proposal and self._proposal.evidence else ():
             number_ = isinstance(seen.threshold, int | float) and not isinstance(seen.threshold, bool)
@@ -117,7 +117,7 @@ class EvidenceCharts(Vertical):
 
 
 def _wants_log(series: Series, threshold: float | None) -> bool:
-    """Whether value and threshold are so far apart that a linear axis would show neither."""
+    """Return whether value and threshold are so far apart that a linear axis would show neither."""
     if threshold is None or not len(series) or threshold <= 0:
         return False
     positive = [value for value in series.values if value > 0]

@@ -18,33 +18,33 @@ from autoloop_tui.console.present.proposals.queue import Entry, base_name, chang
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 REASONS = 100
-"""From so many cells on, why it was proposed has a column."""
+"""Minimum width in cells for a column with the reason."""
 MEASURED, WIDEST = 100, 120
-"""Rows that say how wide their columns must be, and the cells of a change that count."""
+"""Number of rows measured to set column widths, and the maximum number of cells counted of a change."""
 RULES = 150
-"""From so many cells on, the rule has one too, with what became of its proposals; the detail below has both."""
+"""Minimum width in cells for a column with the rule and its record; the detail pane has both."""
 
 
 @dataclass(frozen=True)
 class Queue:
-    """What the list shows. `asked`: proposals whose decision is on its way to the engine."""
+    """The contents of the list. `asked`: proposals whose decision is on its way to the engine."""
 
     entries: Sequence[Entry]
     runs: Mapping[str, Run]
     results: Results | None = None
-    """What became of them."""
+    """Results of the proposals."""
     records: Mapping[str, RuleRecord] = field(default_factory=dict)
-    """What became of each rule's proposals in the project."""
+    """Results of each rule's proposals in the project."""
     marked: Collection[int] = ()
     new: Collection[int] = ()
     asked: Collection[int] = ()
     empty: Sequence[str] = ()
-    """Lines in place of rows where there is none."""
+    """Lines shown if there are no rows."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Cells of each column; `reason` and `rule` are 0 where they have no room."""
+    """Column widths in cells; `reason` and `rule` are 0 if there is no room for them."""
 
     base: int
     changes: int
@@ -54,7 +54,7 @@ class Columns:
 
     @classmethod
     def within(cls, width: int, longest_base: int, longest_change: int) -> Columns:
-        """What the changes do not need goes to where they come from, then to the reason."""
+        """Return the columns for a width. What the changes do not need goes to the base, then to the reason."""
         state = 32 if width >= RULES else 22 if width >= REASONS else 16 if width >= 72 else 10
         base = 24 if width >= RULES else 18 if width >= REASONS else 14 if width >= 72 else 10
         rule = 30 if width >= RULES else 0
@@ -68,7 +68,7 @@ class Columns:
 
 
 class ProposalList(RowPane):
-    """One row a proposal. `cursor` is the id of the one under the cursor, None where there is none."""
+    """One row per proposal. `cursor` is the id of the current one, None if there is none."""
 
     class Chosen(Message):
         """A row was clicked."""
@@ -89,7 +89,7 @@ class ProposalList(RowPane):
     # -------------------------------------------------------------------------------------------------------- content
 
     def show_queue(self, queue: Queue) -> None:
-        """Show a new state of the queue: the row under the cursor stays where it is on the screen."""
+        """Show a new state of the queue; the current row keeps its position on the screen."""
         before = self._index.get(self.cursor) if self.cursor is not None else None
         self.queue = queue
         self._index = {entry.id: at for at, entry in enumerate(queue.entries) if isinstance(entry, Proposal)}
@@ -106,7 +106,7 @@ class ProposalList(RowPane):
         self.repaint()
 
     def rows_wanted(self, most: int) -> int:
-        """Rows that show everything with its titles; at most `most`, and few rows are given room to come."""
+        """Return the number of rows needed to show everything, at most `most`; short lists get some spare rows."""
         return max(5, min(len(self.queue.entries) + 2, most))
 
     @property
@@ -122,7 +122,7 @@ class ProposalList(RowPane):
             self.repaint()
 
     def move(self, step: int) -> None:
-        """By `step` proposals; headings are passed over."""
+        """Move by `step` proposals, skipping headings."""
         ids = list(self._index)
         if self.cursor is not None and ids:
             at = ids.index(self.cursor) + step
@@ -141,7 +141,7 @@ class ProposalList(RowPane):
     # ------------------------------------------------------------------------------------------------------- painting
 
     def repaint(self) -> int:
-        """Paint the visible rows; how many of them changed."""
+        """Paint the visible rows; return how many of them changed."""
         width, height = self.size.width, self.size.height
         if width <= 0 or height <= 0:
             return 0
@@ -172,7 +172,7 @@ class ProposalList(RowPane):
         return [(fit(" ".join(parts).rstrip(), width - cells(where)), "dim"), (where, "dim")]
 
     def _where(self) -> str:
-        """`1–15 of 32` where not all fit."""
+        """Return `1–15 of 32` if not all fit; otherwise empty."""
         room, entries = self.size.height - 1, self.queue.entries
         if len(entries) <= room:
             return ""
@@ -212,7 +212,7 @@ class ProposalList(RowPane):
         return row
 
     def _rule(self, proposal: Proposal) -> str:
-        """`widen-window, helped 3 of 7`, or who wrote it."""
+        """Return the rule with its record, such as `widen-window, helped 3 of 7`, or the author."""
         if not proposal.author.by_itself:
             return plain(f"by {proposal.author}")
         record = self.queue.records.get(proposal.origin)

@@ -1,4 +1,4 @@
-"""The line in which a filter is typed: it acts while one types, Enter keeps it, Esc brings the earlier one back."""
+"""The filter input: it applies while it is typed; Enter keeps it, Esc restores the previous one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop_tui.console.actions import bindings
 
 
 class FilterLine(Horizontal):
-    """`/` and what is typed behind it; empty and hidden until `ask`."""
+    """`/` followed by the filter; hidden until `ask`."""
 
     DEFAULT_CSS = """
     FilterLine { display: none; height: 1; background: $panel;
@@ -22,7 +22,7 @@ class FilterLine(Horizontal):
     BINDINGS: ClassVar[list[BindingType]] = bindings("field")
 
     class Typed(Message):
-        """The filter is to be `text` from now on."""
+        """The filter has changed to `text`."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
@@ -34,7 +34,7 @@ class FilterLine(Horizontal):
         self._before = ""
 
     def ask(self, text: str) -> None:
-        """Show the line with the filter as it is now."""
+        """Show the line with the current filter."""
         self._before = text
         if not self.children:
             self.mount(Label(" /", markup=False), Input(placeholder=self._placeholder, compact=True))

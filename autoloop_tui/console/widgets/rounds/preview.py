@@ -1,4 +1,4 @@
-"""The run under the cursor: its curve over its base's, and beside it what its config changes."""
+"""A preview of the selected run: its curve over that of its base, and its config changes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 NOTES = 4
-"""Rows of notes at most; the run's own screen has more."""
+"""Maximum rows of notes; the run's own screen shows more."""
 
 
 class RunPreview(Container):
-    """Histories are read a little after a key's painting and at each tick; those that have been read are painted at once."""
+    """Histories are read after a key press has been painted and at each tick; those already read are painted at once."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -34,7 +34,7 @@ class RunPreview(Container):
         self._columns: dict[str, Mapping[str, Series]] = {}
         """By run, as far as they have been read."""
         self._settled: set[str] = set()
-        """Runs of which nothing more is to be read."""
+        """Runs whose histories are complete."""
 
     def compose(self) -> ComposeResult:
         yield Chart(id="curve")
@@ -43,7 +43,7 @@ class RunPreview(Container):
     def show_run(
         self, view: View, run: Run | None, base: Run | None, metric: str, known: Mapping[str, Mapping[str, Series]]
     ) -> None:
-        """Show a run of the loop that is looked at; None for what has no history here. `known`: of their histories, by
+        """Show a run of the current loop; None for a run without a history here. `known`: their histories read so far, by
         run."""
         before = {each.id for each in (self._run, self._base) if each}
         self._view, self._run, self._base, self._metric = view, run, base, metric
@@ -56,7 +56,7 @@ class RunPreview(Container):
         self.repaint()
 
     def read(self, feed: Feed) -> bool:
-        """Read on; whether there is nothing more to read for now."""
+        """Continue reading; return whether there is nothing more to read for now."""
         wanted = [each for each in (self._run, self._base) if each and each.id not in self._settled]
         if not self.display or not wanted:
             return True

@@ -1,1 +1,1 @@
-"""Widgets for one run."""
+"""Widgets for a run."""

@@ -1,4 +1,4 @@
-"""The charts of one run in a grid; beside the one that is zoomed all metrics with their figures."""
+"""The charts of a run in a grid; a zoomed chart has a list of all metrics with their figures beside it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from autoloop_tui.console.widgets.chart_grid import ChartGrid
 from autoloop_tui.console.widgets.run.metric_list import Figures, MetricList, ordered
 
 LIST_FROM = 100
-"""The least cells that have room for the list of metrics beside a chart."""
+"""Minimum width in cells for the list of metrics beside a chart."""
 
 
 class RunCharts(Horizontal):
-    """Its owner gives it what was read with `update`, always, and calls `paint` while it is on the screen."""
+    """Its owner always passes new data to `update`, and calls `paint` while the charts are on screen."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -37,10 +37,10 @@ class RunCharts(Horizontal):
         self.pins: list[str] = []
         """Metrics that come first."""
         self.levels: Mapping[str, Sequence[Level]] = {}
-        """By metric, lines with a name that are drawn with it."""
+        """Named lines drawn in the charts, by metric."""
         self._smoothed: dict[str, Smoothed] = {}
         self._replicates = Replicates()
-        """Of the run and of its base."""
+        """Replicates of the run and of its base."""
         self._figures: Figures | None = None
         self._view: View | None = None
         self._run: Run | None = None
@@ -66,14 +66,14 @@ class RunCharts(Horizontal):
         base: Run | None,
         base_columns: Mapping[str, Series],
     ) -> None:
-        """Take in what is known now. Sums up a little of it."""
+        """Take over new data and summarise a small part of it."""
         self._figures = self._figures or Figures(view.metrics)
         self._view, self._run, self._base = view, run, base
         self._columns, self._base_columns = columns, base_columns
         self._figures.update(columns, self.grid.chosen or view.key_metric)
 
     def read_on(self, feed: Feed) -> None:
-        """Read on in the history of one more replicate, in turn: a key must not wait for all of them."""
+        """Continue reading the history of one more replicate, round-robin: a key must not wait for all of them."""
         if self._view is not None and self._run is not None and self.display:
             self._replicates.read_on(feed, self._view, [each for each in (self._run, self._base) if each])
 
@@ -84,12 +84,12 @@ class RunCharts(Horizontal):
         return self._replicates.seeds(self._view, run, known, metric)
 
     def figure(self, name: str) -> MetricSummary | None:
-        """What a metric has reached; None if it is not known yet."""
+        """Return the figures of a metric; None if not known yet."""
         found = self._figures.of(name) if self._figures else None
         return found or (self._run.summary.metrics.get(name) if self._run and self._run.summary else None)
 
     def base_figure(self, name: str) -> MetricSummary | None:
-        """What a metric of the base has reached: as it ended, and where the run goes on, at the step it has reached."""
+        """Return the base's figures of a metric: final ones, or those at the current step while the run is in training."""
         if self._run is None or self._view is None:
             return None
         if self._run.state.ended:
@@ -98,7 +98,7 @@ class RunCharts(Horizontal):
         return at_the_step_of({name: found}, self._base_columns, self._view.metrics).get(name) if found else None
 
     def to_base(self, name: str) -> Delta | None:
-        """The change of a metric against the base run."""
+        """Return the change of a metric against the base run."""
         found, theirs = self.figure(name), self.base_figure(name)
         if found is None or theirs is None or self._view is None or self._run is None or self._base is None:
             return None
@@ -125,7 +125,7 @@ class RunCharts(Horizontal):
     # -------------------------------------------------------------------------------------------- painting
 
     def panel(self, metric: str) -> Panel:
-        """What the chart of one metric shows."""
+        """Return the contents of a metric's chart."""
         assert self._run is not None
         assert self._view is not None
         book, lines = self._view.metrics, self._lines(metric)
@@ -164,11 +164,11 @@ class RunCharts(Horizontal):
     def on_chart_grid_moved(self, event: ChartGrid.Moved) -> None:
         event.stop()
         self.paint()
-        self.call_after_refresh(self.paint)  # the list of metrics may have come or gone
+        self.call_after_refresh(self.paint)  # the list of metrics may have appeared or disappeared
 
 
 def figures(found: MetricSummary | None) -> list[list[Piece]]:
-    """What a metric has reached."""
+    """Return a metric's figures as pieces."""
     if found is None:
         return []
     best = [("best", f"{number(found.best)} @ {found.best_step}")] if found.best is not None else []
@@ -177,7 +177,7 @@ def figures(found: MetricSummary | None) -> list[list[Piece]]:
 
 
 def no_metrics(run: Run) -> str:
-    """Why there is nothing to draw."""
+    """Return why there is nothing to draw."""
     if run.state is RunState.QUEUED:
         return "The run is queued; its metrics appear after it starts."
     if run.state is RunState.RUNNING:

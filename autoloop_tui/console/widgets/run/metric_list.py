@@ -1,4 +1,5 @@
-"""The metrics of one run beside its chart: last and best value, change since the start, noise, and the base run's."""
+"""The metrics of a run beside its chart: last and best value, change since the start, noise, and the change against the
+base."""
 
 from __future__ import annotations
 
@@ -18,18 +19,18 @@ from autoloop_tui.console.present.metric_delta import Delta
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 BUDGET = 0.005
-"""Seconds spent at one tick on summing up series that have grown; what is left over comes at the next."""
+"""Seconds per tick for summarising series that have grown; the rest follows at the next tick."""
 
 
 class Figures:
-    """Summaries of the metrics of a run, each made anew when its series has grown."""
+    """Summaries of a run's metrics, each updated when its series has grown."""
 
     def __init__(self, book: MetricBook) -> None:
         self._book = book
         self._known: dict[str, tuple[tuple[int, int], MetricSummary | None]] = {}
 
     def update(self, columns: Mapping[str, Series], first: str | None = None) -> None:
-        """Bring them up to date, `first` before all others, for at most BUDGET."""
+        """Update the summaries for at most BUDGET, beginning with `first`."""
         until = time.monotonic() + BUDGET
         for name in [*([first] if first is not None and first in columns else []), *columns]:
             series = columns[name]
@@ -44,13 +45,13 @@ class Figures:
 
 
 def ordered(columns: Mapping[str, Series], book: MetricBook, pins: Sequence[str] = ()) -> list[str]:
-    """The pinned first, then the key metrics, as the book has them, then the others by name."""
+    """Return the metrics in display order: pinned, then key metrics in the book's order, then the others by name."""
     keys = [name for name in dict.fromkeys((*pins, *book.key_metrics)) if name in columns]
     return keys + sorted((name for name in columns if name not in keys), key=book.short)
 
 
 class MetricList(RowPane):
-    """One row a metric; the one that the chart shows is marked."""
+    """One row per metric; the one shown in the chart is marked."""
 
     DEFAULT_CSS: ClassVar[str] = "MetricList { width: 1fr; }"
 
@@ -72,7 +73,7 @@ class MetricList(RowPane):
         to_base: Callable[[str], Delta | None] | None,
         book: MetricBook,
     ) -> None:
-        """`to_base`: gives the change of a metric against the base run; None if there is no base run."""
+        """`to_base` returns the change of a metric against the base run; None if there is no base run."""
         width, height = self.size
         if not width or not height:
             return

@@ -1,1 +1,1 @@
-"""Widgets for the slots and what comes next."""
+"""Widgets for the slots and what is next."""

@@ -1,4 +1,4 @@
-"""Under the table of slots: the log, the charts and the config of the run under the cursor."""
+"""The pane below the table of slots: the log, charts and config of the selected run."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 CHARTS = 3
 
 LOWEST = 4
-"""Rows of a chart with its title: fewer show no curve."""
+"""Minimum rows of a chart including its title; fewer show no curve."""
 
 TALL = 30
-"""Rows of a screen from which on it shows what a run uses of its GPUs."""
+"""Minimum rows of a screen that shows a run's GPU usage."""
 
 
 class SlotDetail(Container):
-    """Which of its parts stand side by side, and which is hidden, is the style sheet's choice."""
+    """The style sheet determines which of its parts are side by side and which are hidden."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._first_metric = 0
         self._best: object = None
-        """What the chart of the best was drawn from last."""
+        """The data that the chart of the best was last drawn from."""
         self._gpu_file = GpuFile()
         self.gpus: Mapping[int, Gpu] = {}
-        """By slot, the first of its GPUs as it was sampled last."""
+        """By slot, the last sample of its first GPU."""
         self._config: tuple[str, int, list[list[Piece]]] | None = None
-        """The config rows shown last: of which run, how wide."""
+        """The last config rows: run, width, rows."""
 
     def compose(self) -> ComposeResult:
         yield LogTail(id="log")
@@ -67,7 +67,7 @@ class SlotDetail(Container):
         return self.log_pane.glyphs
 
     def show(self, view: View, feed: Feed, slot: Slot) -> None:
-        """All of it, of the run that holds the slot or held it last."""
+        """Show everything about the run that holds the slot or held it last."""
         run = view.in_slots.get(slot.index)
         self._open_log(view, feed, slot, run)
         self.show_charts(view, feed, slot)
@@ -84,7 +84,7 @@ class SlotDetail(Container):
             log.open(view.log_path(run), title, "the log appears when the run starts", feed.secrets(run))
 
     def show_charts(self, view: View, feed: Feed, slot: Slot) -> None:
-        """The charts alone, from what has been read."""
+        """Update only the charts from data already read."""
         charts = list(self.query(Chart))
         if not charts[0].is_on_screen:
             return
@@ -99,7 +99,7 @@ class SlotDetail(Container):
         self._show_gpu(view, feed, slot, run)
 
     def _make_room(self) -> None:
-        """Fewer charts where each would have less than LOWEST rows."""
+        """Show fewer charts if each would have fewer than LOWEST rows."""
         grid = self.query_one("#charts-grid")
         side_by_side = 2 if self.screen.has_class("-xwide") else 1
         for place, chart in enumerate(grid.children):
@@ -116,7 +116,7 @@ class SlotDetail(Container):
             self.query_one("#best", DrawnPane).show_drawn(draw)
 
     def _show_gpu(self, view: View, feed: Feed, slot: Slot, run: Run | None) -> None:
-        """The rows are there only for a run whose GPUs were sampled."""
+        """Show the GPU rows only for a run with GPU samples."""
         pane = self.query_one("#gpu", RowPane)
         attempt = view.snapshot.attempts.get(run.id) if run else None
         history = self._gpu_file.of(Path(attempt.directory)) if attempt else None
@@ -139,13 +139,13 @@ class SlotDetail(Container):
         pane.show([*rows, *cut(self._config_of(view, run, width) if run else [[("no run here", "dim")]], height - 1)])
 
     def _config_of(self, view: View, run: Run, width: int) -> list[list[Piece]]:
-        """Frozen configs never change: read and compared once for a run under the cursor."""
+        """Return the config rows. Frozen configs never change, so they are read and compared once per selected run."""
         if self._config is None or self._config[:2] != (run.id, width):
             self._config = (run.id, width, config_rows(view, run, width, glyphs=self._glyphs))
         return self._config[2]
 
     def turn_metrics(self, pages: int) -> None:
-        """On or back by as many metrics as have a chart; `show_charts` shows them."""
+        """Page forward or back by the number of visible charts; `show_charts` shows the result."""
         self._first_metric += pages * max(1, sum(chart.is_on_screen for chart in self.query(Chart)))
 
     def toggle_log_y(self) -> None:

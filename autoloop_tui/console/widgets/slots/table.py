@@ -1,4 +1,4 @@
-"""The table of slots: a line each at every size; where they are too many it pages."""
+"""The table of slots: one line per slot at every size; it pages if there are too many."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from autoloop_tui.console.widgets.table import Table
 
 
 class SlotTable(Table, can_focus=True):
-    """All slots in their order; the keys of its rows are their places. Only what has changed is painted."""
+    """All slots in order; row keys are slot positions. Only changes are painted."""
 
     HEADING = False
 
     def __init__(self, keys_of: Callable[[str], str], *, id: str | None = None) -> None:
-        """`keys_of` gives the key of an action as it is shown."""
+        """`keys_of` returns the key of an action as displayed."""
         super().__init__(id=id)
         self._keys_of = keys_of
         self.facts: list[SlotFacts] = []
         self._layout: rows.Layout | None = None
         self._made: dict[str, tuple[object, list[Piece]]] = {}
-        """Rows as they were made last, by key, each with what it was made from."""
+        """The last version of each row, by key, with the inputs it was made from."""
 
     def set_facts(self, facts: list[SlotFacts]) -> None:
         self.facts = facts
@@ -30,17 +30,17 @@ class SlotTable(Table, can_focus=True):
 
     @property
     def place(self) -> int:
-        """Of the slot under the cursor."""
+        """The position of the selected slot."""
         return int(self.cursor or 0)
 
     @property
     def window(self) -> tuple[int, int]:
-        """The first and the last slot shown, from 1."""
+        """The first and last visible slot, counted from 1."""
         shown = self.in_window
         return (int(shown[0]) + 1, int(shown[-1]) + 1) if shown else (1, 0)
 
     def said_whole(self, width: int) -> list[Piece]:
-        """What has to be said of the slot under the cursor, if its row has no room for it."""
+        """Return the full message of the selected slot if its row has no room for it."""
         if self._layout is None or self.place >= len(self.facts):
             return []
         facts, glyphs = self.facts[self.place], self.glyphs
@@ -56,7 +56,7 @@ class SlotTable(Table, can_focus=True):
     def _row_of(self, key: str, width: int) -> list[Piece]:
         assert self._layout is not None
         facts, glyphs = self.facts[int(key)], self.glyphs
-        made_from = (facts, facts.series and len(facts.series), self._layout, glyphs)  # a series grows in its place
+        made_from = (facts, facts.series and len(facts.series), self._layout, glyphs)  # a series grows in place
         kept = self._made.get(key)
         if kept is None or kept[0] != made_from:
             kept = self._made[key] = (made_from, rows.row(facts, self._layout, key=self._keys_of, glyphs=glyphs))
