@@ -1,1 +1,1 @@
-"""What the screens show, as rows of text and looks: no widgets here, so it is tested without a screen."""
+"""The contents of the screens as rows of text and looks. There are no widgets here, so it can be tested without a screen."""

@@ -1,4 +1,4 @@
-"""What each actor has done and spent in a loop, and the last requests, as rows. Pure."""
+"""Rows with what each actor has done and spent in a loop, and the last requests. Pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from autoloop_tui.console.drawing.pieces import Piece, crop, heading
 HEADS = ("proposals", "approved", "rejected", "decided", "runs", "GPU h", "refused", "last seen", "left")
 NARROW = ("prop", "appr", "rej", "dec", "runs", "GPU h", "ref", "seen", "left")
 WIDEST = 28
-"""Cells of an actor's name at most."""
+"""Maximum width of an actor's name in cells."""
 ROOM = 96
-"""Cells from which on the heads are whole words."""
+"""Minimum width in cells for unabbreviated column heads."""
 
 
 def agents_rows(
     accounts: Sequence[Account], commands: Sequence[Command], loop: Loop, width: int, *, glyphs: Glyphs, key: str
 ) -> list[list[Piece]]:
-    """`commands`: the last requests, the newest last; `key`: that holds all agents."""
+    """Return the rows. `commands`: the last requests, newest last; `key`: the key that holds all agents."""
     rows: list[list[Piece]] = [_held(loop, key), []]
     heads = HEADS if width >= ROOM else NARROW
     hours = aligned(each.gpu_hours for each in accounts)

@@ -1,4 +1,4 @@
-"""What the finish page says: what the loop has come to, what failed, and where the reports are."""
+"""The contents of the finish page: the result of the loop, failed runs, and where the reports are."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.rows import changes_in_short
 
 MOST_FAILURES = 5
-"""Failed runs that are named; Rounds has them all."""
+"""Number of failed runs listed; Rounds shows all of them."""
 
 BROKEN = (RunState.FAILED, RunState.LOST)
 
 
 def changes_to_first(view: View, found: Outcome) -> list[Change]:
-    """What leads from the baseline to the config that stands first; nothing while that is not known."""
+    """Return the changes from the baseline to the best config; empty if unknown."""
     first = view.run(found.first.run)
     return found.changes or (first.changes if first and first.base_run == found.baseline.run else [])
 
@@ -37,8 +37,8 @@ def changes_to_first(view: View, found: Outcome) -> list[Change]:
 def page(
     store: Store, view: View, width: int, *, short: bool, key: Callable[[str], str], glyphs: Glyphs
 ) -> list[list[Piece]]:
-    """Rows of at most `width` cells. `short`: with the changes from the baseline in one of them, which the result of a loop
-    that has ended has anyway. `key` gives the key of an action."""
+    """Return rows of at most `width` cells. `short`: include the changes from the baseline in one row; the result of an
+    ended loop has them anyway. `key` returns the key of an action."""
     loop, runs, dot = view.loop, view.snapshot.runs, glyphs.dot
     failed = [run for run in runs if run.state in BROKEN]
     active = loop.state is LoopState.ACTIVE
@@ -82,6 +82,6 @@ def page(
 
 
 def _within(path: str, folder: str | None) -> str:
-    """The path from the project's folder, if it lies there."""
+    """Return the path relative to the project's folder if it is inside."""
     place = Path(path)
     return str(place.relative_to(folder)) if folder and place.is_relative_to(folder) else path

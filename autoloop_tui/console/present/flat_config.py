@@ -10,7 +10,7 @@ from autoloop.secrets import MASK, is_secret
 
 
 def flatten(config: Config) -> dict[str, Any]:
-    """Every value of a config by its path. A list of plain values is one value."""
+    """Return every value of a config by its path. A list of plain values counts as one value."""
     flat: dict[str, Any] = {}
     _flatten(config, "", flat)
     return flat

@@ -1,4 +1,4 @@
-"""When the round and the loop will have ended, as far as that can be told by how long runs take."""
+"""Estimates of when the round and the loop will end, based on the durations of runs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.loop_view import View
 
 LOOKED_AT = 50
-"""Finished runs, the newest, that tell how long a step takes."""
+"""Number of newest finished runs used to estimate the time per step."""
 
 
 class Ends(NamedTuple):
-    """Unix seconds; None for what cannot be told."""
+    """Unix seconds; None if unknown."""
 
     round: float | None = None
     loop: float | None = None
 
 
 def ends(view: View, feed: Feed, now: float) -> Ends:
-    """Estimated from the pace of running runs and the durations of finished ones; empty while no round is running."""
+    """Estimate the ends from the pace of running runs and the durations of finished ones; empty while no round is
+    running."""
     loop, round_ = view.loop, view.snapshot.round
     stands = loop.state is not LoopState.ACTIVE or view.orphaned or loop.paused or loop.waits_for
     if stands or round_ is None or round_.state is not RoundState.RUNNING or not view.unended:
@@ -55,7 +56,8 @@ def ends(view: View, feed: Feed, now: float) -> Ends:
 
 
 def _loop_end(view: View, round_end: float, pace: float | None) -> float | None:
-    """With the rounds that follow, each as large as this one; None if a person decides when they start."""
+    """Return the end of the loop, assuming that the remaining rounds are as large as this one; None if a user decides when
+    they start."""
     spec, round_ = view.loop.spec, view.snapshot.round
     left = spec.rounds - (round_.number if round_ else 0) if spec.proposes else 0
     end: float | None = round_end
@@ -67,13 +69,13 @@ def _loop_end(view: View, round_end: float, pace: float | None) -> float | None:
             turns = -(-len(view.in_round) // max(1, len(spec.slots)))
             end = round_end + left * turns * pace * steps
     if spec.extend_winner:
-        end = None  # how much more there is to train is known when there is a winner
+        end = None  # the additional training is known only once there is a winner
     deadline = view.loop.deadline
     return end if deadline is None else min(deadline, end) if end is not None else None
 
 
 def _pace(view: View) -> float | None:
-    """Seconds a step of finished runs takes, the newest of them."""
+    """Return the median seconds per step of the newest finished runs."""
     took = [each for run in view.snapshot.runs[-LOOKED_AT:] if (each := _seconds_a_step(run)) is not None]
     return median(took) if took else None
 
@@ -85,14 +87,14 @@ def _seconds_a_step(run: Run) -> float | None:
 
 
 def clock(at: float, now: float) -> str:
-    """`03:40`, on another day `Sat 03:40`."""
+    """Return `03:40`, or `Sat 03:40` on another day."""
     when = time.localtime(at)
     same = when[:3] == time.localtime(now)[:3]
     return time.strftime("%H:%M" if same else "%a %H:%M", when)
 
 
 def texts(found: Ends, now: float) -> list[str]:
-    """`round ends ~03:40, loop ~05:10`, and shorter ones."""
+    """Return texts such as `round ends ~03:40, loop ~05:10`, longest first."""
     if found.round is None:
         return [""]
     round_ = clock(found.round, now)

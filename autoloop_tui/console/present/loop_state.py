@@ -1,4 +1,4 @@
-"""The loop's name, its state and the reason why no runs start, for the first line of every screen."""
+"""The loop's name, state, and the reason why no runs start, for the top line of every screen."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def name(view: View) -> str:
 
 
 def short_name(view: View) -> str:
-    """As the user called it; of a loop without a name the generated one."""
+    """Return the name given by the user, or the generated one."""
     return view.loop.spec.name or view.loop.name
 
 
 def status(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piece]:
-    """How the loop stands, in one line."""
+    """Return the loop's state in one line."""
     loop, round_ = view.loop, view.snapshot.round
     dot = glyphs.dot
     pieces = state(view, key=key, glyphs=glyphs)
@@ -40,10 +40,10 @@ def status(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Pie
 
 
 def short_status(view: View, *, key: Callable[[str], str], glyphs: Glyphs, word: bool = True) -> list[Piece]:
-    """The same where there is little room: `▶ running r2/3 5/8 ✗1`; without `word`, running is its sign alone."""
+    """Return the same for little room: `▶ running r2/3 5/8 ✗1`; without `word`, running is shown by its symbol only."""
     round_ = view.snapshot.round
     first, names = state(view, key=key, glyphs=glyphs)[0]
-    ended = view.loop.state is not LoopState.ACTIVE  # why is said elsewhere; a key that helps stays
+    ended = view.loop.state is not LoopState.ACTIVE  # the reason is shown elsewhere; a key that helps is kept
     short = first.partition(":")[0] if ended else first
     runs = names == look("running").variable
     pieces: list[Piece] = [(first[:1] if runs and not word else short, names)]
@@ -56,14 +56,14 @@ def short_status(view: View, *, key: Callable[[str], str], glyphs: Glyphs, word:
 
 
 def _counts(view: View) -> tuple[int, int, int]:
-    """How many runs of the round have finished, failed and been stopped."""
+    """Return how many runs of the round have finished, failed and been stopped."""
     states = [run.state for run in view.in_round]
     broken = states.count(RunState.FAILED) + states.count(RunState.LOST)
     return states.count(RunState.FINISHED), broken, states.count(RunState.STOPPED)
 
 
 def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piece]:
-    """The loop's state as glyph, word and colour; `key` gives the key of an action."""
+    """Return the loop's state as symbol, word and colour; `key` returns the key of an action."""
     loop, round_ = view.loop, view.snapshot.round
     if view.orphaned:
         seen = look("failed")
@@ -83,7 +83,7 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
         elif view.then and view.then.status is ProposalStatus.PENDING:
             seen, word = look("pending"), "waiting for your decision on the winner"
         elif waits(view):
-            seen, word = look("paused"), "no runs start"  # the foot of Slots says why, whole
+            seen, word = look("paused"), "no runs start"  # the foot of Slots shows the full reason
         elif view.questions:
             seen, word = look("pending"), "a live rule asks"
         else:
@@ -96,7 +96,7 @@ def state(view: View, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piec
 
 
 def engine_gone(view: View, now: float) -> str:
-    """That no engine drives the loop, and since when."""
+    """Return that the engine has stopped, and since when."""
     gone = view.gone_since
     if gone is None:
         return "the engine has stopped"
@@ -105,7 +105,7 @@ def engine_gone(view: View, now: float) -> str:
 
 
 def stopped(loop: Loop) -> str:
-    """`stopped by ada`, or `stopped: ` and the reason."""
+    """Return `stopped by ada`, or `stopped: ` and the reason."""
     if loop.end is None:
         return "stopped"
     text = plain(loop.end.text).rstrip(".")
@@ -113,7 +113,7 @@ def stopped(loop: Loop) -> str:
 
 
 def waits(view: View) -> list[str]:
-    """Why no runs start although the loop goes on; nothing where one may."""
+    """Return why no runs start although the loop is active; empty if they may."""
     loop = view.loop
     if loop.state is not LoopState.ACTIVE or loop.paused:
         return []

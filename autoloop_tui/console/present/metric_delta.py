@@ -1,4 +1,4 @@
-"""How one run's metric stands against another's: the change, and what may be said of it."""
+"""The change of a metric between two runs, and what can be concluded from it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from autoloop_tui.console.drawing.paint import signed
 from autoloop_tui.console.drawing.pieces import Piece
 
 if TYPE_CHECKING:
-    from autoloop.verdicts import Verdict  # which the first paint does not need
+    from autoloop.verdicts import Verdict  # not needed for the first paint
 
 TAIL = 250
-"""Points at the end of a running series that tell its last value and its noise."""
+"""Number of points at the end of a running series used for its last value and noise."""
 
 
 class Delta(NamedTuple):
-    """`change` = mine - theirs: of the two configs where a verdict knows the noise between runs, else of the last values."""
+    """The change, mine - theirs: of the two configs if the verdict has an interval, otherwise of the last values."""
 
     change: float
     verdict: Verdict | None = None
-    """None where one of the runs has not finished: then nothing is better or worse."""
+    """None if one of the runs has not finished; then nothing is better or worse."""
     fair: bool = True
-    """Whether both values are of the same step. If they are not, neither is better: a curve falls as training goes on."""
+    """Whether both values are of the same step. If not, neither is better, because curves fall during training."""
 
     @property
     def call(self) -> Call:
@@ -36,11 +36,11 @@ class Delta(NamedTuple):
 
     @property
     def look(self) -> str:
-        """Only what has been shown between runs has a colour."""
+        """The look: only differences shown between runs are coloured."""
         return {Call.BETTER: "slot-finished", Call.WORSE: "slot-warn", Call.HIGHER: "", Call.LOWER: ""}.get(self.call, "dim")
 
     def piece(self, width: int, *, glyphs: Glyphs = UNICODE) -> Piece:
-        """The change with its sign; `≈` where no difference has been shown although there were enough runs."""
+        """Return the signed change; `≈` marks that no difference was found although there were enough runs."""
         if math.isnan(self.change):
             return "", ""
         if self.change == 0:
@@ -52,7 +52,7 @@ class Delta(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What it rests on, in short: `better (n 4, 4)`, `within the run only`."""
+        """The basis of the change in short: `better (n 4, 4)`, `within the run only`."""
         from autoloop.verdicts import Basis
         from autoloop.verdicts.wording import short
 
@@ -62,7 +62,7 @@ class Delta(NamedTuple):
 
 
 def against(mine: MetricSummary, theirs: MetricSummary, verdict: Verdict | None = None) -> Delta:
-    """One run against another: by the verdict on their configs, else the last value of one against the other's."""
+    """Compare a run with another: by the verdict on their configs if it has an interval, otherwise by their last values."""
     if verdict is not None and verdict.interval is not None:
         return Delta(verdict.effect, verdict)
     return Delta(mine.last - theirs.last, verdict, fair=mine.last_step == theirs.last_step)
@@ -71,8 +71,8 @@ def against(mine: MetricSummary, theirs: MetricSummary, verdict: Verdict | None 
 def at_the_step_of(
     mine: Mapping[str, MetricSummary], theirs: Mapping[str, Series], book: MetricBook
 ) -> Mapping[str, MetricSummary]:
-    """Where another run stood when it had made as many steps: of each metric, as `so_far`. A metric that it had not
-    logged by then is left out."""
+    """Return the other run's summaries at the steps of `mine`, as by `so_far`. Metrics it had not logged by then are left
+    out."""
     tails = {}
     for name, summary in mine.items():
         if (series := theirs.get(name)) is not None and (end := bisect_right(series.steps, summary.last_step)):
@@ -82,9 +82,10 @@ def at_the_step_of(
 
 
 def so_far(columns: Mapping[str, Series], book: MetricBook) -> Mapping[str, MetricSummary]:
-    """What a running run has reached, by the last points of its canonical columns: cheap however many there are.
+    """Return the summaries of a running run from the last points of its canonical columns, at a cost independent of their
+    length.
 
-    Only `last`, `last_step` and the spread are of the whole run; `first`, `best`, `min` and `max` are of these points.
+    Only `last`, `last_step` and the spread describe the whole run; `first`, `best`, `min` and `max` cover these points only.
     """
     tails = {name: Series(series.steps[-TAIL:], series.values[-TAIL:]) for name, series in columns.items()}
     return summarise(tails, book).metrics

@@ -1,4 +1,5 @@
-"""The first line: which loop, how it stands, the best so far and whether that is more than noise, when it ends, the time."""
+"""The top line: the loop, its state, its best result and whether that is more than noise, the estimated end, and the
+time."""
 
 from __future__ import annotations
 
@@ -17,17 +18,18 @@ from autoloop_tui.console.present import loop_ends
 from autoloop_tui.console.present.loop_state import name, short_name, short_status, status, waits
 
 SHORTEST = 10
-"""Cells that the loop's name keeps."""
+"""Minimum width of the loop's name in cells."""
 MOST = 28
-"""Cells of the best config's name at most."""
+"""Maximum width of the best config's name in cells."""
 
 
 def top_line(
     view: View, feed: Feed, width: int, now: float, *, first: bool, key: Callable[[str], str], glyphs: Glyphs
 ) -> list[Piece]:
-    """What says less gives way first, the name of the loop before the rest is shortened, and the time stays.
+    """Return the top line. Less important parts are shortened first, the loop's name is shortened before parts are dropped,
+    and the time always stays.
 
-    `first`: for the first screen, which says at its foot what the loop waits for.
+    `first`: the line is for the first screen, which shows at its foot what the loop is waiting for.
     """
     head: list[Piece] = [(" ", "")]
     bests = best_texts(view, glyphs)
@@ -56,9 +58,10 @@ def top_line(
 def _tries(
     stands: list[list[Piece]], bests: list[list[Piece]], when: list[str]
 ) -> Iterator[tuple[list[Piece], list[Piece], str]]:
-    """What to say, fullest first: the best and the times give way in turns, then the state; only then is one left out."""
+    """Yield combinations of wordings, fullest first: best and end are shortened alternately, then the state; only then parts
+    are dropped."""
     for told in stands:
-        # The last wordings are only for where even the short words of the state leave no more room.
+        # The last wordings are used only if even the shortest state leaves no more room.
         last, best, end = max(0, len(bests) - 1 - 2 * (told is stands[0] and len(bests) > 1)), 0, 0
         while True:
             yield told, bests[best], when[end]
@@ -81,7 +84,7 @@ def _length(pieces: list[Piece]) -> int:
 
 
 def best_texts(view: View, glyphs: Glyphs) -> list[list[Piece]]:
-    """The best so far, its distance to the baseline and what is known of it, fullest first."""
+    """Return the best result so far, its difference to the baseline and its verdict, fullest first."""
     found = view.outcome
     if found is None:
         return [[]]
@@ -89,7 +92,7 @@ def best_texts(view: View, glyphs: Glyphs) -> list[list[Piece]]:
     metric = view.metrics.short(found.metric)
     value: list[Piece] = [("best ", "dim"), (number(found.first.value), "bold")]
     titled: list[Piece] = [("best ", "dim"), (f"{metric} ", ""), (number(found.first.value), "bold")]
-    # A column `best` elsewhere has the best value that one run had at any step.
+    # Elsewhere, a column `best` has the best value that a single run reached at any step.
     whole: list[Piece] = [*titled, (f" (tail mean, {plural(found.first.runs, 'run')})", "dim")]
     called = clip(plain(config_name(run) if run else found.first.run), MOST, glyphs.ellipsis)
     if found.comparison is None:
@@ -111,7 +114,7 @@ def best_texts(view: View, glyphs: Glyphs) -> list[list[Piece]]:
 
 
 def verdict_words(found: Outcome, glyphs: Glyphs) -> tuple[str, str, str]:
-    """What is known of the first config beside the baseline, in two words and in a sign, and how they look."""
+    """Return the verdict on the first config against the baseline: in words, as a symbol, and its look."""
     maybe = glyphs.of("±?", "+-?")
     if found.better:
         return ("confirmed" if found.confirms else "better"), glyphs.of("★", "*"), "bold slot-finished"

@@ -1,1 +1,1 @@
-"""The screens of the console, one a module, its style beside it."""
+"""The screens of the console, one per module, with their style sheets beside them."""

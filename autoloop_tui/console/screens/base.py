@@ -1,4 +1,4 @@
-"""What every screen of the console has: a line above, two below, the newest view, and the clock."""
+"""The base of every screen of the console: a bar at the top, two lines at the bottom, the newest view, and the timer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from autoloop_tui.console.widgets.bars import HintBar, TopBar
 
 
 class ConsoleHost(Protocol):
-    """What a screen asks of the app that shows it. Screens know this and not the app, which imports the screens."""
+    """What a screen needs from its app. Screens use this protocol because the app imports the screens."""
 
     feed: Feed
     preferences: Preferences
@@ -34,51 +34,52 @@ class ConsoleHost(Protocol):
     marked: list[str]
     """Runs marked for Compare, by id, in the order of marking."""
     seen_proposals: set[int] | None
-    """Proposals that are not new any more; None until the first look at them."""
+    """Proposals that are no longer new; None until they are first displayed."""
 
     @property
     def mode(self) -> str:
-        """What is different in this console, for the first line: `read-only`; empty: nothing."""
+        """Special modes of this console for the top line, such as `read-only`; empty if there are none."""
 
     def keys_of(self, action_id: str) -> str:
-        """The key of an action as it is shown, remapped or not."""
+        """Return the key of an action as displayed, after remapping."""
 
     def refusal(self, action_id: str, on: Screen[Any] | None = None) -> str:
-        """Why an action cannot be taken just now, in a sentence; empty if it can. `on`: the screen that asks."""
+        """Return why an action is not available now, as a sentence; empty if it is. `on` is the screen that asks."""
 
     def own_actions(self, on: LoopScreen) -> list[Action]:
-        """The user's own commands that can be used now on what the screen points at."""
+        """Return the user commands available for the screen's current item."""
 
     def ask(self, request: Request) -> bool:
-        """Send a request to the engine; its answer is shown when it comes. False if it was not handed over; that is said."""
+        """Send a request to the engine; its answer is shown when it arrives. Returns False, with a message, if it was not
+        sent."""
 
     def ask_waking(self, request: Request) -> None:
-        """`ask`, and start an engine for it if the loop has none."""
+        """Like `ask`, but start an engine if the loop has none."""
 
     def show_message(self, text: str, *, ok: bool = True) -> None:
-        """Show one sentence on the last line of the screen."""
+        """Show a sentence on the last line of the screen."""
 
     def confirm(self, what: str, why: str, yes: str, request: Request) -> None:
-        """Ask, and send the request only after a yes."""
+        """Ask for confirmation, and send the request if the user agrees."""
 
     def action_compare(self) -> None:
-        """Show the marked runs side by side on top of the present screen."""
+        """Show the marked runs side by side above the current screen."""
 
     def open_run(self, run_id: str) -> None:
-        """Show one run on top of the present screen."""
+        """Show a run above the current screen."""
 
     def push_screen(
         self, screen: Screen[ScreenResultType], callback: Callable[[ScreenResultType | None], None] | None = None
     ) -> object:
-        """Show a dialog; `callback` gets its result, None if it was dismissed without one."""
+        """Show a dialog; `callback` receives its result, None if it was dismissed without one."""
 
     def suspend(self) -> AbstractContextManager[None]:
-        """Hand the terminal to another program. SuspendNotSupported if the terminal cannot be handed over."""
+        """Hand the terminal over to another program. Raises SuspendNotSupported if that is impossible."""
 
 
 FRAME = 0.005
-"""Seconds between two paintings at least. Of a key, the cursor is painted first and what it points at with the next: at
-Textual's sixtieth of a second that would come too late."""
+"""Minimum seconds between two paints. On a key press, the cursor is painted first and its details in the next paint; at
+Textual's 1/60 s those would be late."""
 
 
 def host_of(screen: Screen[Any]) -> ConsoleHost:
@@ -86,27 +87,27 @@ def host_of(screen: Screen[Any]) -> ConsoleHost:
 
 
 class LoopScreen(Standing, Screen[None]):
-    """A screen over one loop. Subclasses give SCOPE, TITLE (empty on the first), `body`, and paint in `show_view` and
-    `tick`."""
+    """A screen of a loop. Subclasses define SCOPE, TITLE (empty for the first screen) and `body`, and paint in `show_view`
+    and `tick`."""
 
     SCOPE: ClassVar[str]
     TITLE: ClassVar[str]
     BACK: ClassVar[str] = "back"
-    """The hint of the key that goes back."""
+    """The hint of the back key."""
     KEPT: ClassVar[bool] = False
-    """Whether it stays mounted while it is left: to take a screen down and mount it again costs as much as to paint it."""
+    """Whether the screen stays mounted after it is left: unmounting and mounting it again costs as much as painting it."""
     BINDINGS: ClassVar[list[BindingType]] = []
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-xwide")]  # noqa: RUF012 - Textual's own form
 
     _has_content = False
-    """Whether its panes have been told what to show."""
+    """Whether its panes have received their contents."""
     _refresh_due = False
     _once_painted: Callable[[], None] | None = None
     _frames: Timer | None = None
 
     @property
     def _update_timer(self) -> Timer:
-        """Textual's own, which paints, at a pace of ours."""
+        """Textual's paint timer, with our interval."""
         if self._frames is None:
             self._frames = self.set_interval(FRAME, self._on_timer_update, pause=True)
         return self._frames
@@ -116,11 +117,11 @@ class LoopScreen(Standing, Screen[None]):
         return host_of(self)
 
     def once_painted(self, callback: Callable[[], None]) -> None:
-        """Call it after the first paint of the screen."""
+        """Register a callback for after the first paint of the screen."""
         self._once_painted = callback
 
     def _compositor_refresh(self) -> None:
-        """Empty panes are not painted: their sizes are known only after a layout, with which Textual paints."""
+        """Skip painting until the panes have contents: their sizes are known only after a layout, which paints as well."""
         if self._has_content:
             super()._compositor_refresh()
 
@@ -129,7 +130,7 @@ class LoopScreen(Standing, Screen[None]):
         return self.console.feed.view if self.console.feed else None
 
     def compose(self) -> ComposeResult:
-        # Textual sets them when the screen is told its size, and styles all of it a second time.
+        # Otherwise Textual sets these when the screen gets its size, and styles everything a second time.
         self.add_class(*self._get_breakpoint_classes(self.app.size.width, self.HORIZONTAL_BREAKPOINTS))
         self.add_class(*self._get_breakpoint_classes(self.app.size.height, self.VERTICAL_BREAKPOINTS or []))
         top = TopBar(self.console.keys_of, id="top")
@@ -141,33 +142,33 @@ class LoopScreen(Standing, Screen[None]):
         yield HintBar(self.SCOPE, host.keys_of, refusal, own, back=self.BACK)
 
     def body(self) -> list[Widget] | ComposeResult:
-        """The widgets between the bars."""
+        """Return the widgets between the bars."""
         raise NotImplementedError
 
     def show_view(self, view: View) -> None:
-        """Paint a new view. Called when the screen comes up and whenever the store has changed."""
+        """Paint a new view. Called when the screen appears and whenever the store has changed."""
 
     def tick(self) -> None:
-        """Called four times a second while this is the screen on top: poll visible logs and histories."""
+        """Poll visible logs and histories. Called four times a second while this is the top screen."""
 
     def step_back(self) -> bool:
-        """Go one step back within the screen. False if there is none: then the screen itself is left."""
+        """Go one step back within the screen. Returns False if there is none; then the screen itself is left."""
         return False
 
     def subject(self, view: View) -> Run | Slot | Round | Proposal | None:
-        """What is explained: what is under the cursor; by default the newest round."""
+        """Return the item to explain: the one under the cursor, by default the newest round."""
         return view.snapshot.round
 
     def refusal(self, action: str) -> str:
-        """Why the action of that id cannot be taken on what is shown, in a sentence; empty if it can."""
+        """Return why an action is not available for the current item, as a sentence; empty if it is."""
         return ""
 
     def urgent(self, view: View) -> Sequence[str]:
-        """Actions whose hints stand first: they are the answer to what the screen says."""
+        """Return the actions whose hints come first, because they answer what the screen reports."""
         return URGENT
 
     def not_sent(self) -> None:
-        """A command could not be sent: forget that it is on its way."""
+        """Forget pending commands, because one could not be sent."""
 
     # ------------------------------------------------------------------------------------------- called by the app
 
@@ -185,13 +186,13 @@ class LoopScreen(Standing, Screen[None]):
             hints.repaint()
 
     def paint_top(self) -> None:
-        """The first line again: the time goes on while nothing else happens."""
+        """Repaint the top line, so that its time advances while nothing else happens."""
         self.query_one(TopBar).paint_view(self.view, self.console.feed, self.TITLE, self.console.mode, time.time())
 
     def on_screen_resume(self) -> None:
-        self._refresh_due = False  # what was put off when it was left has been dropped
+        self._refresh_due = False  # calls deferred when the screen was left have been dropped
         if self._has_content and self.size == self.app.size:
-            self.refresh_view()  # its panes have their sizes: painted once
+            self.refresh_view()  # its panes already have sizes: painted only once
         else:
             self._refresh_soon()
 
@@ -199,7 +200,7 @@ class LoopScreen(Standing, Screen[None]):
         self._refresh_soon()
 
     def _refresh_soon(self) -> None:
-        """After the layout, since the sizes of the panes are known only then; once, however often it was asked for."""
+        """Refresh once after the next layout, because the panes have no sizes before it."""
         if not self._refresh_due:
             self._refresh_due = True
             self.call_after_refresh(self._refresh_now)
@@ -209,7 +210,7 @@ class LoopScreen(Standing, Screen[None]):
         self.refresh_view()
 
     def _while_standing(self, callback: Callable[..., Any]) -> Callable[..., Any]:
-        """What the store does not let it do is a sentence, as for keys and the clock."""
+        """Report errors of the store as a message, as for keys and the timer."""
         call = super()._while_standing(callback)
 
         def tried(*args: Any, **kwargs: Any) -> Any:
@@ -226,12 +227,12 @@ class LoopScreen(Standing, Screen[None]):
         self.query_one(HintBar).show_message(text, look)
 
     def equivalent(self, action: str, *, keep: bool = False, **values: Any) -> None:
-        """Show the command that does the same as `action`; `keep`: but not in place of a sentence that stands there."""
+        """Show the shell command equivalent to `action`. `keep`: keep a message that is being shown."""
         self.query_one(HintBar).show_command(BY_ID[action].command.format_map(Blank(values)), keep=keep)
 
 
 class Blank(dict[str, Any]):
-    """A place without a value stays as it is written."""
+    """Leaves placeholders without a value unchanged."""
 
     def __missing__(self, key: str) -> str:
         return "{" + key + "}"

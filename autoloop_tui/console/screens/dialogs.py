@@ -1,4 +1,4 @@
-"""Questions: a confirmation whose answer under the cursor is Cancel, and a line of text."""
+"""Dialogs: a confirmation that defaults to Cancel, lines to read, and an input for one line of text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autoloop_tui.console.standing import Standing
 
 
 def dialog_css(width: int = 72) -> str:
-    """How every dialog looks; `width` in cells, less on a narrow terminal."""
+    """Return the CSS shared by all dialogs; `width` in cells, less on a narrow terminal."""
     return f"""
     align: center middle;
     & > Vertical, & > VerticalScroll {{ width: {width}; max-width: 96%; height: auto; max-height: 90%;
@@ -32,7 +32,7 @@ def dialog_css(width: int = 72) -> str:
 
 
 class Confirm(Standing, ModalScreen[bool]):
-    """Asks before something that cannot be taken back. Enter, Esc, `q` and `n` mean no; only `y` or the button acts."""
+    """Asks before an irreversible action. Enter, Esc, `q` and `n` mean no; only `y` or the button confirms."""
 
     DEFAULT_CSS = f"Confirm {{ {dialog_css()} }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings("question")
@@ -69,13 +69,13 @@ class Confirm(Standing, ModalScreen[bool]):
 
 
 class Told(Standing, ModalScreen[None]):
-    """Some lines to read."""
+    """Shows a few lines to read."""
 
     DEFAULT_CSS = f"Told {{ {dialog_css(92)} & .way-back {{ color: $dim; }} }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings("told")
 
     def __init__(self, what: str, lines: Sequence[tuple[str, str]]) -> None:
-        """`lines`: a text, and its class: `why` for what is secondary."""
+        """`lines`: texts with their CSS classes; `why` marks secondary text."""
         super().__init__()
         self.what, self.lines = what, lines
 
@@ -91,8 +91,8 @@ class Told(Standing, ModalScreen[None]):
 
 
 class Ask(Standing, ModalScreen[str | None]):
-    """Asks for a line of text; `check` says what is wrong with it while one types, or None. Esc or an empty line when
-    `needed`: nothing happens."""
+    """Asks for a line of text. `check` returns what is wrong with it while it is being typed, or None. Esc cancels; if
+    `needed`, an empty line is not accepted."""
 
     DEFAULT_CSS = f"Ask {{ {dialog_css()} }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings("field")
@@ -135,7 +135,7 @@ class Ask(Standing, ModalScreen[str | None]):
         self.dismiss(None)
 
     def _judge(self, text: str) -> str | None:
-        """Show and return what is wrong with `text`, or show what it would do."""
+        """Show and return what is wrong with `text`; if nothing is, show what it would do."""
         problem = self.check(text) if self.check else None
         label = self.query_one(".problem", Label)
         label.update(Content(problem or (self.explain(text) if self.explain else "")))

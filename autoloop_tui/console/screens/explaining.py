@@ -1,4 +1,4 @@
-"""The answer to "why does this not move": a run's, a slot's or a round's waits in lines."""
+"""The answer to "why does this not move": what a run, slot or round is waiting for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop_tui.console.loop_view import View
 def explain(
     view: View, subject: Run | Slot | Round | Proposal | None, events: Sequence[Event]
 ) -> tuple[str, list[tuple[str, str]], str]:
-    """A title, lines with their classes, and the command that prints the same."""
+    """Return a title, lines with their CSS classes, and the equivalent shell command."""
     now = time.time()
     explainer = Explainer(view.snapshot, events, driven=view.engine is not None, now=now)
     if isinstance(subject, Run):

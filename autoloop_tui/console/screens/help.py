@@ -1,4 +1,4 @@
-"""Help, made from the registry of actions: keys as they are bound now, commands, signs, and how a loop goes."""
+"""Help generated from the registry of actions: current key bindings, commands, symbols, and how a loop works."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.document import Document
 
 Block = list[list[Piece]]
-"""What stays together in one column."""
+"""Rows that stay together in one column."""
 
 COLUMN = 58
-"""Cells a column needs; there are as many as fit, three at most."""
+"""Minimum width of a column in cells; there are as many as fit, at most three."""
 
 KEYS = 12
 """Cells for the keys of an action."""
@@ -56,7 +56,7 @@ TMUX = (
 
 
 class HelpScreen(LoopScreen):
-    """All keys, the screen one came from first."""
+    """Lists all keys, those of the previous screen first."""
 
     SCOPE = "help"
     TITLE = "help"
@@ -90,7 +90,7 @@ class HelpScreen(LoopScreen):
         pane.set_rows(side_by_side(blocks, count, wide), f"help · {SCOPES.get(self.came_from, 'Everywhere')} first")
 
     def blocks(self, width: int) -> list[Block]:
-        """What there is to tell, each no wider than `width`."""
+        """Return the blocks of the help text, each at most `width` cells wide."""
         glyphs, remapped = self.console.glyphs, self.console.preferences.keys
         order = sorted(SCOPES, key=lambda scope: scope != self.came_from)
         found: list[Block] = []
@@ -117,7 +117,7 @@ class HelpScreen(LoopScreen):
 
 
 def entry(keys: str, description: str, command: str, width: int) -> Block:
-    """An action: its keys, what it does, and the command that does the same, beside it or below it."""
+    """Return the rows of an action: keys, description, and the equivalent command beside or below it."""
     lines = textwrap.wrap(description, max(10, width - KEYS))
     rows: Block = [[(fit("" if at else keys, KEYS), "bold"), (line, "")] for at, line in enumerate(lines)]
     if command:
@@ -136,7 +136,7 @@ def paragraph(text: str, width: int, *, first: str = "· ", look: str = "") -> B
 
 
 def signs(glyphs: Glyphs) -> Block:
-    """Every state's sign and word, two to a row."""
+    """Return the symbol and word of every state, two per row."""
     looks = list(LOOKS.values())
     half = (len(looks) + 1) // 2
     rows: Block = []
@@ -149,7 +149,7 @@ def signs(glyphs: Glyphs) -> Block:
 
 
 def side_by_side(blocks: Sequence[Block], count: int, width: int) -> list[list[Piece]]:
-    """The blocks in reading order down `count` columns of `width` cells, as even as they can be."""
+    """Lay out the blocks in reading order in `count` columns of `width` cells, as evenly as possible."""
     columns: list[Block] = [[]]
     total = sum(len(block) + 1 for block in blocks)
     for block in blocks:

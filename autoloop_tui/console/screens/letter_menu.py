@@ -1,4 +1,4 @@
-"""A menu in which every entry has a letter: one key opens it, the letter takes the entry."""
+"""A menu in which every entry has a letter: pressing the letter chooses the entry."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from autoloop_tui.console.widgets.row_pane import DrawnPane
 
 
 class LetterMenu(Standing, ModalScreen[str | None]):
-    """Gives the chosen entry's key, None if it was left."""
+    """Returns the key of the chosen entry; None if cancelled."""
 
     DEFAULT_CSS = f"LetterMenu {{ {dialog_css(44)} & RowPane {{ margin-bottom: 0; }} }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings("field")
 
     def __init__(self, what: str, entries: Sequence[tuple[str, str]], chosen: str) -> None:
-        """`entries`: key and text; `chosen`: the key of the one that is in use."""
+        """`entries`: keys and texts; `chosen`: the key of the current entry."""
         super().__init__()
         self.what, self.entries, self.chosen = what, [(key, plain(text)) for key, text in entries], chosen
         self.letters = letters(text for _, text in self.entries)
@@ -65,7 +65,7 @@ class LetterMenu(Standing, ModalScreen[str | None]):
 
 
 def letters(texts: Iterable[str]) -> list[str]:
-    """A letter for each text: the first of its own that is free, else any."""
+    """Return a letter for each text: its first letter that is still free, otherwise any free one."""
     found: list[str] = []
     for text in texts:
         wanted = [*(each for each in text.lower() if each in ascii_lowercase), *ascii_lowercase, *digits]

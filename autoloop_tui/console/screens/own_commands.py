@@ -1,4 +1,4 @@
-"""Running a user's own command: its inputs, the question with the exact command, its output."""
+"""Running a user command: asking for its inputs, confirming the exact command, showing its output."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from autoloop_tui.console.screens.dialogs import Ask, Confirm, Told
 from autoloop_tui.console.user_commands import UserCommand, shown
 
 MOST_OUTPUT = 200
-"""Lines that are shown of what a command printed, the last."""
+"""Maximum number of output lines shown, the last ones."""
 
 
 def run_command(app: App[int], folder: str, command: UserCommand, values: Mapping[str, str]) -> None:
-    """Ask for what it needs, then start it in `folder`."""
+    """Ask for the command's inputs, then start it in `folder`."""
     known = dict(values)
 
     def ask(left: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""A dialog in which one run of the loop is chosen."""
+"""A dialog to choose a run of the loop."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ HALF_PAGE = 6
 
 
 class PickRun(Standing, ModalScreen[str]):
-    """The runs of the loop, the newest round first; gives the id of the one that is chosen."""
+    """Lists the runs of the loop, newest round first; returns the id of the chosen one."""
 
     DEFAULT_CSS = f"PickRun {{ {dialog_css()} }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings("pick")
 
     def __init__(self, what: str, runs: Sequence[Run], start: str | None, result: Callable[[Run], str]) -> None:
-        """`start`: the run under the cursor at first. `result`: what a run reached, in a few words."""
+        """`start`: the initially selected run. `result` returns a run's result in a few words."""
         super().__init__()
         self.what, self.runs, self.result = what, sorted(runs, key=lambda run: -run.round), result
         self.at = next((index for index, run in enumerate(self.runs) if run.id == start), 0)

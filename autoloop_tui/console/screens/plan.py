@@ -19,11 +19,11 @@ from autoloop_tui.console.theming.theme_files import load_themes
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 HALF_PAGE, SIDEWAYS = 10, 20
-"""Lines and cells that the plan moves at a time."""
+"""Lines and cells that the plan scrolls at a time."""
 
 
 class PlanPane(RowPane, can_focus=True):
-    """The plan's lines; long commands are read sideways."""
+    """The lines of the plan; long commands scroll sideways."""
 
     DEFAULT_CSS = "PlanPane { height: 1fr; padding: 0 1; }"
 
@@ -51,7 +51,7 @@ class PlanPane(RowPane, can_focus=True):
 
 
 class PlanApp(FullScreenApp[bool]):
-    """Returns True when the plan shall run. Nothing has been written before that."""
+    """Returns True if the user chooses to run the plan. Nothing is written before that."""
 
     CSS = "Screen { background: $background; color: $foreground; } .bar { height: 1; background: $panel; }"
     ENABLE_COMMAND_PALETTE = False

@@ -1,4 +1,4 @@
-"""A screen whose keys move the cursor of a table."""
+"""Screens with keys that move the cursor of a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from autoloop_tui.console.widgets.table import Table
 
 
 class TableKeys(LoopScreen):
-    """`table` says which table has the keys just now."""
+    """A screen with one active table at a time, which `table` returns."""
 
     @property
     def table(self) -> Table:
@@ -33,7 +33,7 @@ class TableKeys(LoopScreen):
 
 
 class TableScreen(TableKeys):
-    """One that is laid out by its height."""
+    """A table screen with a layout that depends on its height."""
 
     AUTO_FOCUS = ""
     VERTICAL_BREAKPOINTS = [(0, "-short"), (14, "-tall")]  # noqa: RUF012 - Textual's own form

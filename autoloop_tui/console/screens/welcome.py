@@ -1,5 +1,5 @@
-"""What a person sees who opens the console where no loop has been run yet: what this is, what to type, and keys for the demo
-and for a plan of the configs that are there."""
+"""The welcome screen of a project without a loop: what Auto Loop is, what to type, and keys that start the demo or a plan of
+the configs found."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TYPE = (
     ("autoloop-tui run --cfgs configs/*.json --exec", "run it and watch it here"),
     ("autoloop-tui run --help", "steps, GPUs, rounds, rules, W&B and all other options"),
 )
-"""A command, and what it does."""
+"""Commands and their descriptions."""
 
 WIDEST = 92
 
@@ -42,17 +42,17 @@ MOST_CONFIGS = 64
 
 
 class Choice(NamedTuple):
-    """What a key starts."""
+    """An entry that can be started."""
 
     command: str
-    """As it is shown."""
+    """The command as displayed."""
     what: str
     words: list[str]
-    """The command's, after `autoloop-tui`."""
+    """The arguments of the command after `autoloop-tui`."""
 
 
 def choices(project: Path) -> list[Choice]:
-    """The demo, and a plan of the configs found in each usual place."""
+    """Return the demo, and a plan of the configs found in each usual place."""
     demo, what = TYPE[0]
     found = [Choice(demo, what, ["demo"])]
     for folder in FOLDERS:
@@ -68,7 +68,7 @@ def choices(project: Path) -> list[Choice]:
 
 
 class WelcomePane(RowPane):
-    """The text in the middle of the screen; on a small one from its top left."""
+    """The text in the middle of the screen; on a small screen from the top left."""
 
     DEFAULT_CSS = "WelcomePane { height: 1fr; }"
 
@@ -86,14 +86,14 @@ class WelcomePane(RowPane):
         width, height = self.size
         wide = max(1, min(WIDEST, width - 4))
         lines = self.lines(wide)
-        while len(lines) > height and [] in lines:  # The blank lines give way first, the last before the others.
+        while len(lines) > height and [] in lines:  # Blank lines are dropped first, starting with the last.
             del lines[len(lines) - 1 - lines[::-1].index([])]
         left = max(0, (width - wide) // 2)
         above = max(0, (height - len(lines)) // 2)
         self.show([*([] for _ in range(above)), *([(" " * left, ""), *line] for line in lines)])
 
     def lines(self, width: int) -> list[list[Piece]]:
-        """The text in rows of `width`."""
+        """Return the text in rows of `width` cells."""
         mark, rule = self.glyphs.ellipsis, self.glyphs.rule
         rows: list[list[Piece]] = [[("Auto Loop", "bold key")], [(rule * width, "rule")]]
         rows += [[(line, "")] for sentence in WHAT for line in wrapped(sentence, width)]
@@ -117,7 +117,7 @@ class WelcomePane(RowPane):
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width`."""
+    """Return `text` in lines of at most `width` cells."""
     lines = [""]
     for word in text.split():
         if lines[-1] and cells(lines[-1]) + 1 + cells(word) > width:
@@ -127,7 +127,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 class WelcomeApp(FullScreenApp[int]):
-    """Opens no store and makes no file."""
+    """The welcome screen. Opens no store and creates no file."""
 
     CSS = "Screen { background: $background; color: $foreground; }"
     ENABLE_COMMAND_PALETTE = False
@@ -137,7 +137,7 @@ class WelcomeApp(FullScreenApp[int]):
     def __init__(self, project: Path, *, preferences: Preferences | None = None, ascii_only: bool | None = None) -> None:
         super().__init__(project)
         self.chosen: list[str] = []
-        """The words of the command that was chosen."""
+        """The arguments of the chosen command."""
         self.preferences = preferences or Preferences.load(os.environ)
         self.use_glyphs(
             ascii_only=self.preferences.ascii if ascii_only is None else ascii_only, blocks=self.preferences.blocks

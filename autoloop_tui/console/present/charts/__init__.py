@@ -1,1 +1,1 @@
-"""Charts of runs: what stands in each, and what is said of it."""
+"""The contents of charts of runs, and the facts shown with them."""

@@ -1,4 +1,4 @@
-"""Replicates, the runs that differ in the seed only, in a chart: their mean, and the band from the lowest to the highest."""
+"""Replicates (runs that differ only in the seed) in a chart: their mean and the band between minimum and maximum."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from autoloop.model import Series
 from autoloop_tui.console.drawing.backdrop import Band
 
 SAMPLES = 240
-"""Steps at which the seeds are looked at: more than a chart of a large window has columns."""
+"""Number of steps at which seeds are sampled: more than a large chart has columns."""
 
 MOST_SEEDS = 6
-"""Replicates of one config whose histories are read for its band."""
+"""Maximum number of replicates per config read for its band."""
 
 
 class Seeds(NamedTuple):
-    """`mean` and `band` of `runs` series, as far as all of them go."""
+    """The mean and band of `runs` series over their common range of steps."""
 
     mean: Series
     band: Band
@@ -31,7 +31,7 @@ class Seeds(NamedTuple):
 
 
 def over_seeds(many: Sequence[Series]) -> Seeds | None:
-    """None of fewer than two series that have a step in common."""
+    """Return the mean and band of several series; None if fewer than two have a common step."""
     many = [each for each in many if len(each)]
     if len(many) < 2:
         return None
@@ -53,13 +53,13 @@ def over_seeds(many: Sequence[Series]) -> Seeds | None:
 
 
 class KnownSeeds:
-    """`over_seeds` of some runs' metrics, worked out again only when one of the series has grown."""
+    """Caches `over_seeds` by config and metric until one of the series grows."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], tuple[object, Seeds | None]] = {}
 
     def of(self, config: str, metric: str, columns: Sequence[Mapping[str, Series]]) -> Seeds | None:
-        """`columns`: the histories of the runs of the config, as far as they have been read."""
+        """Return the mean and band of a config. `columns`: the histories of its runs, as far as they have been read."""
         many = [each[metric] for each in columns if metric in each]
         state = tuple((id(each), len(each)) for each in many)
         known = self._known.get((config, metric))

@@ -1,4 +1,4 @@
-"""The thresholds of rules as named lines in the charts of the metrics that they look at."""
+"""Thresholds of rules as named lines in the charts of their metrics."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from autoloop_tui.console.drawing.backdrop import Level
 from autoloop_tui.console.drawing.paint import number, plain
 
 LEVELS = ("first", "last", "best", "min", "max", "tail_mean")
-"""What of a metric is measured on its own axis; a threshold of a percentage or a count is not."""
+"""Statistics measured on the metric's own axis; a threshold of a percentage or count is not."""
 
 MOST = 3
-"""Lines in one chart."""
+"""Maximum number of lines in a chart."""
 
 
 def live_levels(rules: Iterable[Rule]) -> dict[str, list[Level]]:
-    """By metric: what live rules compare it with, each line with the rule's name."""
+    """Return, by metric, the thresholds of live rules, each line labelled with its rule."""
     found: dict[str, list[Level]] = {}
     for rule in rules:
         for each in rule.when.thresholds if rule.watch else ():
@@ -29,7 +29,7 @@ def live_levels(rules: Iterable[Rule]) -> dict[str, list[Level]]:
 
 
 def in_reach(levels: Iterable[Level], seen: MetricSummary | None) -> list[Level]:
-    """Those that a chart can show beside the values without pressing these flat."""
+    """Return the levels that fit into a chart without flattening the curve."""
     if seen is None:
         return []
     span = seen.max - seen.min or abs(seen.max) or 1.0

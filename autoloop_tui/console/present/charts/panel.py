@@ -1,4 +1,4 @@
-"""One chart of a grid: what it draws, and the row above it, from which nothing of a number is ever cut."""
+"""A chart of a grid: what it draws, and its title row, in which numbers are never truncated."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from autoloop_tui.console.drawing.pieces import Piece, padded, wide
 from autoloop_tui.console.present.metric_delta import Delta
 
 SHORTEST = 8
-"""Cells of a name that stay before facts beside it are left out."""
+"""Cells kept of a name before facts beside it are dropped."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """`lines`: the one in front first. `facts`: beside the name, the most important first; they are read in the order of
-    their numbers. `x_high`: a step that the axis reaches at least."""
+    """The contents of a chart. `lines`: the front one first. `facts`: shown beside the name; listed by importance, displayed
+    in the order of their numbers. `x_high`: a step that the axis must include."""
 
     name: str
     lines: Sequence[Line]
@@ -33,16 +33,17 @@ class Panel:
     x_high: float | None = None
     pinned: bool = False
     told: Sequence[Sequence[Piece]] = ()
-    """What is said of it in full below the grid, where it has the focus."""
+    """The full facts shown below the grid when the chart has the focus."""
 
     @property
     def stamp(self) -> tuple[object, ...]:
-        """What changes when the curves do."""
+        """A key that changes whenever the curves do."""
         return (self.x_high, *self.levels, *(line.stamp for line in self.lines))
 
 
 def title(panel: Panel, width: int, *, focused: bool, cursor: float | None, glyphs: Glyphs) -> list[Piece]:
-    """Name and facts; with a `cursor` what the lines are there. Facts give way to the name, the name to the first fact."""
+    """Return the title row: the name and facts, or with a `cursor` the values at that step. If space is short, facts are
+    dropped before the name is shortened; the first fact is never dropped."""
     told = panel.facts if cursor is None else list(enumerate(readout(panel.lines, cursor)))
     facts = [(place, (f" {text}", look)) for place, (text, look) in told]
     mark = glyphs.of("▌", ">") if focused else glyphs.rule
@@ -59,7 +60,8 @@ def title(panel: Panel, width: int, *, focused: bool, cursor: float | None, glyp
 
 
 def readout(lines: Sequence[Line], step: float, *, bands: bool = False) -> list[Piece]:
-    """The step, and what each line is there, by its letter; `bands`: with the range around it."""
+    """Return the step and the value of each line there, labelled with its letter. `bands`: include the range of its
+    seeds."""
     pieces: list[Piece] = [(f"@{short_count(step)}", "key")]
     for line in lines:
         value = line.at(step)
@@ -78,8 +80,8 @@ def _range(band: Band, step: float) -> tuple[float, float] | None:
 def facts_of(
     line: Line, summary: MetricSummary | None, delta: Delta | None, book: MetricBook, metric: str, *, glyphs: Glyphs
 ) -> list[tuple[int, Piece]]:
-    """`0.3319 ±0.002 -0.0086@1.5k ↓`: the last value, how much the last points vary, the change against the base there, and
-    which direction is good."""
+    """Return facts such as `0.3319 ±0.002 -0.0086@1.5k ↓`: the last value, the spread of the last points, the change against
+    the base at that step, and the better direction."""
     since = nan_since(line.series)
     if since is not None:
         return [(0, (f"NaN since step {since}", "bold slot-failed"))]

@@ -1,4 +1,4 @@
-"""The histories of a config's other seeds, for the bands of charts that show several runs."""
+"""The histories of a config's other seeds, for the bands of charts with several runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop_tui.console.present.charts.bands import MOST_SEEDS, KnownSeeds, Se
 
 
 class Replicates:
-    """Read one history at a time, in turn: a key must not wait for all of them."""
+    """Reads one history at a time, round-robin: a key must not wait for all of them."""
 
     def __init__(self) -> None:
         self._seeds = KnownSeeds()
@@ -22,7 +22,7 @@ class Replicates:
         self._turn = 0
 
     def read_on(self, feed: Feed, view: View, runs: Sequence[Run]) -> bool:
-        """Read on in the history of one replicate of these runs; whether there was something new."""
+        """Continue reading the history of one replicate of these runs; return whether there was anything new."""
         own = {run.id for run in runs}
         others = {each.id: each for run in runs for each in self.others(view, run) if each.id not in own}
         if not others:
@@ -33,19 +33,20 @@ class Replicates:
         return self._read[run.id] is not before
 
     def others(self, view: View, run: Run) -> list[Run]:
-        """Replicates of the run that have started."""
+        """Return the other replicates of the run that have started."""
         found = [each for each in view.replicates(run) if each.id != run.id and each.output_dir is not None]
         return found[: MOST_SEEDS - 1]
 
     def seeds(self, view: View, run: Run, columns: Mapping[str, Mapping[str, Series]], metric: str) -> Seeds | None:
-        """The band of the run's config. `columns`: histories by run that somebody else reads; they are taken first."""
+        """Return the band of the run's config. `columns`: histories read elsewhere, by run; they take precedence."""
         known = [columns.get(each.id) or self._read.get(each.id, {}) for each in (run, *self.others(view, run))]
         return self._seeds.of(run.id, metric, known)
 
     def with_bands(
         self, view: View, lines: Mapping[str, Line], columns: Mapping[str, Mapping[str, Series]], metric: str
     ) -> list[Line]:
-        """Lines by run, each with the band of its config; a config of which several runs are drawn has its band once."""
+        """Return the lines, each with the band of its config; if several runs of a config are drawn, only the first has
+        it."""
         banded: set[str] = set()
         found: list[Line] = []
         for run_id, line in lines.items():

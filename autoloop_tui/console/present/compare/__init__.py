@@ -1,1 +1,1 @@
-"""Data for the screen about runs side by side."""
+"""Data for the Compare screen."""

@@ -1,4 +1,4 @@
-"""The rows of the Compare screen: who is compared, parameters and metrics in columns, one for each run."""
+"""The rows of the Compare screen: the runs compared, and their parameters and metrics with a column for each run."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from autoloop_tui.console.present.compare.short_names import telling
 from autoloop_tui.console.present.rounds.rows import short_value
 
 BEST = 9
-"""Cells of the column that names the run that leads."""
+"""Width of the column that names the leading run, in cells."""
 
 ONE_ROW = 18
-"""Cells a run needs for a value and its change beside it; with fewer the change stands below."""
+"""Cells per run needed for a value with its change beside it; with fewer, the change is shown below."""
 
 TELLING = 12
-"""Cells of a name that has been cut in which it still tells its run; with fewer its letter stands alone."""
+"""Minimum cells of a shortened name that still identifies its run; with fewer, only its letter is shown."""
 
 SAMPLE = 300
-"""Rows whose texts decide how wide the columns are."""
+"""Number of rows measured to set column widths."""
 
 
 @dataclass
 class Side:
-    """One run of the comparison. `config`: flat, None if it cannot be read. `read`: its history is complete;
-    `caught_up`: all of it that is written so far has been read."""
+    """A run of the comparison. `config`: flattened, None if unreadable. `read`: its history is complete. `caught_up`:
+    everything written so far has been read."""
 
     badge: Badge
     run: Run
@@ -51,7 +51,7 @@ class Side:
 
 
 class ComparisonPainter:
-    """Makes rows for some sides."""
+    """Creates rows for a set of sides."""
 
     def __init__(self, sides: Sequence[Side], book: MetricBook, *, glyphs: Glyphs) -> None:
         self.sides, self.book, self.glyphs = sides, book, glyphs
@@ -64,7 +64,7 @@ class ComparisonPainter:
     # ---------------------------------------------------------------------------------------------------------- legend
 
     def note(self, width: int, *, chosen: bool, rounds: str, mark: str) -> list[Piece]:
-        """What is compared. `chosen`: a person marked the runs; `rounds`, `mark`: the keys by which they are marked."""
+        """Return what is compared. `chosen`: the user marked the runs; `rounds`, `mark`: the keys to mark runs."""
         if not self.sides:
             text = " no run has finished yet"
         elif not chosen:
@@ -84,7 +84,7 @@ class ComparisonPainter:
         return crop([(text, "dim")], 0, width, self.mark)
 
     def legend(self, side: Side, width: int) -> list[Piece]:
-        """Letter, name, state and where the run stands; what could not be read is said."""
+        """Return the legend of a run: letter, name, state and progress, and what could not be read."""
         run, seen = side.run, look(side.run.state.value)
         name = max(12, min(40, width - 52))
         row: list[Piece] = [
@@ -105,8 +105,8 @@ class ComparisonPainter:
         return crop(row, 0, width, self.mark)
 
     def head(self, laid: Laid) -> list[Piece]:
-        """Letters over the columns, each in the colour of its run, with what tells its name from the others' where that
-        fits, or enough of it."""
+        """Return the column heads: each run's letter in its colour, followed by the distinguishing part of its name if there
+        is room."""
         titles: dict[str, Cell] = {column.key: (column.title, "dim") for column, _ in laid}
         widths = {column.key: width for column, width in laid}
         for side in self.sides:
@@ -120,7 +120,7 @@ class ComparisonPainter:
     # ------------------------------------------------------------------------------------------------------ parameters
 
     def parameter_columns(self, width: int, shown: Sequence[Parameter]) -> Laid:
-        """As wide as the values are, within reason; the path gets what is left, as far as it needs it."""
+        """Return columns as wide as the values need, within limits; the path gets what is left, up to its own need."""
         count = max(1, len(self.sides))
         some = shown[:SAMPLE]
         values = [value for row in some for value in row.values if value is not ABSENT]
@@ -135,7 +135,8 @@ class ComparisonPainter:
         return [(Column(side.letter, "", width), width) for side in self.sides]
 
     def parameter(self, parameter: Parameter, laid: Laid) -> list[Piece]:
-        """Path and values; what differs from the first run's is marked with `*` and coloured."""
+        """Return the row of a parameter: path and values; those that differ from the first run are marked with `*` and
+        coloured."""
         widths = {column.key: width for column, width in laid}
         dim = "dim" if parameter.observing else ""
         path = ending(parameter.path, widths["path"], self.mark)
@@ -170,7 +171,7 @@ class ComparisonPainter:
     # --------------------------------------------------------------------------------------------------------- metrics
 
     def metric_columns(self, width: int, names: Sequence[str]) -> tuple[Laid, bool]:
-        """The columns, and whether a metric takes two rows because there is no room for a change beside each value."""
+        """Return the columns, and whether a metric takes two rows because changes do not fit beside the values."""
         count = max(1, len(self.sides))
         wanted = max([12, *(cells(self.book.short(name)) + 2 for name in names)])
         each = (width - min(wanted, 24) - BEST - 1) // count - 1
@@ -205,7 +206,7 @@ class ComparisonPainter:
         return line(laid, made, self.mark)
 
     def changes(self, metric: Comparison, laid: Laid) -> list[Piece]:
-        """The row below the values: each run's change against the first."""
+        """Return the row below the values: each run's change against the first."""
         widths = {column.key: width for column, width in laid}
         made: dict[str, Cell] = {}
         for side, delta in zip(self.sides, metric.deltas, strict=True):
@@ -219,7 +220,7 @@ class ComparisonPainter:
         return [(ending(self.book.short(metric), width - 2, self.mark), ""), (f" {arrow}", "dim")]
 
     def _best(self, metric: Comparison) -> Cell:
-        """The run that leads: `✓ best b` if that has been shown, else `lowest b`, which is of one run and may be luck."""
+        """Return the leading run: `✓ best b` if that has been shown, otherwise `lowest b`, which may be chance."""
         if metric.even or metric.first is None:
             return (f"{self.glyphs.about} even", "dim") if metric.even else ("", "")
         side = self.sides[metric.first]
@@ -229,7 +230,8 @@ class ComparisonPainter:
         return [(word, names), (side.letter, f"bold {side.badge.look}")]
 
     def metric_in_full(self, metric: Comparison, width: int) -> list[Piece]:
-        """Name, which direction is good, each value with its spread within the run, and what is said of each run."""
+        """Return the full row of a metric: name, better direction, each value with its spread within the run, and its
+        verdict."""
         good = {"high": ", higher is better", "low": ", lower is better", None: ", better direction unknown"}
         said = good[self.book.direction(metric.metric)]
         row: list[Piece] = [(f" {plain(metric.metric)}", "bold"), (said, "dim")]

@@ -1,4 +1,4 @@
-"""Runs side by side: which parameters differ, how each metric stands against the first run, and which leads. Pure."""
+"""Comparison of runs: which parameters differ, how each metric compares with the first run, and which run leads. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from autoloop_tui.console.present.metric_delta import Delta, against
 from autoloop_tui.console.present.rounds.rows import best_of
 
 MOST_BY_DEFAULT = 4
-"""Runs that are compared when none is marked."""
+"""Number of runs compared if none is marked."""
 
 
 class _Absent:
-    """The key is not in this config."""
+    """The type of ABSENT: the key is not in this config."""
 
     def __repr__(self) -> str:
         return "absent"
@@ -29,8 +29,8 @@ ABSENT = _Absent()
 
 
 class Parameter(NamedTuple):
-    """One place in the configs. `values`: one for each run, ABSENT where it has no such place; `observing`: it names or
-    watches the run and does not change the training."""
+    """A path in the configs. `values`: one per run, ABSENT if it has no such path. `observing`: the parameter names or
+    monitors the run and does not affect the training."""
 
     path: str
     values: list[Any]
@@ -39,9 +39,9 @@ class Parameter(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One metric. `deltas`: against the first run that has it; `first`: which run has the lowest or highest value, as is
-    good, None if only one has it, if they stand at different steps, or if nothing tells which direction is good; `best`:
-    whether its config has been shown to be better than the second's, `even` that there is no difference to speak of."""
+    """A metric of several runs. `deltas`: against the first run that has it. `first`: index of the leading run in the better
+    direction; None if only one run has the metric, if the runs are at different steps, or if the direction is unknown.
+    `best`: the leading config has been shown to be better than the second; `even`: no difference has been shown."""
 
     metric: str
     values: list[MetricSummary | None]
@@ -52,13 +52,13 @@ class Comparison(NamedTuple):
 
 
 VerdictOn = Callable[[int, int, str], Verdict | None]
-"""Of two places among the runs and a metric: whether the config of the first is better."""
+"""For two run indexes and a metric: whether the config of the first is better."""
 
 
 def parameters(configs: Sequence[Mapping[str, Any] | None]) -> list[Parameter]:
-    """Every place of the flat configs, in the order of the first; None for a config that cannot be read.
+    """Return all paths of the flattened configs in the order of the first; a config is None if it cannot be read.
 
-    What only names or watches a run comes last.
+    Paths that only name or monitor a run come last.
     """
     known = [config for config in configs if config is not None]
     found = []
@@ -79,7 +79,7 @@ def equal(a: Any, b: Any) -> bool:
 def compare_metrics(
     runs: Sequence[Mapping[str, MetricSummary]], book: MetricBook, verdict: VerdictOn = lambda *_: None
 ) -> list[Comparison]:
-    """Every metric: the book's key metrics, then the others that several runs have, then what only one has."""
+    """Compare every metric: the book's key metrics, then those that several runs have, then those of a single run."""
     names = {name for metrics in runs for name in metrics}
     key = [name for name in book.key_metrics if name in names]
     held = {name: sum(name in metrics for metrics in runs) for name in names}
@@ -109,7 +109,8 @@ def _compare(name: str, values: list[MetricSummary | None], book: MetricBook, ve
 
 
 def default_runs(runs: Sequence[Run], book: MetricBook) -> list[str]:
-    """The runs to compare when none is marked: the leader of the newest round, its base, and the last that finished."""
+    """Return the ids of the runs to compare if none is marked: the leader of the newest round, its base, and the last
+    finished runs."""
     finished = [run for run in runs if run.state is RunState.FINISHED]
     if not finished:
         return []

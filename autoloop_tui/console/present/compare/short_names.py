@@ -1,4 +1,4 @@
-"""Names cut to what tells them apart, for heads of narrow columns."""
+"""Names reduced to the parts that distinguish them, for the heads of narrow columns."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _WORDS = re.compile(r"[^_,\s-]+")
 
 
 def telling(names: Sequence[str]) -> list[str]:
-    """Each name without the words that all of them begin with and end with: `reg_040,seed=1`, `reg_064,seed=1` → `reg_040`,
-    `reg_064`. A bare number says nothing, so the word before it stays. Empty strings if the names are identical."""
+    """Return each name without its common leading and trailing words: `reg_040,seed=1`, `reg_064,seed=1` → `reg_040`,
+    `reg_064`. The word before a bare number is kept. Returns empty strings if the names are identical."""
     words = [[found.span() for found in _WORDS.finditer(name)] for name in names]
     if len(set(names)) < 2 or not all(words):
         return ["" for _ in names] if len(names) > 1 else list(names)
@@ -28,5 +28,5 @@ def telling(names: Sequence[str]) -> list[str]:
 
 
 def _bare(words: Sequence[str]) -> bool:
-    """Whether it needs the word before it: nothing is left, or a number first."""
+    """Return whether the preceding word is needed: nothing is left, or a number comes first."""
     return not words or words[0].replace(".", "").isdigit()

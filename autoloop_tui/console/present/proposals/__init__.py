@@ -1,1 +1,1 @@
-"""Data for the screen about proposals."""
+"""Data for the Proposals screen."""

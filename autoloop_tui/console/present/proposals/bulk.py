@@ -1,4 +1,4 @@
-"""Decisions on many proposals at once: which ones, and what they lead to and cost, asked before one is sent. Pure."""
+"""Decisions on many proposals at once: which ones, and the question with consequences and cost that is asked first. Pure."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from autoloop_tui.console.present.proposals.queue import UNDECIDED
 
 
 class Choice(NamedTuple):
-    """What a decision on many is about: the marked ones, else all that wait for the next round."""
+    """The proposals that a bulk decision applies to: the marked ones, or all that are undecided for the next round."""
 
     proposals: list[Proposal]
     marked: bool
-    """Chosen by hand."""
+    """Marked by the user."""
     blocked: int = 0
-    """Chosen too, and left out, because a blocked proposal cannot be approved."""
+    """Number of selected proposals left out because blocked proposals cannot be approved."""
 
 
 def choice(view: View, decision: ProposalStatus, marked: Collection[int]) -> Choice:
-    """The proposals that `decision` (approved or rejected) would change. `marked`: numbers of proposals in any state."""
+    """Return the proposals that `decision` (approved or rejected) would change. `marked`: ids of proposals in any state."""
     found = [p for p in view.snapshot.proposals if p.id in marked and p.status not in SETTLED]
     by_hand, round_ = bool(found), view.snapshot.round
     if not found and round_:
@@ -44,7 +44,7 @@ class Question(NamedTuple):
 
 
 def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str = "") -> Question:
-    """What is asked before the decision is sent. `aside`: more to say."""
+    """Return the question asked before the decision is sent. `aside`: an additional sentence."""
     approves = decision is ProposalStatus.APPROVED
     proposals = chosen.proposals
     waiting = [each for each in proposals if each.for_round]
@@ -79,8 +79,8 @@ def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str
 
 
 def _runs_then(view: View, chosen: Collection[Proposal], approves: bool) -> int:
-    """How many runs the next round has after the decision: a variant runs once for each seed of its base, and
-    replicates once for each fresh seed of each config."""
+    """Return the number of runs of the next round after the decision: a variant runs once per seed of its base, and
+    replicates run once per fresh seed of each config."""
     number, decided = view.snapshot.round.number if view.snapshot.round else 1, {each.id for each in chosen}
     then = [each for each in view.snapshot.proposals if each.round == number and each.for_round]
     return sum(
@@ -89,7 +89,8 @@ def _runs_then(view: View, chosen: Collection[Proposal], approves: bool) -> int:
 
 
 def cost(view: View, runs: int) -> str:
-    """`32 runs × ~50s on 2 slots ≈ 13m20s`, by what finished runs of this loop took; without any, that it is not known."""
+    """Return `32 runs × ~50s on 2 slots ≈ 13m20s`, based on finished runs of this loop; without any, that the duration is
+    unknown."""
     slots = len(view.loop.spec.slots)
     where = plural(slots, "slot")
     count = plural(runs, "run")

@@ -1,4 +1,4 @@
-"""One proposal in full, as rows of text: what it changes, why, and how the same rule did before. Pure."""
+"""The rows of a proposal in full: its changes, the reason, and how earlier proposals of the same rule turned out. Pure."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ from autoloop_tui.console.present.proposals.queue import (
 Rows = list[list[Piece]]
 
 EARLIER = 8
-"""Earlier uses of a rule that are listed."""
+"""Maximum number of earlier uses of a rule listed."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A proposal with what is told beside it."""
+    """A proposal and what is shown with it."""
 
     proposal: Proposal
     runs: Mapping[str, Run]
     proposals: Sequence[Proposal]
     metrics: MetricBook
     record: RuleRecord | None = None
-    """Of the rule that made it, in the project."""
+    """The project-wide record of its rule."""
     judge: Judge | None = None
-    """Says which config is better; without it no run is called so."""
+    """Decides which config is better; without it no run is called better."""
     results: Results | None = None
-    """What became of the proposals."""
+    """The results of the proposals."""
     notes: Sequence[Note] = ()
-    """What people and agents noted on it."""
+    """Notes of people and agents on the proposal."""
 
 
 def build(facts: Facts, width: int, *, glyphs: Glyphs) -> Rows:
-    """All rows of a proposal, `width` cells wide."""
+    """Return all rows of a proposal, `width` cells wide."""
     parts = [
         _what(facts, width, glyphs),
         _changes(facts.proposal, width, glyphs),
@@ -82,7 +82,7 @@ def _what(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
         made = proposal.origin if proposal.evidence.searched else f"rule {proposal.origin}"
         author = f"{made}, edited by {proposal.author}"
     text = f"from {name}, {author}, round {proposal.round}"
-    if proposal.priority and not proposal.repeats:  # replicates come first, which nobody has set
+    if proposal.priority and not proposal.repeats:  # replicates come first; no one has set that priority
         text += f", priority {proposal.priority}"
     if proposal.live:
         text = f"live {author}, fired at step {proposal.live.step} of {name}, round {proposal.round}"
@@ -118,7 +118,7 @@ def _changes(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
 
 
 def change_rows(changes: Sequence[Change], width: int, glyphs: Glyphs) -> Rows:
-    """`path   before → after`, in columns; what is too long for that goes below its path. Notes are indented."""
+    """Return rows of `path   before → after` in columns; what is too long goes below its path. Notes are indented."""
     mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
     texts = [(before_text(c, shown_value), after_text(c, shown_value)) for c in changes]
     paths = [plain(change.path[-LONG:]) for change in changes]
@@ -153,7 +153,7 @@ def change_rows(changes: Sequence[Change], width: int, glyphs: Glyphs) -> Rows:
 
 
 def _notes(proposal: Proposal, width: int) -> Rows:
-    """The notes that no change carries: what was left out or dropped."""
+    """Return the notes that no change carries: what was left out or dropped."""
     told = {change.note for change in proposal.changes}
     return [
         [(("  note  " if at == 0 else "        "), "slot-warn"), (line, "dim")]
@@ -170,7 +170,7 @@ def _why(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
     evidence = proposal.evidence
     if evidence is None:
         return []
-    book, _, edition = evidence.rule_version.rpartition(" ")  # `mine 4`, or `4` of a book without a name
+    book, _, edition = evidence.rule_version.rpartition(" ")  # `mine 4`, or `4` for a book without a name
     version = f" (rule book {f'{book} ' if book else ''}v{edition})" if edition else ""
     made = f"{evidence.rule}, version {evidence.rule_version}" if evidence.searched else f"rule {evidence.rule}{version}"
     rows: Rows = [[("evidence", "bold key"), (clip(f"  {made}", width - 8), "dim")]]
@@ -209,7 +209,7 @@ def _why(proposal: Proposal, width: int, glyphs: Glyphs) -> Rows:
 
 
 def _basis(observation: Observation, glyphs: Glyphs) -> str:
-    """What a comparison rests on: points, steps and noise."""
+    """Return what a comparison is based on: points, steps and noise."""
     dot, dash = glyphs.of(" · ", ", "), glyphs.of("–", "-")
     parts = []
     if observation.n is not None:
@@ -233,7 +233,7 @@ def _value(value: object) -> str:
 
 
 def _became(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
-    """What came of it, if it was launched, with each of its runs."""
+    """Return the outcome of a launched proposal, with each of its runs."""
     result = facts.results.of(facts.proposal) if facts.results else None
     if result is None:
         return []
@@ -250,7 +250,7 @@ def _became(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
 
 
 def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
-    """How the same rule's (or person's) launched proposals did against their bases."""
+    """Return how earlier launched proposals of the same rule or author did against their bases."""
     uses = earlier_uses(facts.proposal, facts.proposals)
     rows: Rows = [[("other uses of " + clip(facts.proposal.origin, width - 14), "bold key")]]
     if facts.proposal.author.by_itself:
@@ -267,7 +267,7 @@ def _earlier(facts: Facts, width: int, glyphs: Glyphs) -> Rows:
 
 
 def _use(facts: Facts, use: Proposal, width: int, glyphs: Glyphs, *, of: str | None = None) -> Rows:
-    """One run of a proposal, its first by default, against its base."""
+    """Return a run of a proposal (by default its first) against its base."""
     run = facts.runs.get(of or use.run or "")
     if run is None:
         return [[(f"  r{use.round + 1} run {plain(use.run or '?')} is not of this loop", "dim")]]
@@ -297,7 +297,7 @@ def _use(facts: Facts, use: Proposal, width: int, glyphs: Glyphs, *, of: str | N
 
 
 def _reached(each: Reached, glyphs: Glyphs) -> list[Piece]:
-    """`ot_pi_sum 3.4e-11 → 2.4e-3 better (n 4, 4)`; no word where there are not enough runs for one."""
+    """Return `ot_pi_sum 3.4e-11 → 2.4e-3 better (n 4, 4)`; the verdict is omitted if there are too few runs."""
     name: Piece = (f"{each.name} ", "dim")
     if each.delta is None or each.base is None:
         return [name, (number(each.value), "bold"), ("  ", "")]

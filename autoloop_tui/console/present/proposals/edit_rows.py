@@ -1,4 +1,4 @@
-"""The table in which edits are typed: a path, what is there now, what is to be there; and the completion of paths. Pure."""
+"""Rows of the table to type edits in: path, current value and new value; and completions. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autoloop_tui.console.drawing.paint import shown_value
 from autoloop_tui.console.present.proposals.edits import as_edit, value_text
 
 DELETES = "@del"
-"""What stands, and can be typed, in place of a value for a key or element that is deleted."""
+"""Shown, and accepted as input, in place of a value for a key or element to delete."""
 
 _OPERATION = re.compile(rf"@(?:(?:{'|'.join(OPS)})\s*=.*|del)", re.DOTALL)
 _PATH_AND_OP = re.compile(r"((?:\\.|[^\\@])*)@\s*(\w+)", re.DOTALL)
@@ -27,20 +27,20 @@ _PATH_AND_OP = re.compile(r"((?:\\.|[^\\@])*)@\s*(\w+)", re.DOTALL)
 
 @dataclass
 class EditRow:
-    """`text`: a value, or an operation as `@mul=0.5`. `created`: the key is new, and that is meant."""
+    """A row for an edit. `text`: a value, or an operation such as `@mul=0.5`. `created`: the key is new on purpose."""
 
     path: str
     text: str = ""
     created: bool = False
     given: str | None = None
-    """The text with which the row was added by hand: until another one is typed, nothing is asked of it."""
+    """The initial text of a row added by the user: until it is changed, the row is incomplete."""
 
     @property
     def untouched(self) -> bool:
         return self.given is not None and self.text.strip() == self.given
 
     def edit(self, suffix: str) -> str:
-        """As the edit that is sent; one that is not valid as it was typed. `suffix`: the format of the base's config."""
+        """Return the edit to send; invalid input is returned as typed. `suffix`: the format of the base's config."""
         text = self.text.strip()
         if _OPERATION.fullmatch(text):
             return as_edit(f"{self.path}{text}", suffix)
@@ -53,7 +53,7 @@ class EditRow:
 
 
 def rows_of(proposal: Proposal, suffix: str) -> list[EditRow]:
-    """The changes of a proposal; of one without any resolved change, its edits."""
+    """Return the changes of a proposal as rows; if it has no resolved changes, its edits."""
     changes = [
         EditRow(each.path, DELETES if each.removed else value_text(each.after, suffix), each.created)
         for each in proposal.changes
@@ -62,7 +62,7 @@ def rows_of(proposal: Proposal, suffix: str) -> list[EditRow]:
 
 
 def row_of(typed: str) -> EditRow:
-    """The row of an edit, or of a path alone."""
+    """Return the row for an edit or a path."""
     left, value = split_edit(typed) or (typed.strip(), "")
     found = _PATH_AND_OP.fullmatch(left)
     path, op = (found[1].strip(), found[2]) if found else (left, "set")
@@ -72,7 +72,7 @@ def row_of(typed: str) -> EditRow:
 
 
 def row_for(typed: str, config: Config, suffix: str) -> EditRow:
-    """The row that is added for what was typed: an edit as it is; of a path alone with its present value, to type over."""
+    """Return the row for typed text: an edit as it is, a path with its current value for the user to change."""
     row = row_of(typed)
     if not row.text:
         found = _found(config, row.path)
@@ -81,7 +81,7 @@ def row_for(typed: str, config: Config, suffix: str) -> EditRow:
 
 
 def present_text(config: Config, row: EditRow) -> str:
-    """What is at the path now."""
+    """Return the current value at the row's path."""
     found = _found(config, row.path)
     if len(found) > 1:
         return f"({len(found)} places)"
@@ -102,11 +102,12 @@ def _found(config: Config, path: str) -> list[Keys]:
 class Completion:
     text: str
     about: str = ""
-    """Its type and present value."""
+    """Its type and current value."""
 
 
 def path_completions(typed: str, flat: Mapping[str, Any], fields: FieldTypes, taken: Iterable[str]) -> list[Completion]:
-    """Paths of a flat config that hold what is typed: first those that begin with it, then those of which a key does."""
+    """Return the paths of a flattened config that contain the typed text: those that start with it first, then those with a
+    key that does."""
     wanted, but = typed.strip().casefold(), set(taken)
     ranked: list[tuple[int, str]] = []
     for path in flat:
@@ -114,7 +115,7 @@ def path_completions(typed: str, flat: Mapping[str, Any], fields: FieldTypes, ta
         if wanted in folded and path not in but:
             begins = folded.startswith(wanted)
             ranked.append((0 if begins else 1 if f".{wanted}" in folded else 2, path))
-    ranked.sort(key=lambda each: each[0])  # those of one rank stay as the config has them
+    ranked.sort(key=lambda each: each[0])  # paths of equal rank stay in config order
     return [Completion(path, f"{_type(path, flat[path], fields)}, {shown_value(flat[path], 40)}") for _, path in ranked]
 
 
@@ -124,7 +125,7 @@ def _type(path: str, value: Any, fields: FieldTypes) -> str:
 
 
 def expectation_completions(typed: str, book: MetricBook) -> list[Completion]:
-    """`eval_l1 lower` and the like, the key metrics first, in their better direction."""
+    """Return completions such as `eval_l1 lower`, key metrics first and the better direction first."""
     wanted = typed.strip().casefold()
     names = {book.short(name): book.direction(name) for name in [*book.key_metrics, *book.names]}
     every: list[str] = []

@@ -1,4 +1,4 @@
-"""The rows of the table in which edits are typed: its lines, the completions, and what is said of it all. Pure."""
+"""Rows of the edit dialog: the table, the completions, and the result of the check. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_COMPLETIONS = 8
 
 @dataclass
 class Field:
-    """A line of the table that is no edit."""
+    """A line of the table that is not an edit."""
 
     name: str
     hint: str
@@ -38,7 +38,7 @@ def table_rows(
     bad: Callable[[EditRow | Field], bool],
     glyphs: Glyphs,
 ) -> list[list[Piece]]:
-    """The head and `height` lines around the one with the cursor. `bad`: whether a line is marked as wrong."""
+    """Return the head and `height` lines around the current one. `bad` returns whether a line is marked as wrong."""
     mark, arrow = glyphs.ellipsis, glyphs.of(" → ", " -> ")
     edits = [line for line in lines if isinstance(line, EditRow)]
     names = [line.name for line in lines if isinstance(line, Field)]
@@ -71,7 +71,7 @@ def _field(line: Field, here: str, width: int, mark: str) -> list[Piece]:
 
 
 def completion_rows(found: Sequence[Completion], chosen: int, width: int, glyphs: Glyphs) -> list[list[Piece]]:
-    """Those around the chosen one, and how many there are if not all are shown."""
+    """Return the completions around the chosen one, and their number if not all are shown."""
     first = max(0, min(chosen - MOST_COMPLETIONS // 2, len(found) - MOST_COMPLETIONS))
     shown = found[first : first + MOST_COMPLETIONS]
     wide = min(max((cells(plain(each.text)) for each in shown), default=0), width * 3 // 5)
@@ -89,8 +89,8 @@ def completion_rows(found: Sequence[Completion], chosen: int, width: int, glyphs
 def verdict_rows(
     problem: str, outcome: CheckedVariant, rows: Sequence[EditRow], width: int, *, asked: bool, glyphs: Glyphs
 ) -> list[list[Piece]]:
-    """Why it cannot be sent, or that it can and with what besides the `rows`. `asked`: nothing is wrong yet, something is
-    missing."""
+    """Return why the input cannot be sent, or that it can, with changes beyond the `rows`. `asked`: nothing is wrong yet,
+    but something is missing."""
     if problem:
         seen = look("failed")
         text = f"{' ' if asked else seen.mark(glyphs)} {problem}"
@@ -107,6 +107,6 @@ def verdict_rows(
 
 
 def _told_changes(outcome: CheckedVariant, rows: Sequence[EditRow]) -> list[Change]:
-    """What the table does not show: other values than were typed, and places of a pattern."""
+    """Return changes that the table does not show: values that differ from the input, and matches of a pattern."""
     shown = {row.path for row in rows if not row.text.strip().startswith("@")}
     return [change for change in outcome.changes if change.note or change.path not in shown]

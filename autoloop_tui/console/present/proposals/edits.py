@@ -1,5 +1,5 @@
-"""A proposal's edits before they are sent: what would come of them by the engine's own code, and how they are written
-for a person's editor. Free of Textual."""
+"""Edits of a proposal before they are sent: checking them with the engine's own code, and their text form for the user's
+editor. Independent of Textual."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from autoloop_tui.console.present.flat_config import flatten
 
 
 class EditCheck:
-    """What edits of a base would give if a person sent them now, checked exactly as the engine will check them."""
+    """Checks what edits of a base would produce, exactly as the engine will."""
 
     def __init__(self, base: Run, policy: VariantPolicy) -> None:
-        """UserError if the base's config cannot be read."""
+        """Raises UserError if the base's config cannot be read."""
         self.config = frozen_config(base)
         self.suffix = suffix_of(base.config_path)
-        """The format of the base's config, as which values may be typed."""
+        """The format of the base's config; values may be typed in that format."""
         self._policy = policy
         self._alone: dict[str, str] = {}
 
@@ -46,7 +46,7 @@ class EditCheck:
         return self._check(edits, self._policy)
 
     def alone(self, edit: str) -> str:
-        """Why one edit cannot be used, whatever the others are; empty if it can."""
+        """Return why an edit is invalid regardless of the others; empty if it is valid."""
         if edit not in self._alone:
             of_its_own = dataclasses.replace(self._policy, duplicate=lambda _: None)
             self._alone[edit] = self._check([edit], of_its_own).blocked or ""
@@ -64,14 +64,13 @@ class EditCheck:
     def _check(self, edits: Sequence[str], policy: VariantPolicy) -> CheckedVariant:
         try:
             return check(self.config, VariantRequest(reason="", edits=list(edits)), policy, self.suffix)
-        except TROUBLE as error:  # the store is asked for duplicates
+        except TROUBLE as error:  # the check queries the store for duplicates
             return CheckedVariant(self.config, blocked=str(error))
 
 
 def edit_check(store: Store, loop: Loop, base: Run, round_: int, instead_of: Proposal | None = None) -> EditCheck:
-    """How edits of `base` are checked now. `instead_of`: the proposal whose edits they replace; it is no duplicate of
-    itself. UserError if the base's config, the loop's preset or the project's settings cannot be read.
-    """
+    """Return the check for edits of `base`. `instead_of`: the proposal that they replace, which does not count as a
+    duplicate. Raises UserError if the base's config, the loop's preset or the project's settings cannot be read."""
     preset, fields = preset_of(store.places, loop), load_settings(Path(loop.spec.cwd)).field_types()
     made_from, besides = (instead_of.round, instead_of.id) if instead_of else (round_, 0)
     return EditCheck(base, loop_policy(store, loop.id, loop.spec, preset, fields, made_from, besides=besides))
@@ -81,13 +80,13 @@ def edit_check(store: Store, loop: Loop, base: Run, round_: int, instead_of: Pro
 
 
 def json_text(value: Any) -> str:
-    """A value to be typed over: JSON that reads back equal, with what a terminal does not show written as escapes."""
+    """Return a value as editable JSON that parses to an equal value; characters a terminal does not show are escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return text if plain(text) == text else json.dumps(value)
 
 
 def value_text(value: Any, suffix: str) -> str:
-    """A value to be typed over, as a config of that format may have it: in YAML a text without quotes if it needs none."""
+    """Return a value as editable text in the config's format; in YAML, strings that need no quotes have none."""
     if suffix in YAML and isinstance(value, str) and plain(value) == value:
         try:
             if parse_value_as(value, suffix) == value:
@@ -98,8 +97,8 @@ def value_text(value: Any, suffix: str) -> str:
 
 
 def as_edit(typed: str, suffix: str) -> str:
-    """An edit whose value was typed as configs of that format have it, as everybody reads it; as it is where the value is
-    none there, which then is told as of any edit."""
+    """Convert an edit with a value in the config's format to JSON. An invalid value is returned unchanged and is reported by
+    the check like that of any edit."""
     parts = split_edit(typed)
     if suffix == JSON or parts is None:
         return typed
@@ -118,15 +117,15 @@ def _json(value: Any) -> str:
 
 
 def edit_lines(proposal: Proposal) -> list[str]:
-    """The proposal as edits that give exactly what is shown.
+    """Return the proposal as edits that reproduce exactly the changes shown.
 
-    A rule's own edits need not: what it left out, dropped or clamped would come back or fail for a person.
+    The rule's own edits may not: what it left out, dropped or clamped would reappear, or fail for a user.
     """
     return [change_edit(change) for change in proposal.changes] or list(proposal.edits)
 
 
 def change_edit(change: Change) -> str:
-    """The edit that gives just this change."""
+    """Return the edit that makes this change."""
     if change.removed:
         return f"{change.path}@del"
     return f"{change.path}@new={_json(change.after)}" if change.created else set_edit(change.path, change.after)
@@ -136,7 +135,7 @@ def change_edit(change: Change) -> str:
 
 
 def editor_command(environment: Mapping[str, str]) -> list[str]:
-    """The person's editor as an argument list: $VISUAL, $EDITOR, else vi or nano. UserError if there is none."""
+    """Return the user's editor as an argument list: $VISUAL, $EDITOR, vi or nano. Raises UserError if there is none."""
     for name in ("VISUAL", "EDITOR"):
         wanted = environment.get(name, "").strip()
         if wanted:
@@ -154,7 +153,7 @@ def editor_command(environment: Mapping[str, str]) -> list[str]:
 
 
 def file_for_editor(proposal: Proposal, base: str, suffix: str = JSON) -> str:
-    """What the editor opens: the edits, one a line, under a few words of explanation. `suffix`: the config's format."""
+    """Return the text to open in the editor: an explanation, then one edit per line. `suffix`: the config's format."""
     values = "YAML" if suffix in YAML else "TOML" if suffix == TOML else "JSON"
     words = [
         f"Proposal {proposal.id}, a variant of {base}: {' '.join(proposal.reason.split())}",
@@ -186,7 +185,7 @@ _CLOSING = {"[": "]", "{": "}"}
 
 
 def split_edits(text: str) -> list[str]:
-    """One line of edits with spaces (or commas and spaces) between them; a value in quotes or brackets may hold spaces."""
+    """Split a line of edits at spaces (or commas and spaces); values in quotes or brackets may contain spaces."""
     edits, current, open_, quoted, escaped = [], "", list[str](), "", False
     for character in text:
         if character.isspace() and not open_ and not quoted:

@@ -1,4 +1,4 @@
-"""The state of a proposal as its row shows it: of one that has run, what came of it. Pure."""
+"""The state of a proposal as shown in its row; for one that has run, its result. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autoloop_tui.console.drawing.pieces import Piece
 
 
 def state_piece(proposal: Proposal, result: Result | None, width: int, *, glyphs: Glyphs) -> Piece:
-    """In at most `width` cells, at least 10: a wording that fits, so that no number is cut."""
+    """Return the first wording that fits into `width` (at least 10) cells, so that no number is truncated."""
     if result is None:
         seen = look(proposal.status.value)
         return seen.text(glyphs, short=cells(seen.text(glyphs)) > width), seen.variable
@@ -22,7 +22,7 @@ def state_piece(proposal: Proposal, result: Result | None, width: int, *, glyphs
 
 
 def result_look(result: Result, glyphs: Glyphs) -> tuple[str, str]:
-    """Symbol and colour: of runs that have finished only what has been shown over seeds has a colour."""
+    """Return symbol and colour; among finished runs, only differences shown over seeds are coloured."""
     if result.fate is not Fate.RAN:
         seen = look(result.fate.value)
         return seen.mark(glyphs), seen.variable

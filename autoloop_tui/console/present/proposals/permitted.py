@@ -1,5 +1,5 @@
-"""What can be done with proposals at the moment, or why not: hints offer only what can be done, and a key that cannot act
-gets the reason. The engine checks for itself; this saves a request that it would refuse. Pure."""
+"""Which actions on proposals are available now, and why not otherwise: hints show only available actions, and an unavailable
+key shows the reason. The engine checks again; this only avoids requests that it would refuse. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from autoloop_tui.console.drawing.paint import plain
 from autoloop_tui.console.loop_view import View
 
 OVER = (ProposalStatus.DONE, ProposalStatus.LAPSED)
-"""What a live rule asked for is carried out or no longer asked, or the next round started without a decision."""
+"""Statuses that allow no decision any more: the live rule's request was carried out or withdrawn, or the next round started
+without a decision."""
 
 SETTLED = (ProposalStatus.LAUNCHED, *OVER)
 
@@ -20,12 +21,12 @@ EDITS = ("edit", "edit-all")
 WRITES = ("variant", "duplicate")
 ON_ALL = ("approve-marked", "reject-marked")
 ON_ONE = (*DECIDES, *EDITS, "duplicate", "open")
-"""Actions on the proposal under the cursor."""
+"""Actions on the selected proposal."""
 
 
 def refusal(name: str, view: View, proposal: Proposal | None, key: Callable[[str], str], *, deciding: bool) -> str:
-    """Why an action of the Proposals screen cannot be taken, in a sentence; empty if it can. `proposal`: the one under the
-    cursor; `key`: action id -> the key as it is shown; `deciding`: a decision is on its way to the engine."""
+    """Return why an action of the Proposals screen is unavailable, as a sentence; empty if it is available. `proposal` is
+    the selected one; `key` returns the displayed key of an action id; `deciding`: a decision is on its way to the engine."""
     if name in ON_ONE and proposal is None:
         return "no proposal here"
     if name in (*DECIDES, *EDITS) and proposal is not None and (settled := _settled(view, proposal, key)):
@@ -44,7 +45,7 @@ def refusal(name: str, view: View, proposal: Proposal | None, key: Callable[[str
 
 
 def may_start(view: View) -> str:
-    """Why no round can be started now."""
+    """Return why no round can be started now; empty if one can."""
     loop, round_ = view.loop, view.snapshot.round
     if loop.state is not LoopState.ACTIVE:
         return f"the loop has {loop.state.value}: no round starts"
@@ -56,7 +57,7 @@ def may_start(view: View) -> str:
 
 
 def may_hold(view: View) -> str:
-    """Why no next round can be held or released."""
+    """Return why no next round can be held or released; empty if one can."""
     loop, round_ = view.loop, view.snapshot.round
     if loop.state is not LoopState.ACTIVE:
         return f"the loop has {loop.state.value}: no round starts"
@@ -68,7 +69,7 @@ def may_hold(view: View) -> str:
 
 
 def may_propose(view: View, key: Callable[[str], str]) -> str:
-    """Why a new proposal would never run."""
+    """Return why a new proposal would never run; empty if it can."""
     loop, round_ = view.loop, view.snapshot.round
     if loop.state is LoopState.STOPPED:
         return f"the loop has stopped; {key('app.engine')} continues it"
@@ -80,7 +81,7 @@ def may_propose(view: View, key: Callable[[str], str]) -> str:
 
 
 def _asleep(view: View, key: Callable[[str], str]) -> str:
-    """Why nobody answers."""
+    """Return why the engine does not answer; empty if it does."""
     if view.loop.state is LoopState.FINISHED:
         return "the loop has finished: there is nothing to decide"
     if view.loop.state is LoopState.STOPPED:
@@ -89,7 +90,7 @@ def _asleep(view: View, key: Callable[[str], str]) -> str:
 
 
 def _settled(view: View, proposal: Proposal, key: Callable[[str], str]) -> str:
-    """Why a proposal cannot be decided or edited any more."""
+    """Return why a proposal can no longer be decided or edited; empty if it can."""
     this, anew = f"proposal {proposal.id}", ""
     if not may_propose(view, key):
         anew = f"; {key('proposals.duplicate')} creates a copy"
@@ -110,7 +111,7 @@ def _settled(view: View, proposal: Proposal, key: Callable[[str], str]) -> str:
 
 
 def _not_on(name: str, proposal: Proposal, key: Callable[[str], str]) -> str:
-    """Why this cannot be done with one that is still to be decided."""
+    """Return why an action does not apply to an undecided proposal; empty if it does."""
     this, status = f"proposal {proposal.id}", proposal.status
     if status is DECIDES.get(name):
         return f"{this} is {status.value} already"
@@ -124,7 +125,7 @@ def _not_on(name: str, proposal: Proposal, key: Callable[[str], str]) -> str:
 
 
 def _decided(view: View) -> bool:
-    """Whether somebody has decided something that can still be taken back."""
+    """Return whether there is a decision by a user that can still be undone."""
     number = view.snapshot.round.number if view.snapshot.round else 1
     return any(
         each.decided_at is not None and each.decided_by != POLICY and each.status not in SETTLED

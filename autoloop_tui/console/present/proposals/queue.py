@@ -1,5 +1,5 @@
-"""What the Proposals screen says in words and numbers: the order of the queue, its counts, what starts when, and how
-earlier uses of a rule turned out. Pure."""
+"""Texts and numbers of the Proposals screen: the order of the queue, its counts, what starts when, and how earlier uses of a
+rule turned out. Pure."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from autoloop_tui.console.present.loop_state import stopped
 from autoloop_tui.console.present.metric_delta import Delta, against
 
 if TYPE_CHECKING:
-    from autoloop.verdicts import Judge  # which the first paint does not need
+    from autoloop.verdicts import Judge  # not needed for the first paint
 
 ORDER = ("pending", "approved", "blocked", "skipped", "rejected", "launched")
-"""States as they are counted in the header: what wants something of a person first."""
+"""States in the order in which the header counts them: those that need the user first."""
 
 UNDECIDED = (ProposalStatus.PENDING, ProposalStatus.BLOCKED)
 
 Entry = Proposal | int
-"""A row of the queue: a proposal, or the number of an earlier round whose proposals follow."""
+"""A row of the queue: a proposal, or the number of an earlier round above its proposals."""
 
 
 def entries(proposals: Sequence[Proposal], current: int) -> list[Entry]:
-    """The current round's proposals as they came, new ones last; below them the earlier rounds', the newest first."""
+    """Return the current round's proposals in order of arrival, followed by those of earlier rounds, newest round first."""
     by_round: dict[int, list[Proposal]] = {}
     for proposal in proposals:
         by_round.setdefault(proposal.round, []).append(proposal)
@@ -42,7 +42,7 @@ def entries(proposals: Sequence[Proposal], current: int) -> list[Entry]:
 
 
 def next_pending(queue: Sequence[Entry], after: int, passed: Iterable[int]) -> int | None:
-    """The next pending proposal below `after`, else the first one; those in `passed` are being decided already."""
+    """Return the next pending proposal below `after`, otherwise the first one; `passed` are already being decided."""
     passed = {after, *passed}
     ids = [entry.id for entry in queue if isinstance(entry, Proposal)]
     waiting = [
@@ -59,7 +59,8 @@ def next_pending(queue: Sequence[Entry], after: int, passed: Iterable[int]) -> i
 
 
 def what_next(view: View, key: Callable[[str], str], now: float) -> str:
-    """One sentence: what starts when, and what a person can do about it. `key`: action id -> the key as it is shown."""
+    """Return a sentence on what starts when, and what the user can do about it. `key` returns the displayed key of an action
+    id."""
     loop, round_ = view.loop, view.snapshot.round
     spec = loop.spec
     if loop.state is LoopState.FINISHED:
@@ -111,7 +112,7 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
 
 
 def why_empty(view: View, key: Callable[[str], str]) -> list[str]:
-    """What a queue without a single proposal says."""
+    """Return the text of an empty queue."""
     round_ = view.snapshot.round
     if not view.loop.spec.proposes:
         return ["No proposals", "To get proposals, start a loop with --rounds, and --decide or --propose."]
@@ -125,7 +126,7 @@ def why_empty(view: View, key: Callable[[str], str]) -> list[str]:
 
 
 def count_pieces(view: View, marked: int, *, glyphs: Glyphs) -> list[Piece]:
-    """How many proposals of the current round are in which state."""
+    """Return how many proposals of the current round are in each state."""
     made = view.decisions
     row: list[Piece] = [(" ", "")]
     for state in ORDER:
@@ -148,21 +149,21 @@ def count_pieces(view: View, marked: int, *, glyphs: Glyphs) -> list[Piece]:
 
 
 def base_name(proposal: Proposal, base: Run | None) -> str:
-    """What a proposal is made from: a run, or a config over its seeds."""
+    """Return what a proposal is based on: a run, or a config over its seeds."""
     if base is None:
         return proposal.base_run
     return config_name(base) if len(proposal.runs) > 1 else base.name
 
 
 def short_path(path: str) -> str:
-    """The end of a path that still tells: `ot.loss_config.reg` → `reg`, `features.0.weight` → `0.weight`."""
+    """Return the end of a path that identifies it: `ot.loss_config.reg` → `reg`, `features.0.weight` → `0.weight`."""
     head, _, last = path.rpartition(".")
     before = head.rpartition(".")[2]
     return plain(f"{before}.{last}" if before.isdecimal() else last)
 
 
 def change_pieces(proposal: Proposal, width: int, *, glyphs: Glyphs) -> list[Piece]:
-    """`reg 0.1→0.16, tau_src 0.05→0.5 +2`: as many whole changes as fit, and how many more there are."""
+    """Return `reg 0.1→0.16, tau_src 0.05→0.5 +2`: as many complete changes as fit, and the number of the others."""
     arrow, mark = glyphs.arrow, glyphs.ellipsis
     if proposal.live and not proposal.edits:
         return [("stop the run", "")]
@@ -207,7 +208,7 @@ def _change(change: Change, arrow: str) -> list[Piece]:
 
 
 class Reached(NamedTuple):
-    """The last value of one metric of a run beside its base's; `delta` is None where the base has none."""
+    """The last value of a metric of a run and of its base; `delta` is None if the base has none."""
 
     name: str
     base: float | None
@@ -216,7 +217,7 @@ class Reached(NamedTuple):
 
 
 def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook, judge: Judge | None) -> list[Reached]:
-    """Those of the named metrics that the run has."""
+    """Return the named metrics that the run has."""
     found = []
     for name in names:
         mine = run.summary.metrics.get(name) if run.summary else None
@@ -229,20 +230,20 @@ def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook, 
 
 
 def earlier_uses(proposal: Proposal, proposals: Iterable[Proposal]) -> list[Proposal]:
-    """Proposals of the same rule (or person) that were run, without this one, the newest first."""
+    """Return the launched proposals of the same rule or author except this one, newest first."""
     rule = proposal.origin
     used = [p for p in proposals if p.status is ProposalStatus.LAUNCHED and p.id != proposal.id and p.origin == rule]
     return used[::-1]
 
 
 def telling_metrics(proposal: Proposal, book: MetricBook, most: int = 3) -> list[str]:
-    """The metrics that its evidence is about, then the key ones."""
+    """Return the metrics of the proposal's evidence, then the key metrics; at most `most`."""
     seen = [o.metric for o in proposal.evidence.observations if o.metric] if proposal.evidence else []
     return list(dict.fromkeys([*seen, *book.key_metrics]))[:most]
 
 
 def state_of(run: Run) -> str:
-    """How far a run without a result is, in words."""
+    """Return in words how far a run without a result is."""
     if run.state is RunState.QUEUED:
         return "queued"
     if run.state in (RunState.RUNNING, RunState.STOPPING):
@@ -252,5 +253,5 @@ def state_of(run: Run) -> str:
 
 
 def why(run: Run) -> str:
-    """Why the run stands as it does, without its state said once more; empty where nothing is known."""
+    """Return the reason for the run's state, without repeating the state; empty if unknown."""
     return plain(run.reason or "").removeprefix(f"{run.state.value}: ")

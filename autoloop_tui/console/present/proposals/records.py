@@ -1,4 +1,4 @@
-"""What became of the proposals of each rule in all loops of the project, as the console shows it."""
+"""Results of each rule's proposals over all loops of the project."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from autoloop.verdicts import rule_records, summed
 from autoloop_tui.console.loop_view import TROUBLE, View
 
 EVERY = 30.0
-"""Seconds between two looks at the other loops."""
+"""Seconds between two reads of the other loops."""
 
 
 class Records:
-    """Owned by a screen: the loop on it is counted as each view has it, the others as they were a while ago."""
+    """Owned by a screen. The current loop is counted anew for each view, the others every EVERY seconds."""
 
     def __init__(self) -> None:
         self._others: tuple[int, float, list[RuleRecord]] | None = None
-        """The loop besides which they were counted, when, and their records."""
+        """The loop that was excluded, when they were counted, and the records of the others."""
         self._view: View | None = None
         self._found: Mapping[str, RuleRecord] = {}
 
     def of(self, store: Store, view: View) -> Mapping[str, RuleRecord]:
-        """By rule."""
+        """Return the records by rule."""
         if view is not self._view:
             self._view, self._found = view, summed([*self._besides(store, view), *_of_loop(view)])
         return self._found
@@ -36,7 +36,7 @@ class Records:
         now, others = time.monotonic(), self._others
         if others is None or others[0] != view.loop.id or now - others[1] >= EVERY:
             found = others[2] if others is not None and others[0] == view.loop.id else []
-            with suppress(*TROUBLE), store.reading():  # reported when no new view can be had
+            with suppress(*TROUBLE), store.reading():  # reported when no new view can be read
                 found = list(other_records(store, view.loop))
             self._others = others = view.loop.id, now, found
         return others[2]

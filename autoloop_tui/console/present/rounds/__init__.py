@@ -1,1 +1,1 @@
-"""Data for the screen about rounds and their runs."""
+"""Data for the Rounds screen."""

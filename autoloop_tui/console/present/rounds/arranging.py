@@ -1,5 +1,4 @@
-"""The rows of the table of runs in their places: replicates under their config, variants under what they were made from.
-Pure."""
+"""The arrangement of runs in the table: replicates below their config, variants below their base. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from autoloop_tui.console.present.rounds.rows import RunRow
 
 
 class Place(NamedTuple):
-    """A row and the lines of a tree before its name. `member`: one of the replicates of the config above it."""
+    """A row, and the tree lines before its name. `member`: it is a replicate of the config above it."""
 
     row: RunRow
     stem: str = ""
@@ -23,20 +22,20 @@ class Place(NamedTuple):
 
 
 def by_config(rows: Iterable[RunRow]) -> list[RunRow]:
-    """The rows in their order, those of a round that differ in the seed only as one in the place of their first."""
+    """Return the rows in order, with those of a round that differ only in the seed merged into one at the first's place."""
     groups: dict[object, list[RunRow]] = {}
     for row in rows:
         run = row.run
         groups.setdefault((run.loop, run.round, run.group) if run.group else run.id, []).append(row)
     found: list[RunRow] = []
     for group in groups.values():
-        several = len({row.run.config_hash for row in group}) > 1  # else the same training, more than once
+        several = len({row.run.config_hash for row in group}) > 1  # otherwise they are repetitions of the same training
         found += [config_row(group)] if several else group
     return found
 
 
 def config_row(members: Sequence[RunRow]) -> RunRow:
-    """One row for replicates: what they came from is the same, what they reached is their mean."""
+    """Return one row for replicates: the origin is that of the first, the results are means."""
     first, runs = members[0], [row.run for row in members]
     finished = [run.summary for run in runs if run.state is RunState.FINISHED and run.summary]
     started = [run.started_at for run in runs if run.started_at is not None]
@@ -63,7 +62,7 @@ def _state(runs: Sequence[Run]) -> RunState:
 
 
 def unfolded(rows: Iterable[RunRow], open_: Collection[str], glyphs: Glyphs) -> list[Place]:
-    """Each config that is in `open_` (by its key) with its runs below it."""
+    """Return the places of the rows; each config in `open_` (by key) is followed by its runs."""
     found = []
     for row in rows:
         found.append(Place(row))
@@ -73,8 +72,8 @@ def unfolded(rows: Iterable[RunRow], open_: Collection[str], glyphs: Glyphs) -> 
 
 
 def tree(rows: Iterable[RunRow], open_: Collection[str], glyphs: Glyphs) -> list[Place]:
-    """Each row below what it was made from, as far as that is among the rows, the oldest first; replicates of an open config
-    before what was made from it. `rows`: those of a round in the order in which they were made."""
+    """Return each row below its base if that is among the rows, oldest first; replicates of an open config come before its
+    variants. `rows`: those of a round in order of creation."""
     rows = sorted(rows, key=lambda row: (row.run.loop, row.run.round))
     of_run = {member.run.id: row for row in rows for member in (row.members or (row,))}
     below: dict[str, list[RunRow]] = {}
@@ -98,5 +97,5 @@ def tree(rows: Iterable[RunRow], open_: Collection[str], glyphs: Glyphs) -> list
             ends = at == len(children) - 1
             child = Place(children[at], under + (last if ends else branch), member=at < len(members))
             waiting.append((child, under + ("  " if ends else down)))
-    shown = {id(place.row) for place in found}  # bases that lead in a circle are in no tree
+    shown = {id(place.row) for place in found}  # rows in a cycle of bases are in no tree
     return found + [Place(row) for row in rows if id(row) not in shown]

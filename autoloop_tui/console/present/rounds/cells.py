@@ -1,4 +1,4 @@
-"""The cells of the table of runs: its columns, and the row of a run or of a config."""
+"""The cells of the table of runs: its columns, and the row of a run or config."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from autoloop_tui.console.present.rounds.rows import RunRow, author, base_metric
 from autoloop_tui.console.present.rounds.winners import NONE, Winners
 
 TREND = 8
-"""Cells of the trend."""
+"""Width of the trend in cells."""
 
 FIXED = ("state", "name", "from", "steps", "id", "tries", "took", "reason")
-"""Columns besides those of the metrics; each has a fixed place in the order of giving way."""
+"""Columns other than those of metrics; each has a fixed priority for being dropped."""
 
 OF_FIRST = {"best": "best", "last": "last", "change": "vs base"}
-"""Columns of the metric that is shown first, and their titles."""
+"""Columns of the first metric, with their titles."""
 
 SORTED = (*FIXED, *OF_FIRST, "round")
-"""All that rows can be sorted by besides other metrics."""
+"""Sort keys other than further metrics."""
 
 
 def columns(
@@ -47,8 +47,8 @@ def columns(
     glyphs: Glyphs,
     width: int,
 ) -> list[Column]:
-    """All columns for some rows in a table `width` wide, in their order; where rows are not grouped by round each says
-    which it is of. `figures`: of the metrics, the one that is shown first at the head."""
+    """Return all columns for some rows of a table `width` cells wide, in order; if rows are not grouped by round, there is a
+    column for it. `figures`: of the metrics, beginning with the one shown first."""
     rows = [place.row for place in places]
     longest_name = max((_name_cells(place) for place in places), default=3)
     longest_origin = max((len(row.origin) for row in rows), default=0)
@@ -90,24 +90,24 @@ def _name_cells(place: Place) -> int:
 
 
 def _sorted(column: Column, mark: str) -> Column:
-    """With the sign of the order, for which there is always room."""
+    """Return the column with the sort symbol in its title, widened if necessary."""
     title = f"{column.title}{mark}" if column.width <= cells(column.title) + 1 else f"{column.title} {mark}"
     return column._replace(title=title, width=max(column.width, cells(title)))
 
 
 @dataclass
 class RunPainter:
-    """Makes rows. `live`: what running runs have reached so far, by run, and `live_bases` where their bases stood at the
-    same step; `steps`: the newest step known of a run; `trends`: the curve of the metric shown first in a few cells."""
+    """Creates rows. `live`: figures of running runs so far, by run; `live_bases`: those of their bases at the same step;
+    `live_steps`: the newest known step of a run; `trends`: sparklines of the first metric."""
 
     book: MetricBook
     now: float = 0.0
     marked: Mapping[str, Badge] = field(default_factory=dict)
     glyphs: Glyphs = UNICODE
     gone: Mapping[str, str] = field(default_factory=dict)
-    """Runs that the store calls running and of which no process is there."""
+    """Runs that the store calls running but that have no process."""
     judge: Judge | None = None
-    """Says which config is better; without it no change is called so."""
+    """Decides which config is better; without it no change is called better."""
     figures: Sequence[Figures] = ()
     winners: Mapping[int, Winners] = field(default_factory=dict)
     """By loop."""
@@ -125,7 +125,7 @@ class RunPainter:
         return self.glyphs.nothing
 
     def row(self, place: Place, widths: Mapping[str, int], *, folded: bool = True) -> dict[str, Cell]:
-        """The cells of a row, by column; `widths` says which are wanted. `folded`: a config's runs are hidden."""
+        """Return the cells of a row by column; `widths` has the columns wanted. `folded`: a config's runs are hidden."""
         row, run = place.row, place.row.run
         seen = look(self.gone.get(run.id, run.state.value))
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
@@ -159,7 +159,7 @@ class RunPainter:
         return next(filter(None, (found.star(each.run.id, self.glyphs) for each in row.members or (row,))), "")
 
     def _state(self, row: RunRow, width: int) -> str:
-        """Of a config how many of its runs have finished."""
+        """Return the state; for a config, how many of its runs have finished."""
         seen = look(self.gone.get(row.run.id, row.run.state.value))
         if not row.members:
             return seen.text(self.glyphs, short=width < 10)
@@ -227,7 +227,7 @@ class RunPainter:
 
     def _delta(self, place: Place, key: str) -> Delta | None:
         row = place.row
-        if place.member:  # the row of its config has the one change that a verdict knows
+        if place.member:  # the row of its config shows the change that the verdict is about
             return None
         mine = self._reached(row, key)
         theirs = base_metric(row, key) if row.run.state.ended else self.live_bases.get(row.run.id, {}).get(key)
@@ -237,7 +237,8 @@ class RunPainter:
         return against(mine, theirs, self.judge.between(ours, row.base, key) if self.judge and row.base else None)
 
     def _change(self, delta: Delta | None, column: NumberColumn, width: int) -> list[Piece]:
-        """The change with the sign of its verdict: ✓ better, ✗ worse, ≈ no difference shown; none where nothing is shown."""
+        """Return the change with the symbol of its verdict: ✓ better, ✗ worse, ≈ no difference; none if nothing has been
+        shown."""
         if delta is None or delta.change != delta.change:
             return []
         text = column.text(delta.change)

@@ -1,4 +1,4 @@
-"""What the table of runs knows of one metric: how its numbers are written, and each run's value and change. Pure."""
+"""The columns of a metric in the table of runs: number formats, and the spread over seeds. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop.text.number_column import NumberColumn
 from autoloop_tui.console.present.rounds.rows import RunRow, base_metric
 
 ROOM = 9
-"""Cells of a number; of a column that needs more, significant digits give way."""
+"""Maximum cells of a number; wider columns lose significant digits."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Figures:
     def of(
         cls, metric: str, rows: Sequence[RunRow], book: MetricBook, live: Mapping[str, Mapping[str, MetricSummary]]
     ) -> Figures:
-        """`live`: what running runs have reached so far."""
+        """Return the columns for some rows. `live`: figures of running runs so far."""
         mine = [(row, found) for row in rows if (found := row.metric(metric) or live.get(row.run.id, {}).get(metric))]
         directed = book.direction(metric) is not None
         changes = [found.last - theirs.last for row, found in mine if (theirs := base_metric(row, metric))]
@@ -44,12 +44,12 @@ class Figures:
         )
 
     def take(self, row: RunRow, found: MetricSummary) -> bool:
-        """Whether what a running run has reached since stands in the columns as the rest does."""
+        """Return whether new figures of a running run fit into the columns as they are."""
         theirs = base_metric(row, self.metric)
         return self.last.takes(found.last) and (theirs is None or self.change.takes(found.last - theirs.last))
 
 
 def spread(row: RunRow, metric: str) -> float | None:
-    """The standard deviation of the last values of a config's finished runs; None of fewer than two."""
+    """Return the standard deviation of the last values of a config's finished runs; None for fewer than two."""
     values = [found.last for member in row.members if (found := member.metric(metric))]
     return statistics.stdev(values) if len(values) > 1 else None

@@ -1,4 +1,4 @@
-"""The filter of the table of runs: bare words, and comparisons such as `ot_pi_sum>0.1`; all of them must hold. Pure."""
+"""The filter of the table of runs: words, and comparisons such as `ot_pi_sum>0.1`; all of them must match. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FIELDS: dict[str, Callable[[RunRow], float | None]] = {
 
 
 class Clause(NamedTuple):
-    """A comparison of a run's number, `field` or the last value of a metric."""
+    """A comparison of a run's field or of the last value of a metric."""
 
     name: str
     holds: Callable[[float, float], bool]
@@ -47,7 +47,7 @@ class Clause(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """`note`: what could not be taken as meant, in a sentence."""
+    """A parsed filter. `note`: a sentence on what could not be interpreted as intended."""
 
     text: str = ""
     words: tuple[str, ...] = ()
@@ -59,9 +59,9 @@ class Filter(NamedTuple):
 
 
 def parse_filter(text: str, book: MetricBook, metrics: Collection[str]) -> Filter:
-    """Never fails. A comparison with an unknown metric is looked for as text, and the note says so.
+    """Parse a filter; never fails. A comparison with an unknown metric is searched for as text, and the note says so.
 
-    `metrics`: canonical names that runs have and the book may not know.
+    `metrics`: canonical names that runs have and that the book may not know.
     """
     words: list[str] = []
     clauses: list[Clause] = []

@@ -1,4 +1,4 @@
-"""The line on a round above its runs in the table."""
+"""The head of a round above its runs in the table."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def round_head(
     name_loop: bool,
     glyphs: Glyphs,
 ) -> list[Piece]:
-    """How many runs, which config stands `first` (the first wording that fits), the decisions made from it, its time."""
+    """Return the head: the number of runs, the `first` config (the first wording that fits), decisions and duration."""
     rule, dot = glyphs.rule, glyphs.dot
     round_ = facts.round
-    parts: list[tuple[int, list[Piece]]] = []  # The largest number gives way first.
+    parts: list[tuple[int, list[Piece]]] = []  # the largest number is dropped first
     if name_loop:
         given = loop.loop.spec.name
         parts.append((2, [(plain(f"{given} ({loop.loop.name})" if given else loop.loop.name), "bold")]))
@@ -59,7 +59,7 @@ def round_head(
 
 
 def _state(loop: LoopRuns, state: RoundState) -> tuple[str, str] | None:
-    """Look and word of a round that is not over; nothing runs in a loop that was stopped."""
+    """Return the look and word of an unfinished round; nothing runs in a stopped loop."""
     if state is RoundState.DONE:
         return None
     if loop.loop.state is not LoopState.ACTIVE:
@@ -70,8 +70,8 @@ def _state(loop: LoopRuns, state: RoundState) -> tuple[str, str] | None:
 def first_pieces(
     first: First | None, star: str, outcome: Outcome | None, known: RunRows, book: MetricBook
 ) -> list[list[Piece]]:
-    """`lowest tail mean eval_l1 0.3319 -0.04 by NAME, not shown better`, or with its `star` if it has been shown; then
-    shorter wordings."""
+    """Return `lowest tail mean eval_l1 0.3319 -0.04 by NAME, not shown better`, or with its `star` if it was shown to be
+    better; followed by shorter wordings."""
     row = known.rows.get(first.run) if first else None
     if first is None or outcome is None or row is None:
         return []

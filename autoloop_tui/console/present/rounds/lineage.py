@@ -1,4 +1,4 @@
-"""The run under the cursor in words: its state, why, and its lineage."""
+"""The selected run in words: its state, the reason, and its lineage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LineagePainter:
     def detail(
         self, chain: Sequence[RunRow], width: int, height: int, *, name_loop: bool, successor: str | None = None
     ) -> list[list[Piece]]:
-        """The last run of `chain` in words, below it the `successor` that a live rule made of it, and its lineage."""
+        """Return rows on the last run of `chain`, the `successor` into which a live rule relaunched it, and its lineage."""
         row = chain[-1]
         seen = look(row.run.state.value)
         first: list[Piece] = [
@@ -43,9 +43,9 @@ class LineagePainter:
         return [crop(each, 0, width, self.mark) for each in rows[: max(1, height)]]
 
     def lineage(self, chain: Sequence[RunRow], width: int, height: int) -> list[list[Piece]]:
-        """`root ← … ← this` over at most `height` rows: each run with the rule and the edits that made it.
+        """Return `root ← … ← this` in at most `height` rows: each run with the rule and edits that made it.
 
-        Where that is too long the edits are shortened, and then the runs after the root left out.
+        If that is too long, edits are shortened first; then the runs after the root are omitted.
         """
         links: list[list[Piece]] = []
         for most in (4, 2, 1):
@@ -68,7 +68,7 @@ class LineagePainter:
         return link
 
     def _wrapped(self, links: Sequence[list[Piece]], width: int) -> list[list[Piece]]:
-        """The links with arrows between them in rows of `width`; a link that is longer than a row is clipped."""
+        """Return the links in rows of `width`, joined by arrows; a link longer than a row is clipped."""
         rows: list[list[Piece]] = [[(" ", "")]]
         for place, link in enumerate(links):
             pieces = ([(self.glyphs.of(" ← ", " <- "), "key")] if place else []) + link

@@ -1,4 +1,4 @@
-"""What the table of runs knows of each run and round: its lineage, its state, and its place in the order. Pure."""
+"""The table's data on each run and round: lineage, state and sort order. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop_tui.console.drawing.paint import plain, shown_value
 
 
 class LoopRuns(NamedTuple):
-    """What is shown of one loop."""
+    """The data shown of a loop."""
 
     loop: Loop
     rounds: Sequence[Round]
@@ -30,9 +30,9 @@ class LoopRuns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run with what it came from, or a config with its replicates. `origin`: the base run, the proposal's number and
-    the rule, `my_rules #12 plateau`; `text`: what the filter looks in, in lower case; `members`: of a config, the rows of
-    its runs, whose means `run` has."""
+    """A run with its origin, or a config with its replicates. `origin`: the base run, proposal number and rule, as in
+    `my_rules #12 plateau`. `text`: the lower-case text that the filter searches. `members`: for a config, the rows of its
+    runs; `run` then has their means."""
 
     run: Run
     loop: Loop
@@ -44,24 +44,24 @@ class RunRow:
 
     @property
     def key(self) -> str:
-        """What the row is called in the table; a config is called by its first run."""
+        """The key of the row in the table; that of a config is derived from its first run."""
         return f"{CONFIG}{self.run.id}" if self.members else self.run.id
 
     def metric(self, name: str) -> MetricSummary | None:
         return self.run.summary.metrics.get(name) if self.run.summary else None
 
     def took(self, now: float) -> float | None:
-        """Seconds since it started, up to its end if it has ended."""
+        """Return the seconds from its start to its end, or until now."""
         start = self.run.started_at
         return None if start is None else max(0.0, (self.run.ended_at or now) - start)
 
 
 CONFIG = "config "
-"""The key of a config's row begins with it."""
+"""Prefix of the key of a config's row."""
 
 
 class RoundFacts(NamedTuple):
-    """How many of a round's runs ended how, and what was decided of the proposals that they gave."""
+    """The number of a round's runs by result, and of the decisions on the proposals made from it."""
 
     round: Round
     runs: int
@@ -73,19 +73,19 @@ class RoundFacts(NamedTuple):
 
 
 class RunRows:
-    """Every known run. `update` is cheap when little has changed: rows of unchanged runs are kept."""
+    """All known runs. `update` keeps the rows of unchanged runs, so it is cheap if little has changed."""
 
     def __init__(self) -> None:
         self.rows: dict[str, RunRow] = {}
-        """By run id, in the order of loops (newest first), rounds (newest first) and positions."""
+        """By run id, ordered by loop (newest first), round (newest first) and position."""
         self.loops: dict[int, LoopRuns] = {}
         self.relaunched: dict[str, str] = {}
-        """What live rules made of runs that they stopped: the id of the successor."""
+        """Runs relaunched by live rules: the successor's id, by the id of the run that was stopped."""
         self._groups: dict[tuple[int, int], list[Run]] = {}
         self._decided: dict[tuple[int, int], tuple[int, int]] = {}
 
     def update(self, loops: Iterable[LoopRuns]) -> None:
-        """Take in the newest state of all that is to be shown; what is not in `loops` is forgotten."""
+        """Take over the newest state of all loops shown; everything else is discarded."""
         old, self.rows, self._groups, self._decided, self.relaunched = self.rows, {}, {}, {}, {}
         self.loops = {each.loop.id: each for each in loops}
         for each in self.loops.values():
@@ -105,7 +105,7 @@ class RunRows:
                 base = by_id.get(run.base_run) if run.base_run else None
                 proposal = proposals.get(run.proposal) if run.proposal is not None else None
                 row = old.get(run.id)
-                # The store gives the same object for a row that has not changed.
+                # The store returns the same object for an unchanged row.
                 if row is None or row.run is not run or row.base is not base or row.proposal is not proposal:
                     row = _row(run, each.loop, base, proposal)
                 self.rows[run.id] = row
@@ -114,7 +114,7 @@ class RunRows:
         return {name for row in self.rows.values() if row.run.summary for name in row.run.summary.metrics}
 
     def round_facts(self, loop: int, number_: int) -> RoundFacts | None:
-        """The facts of one round, or None for one that is not known."""
+        """Return the facts of a round; None if it is unknown."""
         known = self.loops.get(loop)
         round_ = next((each for each in known.rounds if each.number == number_), None) if known else None
         if round_ is None:
@@ -130,7 +130,7 @@ class RunRows:
         )
 
     def lineage(self, run_id: str) -> list[RunRow]:
-        """From the first ancestor that is known down to the run itself."""
+        """Return the lineage from the oldest known ancestor to the run itself."""
         chain: dict[str, RunRow] = {}
         row = self.rows.get(run_id)
         while row is not None and row.run.id not in chain:
@@ -140,7 +140,7 @@ class RunRows:
 
 
 def best_of(runs: Iterable[Run], metric: str, book: MetricBook) -> tuple[float, Run] | None:
-    """The best value that a run of `runs` reached, and which; None also if nothing tells which direction is good."""
+    """Return the best value among `runs` and its run; None if there is none or the better direction is unknown."""
     good = book.direction(metric)
     have = [(run.summary.metrics[metric].best, run) for run in runs if run.summary and metric in run.summary.metrics]
     found = [(best, run) for best, run in have if best is not None]
@@ -152,11 +152,11 @@ def best_of(runs: Iterable[Run], metric: str, book: MetricBook) -> tuple[float, 
 def ordered(
     rows: Iterable[RunRow], column: str, *, reverse: bool, book: MetricBook, now: float, metric: str = ""
 ) -> list[RunRow]:
-    """Rows by a column: metrics best first (the smallest if no direction is known), times and steps largest first, texts
-    from A; `reverse` turns it round.
+    """Sort rows by a column: metrics best first (smallest if no direction is known), times and steps largest first, texts
+    from A; `reverse` reverses that.
 
-    Runs without a value come last either way. `round` is the order of `RunRows.rows`; `metric` is the one of the columns
-    `best`, `last` and `change`.
+    Runs without a value always come last. `round` is the order of `RunRows.rows`; `metric` is that of the columns `best`,
+    `last` and `change`.
     """
     rows = list(rows)
     if column == "round":
@@ -209,17 +209,17 @@ _OF_METRIC: Mapping[str, Callable[[RunRow, str], float | None]] = {"last": _last
 
 
 def base_metric(row: RunRow, metric: str) -> MetricSummary | None:
-    """Where the base of a run ended."""
+    """Return the final figures of a run's base."""
     return row.base.summary.metrics.get(metric) if row.base and row.base.summary else None
 
 
 def author(proposal: Proposal) -> str:
-    """Who made a proposal, in short: the rule's name, or the person's."""
+    """Return who made a proposal, in short: the rule's or author's name."""
     return proposal.author.name or str(proposal.author)
 
 
 def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:
-    """`reg 0.1→0.16, weight_label 0.01→0.005 ×4, +2`: the last part of each path, what is alike in one."""
+    """Return `reg 0.1→0.16, weight_label 0.01→0.005 ×4, +2`: the last key of each path, equal changes merged."""
     alike = Counter(
         f"{change.path.rpartition('.')[2]} {before_text(change, short_value)}→{after_text(change, short_value)}"
         for change in changes
@@ -230,7 +230,7 @@ def changes_in_short(changes: Sequence[Change], most: int = 3) -> str:
 
 
 def short_value(value: object, most: int = 24) -> str:
-    """A value of a config in at most `most` characters."""
+    """Return a config value in at most `most` characters."""
     return shown_value(value, most)
 
 

@@ -1,4 +1,4 @@
-"""Which config stands first in each round and in the loop, and whether that has been shown. Pure."""
+"""The best config of each round and of the loop, and whether it has been shown to be better. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ LOOP_STAR, ROUND_STAR = "★", "☆"
 
 
 class First(NamedTuple):
-    """The best config among those new in a round, by the mean of its `runs`.
+    """The best new config of a round, by the mean of its `runs`.
 
-    `change`: of its mean against the baseline's; `shown`: it has been shown to be better than the baseline."""
+    `change`: its mean minus the baseline's; `shown`: it has been shown to be better than the baseline.
+    """
 
     run: str
     value: float
@@ -26,14 +27,14 @@ class First(NamedTuple):
 
 
 class Winners(NamedTuple):
-    """`loop`: the first run of the config that the loop has shown to be better than its baseline, by most; `rounds`: by
-    number of a round."""
+    """`loop`: the first run of the config that is better than the baseline by the largest shown difference; `rounds`: by
+    round number."""
 
     loop: str | None
     rounds: Mapping[int, First]
 
     def star(self, run: str, glyphs: Glyphs) -> str:
-        """The sign of the loop's winner, or of a round's, by the first of the config's runs that has finished."""
+        """Return the symbol of the winner of the loop or of a round, for the first finished run of that config."""
         if run == self.loop:
             return glyphs.of(LOOP_STAR, "*")
         won = any(each.run == run and each.shown for each in self.rounds.values())
@@ -44,7 +45,7 @@ NONE = Winners(None, {})
 
 
 def winners(outcome: Outcome | None, runs: Mapping[str, Run], judge: Judge | None = None) -> Winners:
-    """`judge`: of the loop's `runs`; without it only what the outcome itself says has been shown."""
+    """Return the winners. `judge`: of the loop's `runs`; without it, only what the outcome records counts as shown."""
     if outcome is None:
         return NONE
     base = runs.get(outcome.baseline.run)

@@ -1,1 +1,1 @@
-"""Data for the screen about one run."""
+"""Data for the page of a run."""

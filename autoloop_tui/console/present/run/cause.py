@@ -1,4 +1,4 @@
-"""Why a run did not finish, or what a live rule asks about it, in one text. Pure."""
+"""Why a run did not finish, or what a live rule asks about it. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from autoloop_tui.console.present.proposals.queue import why
 
 
 def cause(view: View, run: Run, decides: str, glyphs: Glyphs) -> tuple[str, str]:
-    """The text and its look; empty where there is nothing to say. `decides`: the key of the screen that answers a rule."""
+    """Return the text and its look; empty if there is nothing to say. `decides`: the key of the screen that answers a
+    rule."""
     attempt = view.snapshot.attempts.get(run.id)
     if asked := view.questions.get(run.id):
         does = "relaunch it with edits" if asked.edits else "stop it"

@@ -1,4 +1,4 @@
-"""A run's config as its file is written, line by line; what its edits have changed is marked as `diff` marks it."""
+"""A run's config line by line as in its file, with the changes of its edits marked as by `diff`."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
 
 LONGEST = 4000
-"""Cells of a line that are kept: a value longer than that is no value to read."""
+"""Maximum cells kept of a line; longer values are unreadable anyway."""
 MOST_LINES = 3000
-"""Lines of a config at most that are compared: what takes longer to compare nobody reads."""
+"""Maximum number of config lines compared; longer comparisons take too long to be useful."""
 REMOVED: Piece = (" - ", "diff-before")
-"""How a line of the base begins that the config has no longer."""
+"""Prefix of a line of the base that the config no longer has."""
 _KEY_LINE = re.compile(r"""(\s*(?:- )*)("(?:[^"\\]|\\.)*"|'[^']*'|[\w.\-/]+)(:|\s*=)(\s.*|)""", re.DOTALL)
 _BRACKETS = frozenset(("{", "}", "},", "[", "]", "],"))
 
 
 def config_rows(run: Run, base: Run | None) -> list[list[Piece]]:
-    """The lines of the config, without secrets; of a variant, those of its `base` too that are no longer there. UserError
-    if the config cannot be read."""
+    """Return the lines of the config, with secrets masked; for a variant also the lines of its `base` that were removed.
+    Raises UserError if the config cannot be read."""
     lines = _lines(run)
     before = lines
     if base is not None and suffix_of(base.config_path) == suffix_of(run.config_path):
         try:
             before = _lines(base)
         except UserError:
-            before = lines  # the page says elsewhere that it cannot be read
+            before = lines  # the page reports elsewhere that it cannot be read
     return [_row(sign, clip(plain(line.expandtabs(4)), LONGEST)) for sign, line in _compared(before, lines)]
 
 

@@ -1,4 +1,4 @@
-"""What a run uses of its GPUs, as a row of text: the utilisation over time, and what it comes to."""
+"""A run's GPU usage as a row of text: utilisation over time, and its summary."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from autoloop_tui.console.drawing.pieces import Piece, wide
 from autoloop_tui.console.present.run.header import whole
 
 LEAST, SPARKS = 10, 30
-"""Cells of the curve."""
+"""Minimum and maximum width of the sparkline in cells."""
 
 
 def gpu_row(history: GpuHistory, width: int, *, glyphs: Glyphs) -> list[Piece]:
-    """` GPU ▇▇▁▇  utilisation 87 %, idle 4 % of the time, …  over 2h10m`."""
+    """Return ` GPU ▇▇▁▇  utilisation 87 %, idle 4 % of the time, …  over 2h10m`."""
     known = gpu_use_facts(history.use) if history.use else []
     facts: list[list[Piece]] = [[(f"{', ' if at else '  '}{fact}", "")] for at, fact in enumerate(known)]
     facts.append([(f"  over {duration(history.seconds)}", "dim")])

@@ -1,4 +1,4 @@
-"""Texts of the Run screen as rows: its header, what its config changes, and where the run came from."""
+"""Texts of a run's page as rows: the header, the changes of its config, and its lineage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autoloop_tui.console.present.rounds.rows import changes_in_short
 from autoloop_tui.console.present.run.config_text import REMOVED, config_rows
 
 BAR = (8, 40)
-"""Cells of the progress bar, at least and at most."""
+"""Minimum and maximum width of the progress bar in cells."""
 
 # ------------------------------------------------------------------------------------------------------------- header
 
@@ -37,8 +37,8 @@ def header(
     width: int,
     glyphs: Glyphs,
 ) -> list[list[Piece]]:
-    """Three rows: who the run is; how far it is; its lineage. `reached`: of the key metric, if anything yet;
-    `theirs`: what its base is compared with it by."""
+    """Return three rows: the run's identity, its progress, and its origin. `reached`: its figures of the key metric, if any;
+    `theirs`: the base's figures to compare with."""
     seen = look(view.state_of(run))
     dot = glyphs.dot
     base = view.base_of(run)
@@ -92,7 +92,7 @@ def _progress(
 
 
 def key_figure(view: View, run: Run, reached: MetricSummary, theirs: MetricSummary | None, glyphs: Glyphs) -> list[Piece]:
-    """The key metric and its change against the base run, of a run that goes on at the step it has reached."""
+    """Return the key metric and its change against the base run; for a run in training, at its current step."""
     key = view.key_metric
     pieces: list[Piece] = [(f"  {view.metrics.short(key)} ", "dim"), (number(reached.last), "bold")]
     if theirs is not None:
@@ -104,9 +104,9 @@ def key_figure(view: View, run: Run, reached: MetricSummary, theirs: MetricSumma
 
 
 def _origin(view: View, run: Run, glyphs: Glyphs) -> list[Piece]:
-    """One line: the proposal and its edits, or the file that a person gave."""
+    """Return one line: the proposal and its edits, or the config file given by the user."""
     pieces: list[Piece] = []
-    if run.reason and not run.state.ended:  # why it ended stands below, whole
+    if run.reason and not run.state.ended:  # the full reason of an ended run is shown below
         pieces.append((f"{why(run)}  ", "slot-warn"))
     if run.base_run is None:
         return [*pieces, ("from ", "dim"), (plain(view.said(run.source_path)), "")]
@@ -118,7 +118,7 @@ def _origin(view: View, run: Run, glyphs: Glyphs) -> list[Piece]:
 
 
 def maker(proposal: Proposal) -> str:
-    """Who made it: `by rule more-lr`, `by ada`."""
+    """Return who made a proposal: `by rule more-lr`, `by ada`."""
     author = proposal.author
     return f"by rule {plain(author.name)}" if author.kind is ActorKind.RULE and author.name else f"by {plain(str(author))}"
 
@@ -128,12 +128,12 @@ def _letters(edits: str, glyphs: Glyphs) -> str:
 
 
 def proposal_of(view: View, run: Run) -> Proposal | None:
-    """The proposal that became this run."""
+    """Return the proposal that became this run."""
     return next((each for each in view.snapshot.proposals if each.id == run.proposal), None)
 
 
 def whole(facts: Sequence[Sequence[Piece]], width: int, glyphs: Glyphs) -> list[Piece]:
-    """As many facts from the first on as fit whole; the first, which is a name or the like, is clipped if need be."""
+    """Return as many complete facts as fit, from the first on; only the first (such as a name) is clipped if necessary."""
     row = clipped(facts[0], width, glyphs)
     for fact in facts[1:]:
         if wide(row) + wide(fact) > width:
@@ -143,7 +143,7 @@ def whole(facts: Sequence[Sequence[Piece]], width: int, glyphs: Glyphs) -> list[
 
 
 def clipped(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> list[Piece]:
-    """The pieces that fit; the last ends in an ellipsis if something was cut."""
+    """Return the pieces that fit; if something was cut, the last ends in an ellipsis."""
     row: list[Piece] = []
     used = 0
     for text, names in pieces:
@@ -159,7 +159,7 @@ def clipped(pieces: Sequence[Piece], width: int, glyphs: Glyphs) -> list[Piece]:
 
 
 def config_page(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
-    """What the config changes against its base, the lineage, and the config line by line."""
+    """Return the changes of the config against its base, the lineage, and the config line by line."""
     try:
         config = frozen_config(run)
     except UserError as error:
@@ -186,7 +186,7 @@ def _difference(view: View, run: Run, config: Config, glyphs: Glyphs) -> list[li
 
 
 def change_rows(changes: Sequence[Change], glyphs: Glyphs) -> list[list[Piece]]:
-    """One aligned row a change: a sign, the path, before and after."""
+    """Return one aligned row per change: a symbol, the path, old and new value."""
     arrow = glyphs.arrow
     paths = [plain(change.path) for change in changes]
     befores = [before_text(change, shown_value) for change in changes]
@@ -216,7 +216,8 @@ def title(text: str, more: str) -> list[Piece]:
 
 
 def lineage(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
-    """From the first ancestor to the run: each with its key metric, and the edits that led to the next."""
+    """Return the lineage from the oldest ancestor to the run: each with its key metric and the edits that led to the
+    next."""
     chain = ancestors(view, run)
     key, turn = view.key_metric, glyphs.of("└ ", "`-")
     rows = [title("Lineage", f"oldest first, with final {view.metrics.short(key)}")]
@@ -248,7 +249,7 @@ def lineage(view: View, run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
 
 
 def ancestors(view: View, run: Run) -> list[Run]:
-    """The run and the bases it goes back to, oldest first."""
+    """Return the run and its chain of bases, oldest first."""
     by_id = {each.id: each for each in view.snapshot.runs}
     chain, seen = [run], {run.id}
     while (base := by_id.get(chain[0].base_run or "")) is not None and base.id not in seen:

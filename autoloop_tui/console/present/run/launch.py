@@ -1,4 +1,5 @@
-"""How a run is started, as rows of text: its command, its environment without secrets, its attempts and their ends."""
+"""How a run is launched, as rows of text: its command, its environment with secrets masked, and its attempts with their
+ends."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from autoloop_tui.console.present.run.header import title
 
 
 def launch_page(view: View, run: Run, attempts: Sequence[Attempt], width: int, *, glyphs: Glyphs) -> list[list[Piece]]:
-    """All that is known about starting the run. The command is the newest attempt's, else what it would be."""
+    """Return everything about the launch of the run. The command is that of the newest attempt, or a preview."""
     newest = attempts[-1] if attempts else None
     plan, problem = planned(view, run, newest)
     argv = newest.argv if newest and newest.argv else list(plan.argv) if plan else []
@@ -40,7 +41,7 @@ def launch_page(view: View, run: Run, attempts: Sequence[Attempt], width: int, *
 
 
 def planned(view: View, run: Run, attempt: Attempt | None) -> tuple[LaunchPlan | None, str]:
-    """The launch of the run by the preset that the loop was made with; or None and why it is not known."""
+    """Return the launch of the run by the loop's preset; or None and why it is unknown."""
     spec = view.loop.spec
     wanted = attempt.slot if attempt else run.slot
     slot = next((slot for slot in spec.slots if slot.index == wanted), spec.slots[0])
@@ -58,7 +59,7 @@ def planned(view: View, run: Run, attempt: Attempt | None) -> tuple[LaunchPlan |
 
 
 def command_rows(argv: Sequence[str], width: int) -> list[list[Piece]]:
-    """The command over as many rows as it needs, broken between words, so that it can be read and pasted."""
+    """Return the command in as many rows as needed, broken between words so that it can be read and pasted."""
     rows: list[list[Piece]] = []
     line = ""
     for word in shown_words(argv):
@@ -109,7 +110,7 @@ def _places(view: View, run: Run) -> list[list[Piece]]:
 
 
 def attempt_rows(attempts: Sequence[Attempt], run: Run, *, glyphs: Glyphs) -> list[list[Piece]]:
-    """One row an attempt: when, how long, how it ended; under it why, if it did not succeed."""
+    """Return one row per attempt with times, duration and result, followed by the cause if it did not succeed."""
     rows = [title("Attempts", "")]
     if not attempts:
         return [*rows, [("   none yet: it is queued" if run.state is RunState.QUEUED else "   none", "dim")]]
@@ -135,7 +136,7 @@ def attempt_rows(attempts: Sequence[Attempt], run: Run, *, glyphs: Glyphs) -> li
 
 
 def ending(attempt: Attempt) -> str:
-    """The exit code, signal or error of an attempt in words."""
+    """Return the exit code, signal or error of an attempt in words."""
     record = attempt.exit
     if record is None:
         return "no exit record" if attempt.ended_at else "runs"
@@ -159,5 +160,5 @@ def _signal(number: int) -> str:
 
 
 def clock(at: float | None) -> str:
-    """A moment in this machine's time, 19 cells."""
+    """Return a local time in 19 cells."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if at else f"{NOTHING:<19}"

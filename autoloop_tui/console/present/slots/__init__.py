@@ -1,1 +1,1 @@
-"""Data for the screen about the slots and what comes next."""
+"""Data for the Slots screen."""

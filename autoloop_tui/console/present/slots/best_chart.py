@@ -1,4 +1,4 @@
-"""The best config of each round over the rounds: whether it gets better, and what of it is more than chance."""
+"""A chart of the best config of each round: whether the loop improves, and whether that is more than chance."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from autoloop_tui.console.present.top_line import verdict_words
 def best_rows(
     found: Outcome | None, rounds: int, metric: str, baseline: Run | None, width: int, height: int, *, glyphs: Glyphs
 ) -> list[list[Piece]]:
-    """A dot for each round in which a config has finished, beside the baseline; a star on a winner that has been shown.
+    """Return the chart: a dot for each round with a finished config, beside the baseline; a star marks a winner shown to be
+    better.
 
-    `baseline`: the first run of the loop; without an outcome the chart says whether one is still to come. One round has
-    nothing to draw over.
+    `baseline`: the first run of the loop; without an outcome, its state tells whether a result is still to come. A single
+    round is shown as text.
     """
     words: list[Piece] = []
     if found is not None and found.comparison is not None:
@@ -56,7 +57,7 @@ def best_rows(
 
 
 def _mark(plotted: list[list[Piece]], scale: Scale, x: float, value: float, tall: int, sign: Piece, label: str) -> None:
-    """Put a sign on its place in a plot, and the value beside it if there is room."""
+    """Put a symbol at its position in a plot, with its value beside it if there is room."""
     if not plotted or tall <= 0:
         return
     place = scale.place(tall * 4)(value)

@@ -1,4 +1,4 @@
-"""What the parts of the Slots screen show, taken from the view, the feed and the newest sample. Touches no widget."""
+"""The data of the Slots screen, taken from the view, the feed and the newest sample. Uses no widgets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from autoloop_tui.console.telemetry import Load, Sample
 
 
 class Change(NamedTuple):
-    """The key metric against that of the base run: at `step`, where the base has its value of `base_step`."""
+    """The key metric against the base run: the run's value at `step`, the base's at `base_step`."""
 
     delta: Delta
     step: int
@@ -33,15 +33,14 @@ class Change(NamedTuple):
 
 
 class SlotFacts(msgspec.Struct, frozen=True):
-    """All that is shown of a slot. `run` is the one that holds the slot, or held it last."""
+    """The data shown of a slot. `run` is the one that holds the slot, or held it last."""
 
     slot: Slot
     run: Run | None
     badge: Badge | None = None
-    """Of the run: its letter and colour."""
+    """The letter and colour of the run."""
     gone: str = ""
-    """The store says that the run executes, and no process of it is there: `ended` if there is a record of how it ended,
-    else `gone`."""
+    """Set if the store calls the run running but it has no process: `ended` if a record says how it ended, else `gone`."""
     step: int = 0
     eta: int | None = None
     """Whole seconds until the last step."""
@@ -54,15 +53,15 @@ class SlotFacts(msgspec.Struct, frozen=True):
     load: Load | None = None
     last_line: str = ""
     waits: str = ""
-    """Why no queued run may start here yet."""
+    """Why queued runs cannot start here yet."""
     asks: str = ""
-    """The live rule that asks a person what is to become of the run."""
+    """The live rule that asks a user about the run."""
     would: str = "stop"
-    """What it would do: stop or relaunch the run."""
+    """The rule's proposed action: stop or relaunch the run."""
     advice: str = ""
-    """What to do about the last run's failure."""
+    """Advice on the last run's failure."""
     retries: bool = False
-    """The last run did not succeed, and its round still runs: it can be queued again."""
+    """The last run did not succeed and its round is still running, so it can be retried."""
 
     @property
     def holds(self) -> bool:
@@ -70,7 +69,7 @@ class SlotFacts(msgspec.Struct, frozen=True):
 
     @property
     def broken(self) -> bool:
-        """The last run here did not succeed, and nothing has taken its place."""
+        """Whether the last run here did not succeed and no other has taken its place."""
         broken = (RunState.FAILED, RunState.LOST, RunState.STOPPED)
         return bool(self.gone) or (self.run is not None and self.run.state in broken)
 
@@ -104,7 +103,7 @@ class SlotFacts(msgspec.Struct, frozen=True):
 
 
 def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: LastLines | None) -> SlotFacts:
-    """What is shown of one slot. `lines`: of the logs, kept by the caller; None: the slot is not in the window."""
+    """Return the data of a slot. `lines`: the caller's cache of last log lines; None if the slot is not visible."""
     run, metric = view.in_slots.get(slot.index), view.key_metric
     series: Series | None = None
     last = ""
@@ -150,7 +149,8 @@ def _retries(view: View, run: Run) -> bool:
 
 
 def _change(view: View, feed: Feed, run: Run, metric: str) -> Change | None:
-    """The metric against the base's at the same step; None where one of them has not been read or has none by then."""
+    """Return the metric's change against the base at the same step; None if one has not been read or has no value by
+    then."""
     mine, base = feed.known(run).get(metric), view.base_of(run)
     theirs = feed.known(base).get(metric) if base else None
     if mine is None or theirs is None or base is None:
@@ -164,7 +164,7 @@ def _change(view: View, feed: Feed, run: Run, metric: str) -> Change | None:
 
 
 def _foreign(gpu: Gpu, sample: Sample) -> list[str]:
-    """Processes on the GPU that belong to no run of ours."""
+    """Return the processes on the GPU that do not belong to our runs."""
     return [
         f"{process.name or 'a process'} ({process.pid}, {process.user or '?'})"
         for process in gpu.processes
@@ -173,7 +173,7 @@ def _foreign(gpu: Gpu, sample: Sample) -> list[str]:
 
 
 def chart_lines(view: View, feed: Feed, run: Run | None, first: int, most: int) -> list[tuple[str, list[Line]]]:
-    """`most` charts from the `first` metric on, the key metrics before the others: each its title and its lines."""
+    """Return up to `most` charts as titles and lines, beginning with metric number `first`; key metrics come first."""
     columns = feed.known(run) if run else {}
     names = [name for name in view.metrics.key_metrics if name in columns]
     names += sorted(name for name in columns if name not in names)
@@ -194,7 +194,7 @@ def chart_lines(view: View, feed: Feed, run: Run | None, first: int, most: int) 
 
 
 def config_rows(view: View, run: Run, width: int, *, glyphs: Glyphs) -> list[list[Piece]]:
-    """What the run's frozen config changes against its base's."""
+    """Return the changes of the run's frozen config against its base's."""
     from autoloop.configs import diff
     from autoloop.engine.base.frozen_config import frozen_config
 
@@ -213,7 +213,7 @@ def config_rows(view: View, run: Run, width: int, *, glyphs: Glyphs) -> list[lis
 
 
 def cut(rows: Sequence[list[Piece]], height: int) -> list[list[Piece]]:
-    """At most `height` rows; the last says how many were left out."""
+    """Return at most `height` rows; the last says how many were left out."""
     if len(rows) <= height:
         return list(rows)
     kept = max(0, height - 1)

@@ -1,4 +1,4 @@
-"""What the run under the cursor uses of its GPUs over time, as the engine has sampled it."""
+"""The selected run's GPU usage over time, as sampled by the engine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from autoloop_tui.console.drawing.paint import sparkline
 from autoloop_tui.console.drawing.pieces import Piece, heading
 
 ROWS = 4
-"""A heading, and a row each for utilisation, memory and power."""
+"""A heading, and one row each for utilisation, memory and power."""
 LABEL, VALUE = 7, 10
 
 
 def gpu_rows(history: GpuHistory, label: str, width: int, *, memory: float | None, glyphs: Glyphs) -> list[list[Piece]]:
-    """Utilisation from 0 to 100 %, memory from 0 to the bytes that the GPU has, power from 0 to its most, each with its
-    newest value. `memory`: None if not known; then from 0 to the most that was used."""
+    """Return the rows: utilisation from 0 to 100 %, memory from 0 to the GPU's total, power from 0 to its maximum, each with
+    the newest value. `memory`: total bytes; if None, the scale ends at the maximum used."""
     points = history.points
     used, power = [point.memory for point in points], [point.power for point in points]
     use = history.use

@@ -1,4 +1,4 @@
-"""The strip at the foot of the Slots screen: the proposals that wait for a decision, and what happens next."""
+"""The foot of the Slots screen: proposals awaiting a decision, and what happens next."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from autoloop_tui.console.present.loop_state import engine_gone, waits
 from autoloop_tui.console.present.proposals.queue import base_name, change_pieces
 
 LONGEST = 3
-"""Rows that the reason of a wait or of the end takes at most."""
+"""Maximum number of rows for the reason of a wait or of the loop's end."""
 
 
 def proposals_shown(view: View, width: int, height: int) -> int:
-    """How many pending proposals have a row of their own on a screen of this size."""
+    """Return how many pending proposals get their own row on a screen of this size."""
     most = 4 if width >= 160 and height >= 40 else 2 if width >= 100 and height >= 30 else 0
     return min(most, len(view.pending))
 
@@ -33,7 +33,8 @@ def proposals_shown(view: View, width: int, height: int) -> int:
 def upcoming(
     view: View, proposals: int, width: int, *, key: Callable[[str], str], now: float, glyphs: Glyphs
 ) -> list[list[Piece]]:
-    """A row for each of so many pending `proposals`; then what live rules ask, what is waited for, what happens next."""
+    """Return a row for each of the first `proposals` pending ones, then what live rules ask, what is being waited for, and
+    what happens next."""
     shown = view.pending[:proposals]
     if view.loop.state is not LoopState.ACTIVE:
         return _ended(view, width, key, glyphs)
@@ -47,11 +48,11 @@ def upcoming(
 
 
 ADVISED = (LoopEndKind.LIMIT, LoopEndKind.FAILS_FOR_ALL, LoopEndKind.OUT_OF_MEMORY)
-"""Ends whose text says itself how to resume."""
+"""Ends that already explain in their text how to resume."""
 
 
 def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) -> list[list[Piece]]:
-    """Why the loop has ended; one that was stopped can be taken up again."""
+    """Return why the loop has ended; a stopped loop can be resumed."""
     loop = view.loop
     text = loop.reason or loop.state.value
     if loop.state is LoopState.STOPPED and not (loop.end and loop.end.kind in ADVISED):
@@ -66,7 +67,7 @@ def _ended(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) ->
 
 
 def _outcome(view: View) -> list[str]:
-    """Whether a config is better than the baseline, and what it changed; Rounds and the report have the rest."""
+    """Return whether a config is better than the baseline, and what it changed; Rounds and the report have the rest."""
     found = view.loop.outcome
     if found is None:
         return []
@@ -112,7 +113,7 @@ def _length(pieces: list[Piece]) -> int:
 
 
 def _questions(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs) -> list[list[Piece]]:
-    """A row for what a live rule asks; it is about a run that goes on meanwhile."""
+    """Return a row with the question of a live rule; its run continues meanwhile."""
     asked = list(view.questions.values())
     if not asked:
         return []
@@ -130,18 +131,18 @@ def _questions(view: View, width: int, key: Callable[[str], str], glyphs: Glyphs
 
 
 def _waits(view: View, width: int, glyphs: Glyphs) -> list[list[Piece]]:
-    """Why nothing starts although runs are queued."""
+    """Return why nothing starts although runs are queued."""
     return [row for why in waits(view) for row in _message_rows(why, look("paused"), width, glyphs)]
 
 
 def _hooks(view: View, width: int, glyphs: Glyphs) -> list[list[Piece]]:
-    """The hooks that fail: whoever waits for their messages would not know it."""
+    """Return the failing hooks, so that users who rely on their messages notice."""
     words = [plain(each.words) for each in failing(view.snapshot.deliveries)]
     return [row for each in words for row in _message_rows(each, look("failed"), width, glyphs)]
 
 
 def _message_rows(text: str, seen: Look, width: int, glyphs: Glyphs) -> list[list[Piece]]:
-    """A sentence in a few rows: the line at the top has no room for it."""
+    """Return a sentence in several rows, because the top line has no room for it."""
     lines = _few_lines(text, width - 4, glyphs)
     signs = [f" {seen.mark(glyphs)} ", *["   "] * (len(lines) - 1)]
     return [[(sign, f"bold {seen.variable}"), (line, seen.variable)] for sign, line in zip(signs, lines, strict=True)]
@@ -155,7 +156,7 @@ def _after_round(view: View) -> str:
 
 
 def _then(view: View, key: Callable[[str], str]) -> str | None:
-    """How far the long training of the winner is; None before it is proposed."""
+    """Return the progress of extending the winner; None before it is proposed."""
     then = view.then
     if then is None:
         return None
@@ -209,7 +210,7 @@ def _next(view: View, above: int, width: int, key: Callable[[str], str], now: fl
 
 
 def _few_lines(text: str, width: int, glyphs: Glyphs) -> list[str]:
-    """`text` in at most LONGEST lines; what has no room is left out by whole words, and an ellipsis says so."""
+    """Return `text` in at most LONGEST lines; the rest is dropped at a word boundary and marked by an ellipsis."""
     lines = wrapped(text, width)
     if len(lines) <= LONGEST:
         return lines

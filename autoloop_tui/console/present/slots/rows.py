@@ -1,4 +1,4 @@
-"""The table of slots as rows of text: which columns fit, and what each says. Columns fall away by rank, no number is cut."""
+"""The table of slots as rows of text. Columns that do not fit are dropped by priority; numbers are never truncated."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ from autoloop_tui.console.drawing.pieces import Piece, part_of
 from autoloop_tui.console.present.slots.facts import Change, SlotFacts
 
 VALUE, CHANGE, TAIL = 8, 8, 8
-"""Cells of the key metric, of its change, and of what is said of the change."""
+"""Cells of the key metric, of its change, and of the step or verdict after the change."""
 NARROW, SMALL = 90, 70
-"""Cells below which nothing is said of a change but its colour, and below which a name and a bar take fewer."""
+"""Widths in cells below which a change has no step or verdict, and below which the bar is shorter."""
 TREND = 16
-"""Cells of the trend at most."""
+"""Maximum width of the trend in cells."""
 SHORTEST = 16
-"""Cells that a run's name keeps."""
+"""Minimum width of a run's name in cells."""
 MORE = 6
-"""The `need` from which on a column only adds to the figures."""
+"""Columns with at least this `need` only supplement the figures."""
 LEAST = 14
-"""Cells that the reason takes before the key beside it."""
+"""Minimum cells of the reason; with less room, the key beside it is dropped."""
 NOTE = 24
-"""The least cells of a note beside the figures."""
+"""Minimum width of a note beside the figures, in cells."""
 POINTS = 8
-"""Points a cell of the trend stands for at most: a long curve is thinned out to that."""
+"""Maximum number of points per cell of the trend; longer curves are thinned out."""
 BESIDE = ("change", "use", "trend", "memory", "note")
-"""The columns that give way first to what has to be said of a run in training."""
+"""The columns replaced first by the message of a run in training."""
 AFTER_BAR = ("eta", "value", *BESIDE)
-"""The columns that give way to what has to be said of a run that has ended."""
+"""The columns replaced by the message of an ended run."""
 
 
 class Layout(NamedTuple):
-    """How all rows of one painting are laid out. `bare`: slots are called by their numbers alone, as the title names
-    their kind; `wide`: a change has its step or verdict beside it; `values` and `changes`: how their numbers are written;
-    `spare`: cells right of the last column."""
+    """The layout of all rows of a repaint. `bare`: slots are shown by number only, because the title names their kind.
+    `wide`: changes have a step or verdict beside them. `values`, `changes`: number formats. `spare`: cells to the right of
+    the last column."""
 
     laid: Laid
     bare: bool
@@ -64,7 +64,7 @@ class Layout(NamedTuple):
 
 
 def layout(slots: Sequence[SlotFacts], width: int) -> Layout:
-    """The columns for rows of `width` cells. A run's name is the first to grow."""
+    """Return the columns for rows of `width` cells. The run's name grows first."""
     kinds = {facts.slot.label.partition(" ")[0] for facts in slots}
     bare = len(kinds) == 1 and not any(facts.slot.place != LOCAL and not facts.slot.of for facts in slots)
     labels = [_label(facts, bare) for facts in slots]
@@ -96,7 +96,7 @@ def layout(slots: Sequence[SlotFacts], width: int) -> Layout:
         Column("memory", "mem", 5, ">", need=8),
         Column("note", "", NOTE, need=9, most=width),
     ]
-    # Names come before what only adds to the figures.
+    # Names take precedence over columns that only supplement the figures.
     kept = [column for column, _ in lay_out([column for column in columns if column.need < MORE], width)]
     room = width - sum(column.width + GAP for column in kept) + GAP
     columns = [
@@ -109,12 +109,12 @@ def layout(slots: Sequence[SlotFacts], width: int) -> Layout:
 
 
 def head(shown: Layout, glyphs: Glyphs) -> list[Piece]:
-    """The titles of the columns."""
+    """Return the titles of the columns."""
     return line(shown.laid, {column.key: (column.title, "dim") for column, _ in shown.laid}, glyphs.ellipsis)
 
 
 def row(facts: SlotFacts, shown: Layout, *, key: Callable[[str], str], glyphs: Glyphs) -> list[Piece]:
-    """One slot: its figures, and in place of some of them the sentence that matters more."""
+    """Return the row of a slot: its figures, and in place of some of them a message that matters more."""
     values, said = _cells(facts, shown, glyphs), said_of(facts, key, glyphs)
     place = _place(facts, said, shown) if said else len(shown.laid)
     if place < len(shown.laid):
@@ -127,14 +127,14 @@ def row(facts: SlotFacts, shown: Layout, *, key: Callable[[str], str], glyphs: G
 
 
 def cut(facts: SlotFacts, shown: Layout, *, key: Callable[[str], str], glyphs: Glyphs) -> bool:
-    """Whether the row has no room for all that has to be said of the slot."""
+    """Return whether the row is too narrow for the full message."""
     said = said_of(facts, key, glyphs)
     return _length(said) > _room(shown, _place(facts, said, shown))
 
 
 def _place(facts: SlotFacts, said: list[Piece], shown: Layout) -> int:
-    """The column from which on a sentence stands in place of the figures; those of a run in training stay if they can, and
-    where there is no run it stands in the place of its name."""
+    """Return the column at which the message begins. For a run in training it replaces as few figures as possible; without a
+    run it begins in place of the name."""
     columns = [column.key for column, _ in shown.laid]
     if facts.run is None:
         return columns.index("run")
@@ -149,12 +149,12 @@ def _length(pieces: list[Piece]) -> int:
 
 
 def _room(shown: Layout, place: int) -> int:
-    """Cells from a column to the end of the row."""
+    """Return the number of cells from a column to the end of the row."""
     return sum(wide for _, wide in shown.laid[place:]) + GAP * max(0, len(shown.laid) - place - 1) + shown.spare
 
 
 def sentence(parts: list[Piece], room: int, glyphs: Glyphs) -> list[Piece]:
-    """Parts of a sentence in `room` cells: the key at the end stays whole, advice gives way before the reason."""
+    """Return the parts of a message in `room` cells: the key at the end is kept whole, advice is cut before the reason."""
     *texts, last = parts
     key = [last] if "key" in last[1] else []
     texts = texts if key else parts
@@ -195,7 +195,7 @@ def _cells(facts: SlotFacts, shown: Layout, glyphs: Glyphs) -> dict[str, Cell]:
     done, rest = bar(share or 0.0, widths.get("bar", 0), glyphs=glyphs)
     found["letter"] = (facts.badge.letter, facts.badge.look) if facts.badge else ("", "")
     found["run"] = (middle(run.name, widths["run"], glyphs.ellipsis), names)
-    # Of a run that broke early nothing would be red otherwise.
+    # Otherwise nothing would be red if the run broke early.
     found["bar"] = [(done, seen.variable if facts.told else "dim"), (rest, seen.variable if facts.broken else "rule")]
     found["percent"] = (percent(share).replace(NOTHING, glyphs.nothing), names)
     if facts.holds:
@@ -229,7 +229,7 @@ CALLS: Mapping[Call, str] = {
 
 
 def _change(change: Change, shown: Layout, glyphs: Glyphs) -> list[Piece]:
-    """`-0.0086 @120` of a run in training, `-0.0086 better` of one that has finished; `±?`: it may be chance."""
+    """Return `-0.0086 @120` for a run in training, `-0.0086 better` for a finished one; `±?` means that it may be chance."""
     delta = change.delta
     if math.isnan(delta.change) or not (delta.fair or shown.wide):
         return []
@@ -246,7 +246,7 @@ def _change(change: Change, shown: Layout, glyphs: Glyphs) -> list[Piece]:
 
 
 def said_of(facts: SlotFacts, key: Callable[[str], str], glyphs: Glyphs) -> list[Piece]:
-    """What has to be said of a slot in words: what it waits for, what broke and the key that helps, what is asked."""
+    """Return a slot's message: what it is waiting for, what broke and which key helps, or what a live rule asks."""
     warned = look("warning")
     if facts.holds:
         if facts.asks:
@@ -274,9 +274,9 @@ def said_of(facts: SlotFacts, key: Callable[[str], str], glyphs: Glyphs) -> list
 
 
 def queue_row(names: Sequence[str], shown: tuple[int, int], slots: int, width: int, glyphs: Glyphs) -> list[Piece]:
-    """`queue 2: tau_r2_5 · lr_r2_6` and, where not all slots are shown, `17–34 of 64 slots`.
+    """Return `queue 2: tau_r2_5 · lr_r2_6` and, if not all slots are visible, `17–34 of 64 slots`.
 
-    `shown`: the first and the last slot in the window, from 1.
+    `shown`: the first and last visible slot, counted from 1.
     """
     first, last = shown
     where = f"{part_of(first, last, slots, glyphs)} slots " if last - first + 1 < slots else ""

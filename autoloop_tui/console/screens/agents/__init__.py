@@ -1,1 +1,1 @@
-"""What each actor has done and spent."""
+"""The Agents screen: what each actor has done and spent."""

@@ -1,4 +1,4 @@
-"""What each person, agent and rule has done and spent in the loop, and the last requests."""
+"""The Agents screen: what each person, agent and rule has done and spent in the loop, and the last requests."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from autoloop_tui.console.screens.base import LoopScreen
 from autoloop_tui.console.widgets.row_pane import ScrolledPane
 
 REQUESTS = 40
-"""Of the last ones, how many are listed."""
+"""Number of last requests listed."""
 
 
 class AgentsScreen(LoopScreen):
-    """As the store has it now, also in a replay."""
+    """Shows the store's current state, even in a replay."""
 
     SCOPE = "agents"
     TITLE = "agents"
@@ -41,7 +41,7 @@ class AgentsScreen(LoopScreen):
         store, loop = host.feed.store, view.loop
         try:
             grants = load_settings(Path(loop.spec.cwd)).agents
-        except UserError:  # a mistake in the file shows no budget
+        except UserError:  # an invalid file must not hide the screen
             grants = {}
         found = accounts(store, loop, grants, time.time())
         last, key = store.last_commands(loop.id, REQUESTS), host.keys_of("app.hold-agents")

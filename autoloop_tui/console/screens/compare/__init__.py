@@ -1,1 +1,1 @@
-"""The screen of runs side by side."""
+"""The Compare screen: runs side by side."""

@@ -1,4 +1,4 @@
-"""What Compare shows of up to six runs side by side: the parameters that differ, every metric, and one chart of all of them.
+"""The contents of Compare for up to six runs: the parameters that differ, all metrics, and one chart of all runs.
 
 `screen.py` adds the keys.
 """
@@ -41,13 +41,13 @@ from autoloop_tui.console.widgets.table import Table
 PARTS = ("parameters", "metrics", "chart")
 
 LEAST = (4, 8)
-"""Rows with which the metrics and the chart can be read."""
+"""Minimum readable rows of the metrics and of the chart."""
 
 READ_SECONDS = 0.02
-"""At most about so long, in one tick, histories are read."""
+"""Approximate seconds per tick spent reading histories."""
 
 SLOW = 4
-"""Ticks between two looks at runs that go on."""
+"""Ticks between two polls of runs in training."""
 
 
 class RunComparison(TableScreen):
@@ -61,16 +61,16 @@ class RunComparison(TableScreen):
         self.part = "parameters"
         self.everything = False
         self.alone = ""
-        """The run whose curve alone is drawn; empty for all."""
+        """The only run whose curve is drawn; empty for all."""
         self.sides: list[Side] = []
         self.by_default = False
-        """Nothing is marked: the runs were chosen here."""
+        """No runs are marked, so the screen chose them."""
         self._parameters: dict[str, Parameter] = {}
         self._metrics: dict[str, Comparison] = {}
         self._configs: dict[str, dict[str, Any] | None] = {}
-        """Flat frozen configs by run, None for one that cannot be read. Frozen: read once."""
+        """Flattened frozen configs by run, None if unreadable. They never change, so each is read once."""
         self._replicates = Replicates()
-        self._stale = False  # Something was read that has not been painted.
+        self._stale = False  # Data was read that has not been painted.
         self._ticks = 0
 
     def body(self) -> ComposeResult:
@@ -88,7 +88,7 @@ class RunComparison(TableScreen):
 
     @property
     def table(self) -> Table:
-        """The table that keys move in; beside the chart they choose its metric."""
+        """The table that has the keys; beside the chart, it selects the metric."""
         return self.query_one("#parameters" if self.part == "parameters" else "#metrics", Table)
 
     # ------------------------------------------------------------------------------------------------------- painting
@@ -103,7 +103,7 @@ class RunComparison(TableScreen):
         for run in runs:
             before = old.get(run.id)
             columns = before.columns if before else {}
-            # A new attempt has more to read, also one that extends the run in the same folder; so has a run that goes on.
+            # A new attempt has more to read, even if it extends the run in the same folder; so has a run in training.
             read = bool(before and before.read and before.run.attempts == run.attempts and run.state.ended)
             self.sides.append(Side(badges[run.id], run, self._config(run), columns, read))
         if not self._parameters:
@@ -114,7 +114,7 @@ class RunComparison(TableScreen):
         self.call_after_refresh(self._paint)
 
     def _runs(self, view: View) -> list[Run]:
-        """The marked runs, of whatever loop; runs chosen here where none is marked."""
+        """Return the marked runs, of any loop; if there are none, runs chosen by default."""
         found = []
         for run_id in self.console.marked:
             run = view.run(run_id)
@@ -150,7 +150,7 @@ class RunComparison(TableScreen):
         self._metrics = {each.metric: each for each in compare_metrics(reached, view.metrics, verdict)}
 
     def _share_height(self, view: View) -> None:
-        """How the height is shared: the tables take what they need, the chart the rest."""
+        """Distribute the height: the tables get what they need, the chart gets the rest."""
         self.query_one("#legend", RowPane).styles.height = len(self.sides) + 1 if self.sides else 1
         tables = [self.query_one(f"#{part}", Table) for part in ("parameters", "metrics")]
         narrow, wide = self.has_class("-narrow"), self.has_class("-xwide")
@@ -174,7 +174,7 @@ class RunComparison(TableScreen):
         self.query_one("#left").styles.height = "100%" if wide else first + second
 
     def _share_narrow(self, room: int, wants: list[int]) -> None:
-        """The part that has the keys takes what it needs, the one after it what is left, if that is enough to read."""
+        """Give the active part the height it needs, and the next part the rest if that is enough to be readable."""
         at = PARTS.index(self.part)
         need = wants[at] if at < len(wants) else room
         second = PARTS[at + 1] if at < len(wants) and room - need >= LEAST[at] else ""
@@ -225,11 +225,11 @@ class RunComparison(TableScreen):
             table.empty = [("no config can be read", "slot-failed")]
         laid = painter.parameter_columns(table.row_width, [self._parameters[path] for path in shown])
         table.head = painter.head(laid)
-        known = self._parameters  # The table may paint its rows again before it is given others.
+        known = self._parameters  # The table may repaint its rows before it receives new ones.
         table.set_rows(shown, lambda path, width: painter.parameter(known[path], laid))
 
     def _rests_on(self, glyphs: Glyphs) -> str:
-        """What the changes and the word best rest on."""
+        """Return what the changes and the word "best" are based on."""
         judged = [delta for each in self._metrics.values() for delta in each.deltas if delta and delta.verdict]
         if any(delta.verdict.interval is not None for delta in judged if delta.verdict):
             return f"change of the tail mean over seeds; {glyphs.about} no difference shown"
@@ -267,7 +267,7 @@ class RunComparison(TableScreen):
             place, count = list(self._metrics).index(metric) + 1, len(self._metrics)
             where = f"metric {place} of {count}: " if self.size.width >= 100 else f"{place} of {count}: "
             title = where + plain(view.metrics.short(metric))
-        chart.chart_title = title  # Shown by set_series: a large chart is drawn once.
+        chart.chart_title = title  # Displayed by set_series, so that a large chart is drawn only once.
         chart.unit = "bands: seeds, min to max" if any(line.band for line in banded) else ""
         chart.set_series(banded)
 
@@ -280,7 +280,7 @@ class RunComparison(TableScreen):
         pane.show([row])
 
     def _metric(self) -> str | None:
-        """The metric that is drawn: the one under the cursor."""
+        """The metric in the chart: the one under the cursor."""
         cursor = self.query_one("#metrics", Table).cursor
         return cursor if cursor in self._metrics else next(iter(self._metrics), None)
 
@@ -324,7 +324,7 @@ class RunComparison(TableScreen):
             self._paint_detail(self._painter(self.view))
 
     def show_metric(self, metric: str) -> None:
-        """Put the cursor on a metric, once it is there."""
+        """Move the cursor to a metric once the table contains it."""
 
         def go() -> None:
             if metric in self._metrics:

@@ -1,4 +1,4 @@
-"""Compare: the keys that choose what of the runs is shown. `browsing.py` has what this screen shows."""
+"""The keys of the Compare screen, which choose what is shown. `browsing.py` has its contents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autoloop_tui.console.widgets.table import Table
 
 
 class CompareScreen(RunComparison):
-    """Up to six runs side by side."""
+    """Compares up to six runs."""
 
     def action_next_part(self) -> None:
         parts = PARTS if self.has_class("-narrow") else PARTS[:2]
@@ -32,7 +32,7 @@ class CompareScreen(RunComparison):
         self.show_message("every parameter" if self.everything else "only parameters that differ")
 
     def action_isolate(self) -> None:
-        """One curve after the other alone in the chart, then all again."""
+        """Show each curve alone in the chart, one after the other, then all again."""
         runs = ["", *(side.run.id for side in self.sides)]
         place = runs.index(self.alone) if self.alone in runs else 0
         self.alone = runs[(place + 1) % len(runs)]

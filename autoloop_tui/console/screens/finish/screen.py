@@ -1,4 +1,5 @@
-"""The finish page: who won and by how much, what was changed for it, how the rounds went, and what one may do next."""
+"""The finish page: the winner and its margin, what was changed to get there, the course of the rounds, and what to do
+next."""
 
 from __future__ import annotations
 
@@ -23,11 +24,11 @@ from autoloop_tui.console.screens.run.extending import extend_run
 from autoloop_tui.console.widgets.row_pane import DrawnPane, ScrolledPane
 
 NO_CHART = 6
-"""Rows that the chart needs at least."""
+"""Minimum rows of the chart."""
 
 
 class FinishScreen(LoopScreen):
-    """Of a loop that goes on it says what it has come to so far."""
+    """The finish page. While the loop is active it shows the result so far."""
 
     SCOPE = "finish"
     TITLE = "finish"
@@ -63,7 +64,7 @@ class FinishScreen(LoopScreen):
             self.query_one("#changes", DrawnPane).show_drawn(partial(self._change_rows, view, found))
 
     def _paint_rounds(self, view: View, found: Outcome) -> None:
-        """The same chart as on Slots; of a loop that has ended, over the rounds that there were."""
+        """Paint the chart of the rounds as on Slots; after the loop has ended, only over the rounds that took place."""
         rounds = view.loop.spec.rounds if view.loop.state is LoopState.ACTIVE else len(view.snapshot.rounds)
         metric = view.metrics.short(found.metric)
         draw = partial(best_rows, found, rounds, metric, None, glyphs=self.console.glyphs)
@@ -87,7 +88,7 @@ class FinishScreen(LoopScreen):
     # -------------------------------------------------------------------------------------------------------- actions
 
     def _first(self) -> Run | None:
-        """The run that stands for the config that stands first."""
+        """Return the run that represents the best config."""
         view = self.view
         return view.run(view.outcome.first.run) if view and view.outcome else None
 
@@ -117,7 +118,7 @@ class FinishScreen(LoopScreen):
             extend_run(self.console, view, run)
 
     def action_compare(self) -> None:
-        """The best config and the baseline, instead of the marked runs."""
+        """Compare the best config with the baseline, replacing the marked runs."""
         view = self.view
         if view is not None and view.outcome is not None:
             self.console.marked[:] = dict.fromkeys([view.outcome.baseline.run, view.outcome.first.run])

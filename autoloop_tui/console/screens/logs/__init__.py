@@ -1,1 +1,1 @@
-"""The log of all slots."""
+"""The logs of all slots."""

@@ -1,4 +1,4 @@
-"""The logs of all slots, merged, in the order of time; each line has the letter and colour of its run."""
+"""The merged logs of all slots in chronological order; each line has the letter and colour of its run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autoloop_tui.console.widgets.merged_tail import MergedTail
 from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 
 LEGEND = 3
-"""Rows that say which letter is which run, at most."""
+"""Maximum number of rows of the legend of runs."""
 
 TITLE = "logs of all slots, by their timestamps, else in order of arrival"
 
@@ -54,7 +54,7 @@ class LogsScreen(LoopScreen):
         self._paint_runs([(run, badges[run.id]) for run in runs])
 
     def _paint_runs(self, runs: list[tuple[Run, Badge]]) -> None:
-        """Which letter is which run, in as many rows as there are; of what has no room how many."""
+        """Paint the legend in as many rows as it needs; if the runs do not fit, show how many more there are."""
         pane = self.query_one("#logs-runs", DrawnPane)
         width, rows = self.size.width, list[list[Piece]]([[]])
         for place, (run, badge) in enumerate(runs):

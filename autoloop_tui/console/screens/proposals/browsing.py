@@ -1,6 +1,6 @@
-"""What the Proposals screen shows and how one moves in it: the queue, the proposal under the cursor, its charts.
+"""Contents and navigation of the Proposals screen: the queue, the selected proposal and its charts.
 
-It decides nothing; `screen.py` adds the keys that do.
+It makes no decisions; `screen.py` adds the keys that do.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ LIKELY = {
     ProposalStatus.APPROVED: "reject",
     ProposalStatus.BLOCKED: "edit",
 }
-"""What one would most likely do with a proposal."""
+"""The most likely action for a proposal in each status."""
 
 
 class ProposalBrowser(LoopScreen):
-    """The queue above, the proposal under the cursor below; without any key that sends a request."""
+    """Shows the queue above and the selected proposal below; has no key that sends a request."""
 
     SCOPE = "proposals"
     TITLE = "proposals"
@@ -55,9 +55,9 @@ class ProposalBrowser(LoopScreen):
         super().__init__()
         self.marked: set[int] = set()
         self._asked: dict[int, Proposal] = {}
-        """As they were when a decision on them was sent: until they differ, it is on its way."""
+        """Proposals as they were when a decision on them was sent; until they change, it is on its way."""
         self._aside = ""
-        """What is said with the engine's next answers."""
+        """Text appended to the engine's next answers."""
         self._runs: Mapping[str, Run] = {}
         self._records = Records()
 
@@ -77,7 +77,7 @@ class ProposalBrowser(LoopScreen):
     def show_view(self, view: View) -> None:
         found = view.snapshot.proposals
         by_id = {proposal.id: proposal for proposal in found}
-        if self.console.seen_proposals is None:  # Nothing is new to somebody who looks for the first time.
+        if self.console.seen_proposals is None:  # Nothing is new when the user looks for the first time.
             self.console.seen_proposals = set(by_id)
         self._asked = {number: was for number, was in self._asked.items() if by_id.get(number) == was}
         self.marked &= by_id.keys()
@@ -97,7 +97,7 @@ class ProposalBrowser(LoopScreen):
     def tick(self) -> None:
         view = self.view
         if view is not None:
-            self._paint_head(view)  # its countdown
+            self._paint_head(view)  # it contains a countdown
             self.query_one(EvidenceCharts).read(self.console.feed)
 
     def _paint_queue(self, view: View) -> None:
@@ -118,7 +118,7 @@ class ProposalBrowser(LoopScreen):
         )
 
     def _paint_head(self, view: View) -> None:
-        """What is decided, and what starts when."""
+        """Show the decisions so far, and what starts when."""
         pane = self.query_one("#head", RowPane)
         mark = self.console.glyphs.ellipsis
         text = clip(what_next(view, self.console.keys_of, time.time()), pane.size.width - 2, mark)
@@ -147,8 +147,8 @@ class ProposalBrowser(LoopScreen):
         self._show_command(proposal, keep=not moved)
 
     def _show_command(self, proposal: Proposal, *, keep: bool) -> None:
-        """The command for what one would most likely do with the proposal under the cursor; if that cannot be done, the one
-        that lists them. `keep` what is said there."""
+        """Show the command for the most likely action on the selected proposal; if that is unavailable, the command that
+        lists them. `keep`: keep a message that is being shown."""
         values = {"proposal": proposal.id, "base": proposal.base_run, "edits": shlex.join(edit_lines(proposal))}
         action = f"proposals.{LIKELY.get(proposal.status, 'duplicate')}"
         self.equivalent("app.proposals" if self.refusal(action) else action, keep=keep, **values)
@@ -159,7 +159,7 @@ class ProposalBrowser(LoopScreen):
     # --------------------------------------------------------------------------------------------------------- moving
 
     def _moved(self) -> None:
-        """The cursor is on another proposal: it is new no more."""
+        """Handle a cursor move: the selected proposal is no longer new."""
         view, proposal = self.view, self.rows.proposal
         if view is None or proposal is None:
             return
@@ -192,7 +192,7 @@ class ProposalBrowser(LoopScreen):
         self._page(-1)
 
     def _page(self, direction: int) -> None:
-        """Half a page of the queue; of the detail where it is alone on the screen."""
+        """Move half a page in the queue, or in the detail if it is shown alone."""
         if self.has_class("full"):
             detail = self.query_one("#text", ProposalDetail)
             detail.scroll(direction * detail.half_page)

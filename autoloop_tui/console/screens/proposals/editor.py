@@ -1,5 +1,5 @@
-"""The table in which edits are typed: of a proposal that there is, or of a new one with its reason and expectation.
-What is typed is judged a moment later by the engine's own code."""
+"""The table to type edits in, for an existing proposal, or for a new one with its reason and expectation. The engine's code
+checks the input after a short pause."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 PAUSE = 0.12
-"""Seconds without a key before what was typed is judged: a key never waits for a large config."""
+"""Seconds without a key press before the input is checked: a key never waits for a large config."""
 
 AROUND = 12
-"""Rows of the dialog besides those of the table and those below the input."""
+"""Rows of the dialog other than those of the table and those below the input."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Written:
 
 
 class Verdict(RowPane):
-    """Rows under an input; as high as they need."""
+    """Rows below an input; as high as needed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Verdict(RowPane):
 
 
 class EditTable(Standing, ModalScreen[Written | None]):
-    """Gives what was written; None if it is as it was or was given up."""
+    """Returns what was written; None if it is unchanged or was cancelled."""
 
     DEFAULT_CSS = f"""
     EditTable {{ {dialog_css(width=110)}
@@ -91,8 +91,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         check_criterion: Callable[[str], object],
         new: bool = False,
     ) -> None:
-        """`check_criterion`: raises UserError for a criterion that cannot be used. `new`: a proposal is written that there
-        is not yet."""
+        """`check_criterion` raises UserError for an invalid criterion. `new`: the proposal does not exist yet."""
         super().__init__()
         self.what, self.check, self.book, self.new = what, check, book, new
         self.rows = list(rows)
@@ -104,11 +103,11 @@ class EditTable(Standing, ModalScreen[Written | None]):
         self.at = 0
         self.outcome = CheckedVariant({})
         self.before = self._written()
-        """As it was opened."""
+        """The values when the dialog was opened."""
         self._typed = False
-        """Something was typed: from now on, problems are shown in the colour of an error."""
+        """Something was typed; from now on, problems are shown in the error colour."""
         self._chosen = 0
-        """The completion that Tab and Enter take."""
+        """The completion that Tab and Enter accept."""
         self._judged: list[str] | None = None
         self._timer: Timer | None = None
 
@@ -142,11 +141,11 @@ class EditTable(Standing, ModalScreen[Written | None]):
     # ------------------------------------------------------------------------------------------------------- judging
 
     def edits(self) -> list[str]:
-        """Every row as it stands, in the order shown; what is typed for one more counts as well."""
+        """Return the edits of all rows in display order, including those typed in the line that adds rows."""
         return [row.edit(self.check.suffix) for row in [*self.rows, *self._new_rows()]]
 
     def _new_rows(self) -> list[EditRow]:
-        """Of what is typed in the line that adds a path, once it is more than a path."""
+        """Return rows for what is typed in the line that adds a path, if it is more than a path."""
         typed = [each for each in split_edits(self.add.text) if "=" in each or "@" in each]
         return [row_for(each, self.check.config, self.check.suffix) for each in typed]
 
@@ -157,7 +156,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
     def on_input_changed(self) -> None:
         text = self.query_one(Input).value
         if text == self.line.text:
-            return  # the text of another line was put there
+            return  # only set programmatically when another line was selected
         self.line.text, self._typed, self._chosen = text, True, 0
         if self._timer is not None:
             self._timer.stop()
@@ -165,7 +164,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         self.repaint()
 
     def verdict(self) -> str:
-        """Judge what is typed, if that is new, and show it. Why it cannot be sent; empty if it can."""
+        """Check the input if it has changed and show the result. Returns why it cannot be sent; empty if it can."""
         edits = self.edits()
         if edits != self._judged:
             self._judged, self.outcome = edits, self.check(edits)
@@ -173,7 +172,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         return self.problem()
 
     def problem(self) -> str:
-        """Why it cannot be sent as it stands: first what is wrong with the line under the cursor."""
+        """Return why the input cannot be sent; problems of the current line come first."""
         return self.wrong_with(self.line) or next(filter(None, map(self.wrong_with, self.lines)), "") or self._of_all()
 
     def _of_all(self) -> str:
@@ -185,7 +184,8 @@ class EditTable(Standing, ModalScreen[Written | None]):
         return self.outcome.blocked or ""
 
     def wrong_with(self, line: EditRow | Field) -> str:
-        """Why one line cannot be sent, whatever the others are; empty if it can. Of a row only while not all can be."""
+        """Return why one line alone cannot be sent; empty if it can. Rows are checked only if the edits as a whole are
+        invalid."""
         if line is self.expect and line.text.strip():
             try:
                 parse_expectation(line.text, self.book)
@@ -262,7 +262,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         self._step(-1)
 
     def _step(self, by: int) -> None:
-        """Through the completions where there are any, else through the lines."""
+        """Move through the completions if there are any, otherwise through the lines."""
         if self.completions():
             self._chosen += by
             self.repaint()
@@ -270,7 +270,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
             self._go_to(self.at + by)
 
     def action_complete(self) -> None:
-        """Take the chosen completion into the line, else go on to the next line."""
+        """Insert the chosen completion into the line, or go to the next line."""
         found = self.completions()
         if not found:
             self._go_to(self.at + 1)
@@ -280,7 +280,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         field.cursor_position = len(field.value)
 
     def action_drop(self) -> None:
-        """Take the row under the cursor out."""
+        """Remove the current row."""
         if isinstance(self.line, EditRow):
             self._typed = True
             del self.rows[self.at]
@@ -299,7 +299,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
             self.action_save()
 
     def _add_rows(self) -> None:
-        """What is typed as rows; of a path that is not all there, the chosen completion."""
+        """Turn the typed text into rows; an incomplete path is replaced by the chosen completion."""
         typed, found = split_edits(self.add.text), self.completions()
         if found and self.add.text.strip() not in self.check.flat and "*" not in self.add.text:
             typed = [found[self._chosen].text]
@@ -310,7 +310,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         self._go_to(len(self.rows) if untouched is None else untouched)
 
     def action_save(self) -> None:
-        """Send it if it can run; else the cursor goes where something is wrong."""
+        """Send the input if it is valid; otherwise move the cursor to the first problem."""
         self._typed = True
         if self.verdict():
             wrong = [at for at, line in enumerate(self.lines) if self.wrong_with(line)]
@@ -321,7 +321,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         self.dismiss(None if written == self.before and not self.new else written)
 
     def action_back(self) -> None:
-        """Nothing that was typed is lost without a question."""
+        """Cancel, after asking if something was typed."""
         if self._written() == self.before and not self.add.text.strip():
             self.dismiss(None)
             return

@@ -1,4 +1,4 @@
-"""Proposals: the keys that decide, edit and start. `browsing.py` has what this screen shows and how one moves in it."""
+"""The keys of the Proposals screen that decide, edit and start. `browsing.py` has its contents and navigation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from autoloop_tui.console.screens.proposals.browsing import ProposalBrowser
 
 
 class ProposalsScreen(ProposalBrowser):
-    """Decisions on the proposal under the cursor, or on the marked; until the round starts they can be taken back."""
+    """Decides on the selected or marked proposals; decisions can be undone until the round starts."""
 
     # ------------------------------------------------------------------------------------------------------- deciding
 
@@ -47,7 +47,7 @@ class ProposalsScreen(ProposalBrowser):
         return permitted.refusal(name, self.view, self.rows.proposal, self.console.keys_of, deciding=deciding)
 
     def _decide_one(self, decision: ProposalStatus) -> None:
-        """Decide on the proposal under the cursor; a rejection asks for its reason."""
+        """Decide on the selected proposal; a rejection asks for the reason."""
         proposal = self.rows.proposal
         if proposal is None:
             return
@@ -58,7 +58,7 @@ class ProposalsScreen(ProposalBrowser):
             self._decide(_approval([proposal]), [proposal])
 
     def _decide_many(self, decision: ProposalStatus) -> None:
-        """Decide on the marked proposals, else on all that wait; asks first, and a rejection for its reason too."""
+        """Decide on the marked proposals, or on all pending ones, after asking; a rejection also asks for the reason."""
         view = self.view
         if view is None:
             return
@@ -99,7 +99,7 @@ class ProposalsScreen(ProposalBrowser):
         self.app.push_screen(Ask(what, about, placeholder="Reason (optional). Enter rejects, Esc cancels."), answered)
 
     def action_undo(self) -> None:
-        """Take the last decision back, wherever the cursor is: the engine knows which it was, and answers with that."""
+        """Undo the last decision, wherever the cursor is; the engine knows which one it was and reports it."""
         self._aside = ""
         self.console.ask(Undo())
 
@@ -120,7 +120,7 @@ class ProposalsScreen(ProposalBrowser):
         self.show_message("all marks cleared")
 
     def _decide(self, request: Approve | Reject, proposals: Sequence[Proposal], *, aside: str = "") -> None:
-        """Send one decision on some proposals, which is undone as one; the cursor goes on to the next pending one."""
+        """Send one decision on several proposals, which is undone as one; move the cursor to the next pending proposal."""
         view = self.view
         if not self.console.ask(request) or view is None:
             return
@@ -196,5 +196,5 @@ class ProposalsScreen(ProposalBrowser):
 
 
 def _approval(proposals: Sequence[Proposal]) -> Approve:
-    """Of these as they are shown: one that somebody has edited meanwhile is not approved."""
+    """Return an approval of the proposals as shown; one that has been edited meanwhile is not approved."""
     return Approve(proposals=[each.id for each in proposals], seen=[each.approval_hash for each in proposals])

@@ -1,4 +1,4 @@
-"""From a key to a written proposal: dialogs and the person's editor, judged by the engine's code, then one command."""
+"""Writing a proposal: dialogs and the user's editor, checked by the engine's code, then sent as one command."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from autoloop_tui.console.screens.proposals.editor import EditTable, Written
 
 
 def propose_variant(host: ConsoleHost, base: Run, like: Proposal | None = None) -> None:
-    """Let a person write a new proposal from `base` and send it. `like`: the proposal that it begins as."""
+    """Let the user write a new proposal from `base` and send it. `like`: the proposal to start from."""
     check, view = _check(host, base, None), host.feed.view
     if check is None or view is None:
         return
@@ -60,7 +60,7 @@ def propose_variant(host: ConsoleHost, base: Run, like: Proposal | None = None) 
 
 
 def pick_base(host: ConsoleHost, view: View, start: str | None, then: Callable[[Run], None]) -> None:
-    """Let a person choose a run of the loop."""
+    """Let the user choose a run of the loop."""
     key = view.key_metric
 
     def result(run: Run) -> str:
@@ -80,7 +80,7 @@ def _expected(proposal: Proposal, view: View) -> str:
 
 
 def edit_values(host: ConsoleHost, proposal: Proposal, base: Run) -> None:
-    """Let a person type over the values that a proposal changes, its reason and its expectation, and change others."""
+    """Let the user edit the values a proposal changes, its reason and its expectation, and add other changes."""
     check, view = _check(host, base, proposal), host.feed.view
     if check is None or view is None:
         return
@@ -114,7 +114,7 @@ def edit_values(host: ConsoleHost, proposal: Proposal, base: Run) -> None:
 
 
 def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str | None = None) -> None:
-    """Let a person write all edits of a proposal in their editor. What cannot be used can be opened again."""
+    """Let the user edit a proposal in their editor. Invalid edits can be reopened."""
     check = _check(host, base, proposal)
     if check is None:
         return
@@ -143,7 +143,7 @@ def edit_in_editor(host: ConsoleHost, proposal: Proposal, base: Run, text: str |
 
 
 def _in_editor(host: ConsoleHost, text: str, prefix: str) -> str:
-    """What the person's editor leaves of `text`. UserError if no editor can be run."""
+    """Return `text` as edited in the user's editor. Raises UserError if the editor fails or its result is not UTF-8."""
     command = editor_command(os.environ)
     with tempfile.TemporaryDirectory(prefix="autoloop-") as folder:
         path = Path(folder) / f"{prefix}edits.txt"
@@ -173,7 +173,7 @@ def _send_edit(host: ConsoleHost, proposal: Proposal, edits: list[str] | None) -
 
 
 def _check(host: ConsoleHost, base: Run, instead_of: Proposal | None) -> EditCheck | None:
-    """Says what edits of `base` would give; None, after saying so, where that cannot be known."""
+    """Return a check of edits of `base`; None, after a message, if edits cannot be checked."""
     view = host.feed.view
     round_ = view.snapshot.round if view else None
     if view is None or view.engine is None or round_ is None:

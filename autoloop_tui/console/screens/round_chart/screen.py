@@ -1,4 +1,4 @@
-"""All runs of a round in one chart, each with its letter and colour; one of them can be shown alone."""
+"""A chart of all runs of a round, each with its letter and colour; a run can be shown alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from autoloop_tui.console.widgets.chart import Chart
 from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 
 MOST = 12
-"""Runs whose histories are drawn: more lines than that tell nothing apart."""
+"""Maximum number of runs drawn; more lines would be indistinguishable."""
 
 
 class RoundChartScreen(LoopScreen):
@@ -33,11 +33,11 @@ class RoundChartScreen(LoopScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("round")
 
     def __init__(self, run_id: str) -> None:
-        """On the round of this run, which is the one that is chosen at first."""
+        """Show the round of this run, which is selected at first."""
         super().__init__()
         self.chosen = run_id
         self.alone = False
-        """Only the chosen run is drawn."""
+        """Draw only the selected run."""
         self.metric: str | None = None
         self._columns: dict[str, Mapping[str, Series]] = {}
         self._replicates = Replicates()
@@ -47,7 +47,7 @@ class RoundChartScreen(LoopScreen):
         return [Chart(id="round-chart"), DrawnPane(id="round-runs")]
 
     def _runs(self, view: View) -> list[Run]:
-        """Those that are drawn: the ones of the round that have started, in the order in which they were made."""
+        """Return the runs to draw: those of the round that have started, in order of creation."""
         run = view.run(self.chosen)
         started = [each for each in view.snapshot.runs_of(run.round) if each.output_dir is not None] if run else []
         return started[:MOST]
@@ -61,7 +61,7 @@ class RoundChartScreen(LoopScreen):
         if view is None:
             return
         if runs := self._runs(view):
-            # One history a tick, in turn: a key must not wait for all of them.
+            # One history per tick, round-robin: a key must not wait for all of them.
             run = runs[self._ticks % len(runs)]
             columns = self.console.feed.read(run)
             if columns is not self._columns.get(run.id):
@@ -71,14 +71,14 @@ class RoundChartScreen(LoopScreen):
         self._ticks += 1
 
     def _read_beside(self, view: View, runs: list[Run]) -> None:
-        """Read on in what stands behind the runs: the base of the chosen one, and the replicates of all."""
+        """Continue reading the base of the selected run and the replicates of all runs."""
         base = self._base(view)
         if base is not None:
             self._columns[base.id] = self.console.feed.read(base)
         self._replicates.read_on(self.console.feed, view, [*runs, *([base] if base else [])])
 
     def _base(self, view: View) -> Run | None:
-        """The base of the chosen run."""
+        """Return the base of the selected run."""
         run = view.run(self.chosen)
         return view.base_of(run) if run else None
 
@@ -96,7 +96,7 @@ class RoundChartScreen(LoopScreen):
         drawn = [run for run in runs if not self.alone or run.id == self.chosen]
         lines: dict[str, Line] = {}
         badges = view.badges(run.id for run in runs)
-        for run in sorted(drawn, key=lambda each: each.id != self.chosen):  # the chosen one in front
+        for run in sorted(drawn, key=lambda each: each.id != self.chosen):  # the selected run in front
             series = self._columns.get(run.id, {}).get(self.metric or "")
             if series is not None:
                 badge = badges[run.id]

@@ -1,1 +1,1 @@
-"""The screen of rounds and their runs."""
+"""The Rounds screen: rounds and their runs."""

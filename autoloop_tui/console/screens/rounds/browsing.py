@@ -1,4 +1,4 @@
-"""What Rounds shows: every run of every round in one table, in the chosen order, and a preview of the one pointed at.
+"""The contents of Rounds: every run of every round in one table, in the chosen order, and a preview of the selected run.
 
 `screen.py` adds the keys.
 """
@@ -37,14 +37,14 @@ from autoloop_tui.console.widgets.row_pane import RowPane
 from autoloop_tui.console.widgets.table import Table
 
 LOAD_SECONDS = 0.01
-"""At most so long, in one tick, other loops of the project are read: a key must not wait."""
+"""Maximum seconds per tick spent reading other loops of the project: a key must not wait."""
 
 SLOW = 4
-"""Ticks between two looks at what changes by itself: times, and the metrics of running runs."""
+"""Ticks between two refreshes of what changes on its own: times, and the metrics of running runs."""
 
 
 class RoundsBrowser(TableScreen):
-    """The table and the preview; without any key but those that move."""
+    """The table and the preview, with navigation keys only."""
 
     SCOPE = "rounds"
     TITLE = "rounds"
@@ -60,18 +60,18 @@ class RoundsBrowser(TableScreen):
         self.first_metric = 0
         self.all_loops = False
         self.as_tree = False
-        """By lineage in place of rounds."""
+        """Arrange the runs by lineage instead of by round."""
         self.open: set[str] = set()
-        """Configs whose runs are shown."""
+        """Configs whose replicates are shown."""
         self._others: dict[int, LoopRuns] = {}
-        """Loops of the project besides the one that is looked at, as far as they have been read."""
+        """Other loops of the project, as far as they have been read."""
         self._here: LoopRuns | None = None
-        """The loop that was looked at last."""
+        """The loop shown last."""
         self._to_load: list[Loop] = []
         self._loops_due = False
-        """Whether the other loops are to be read anew: they went on, or another one is looked at now."""
+        """Whether the other loops must be read again, because they progressed or another loop is now shown."""
         self._shown: tuple[Size, int] | None = None
-        """The size of the screen and the width of the table that were laid out last."""
+        """The screen size and table width of the last layout."""
         self._arranged: View | None = None
         self._painter: RunPainter | None = None
         self._curves = Curves()
@@ -79,10 +79,10 @@ class RoundsBrowser(TableScreen):
         self._winners: dict[int, Winners] = {}
         self._laid: Laid = []
         self._going: set[str] = set()
-        """Rows that change by themselves: those of runs and rounds that are not over."""
+        """Rows that change on their own: those of unfinished runs and rounds."""
         self._ticks = 0
         self._details_due = False
-        """What is shown of the run under the cursor will be painted after the cursor."""
+        """Whether the details of the selected run are still to be painted, after the cursor."""
 
     def body(self) -> ComposeResult:
         yield Table(id="runs")
@@ -98,7 +98,7 @@ class RoundsBrowser(TableScreen):
 
     def show_view(self, view: View) -> None:
         now = (self.size, self.table.size.width)
-        if self._shown == now and self._arranged is view:  # it was left and looked at again
+        if self._shown == now and self._arranged is view:  # the screen was left and shown again
             self._refresh_painter()
             self.table.status = self._status()
             self.table.repaint()
@@ -108,7 +108,7 @@ class RoundsBrowser(TableScreen):
             self._show_loops(view)
 
     def _show_loops(self, view: View) -> None:
-        """All that is known of the loops that are shown, laid out anew."""
+        """Lay out everything known about the loops shown."""
         here = LoopRuns.of(view.snapshot)
         loops, before, self._here = [here], self._here, here
         if self.all_loops:
@@ -129,13 +129,13 @@ class RoundsBrowser(TableScreen):
 
     @property
     def _metrics(self) -> list[str]:
-        """The key metrics, the one that is shown first at the head."""
+        """The key metrics, beginning with the one shown first."""
         keys = self.view.metrics.key_metrics if self.view else ()
         first = self.first_metric % max(1, len(keys))
         return [*keys[first:], *keys[:first]]
 
     def _arrange(self, view: View) -> None:
-        """Filter and order anew, and show the result."""
+        """Filter and sort the rows and show the result."""
         self._arranged = view
         metric = next(iter(self._metrics), "")
         rows = [row for row in by_config(self.known.rows.values()) if self._matches(row)]
@@ -213,14 +213,14 @@ class RoundsBrowser(TableScreen):
         table.head = line(self._laid, titles, self.console.glyphs.ellipsis)
 
     def _share_height(self) -> None:
-        """The table takes what it needs, at most three fifths; below it is the preview."""
+        """Give the table the height it needs, at most three fifths; the preview gets the rest."""
         room = self.size.height - 3 - self.query_one("#lineage").size.height
         wanted = len(self.table.keys) + 2
         self.table.styles.height = max(6, min(wanted, room * 3 // 5)) if room >= 14 else "1fr"
         self.query_one(RunPreview).display = room >= 14
 
     def _refresh_painter(self) -> None:
-        """What changes by itself between two views."""
+        """Update what changes on its own between two views."""
         painter = self._painter
         if painter is not None:
             painter.now, painter.marked = time.time(), self._marks()
@@ -263,7 +263,7 @@ class RoundsBrowser(TableScreen):
         return [("no run yet", ""), (why, "dim")]
 
     def _paint_preview(self, view: View) -> None:
-        """The run under the cursor: its curve, its changes, and below in words its state, why, and its lineage."""
+        """Show the selected run: its curve and changes, and below them its state, reason and lineage in words."""
         pane, row = self.query_one("#lineage", RowPane), self._current()
         width, height = pane.size
         if row is None:
@@ -283,18 +283,18 @@ class RoundsBrowser(TableScreen):
             pane.show(lineage.detail(chain, width, height, name_loop=self.all_loops, successor=name))
 
     def _with_history(self, row: RunRow) -> Run:
-        """The run itself; of a config the first that has finished, else the first."""
+        """Return the row's run; for a config the first finished run, or the first one."""
         runs = [member.run for member in row.members]
         return next((run for run in runs if run.state is RunState.FINISHED), runs[0]) if runs else row.run
 
     def on_table_moved(self) -> None:
-        self.query_one(HintBar).forget()  # what the next key says must outlast the details, which are painted later
-        if not self._details_due:  # The cursor is painted first; of several keys the last one's run is shown.
+        self.query_one(HintBar).forget()  # before the details, so that they do not clear the next key's message
+        if not self._details_due:  # Paint the cursor first; after several keys, only the last run's details are painted.
             self._details_due = True
             self.call_after_refresh(self._paint_details)
 
     def _paint_details(self) -> None:
-        """What stands below the table, with as much of its curve as a moment reads."""
+        """Paint the details below the table, with as much of the curve as can be read quickly."""
         self._details_due = False
         if self.view is not None:
             self._paint_preview(self.view)
@@ -322,7 +322,7 @@ class RoundsBrowser(TableScreen):
             shown = [row for key in window if (row := self.known.rows.get(key))]
             new = self._ticks % SLOW == 0 and curves.read_live(feed, view, [row.run for row in shown], self._ticks // SLOW)
             if new and (self.sort == "took" or not self._take(shown)):
-                self._arrange(view)  # the columns are as wide as the numbers, and times of running runs pass those of others
+                self._arrange(view)  # the columns depend on the widths of the numbers, and running times may overtake others
                 return
             self._refresh_painter()
             if new:
@@ -333,7 +333,7 @@ class RoundsBrowser(TableScreen):
                 self.table.repaint_rows(*(key for key in window if key in self._going))
 
     def _take(self, rows: Sequence[RunRow]) -> bool:
-        """Whether what running runs have reached stands in the columns as they are."""
+        """Return whether the progress of running runs fits into the current columns."""
         figures, live = self._painter.figures if self._painter else (), self._curves.live
         return all(
             each.take(row, found)
@@ -343,18 +343,18 @@ class RoundsBrowser(TableScreen):
         )
 
     def on_screen_resume(self) -> None:
-        self._details_due = False  # what was put off when it was left has been dropped
-        self._loops_due = True  # listed by the clock, which says what the store does not let it do
+        self._details_due = False  # calls deferred when the screen was left have been dropped
+        self._loops_due = True  # listed by the timer, which reports errors of the store
 
     def _list_loops(self, view: View) -> None:
-        """The other loops of the project are to be read; until each has been, what was read of it before is shown."""
+        """List the other loops to be read; until then, earlier data about them stays on screen."""
         self._to_load = (
             [loop for loop in self.console.feed.store.loops() if loop.id != view.loop.id] if self.all_loops else []
         )
         self._loops_due = False
 
     def _load(self, view: View) -> None:
-        """Read on in the other loops of the project."""
+        """Continue reading the other loops of the project."""
         store, until = self.console.feed.store, time.monotonic() + LOAD_SECONDS
         while self._to_load and time.monotonic() < until:
             loop = self._to_load.pop(0)

@@ -1,4 +1,5 @@
-"""What the runs in the window of Rounds have reached, and their trends: read a little at each tick, never at a key."""
+"""Figures of the visible running runs in Rounds, and trends of the visible runs: read in small steps per tick, never on a
+key press."""
 
 from __future__ import annotations
 
@@ -15,45 +16,45 @@ from autoloop_tui.console.present.metric_delta import at_the_step_of, so_far
 from autoloop_tui.console.present.rounds.cells import TREND
 
 READ_SECONDS = 0.01
-"""At most so long, in one tick, trends are read."""
+"""Maximum seconds per tick spent reading trends."""
 
 TRIES = 4
-"""Times that a run's history is looked for before it has no trend."""
+"""Attempts to find a run's history before it counts as having no trend."""
 
 
 class Curves:
     def __init__(self) -> None:
         self.live: dict[str, Mapping[str, MetricSummary]] = {}
-        """By running run: where it stands."""
+        """By running run: its figures so far."""
         self.live_bases: dict[str, Mapping[str, MetricSummary]] = {}
-        """Where its base stood then."""
+        """By running run: the figures of its base at the same step."""
         self.live_steps: dict[str, int] = {}
         self._trends: dict[tuple[str, str, int], str] = {}
-        """By run, metric and attempts."""
+        """By run, metric and number of attempts."""
         self._unread: Run | None = None
         """The run whose curve is being read for its trend."""
         self._tries = 0
 
     def trends(self, metric: str) -> dict[str, str]:
-        """By run, as far as they have been read."""
+        """Return the trends read so far, by run."""
         return {run: trend for (run, of, _), trend in self._trends.items() if of == metric}
 
     def read_live(self, feed: Feed, view: View, runs: Sequence[Run], turn: int) -> bool:
-        """What the running ones of these runs of the loop have reached; one history is read on each time, in turn. Whether
-        it is new."""
+        """Update the figures of the running runs among these, reading one history per call, round-robin. Returns whether any
+        are new."""
         active = [run for run in runs if run.loop == view.loop.id and run.state in (RunState.RUNNING, RunState.STOPPING)]
         if not active:
             return False
-        # What other screens have read is shown at once.
+        # Data read by other screens is shown at once.
         fresh = [run for run in active if run.id not in self.live and feed.known(run)]
         found = [self._reached(feed, view, run, feed.known) for run in fresh]
         return self._reached(feed, view, active[turn % len(active)], feed.read) or any(found)
 
     def _reached(self, feed: Feed, view: View, run: Run, columns_of: Callable[[Run], Mapping[str, Series]]) -> bool:
-        """Where a run stands and where its base stood then; whether that is new."""
+        """Update the figures of a run and of its base at the same step; return whether they have changed."""
         before = self.live.get(run.id)
         columns = columns_of(run)
-        keys = {name: columns[name] for name in view.metrics.key_metrics if name in columns}  # what has a column
+        keys = {name: columns[name] for name in view.metrics.key_metrics if name in columns}  # metrics with a column
         self.live[run.id] = reached = so_far(keys, view.metrics)
         if base := view.base_of(run):
             self.live_bases[run.id] = at_the_step_of(reached, columns_of(base), view.metrics)
@@ -61,7 +62,7 @@ class Curves:
         return reached != before
 
     def read_trends(self, feed: Feed, view: View, runs: Sequence[Run], metric: str, glyphs: Glyphs) -> bool:
-        """Read on in the curves of these runs, one after the other; whether there is a new trend to show."""
+        """Continue reading the curves of these runs one after the other; return whether there is a new trend."""
         until, found = time.monotonic() + READ_SECONDS, False
         while self._read_trend(feed, view, runs, metric, glyphs):
             found = True

@@ -1,4 +1,4 @@
-"""Rounds: the keys that order, filter, fold, mark and act. `browsing.py` has what this screen shows."""
+"""The keys of the Rounds screen to sort, filter, fold, mark and act. `browsing.py` has its contents."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from autoloop_tui.console.widgets.rounds.filter_line import FilterLine
 MOST_MARKS = 6
 
 RETRIED = (RunState.FAILED, RunState.STOPPED, RunState.LOST)
-"""States from which a run can be tried again."""
+"""States from which a run can be retried."""
 
 FIXED_MENU = ("state", "steps", "took", "from", "tries", "reason", "id")
-"""Columns besides those of metrics, round and name, in the order of the menu."""
+"""Columns other than metrics, round and name, in menu order."""
 
 
 class RoundsScreen(RoundsBrowser):
-    """Every run of every round in one table, with filter, order, marks and lineage."""
+    """Every run of every round in one table, with filter, sorting, marks and lineage."""
 
     # -------------------------------------------------------------------------------------------------------- actions
 
@@ -37,7 +37,7 @@ class RoundsScreen(RoundsBrowser):
         self._again()
 
     def action_sort(self) -> None:
-        """A menu of the columns that there are; the rows are then read from the top."""
+        """Choose the sort column from a menu; the table then scrolls to the top."""
         if self.view is None:
             return
         others = {metric: self.view.metrics.short(metric) for metric in self._metrics[1:]}
@@ -61,7 +61,7 @@ class RoundsScreen(RoundsBrowser):
         self.table.first()
 
     def action_tree(self) -> None:
-        """By rounds, or each run below its base."""
+        """Switch between rounds and lineage, in which each run is below its base."""
         self.as_tree = not self.as_tree
         self.sort, self.reverse = "round", False
         self._again()
@@ -83,7 +83,7 @@ class RoundsScreen(RoundsBrowser):
         return ""
 
     def _folded(self) -> str | None:
-        """The config under the cursor that has replicates, or whose replicate is there."""
+        """Return the config under the cursor, or the config of the replicate under the cursor; None without replicates."""
         cursor = self.table.cursor or ""
         for place in self._places.values():
             row = place.row
@@ -92,7 +92,7 @@ class RoundsScreen(RoundsBrowser):
         return None
 
     def action_fold(self) -> None:
-        """Show or hide the replicates of the config under the cursor."""
+        """Expand or collapse the replicates of the config under the cursor."""
         key = self._folded()
         if key is None:
             return
@@ -109,7 +109,7 @@ class RoundsScreen(RoundsBrowser):
         self.console.open_run(self._with_history(row).id)
 
     def _go_to_loop(self, loop: Loop) -> None:
-        """Look at another loop from now on, on every screen."""
+        """Switch every screen to another loop."""
         self.console.feed.follow_loop(loop.id)
         self.console.feed.poll()
         self.refresh_view()
@@ -164,7 +164,7 @@ class RoundsScreen(RoundsBrowser):
             propose_variant(self.console, row.run)
 
     def _own(self, what: str) -> RunRow | None:
-        """The run under the cursor if commands reach it: they go to the engine of the loop that is looked at."""
+        """Return the selected run if commands can reach it: they go to the engine of the loop shown."""
         row = self._current()
         if row is not None and self.view is not None and row.loop.id != self.view.loop.id:
             self.show_message(f"this run is of {row.loop.name}: open it first, then the console can {what} it", "slot-warn")

@@ -1,1 +1,1 @@
-"""The screen of one run."""
+"""The screen of a run."""

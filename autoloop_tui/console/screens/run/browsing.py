@@ -1,5 +1,4 @@
-"""What the page of a run shows: its charts, its log, its config and what that changes, and how it is started; tab or 1-4
-choose the part.
+"""The contents of a run's page: its charts, log, config with changes, and launch; Tab or 1-4 choose the part.
 
 `screen.py` adds the keys that act on the run.
 """
@@ -38,10 +37,10 @@ from autoloop_tui.console.widgets.text_pane import TextPane
 
 PARTS = ("charts", "log", "config", "launch")
 LAYOUTS = 20
-"""Refreshes that a part which has just come up may take to get its size."""
+"""Maximum refreshes that a newly shown part may take to get its size."""
 
 SLOW = 4
-"""Ticks between two paintings; the log is painted, and the history read on, in every tick."""
+"""Ticks between two paints; the log is painted and the history read at every tick."""
 
 HINTS = {
     "charts": (
@@ -64,11 +63,11 @@ HINTS = {
     "config": (("text.down text.up", "scroll"), ("text.search", "search")),
     "launch": (("text.down text.up", "scroll"), ("text.search", "search")),
 }
-"""What one can do in a part: ids of actions, and a word."""
+"""The hints of each part: ids of actions, and a word."""
 
 
 class RunBrowser(LoopScreen):
-    """One run of the loop; without any key that sends a request."""
+    """Shows a run of the loop; has no key that sends a request."""
 
     SCOPE = "run"
     TITLE = "run"
@@ -81,13 +80,13 @@ class RunBrowser(LoopScreen):
         self.run_id = run_id
         self.part = "charts"
         self._pages: dict[str, object] = {}
-        """What the config and launch parts were made from."""
+        """The inputs that the config and launch parts were created from."""
         self._ticks = 0
         self._gpu = GpuFile()
         self._levels: dict[str, list[Level]] = {}
-        """What live rules compare metrics with."""
+        """Thresholds of live rules, by metric."""
         self._unsized = 0
-        """How often the part that is shown was met without a size since it last had one."""
+        """How often the current part was found without a size since it last had one."""
 
     def body(self) -> list[Widget]:
         return [
@@ -106,7 +105,7 @@ class RunBrowser(LoopScreen):
         self.query_one("#run-head", RowPane).waiting = "reading the run …"
         self._charts.grid.waiting = "reading its history …"
         self._charts.pins = self.console.preferences.pinned(self.console.feed.known_as)
-        self._show_part("charts")  # painted when it is laid out, as the whole screen
+        self._show_part("charts")  # painted together with the first layout of the screen
 
     @property
     def _charts(self) -> RunCharts:
@@ -142,7 +141,7 @@ class RunBrowser(LoopScreen):
             self.console.feed.read(run)
 
     def _paint(self, view: View, run: Run) -> None:
-        """The header and the part that is shown."""
+        """Paint the header and the current part."""
         base = view.base_of(run)
         columns = self.console.feed.read(run)
         base_columns = self.console.feed.read(base) if base and (self.part == "charts" or not run.state.ended) else {}
@@ -181,7 +180,7 @@ class RunBrowser(LoopScreen):
         pane.show(rows)
 
     def _paint_gpu(self, view: View, run: Run) -> None:
-        """What it uses of its GPUs; it takes no room without a history."""
+        """Show the GPU usage; without a history, the pane is hidden."""
         attempt = view.snapshot.attempts.get(run.id)
         history = self._gpu.of(Path(attempt.directory) if attempt else None)
         pane = self.query_one("#run-gpu", RowPane)
@@ -190,7 +189,7 @@ class RunBrowser(LoopScreen):
             pane.show([gpu_row(history, self.size.width, glyphs=self.console.glyphs)])
 
     def _paint_cause(self, view: View, run: Run) -> None:
-        """Why it did not finish, or what a live rule asks, above whatever part is shown; it takes no room without words."""
+        """Show why the run did not finish or what a live rule asks, above every part; empty and hidden otherwise."""
         text, seen = cause(view, run, self.console.keys_of("app.proposals"), self.console.glyphs)
         self.query_one("#run-cause", TextPane).show_text(text, seen)
 
@@ -213,7 +212,7 @@ class RunBrowser(LoopScreen):
         pane.show([row])
 
     def _page(self, part: str, made_from: object) -> None:
-        """Make a page anew if what it is made from has changed."""
+        """Rebuild a page if its inputs have changed."""
         pane = self.query_one(f"#part-{part}", Document)
         if self._pages.get(part) == made_from:
             return
@@ -221,8 +220,8 @@ class RunBrowser(LoopScreen):
         run = view.run(self.run_id) if view else None
         if view is None or run is None:
             return
-        if not pane.size.width:  # Just shown, and not laid out yet: a refresh may come before its layout.
-            # In a window without room it never gets a width: then the clock and the next resize paint it.
+        if not pane.size.width:  # Just shown and not laid out yet: a refresh may come before its layout.
+            # In a window without room it never gets a width; the timer and the next resize paint it.
             if pane.display and self.is_current and self._unsized < LAYOUTS:
                 self._unsized += 1
                 self.call_after_refresh(self._repaint)

@@ -1,4 +1,4 @@
-"""From a key to an extended run: the new total of steps is asked for and judged while one types, then sent."""
+"""Extending a run: ask for the new total number of steps, check it while it is being typed, and send the request."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from autoloop_tui.console.screens.base import ConsoleHost
 from autoloop_tui.console.screens.dialogs import Ask
 
 LONGEST = 12
-"""Digits that are read as a number of steps; more make no sense."""
+"""Maximum number of digits of a number of steps."""
 
 
 def extend_run(host: ConsoleHost, view: View, run: Run) -> None:
-    """Ask to how many steps an ended run shall go on, and have it done; says why where it cannot go on."""
+    """Ask for the new total of steps of an ended run and extend it; show why if it cannot be extended."""
     try:
         preset = preset_of(host.feed.store.places, view.loop)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""One run: the keys that stop, retry, extend and vary it. `browsing.py` has what this screen shows."""
+"""The keys of a run's page to stop, retry, extend and vary it. `browsing.py` has its contents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop_tui.console.screens.run.extending import extend_run
 
 
 class RunScreen(RunBrowser):
-    """What is done about it."""
+    """The page of a run with all its keys."""
 
     def refusal(self, action: str) -> str:
         if action in ("run.log-y", "run.smooth") and self.part != "charts":

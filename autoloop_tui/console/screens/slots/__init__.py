@@ -1,1 +1,1 @@
-"""The screen of the slots and what comes next."""
+"""The Slots screen: the slots and what is next."""

@@ -1,4 +1,4 @@
-"""What Slots shows and how one moves in it: what every slot does now, the run under the cursor, what happens next.
+"""Contents and navigation of Slots: what every slot is doing, the selected run, and what happens next.
 
 `screen.py` adds the keys that act on a run.
 """
@@ -27,17 +27,17 @@ from autoloop_tui.console.widgets.slots.table import SlotTable
 from autoloop_tui.console.widgets.table import Table
 
 SLOW = 4
-"""Ticks between two looks at the table and charts; twice as many while no history grows, and where the screen is narrow,
-which a slow link often is. The log is looked at in every tick."""
+"""Ticks between two refreshes of the table and charts; doubled while no history grows, and on narrow screens, which often
+have a slow link. The log is polled at every tick."""
 
 NARROW = 100
 
 TYPING = 1.0
-"""Seconds within which a second digit belongs to the number of a slot that is typed."""
+"""Seconds within which a second digit belongs to the same slot number."""
 
 
 class SlotBrowser(TableKeys):
-    """The table of slots, and under it the run that is pointed at; without any key that sends a request."""
+    """The table of slots and the selected run below it; has no key that sends a request."""
 
     SCOPE = "slots"
     TITLE = ""
@@ -55,14 +55,14 @@ class SlotBrowser(TableKeys):
         self._histories = Histories()
         self._last_lines = LastLines()
         self._facts: tuple[View, list[SlotFacts]] | None = None
-        """Those that were painted last, and of which view."""
+        """The facts painted last, and their view."""
         self._ticks = 0
         self._typed = ("", 0.0)
-        """Digits of a slot's number, and when the last was typed."""
+        """Typed digits of a slot number, and when the last was typed."""
         self._details_due = False
-        """What is shown of the run under the cursor will be painted after the cursor."""
+        """Whether the details of the selected run are still to be painted, after the cursor."""
         self._news = True
-        """Whether a history has grown since the last look."""
+        """Whether a history has grown since the last refresh."""
         self._pointed = ""
         """The run for which the command on the last line was last generated automatically."""
 
@@ -85,11 +85,11 @@ class SlotBrowser(TableKeys):
     def on_mount(self) -> None:
         self.table.focus()
         view = self.view
-        if view is not None:  # Each change of a height after the first layout is another layout.
+        if view is not None:  # Every height change after the first layout causes another layout.
             self.table.styles.height = self._table_height(view, self.app.size.height)
 
     def on_screen_resume(self) -> None:
-        self._ticks = 0  # the next one reads on: what was not shown was not read
+        self._ticks = 0  # read at the next tick: nothing was read while the screen was hidden
 
     # ------------------------------------------------------------------------------------------------------- painting
 
@@ -110,7 +110,7 @@ class SlotBrowser(TableKeys):
             self.equivalent("slots.open", keep=True, run=run.id)
 
     def _table_height(self, view: View, room: int) -> int:
-        """Of the table on a screen of so many rows."""
+        """Return the height of the table on a screen with `room` rows."""
         return min(len(view.loop.spec.slots) + 1, max(3, room // 2 - 1))
 
     def tick(self) -> None:
@@ -123,7 +123,7 @@ class SlotBrowser(TableKeys):
         self.machine.look(self.console.feed, view)
         round_ = view.snapshot.round
         if round_ and round_.start_at is not None and self._ticks % SLOW == 0:
-            self._paint_next(view)  # its countdown
+            self._paint_next(view)  # it contains a countdown
         if self._ticks % (SLOW if self._news and self.size.width >= NARROW else 2 * SLOW) == 1:
             self._histories.ask(view, feed, self._in_window(view), self.focused_run(view))
             self._news = self._histories.read(feed)
@@ -134,7 +134,7 @@ class SlotBrowser(TableKeys):
             self._news |= self._histories.read(feed)
 
     def slot(self, view: View) -> Slot:
-        """The one under the cursor."""
+        """Return the selected slot."""
         return view.loop.spec.slots[self.table.place]
 
     def focused_run(self, view: View) -> Run | None:
@@ -147,7 +147,7 @@ class SlotBrowser(TableKeys):
     def _paint_table(self, view: View) -> None:
         feed, sample, lines = self.console.feed, self.machine.sample, self._last_lines
         seen = {slot.index for slot in self._in_window(view)}
-        # Of slots outside the window nothing is read, so they change with the view alone.
+        # Slots outside the window are not read, so they change only with the view.
         kept = self._facts[1] if self._facts is not None and self._facts[0] is view else None
         facts = [
             kept[place]
@@ -161,8 +161,8 @@ class SlotBrowser(TableKeys):
         self._paint_queue(view)
 
     def _paint_queue(self, view: View) -> None:
-        """The row under the table: what its row had no room to say of a slot, else what starts next and which of many
-        slots are shown."""
+        """Paint the row below the table: the full message of the selected slot if its row has no room for it, otherwise what
+        starts next and which slots are visible."""
         pane, table = self.query_one("#queue", RowPane), self.table
         row = table.said_whole(self.size.width) or queue_row(
             [run.name for run in view.queue],
@@ -190,7 +190,7 @@ class SlotBrowser(TableKeys):
     # --------------------------------------------------------------------------------------------------------- moving
 
     def action_slot(self, digit: str) -> None:
-        """To the slot whose label has this number, and digits typed before it within a moment."""
+        """Go to the slot whose label has this number, including digits typed shortly before."""
         typed, at = self._typed
         now = time.monotonic()
         numbers = (
@@ -211,13 +211,13 @@ class SlotBrowser(TableKeys):
         if run:
             self.equivalent("slots.open", run=run.id)
             if not self.console.feed.known(run):
-                self._ticks = 0  # the next one reads it
-        if not self._details_due:  # The cursor is painted first; of several keys the last one's run is shown.
+                self._ticks = 0  # read it at the next tick
+        if not self._details_due:  # Paint the cursor first; after several keys, only the last run's details are painted.
             self._details_due = True
             self.call_after_refresh(self._paint_details)
 
     def _paint_details(self) -> None:
-        """What stands under the table, of the run under the cursor."""
+        """Paint the details of the selected run."""
         self._details_due = False
         view = self.view
         if view is not None:

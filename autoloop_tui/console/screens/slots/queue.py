@@ -22,11 +22,11 @@ from autoloop_tui.console.standing import Standing
 from autoloop_tui.console.widgets.row_pane import DrawnPane
 
 MOST = 12
-"""Rows of the queue in sight."""
+"""Maximum number of visible rows."""
 
 
 class QueueScreen(Standing, ModalScreen[None]):
-    """Shows the queued runs in their order and sends `Move` and `Stop` requests."""
+    """Lists the queued runs in order and sends `Move` and `Stop` requests."""
 
     SCOPE: ClassVar[str] = "queue"
     DEFAULT_CSS = f"QueueScreen {{ {dialog_css()} }}"
@@ -104,7 +104,7 @@ class QueueScreen(Standing, ModalScreen[None]):
         at = self._at(queue)
         to = at + step
         if queue and 0 <= to < len(queue):
-            # The run stands before the one whose place it takes; at the end before none.
+            # The run goes before the one at its new position, or to the end.
             others = [run for run in queue if run.id != self.chosen]
             before = others[to].id if to < len(others) else None
             host_of(self).ask(Move(run=queue[at].id, before=before))

@@ -1,4 +1,4 @@
-"""The histories behind Slots and the load of its machine: read a little at each tick, never at a key."""
+"""Reading the histories and machine load for Slots, in small steps per tick, never on a key press."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.telemetry import Sample
 
 READ_SECONDS = 0.015
-"""About so long, in one tick, histories are read: a key must not wait for 64 of them."""
+"""Approximate seconds per tick spent reading histories: a key must not wait for 64 of them."""
 
 READ_BYTES = 64 << 10
-"""Of one history at a time."""
+"""Bytes read of one history at a time."""
 
 LOOK_AGAIN, QUIET = 10.0, 3.0
-"""Seconds for which a history is left alone once all of it was read: that of an ended run, since what another machine writes
-may arrive late, and that of a run in training, unless it is the first."""
+"""Seconds before a completely read history is read again: of an ended run, because data from another machine may arrive
+late, and of a run in training other than the first."""
 
 SAMPLE_EVERY = 2.0
 """Seconds between two samples of the machine."""
 
 
 class Histories:
-    """Those of the slots in the window, and of the bases of their runs."""
+    """The histories of the visible slots' runs and of their bases."""
 
     def __init__(self) -> None:
         self._asked: list[str] = []
-        """Runs in the order in which they are read."""
+        """Runs in reading order."""
         self._left: list[Run] = []
-        """Asked for and not read to their ends."""
+        """Requested runs that have not been read to the end."""
         self._rests: dict[tuple[str, int], float] = {}
-        """Attempts that were read to their ends, and until when they are left alone."""
+        """Attempts that were read to the end, and when to read them again."""
 
     def ask(self, view: View, feed: Feed, slots: Sequence[Slot], first: Run | None) -> None:
-        """Read on in all of them, from `first`, unless the same are still being read."""
+        """Continue reading all of them, beginning with `first`, unless the same ones are still being read."""
         shown = [run for slot in slots if (run := view.in_slots.get(slot.index))]
         shown.sort(key=lambda run: run is not first)
         found = {run.id: run for run in shown}
@@ -50,7 +50,8 @@ class Histories:
             feed.keep_open(len(found))
 
     def read(self, feed: Feed) -> bool:
-        """Read on for a moment; painting takes what is known and never waits for a file. Whether there was anything new."""
+        """Read for a short time; return whether there was anything new. Painting uses what is known and never waits for a
+        file."""
         until, found = time.monotonic() + READ_SECONDS, False
         while self._left:
             run = self._left.pop(0)
@@ -58,7 +59,7 @@ class Histories:
             if before and now < self._rests.get(attempt, 0.0):
                 continue
             if feed.read(run, budget=READ_BYTES) is not before:
-                self._left.append(run)  # there may be more, also after a piece without a point
+                self._left.append(run)  # there may be more, even after a part without a point
                 found = True
             elif run.state.ended and not feed.arrives(run):
                 self._rests[attempt] = now + LOOK_AGAIN
@@ -70,11 +71,11 @@ class Histories:
 
 
 class Machine:
-    """Samples the GPUs and the processes of the runs, in a thread of the screen."""
+    """Samples the GPUs and the processes of the runs in a worker thread of the screen."""
 
     def __init__(self, screen: Screen[Any]) -> None:
         self.sample: Sample | None = None
-        """The newest."""
+        """The newest sample."""
         self._screen = screen
         self._sampled_at = 0.0
         self._at_work: Worker[None] | None = None

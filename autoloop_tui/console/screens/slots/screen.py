@@ -1,4 +1,4 @@
-"""Slots, home of the console: the keys that open, stop and retry a run. `browsing.py` has what this screen shows."""
+"""The keys of Slots, the console's home screen, to open, stop and retry a run. `browsing.py` has its contents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop_tui.console.screens.slots.browsing import SlotBrowser
 
 
 class SlotsScreen(SlotBrowser):
-    """What is running, and what is done about it."""
+    """Shows what is running and acts on it."""
 
     def action_open(self) -> None:
         run = self.focused_run(self.view) if self.view else None
@@ -24,7 +24,7 @@ class SlotsScreen(SlotBrowser):
         return self.slot(view)
 
     def urgent(self, view: View) -> Sequence[str]:
-        """Of a loop that has ended, the page that says what it came to."""
+        """Return the urgent actions; after the loop has ended also the finish page."""
         ended = view.loop.state is not LoopState.ACTIVE
         return [*super().urgent(view), "app.finish"] if ended else super().urgent(view)
 
