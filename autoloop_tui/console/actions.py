@@ -179,7 +179,7 @@ ACTIONS = (
     Action("round.only", "f", "Only this run, or all", "alone"),
     Action("round.log-y", "Y", "Toggle logarithmic axis", "log-y"),
     Action("round.open", "enter", "Open the run", "open", "autoloop-tui logs {run}"),
-    # What comes up over a screen
+    # Dialogs
     Action("queue.down", "j,down", "Next run"),
     Action("queue.up", "k,up", "Previous run"),
     Action("queue.earlier", "less_than_sign", "Move the run up", "", "autoloop-tui move {run}"),

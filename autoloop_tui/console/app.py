@@ -89,7 +89,7 @@ class ConsoleApp(MovingApp):
         if "TEXTUAL_ANIMATIONS" not in os.environ:
             self.animation_level = "none"
 
-    # ---------------------------------------------------------------------------------------------------------- life
+    # ---------------------------------------------------------------------------------------------------------- lifecycle
 
     def on_mount(self) -> None:
         if self.preferences.theme not in self.themes:

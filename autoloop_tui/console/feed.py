@@ -303,7 +303,7 @@ class Feed:
             rate = step / (now - run.started_at)
         return run.seconds_left(step, rate, now)
 
-    # ------------------------------------------------------------------------------------------- besides the snapshot
+    # ------------------------------------------------------------------------------------------- beyond the snapshot
 
     def events(self) -> list[Event]:
         return self.store.events(self.loop_id)

@@ -203,7 +203,7 @@ class FullScreenApp(App[ReturnType]):
             else:
                 quiet = 0 if queued else quiet + 1
 
-    # ------------------------------------------------------------------------------------------------------------ its end
+    # ------------------------------------------------------------------------------------------------------------ exit
 
     def _handle_exception(self, error: Exception) -> None:
         if not self._of_one_gone(error):

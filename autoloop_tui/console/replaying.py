@@ -37,7 +37,7 @@ class ReplayFeed(Feed):
         self.past = Past.read(self.store, loop)
         self.at, self._shown = self.past.begin, None
 
-    # ----------------------------------------------------------------------------------------------------- its clock
+    # ----------------------------------------------------------------------------------------------------- replay clock
 
     @property
     def share(self) -> float:

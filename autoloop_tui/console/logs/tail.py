@@ -23,7 +23,7 @@ from autoloop_tui.console.logs import logtext
 CHUNK = 1 << 16
 READ = 1 << 20
 LONG_LINE = 1 << 16
-"""Of a longer line (in bytes), only both ends are read."""
+"""Lines longer than this many bytes are read only at both ends."""
 ENDS = 1 << 14
 MOST_LOGS = 1024
 """Maximum number of logs whose last line is cached."""

@@ -191,7 +191,7 @@ class RemoteFeed(Feed):
             self._looked = look
             self._link.send(look)
 
-    # --------------------------------------------------------------------------------------------------- the loop's side
+    # --------------------------------------------------------------------------------------------------- loop data
 
     def _loop(self) -> Loop:
         """Return the loop with the paths of its copies, because a path of the other machine may be something else here."""

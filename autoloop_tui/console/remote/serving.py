@@ -164,7 +164,7 @@ class Served:
         self._send_state()
         self._send(Ready())
 
-    # ------------------------------------------------------------------------------------------------------- asked for
+    # ------------------------------------------------------------------------------------------------------- requests
 
     def hear(self, message: FromConsole) -> None:
         if isinstance(message, Look):
@@ -199,7 +199,7 @@ class Served:
             said = Woken(ok=False, text=str(error))
         self._background.append(said)
 
-    # ------------------------------------------------------------------------------------------------------ told of it
+    # ------------------------------------------------------------------------------------------------------ updates
 
     def tick(self) -> None:
         feed = self._feed

@@ -32,7 +32,7 @@ def depth_of(environment: Mapping[str, str]) -> Depth:
     return Depth.PALETTE if "256" in term or in_tmux else Depth.SIXTEEN
 
 
-# ------------------------------------------------------------------------------------------------ the 256
+# ------------------------------------------------------------------------------------------------ 256 colours
 
 _LEVELS = (0, 95, 135, 175, 215, 255)
 FIRST = 16
@@ -60,7 +60,7 @@ def _squares(first: RGB, second: RGB) -> int:
     return sum((a - b) ** 2 for a, b in zip(first, second, strict=True))
 
 
-# ------------------------------------------------------------------------------------------------ the 16
+# ------------------------------------------------------------------------------------------------ 16 colours
 
 HUES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 ANSI = tuple(f"ansi_{bright}{hue}" for bright in ("", "bright_") for hue in HUES)
@@ -78,7 +78,7 @@ def nearest_16(colour: RGB) -> int:
     return min(range(16), key=lambda number: _squares(STANDARD[ANSI[number]], colour))
 
 
-# ------------------------------------------------------------------------------------------------ as text
+# ------------------------------------------------------------------------------------------------ text form
 
 
 def rgb(colour: str) -> RGB | None:

@@ -84,7 +84,7 @@ class ChartGrid(PromptPane):
         """The first visible row of charts."""
         self._drawn: dict[str, Drawn] = {}
 
-    # -------------------------------------------------------------------------------------------- the owner's calls
+    # -------------------------------------------------------------------------------------------- called by the owner
 
     def show_panels(self, names: Mapping[str, str], panel_of: Callable[[str], Panel]) -> None:
         """Show the metrics in order. `names` maps each to its display name; `panel_of` returns the contents of its chart."""

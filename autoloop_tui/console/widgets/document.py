@@ -36,7 +36,7 @@ class Document(PromptPane):
         """The row of the current match."""
         self._top = 0
 
-    # -------------------------------------------------------------------------------------------- the owner's calls
+    # -------------------------------------------------------------------------------------------- called by the owner
 
     def set_rows(self, rows: Sequence[list[Piece]], title: str | None = None) -> None:
         """Show `rows` of printable text (see `paint.plain`); thousands are fine."""

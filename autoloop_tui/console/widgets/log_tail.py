@@ -41,7 +41,7 @@ class LogTail(LogView):
     _origin = True, 0, 0
     """The state before the prompt was opened: whether the log was followed, the first visible line, the cursor."""
 
-    # -------------------------------------------------------------------------------------------- asking
+    # -------------------------------------------------------------------------------------------- prompt
 
     def action_ask(self, what: Literal["search", "filter"]) -> None:
         if self.log_file is not None:
@@ -159,7 +159,7 @@ class LogTail(LogView):
         if not self._top <= index < self._top + self._height:
             self._top = max(0, min(index - int(self._height * share_above), self._total - self._height))
 
-    # -------------------------------------------------------------------------------------------- taking away
+    # -------------------------------------------------------------------------------------------- copy and pager
 
     def action_copy(self) -> None:
         """Copy the line under the cursor, or the last one, to the clipboard of the user's terminal (OSC 52)."""

@@ -68,7 +68,7 @@ class LogView(PromptPane):
         self._shown: list[int] = []
         """For each row below the heading, the index of the line it shows."""
 
-    # -------------------------------------------------------------------------------------------- the owner's calls
+    # -------------------------------------------------------------------------------------------- called by the owner
 
     def open(self, path: Path | None, title: str = "log", empty: str = "no log to show", known: Sequence[str] = ()) -> None:
         """Show the log at `path`; with None show `empty` instead. `known` are secrets it may contain. If the path is

@@ -45,7 +45,7 @@ class Table(RowPane):
         self._paint: Callable[[str, int], list[Piece]] = lambda key, width: []
         self._top = 0
 
-    # --------------------------------------------------------------------------------------------- the owner's calls
+    # --------------------------------------------------------------------------------------------- called by the owner
 
     def set_rows(
         self, keys: Sequence[str], paint: Callable[[str, int], list[Piece]], sections: Collection[str] = ()

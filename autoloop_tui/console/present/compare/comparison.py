@@ -40,8 +40,9 @@ class Parameter(NamedTuple):
 
 class Comparison(NamedTuple):
     """A metric of several runs. `deltas`: against the first run that has it. `first`: index of the leading run in the better
-    direction; None if only one run has the metric, if the runs are at different steps, or if the direction is unknown.
-    `best`: the leading config has been shown to be better than the second; `even`: no difference has been shown."""
+    direction; None if only one run has the metric, if the values are equal or at different steps, or if the direction is
+    unknown. `best`: the leading config has been shown to be better than the second; `even`: no difference between the two
+    was found."""
 
     metric: str
     values: list[MetricSummary | None]

@@ -229,7 +229,7 @@ def _value(value: object) -> str:
     return number(value) if isinstance(value, float) else shown_value(value)
 
 
-# ------------------------------------------------------------------------------------------------ how it turned out
+# ------------------------------------------------------------------------------------------------ outcome
 
 
 def _became(facts: Facts, width: int, glyphs: Glyphs) -> Rows:

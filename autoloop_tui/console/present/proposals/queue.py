@@ -55,7 +55,7 @@ def next_pending(queue: Sequence[Entry], after: int, passed: Iterable[int]) -> i
     return next(iter(below or waiting), None)
 
 
-# ------------------------------------------------------------------------------------------------------- what starts
+# ------------------------------------------------------------------------------------------------------- next round
 
 
 def what_next(view: View, key: Callable[[str], str], now: float) -> str:
@@ -204,7 +204,7 @@ def _change(change: Change, arrow: str) -> list[Piece]:
     ]
 
 
-# --------------------------------------------------------------------------------------------------- how it turned out
+# --------------------------------------------------------------------------------------------------- outcome
 
 
 class Reached(NamedTuple):

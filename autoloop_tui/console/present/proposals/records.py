@@ -18,7 +18,8 @@ EVERY = 30.0
 
 
 class Records:
-    """Owned by a screen. The current loop is counted anew for each view, the others every EVERY seconds."""
+    """Owned by a screen. The current loop is counted again for each view; the other loops are read again after EVERY
+    seconds."""
 
     def __init__(self) -> None:
         self._others: tuple[int, float, list[RuleRecord]] | None = None

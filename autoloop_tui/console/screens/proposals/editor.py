@@ -138,7 +138,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
         self.query_one(Input).focus()
         self.call_after_refresh(self._go_to, 0)
 
-    # ------------------------------------------------------------------------------------------------------- judging
+    # ------------------------------------------------------------------------------------------------------- checks
 
     def edits(self) -> list[str]:
         """Return the edits of all rows in display order, including those typed in the line that adds rows."""
@@ -288,7 +288,7 @@ class EditTable(Standing, ModalScreen[Written | None]):
             self.line.text = ""
         self._go_to(self.at)
 
-    # ------------------------------------------------------------------------------------------------------- the end
+    # ------------------------------------------------------------------------------------------------------- save and cancel
 
     def on_input_submitted(self) -> None:
         if self.line is self.add and self.add.text.strip():

@@ -362,7 +362,7 @@ class RoundsBrowser(TableScreen):
             self._others[loop.id] = LoopRuns(loop, *parts)
         self._show_loops(view)
 
-    # ------------------------------------------------------------------------------------------- what is pointed at
+    # ------------------------------------------------------------------------------------------- selection
 
     def _current(self) -> RunRow | None:
         place = self._places.get(self.table.cursor or "")

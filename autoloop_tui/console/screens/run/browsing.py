@@ -290,7 +290,7 @@ class RunBrowser(LoopScreen):
         (self._charts.grid if part == "charts" else self.query_one(f"#part-{part}")).focus()
         self.equivalent(f"run.{part}", run=self.run_id)
 
-    # ------------------------------------------------------------------------------------------- what is pointed at
+    # ------------------------------------------------------------------------------------------- selection
 
     def _run(self) -> Run | None:
         return self.view.run(self.run_id) if self.view else None

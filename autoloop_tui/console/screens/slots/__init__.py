@@ -1,1 +1,1 @@
-"""The Slots screen: the slots and what is next."""
+"""The Slots screen: the slots and what happens next."""

@@ -56,7 +56,7 @@ class RunCharts(Horizontal):
     def grid(self) -> ChartGrid:
         return self.query_one(ChartGrid)
 
-    # -------------------------------------------------------------------------------------------- the owner's calls
+    # -------------------------------------------------------------------------------------------- called by the owner
 
     def update(
         self,

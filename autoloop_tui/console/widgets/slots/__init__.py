@@ -1,1 +1,1 @@
-"""Widgets for the slots and what is next."""
+"""Widgets of the Slots screen."""
