@@ -224,7 +224,7 @@ class FullScreenApp(App[ReturnType]):
         """Return whether a pump is the app, a screen on the stack, or part of one."""
         node: MessagePump | None = pump
         while node is not None and node is not self and not isinstance(node, Screen):
-            node = node._parent  # Textual exposes the parents of widgets only, not of other pumps
+            node = node._parent  # noqa: SLF001 - Textual exposes the parents of widgets only, not of other pumps
         return node is self or node in self.screen_stack
 
     def _fatal_error(self) -> None:

@@ -39,7 +39,7 @@ class ThemedApp(FullScreenApp[int]):
         self.notify(plain(text), title=title, severity="warning", markup=False)
 
     def load_theme_files(self) -> None:
-        """Reload all themes and choose one; warn about each unusable file once."""
+        """Reload all themes and choose one; warn about unusable files, once each time a file becomes unusable."""
         loaded = load_themes(self.project)
         for gone in self.themes.keys() - loaded.themes.keys():
             self.unregister_theme(gone)

@@ -28,7 +28,7 @@ def ending(text: str, width: int, mark: str) -> str:
 
 
 def tail(path: str, width: int, mark: str) -> str:
-    """Return the end of a path in exactly `width` cells."""
+    """Return the end of a path, which identifies it, in exactly `width` cells."""
     if cells(path) <= width:
         return fit(path, width)
     kept = ""

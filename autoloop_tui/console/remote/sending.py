@@ -22,7 +22,7 @@ from autoloop_tui.console.remote.messages import File, History, LogEnd, LogPart,
 Send = Callable[[Message], None]
 
 LOG_BYTES = 1 << 20
-"""Newest bytes sent of an existing log."""
+"""Of an existing log, only this many of the newest bytes are sent."""
 
 LOG_PART = 256 << 10
 """Bytes of a log sent at a time."""
