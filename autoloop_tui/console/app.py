@@ -36,7 +36,7 @@ OWN_HINT = 18
 """Width of the label of a user command in the hint bar, in cells."""
 
 HANDS = 2.0
-"""Seconds after a key press during which the user counts as active: no page opens on its own."""
+"""Seconds after a key press during which the user counts as active, so that no page opens just before their next key."""
 
 LATER = (
     "autoloop.engine.runs.following",

@@ -215,7 +215,7 @@ class Feed:
 
     def read(self, run: Run, *, budget: int = BUDGET) -> Mapping[str, Series]:
         """Return the run's metrics by canonical name as far as they have been read, after reading up to `budget` more bytes.
-        Returns the same object as before if there is nothing new."""
+        Returns the same object as before only if there is nothing new and nothing more to read."""
         attempt = self.view.snapshot.attempts.get(run.id) if self.view else None
         if attempt is None or run.output_dir is None:
             return NOTHING

@@ -58,8 +58,8 @@ def _same_end(old: Run, new: Run) -> bool:
 
 
 def osc9(text: str, *, tmux: bool) -> str:
-    """Return the control sequence of a desktop notification. tmux passes it on only if it is wrapped and `allow-passthrough`
-    is on."""
+    """Return the control sequence of a desktop notification. tmux passes it on only if it is wrapped and `set -g
+    allow-passthrough on` is configured."""
     # The name in front also keeps other terminals from parsing the text as one of their numbered commands.
     told = f"\x1b]9;{clip(f'Auto Loop: {plain(text)}', LONGEST)}\x07"
     return f"\x1bPtmux;{told.replace(chr(27), chr(27) * 2)}\x1b\\" if tmux else told

@@ -1,4 +1,4 @@
-"""Fitting foreign text into cells: cut in the middle, at the front or at the end, or wrapped into lines."""
+"""Fitting external text into cells: cut in the middle, at the front or at the end, or wrapped into lines."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ colour vision if the theme promises that."""
 STATES = tuple(f"slot-{state}" for state in ("running", "queued", "finished", "failed", "warn", "stopped", "lost"))
 CURVES = tuple(f"chart-{number}" for number in range(1, 7))
 FAILURE = "slot-failed"
-"""The colour of failure; no run may have it."""
+"""The colour of failure; no run may use it."""
 
 _GROUNDS = ("background", "surface", "panel", "line-background")
 _ON_ITS_OWN = ("match", "block-cursor", "block-cursor-blurred")

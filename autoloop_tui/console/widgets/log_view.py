@@ -1,4 +1,4 @@
-"""A view of a growing log: it follows the end, or stands still while the user reads and counts new lines.
+"""A view of a growing log: it follows the end, or stands still while the user reads, and counts new lines.
 
 It renders through the Line API because Textual's log widgets use most of a core at a thousand lines per second. Log text is
 only ever a segment: nothing in it is interpreted.

@@ -31,7 +31,8 @@ from autoloop_tui.console.present.slots.facts import Change, SlotFacts
 VALUE, CHANGE, TAIL = 8, 8, 8
 """Cells of the key metric, of its change, and of the step or verdict after the change."""
 NARROW, SMALL = 90, 70
-"""Widths in cells below which a change has no step or verdict, and below which the bar is shorter."""
+"""Widths in cells below which a change has no step or verdict, and below which the bar is shorter and runs have no
+letter."""
 TREND = 16
 """Maximum width of the trend in cells."""
 SHORTEST = 16

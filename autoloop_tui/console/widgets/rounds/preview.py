@@ -43,8 +43,8 @@ class RunPreview(Container):
     def show_run(
         self, view: View, run: Run | None, base: Run | None, metric: str, known: Mapping[str, Mapping[str, Series]]
     ) -> None:
-        """Show a run of the current loop; None for a run without a history here. `known`: their histories read so far, by
-        run."""
+        """Show a run of the current loop; None if the selected run has no history here. `known`: their histories read so
+        far, by run."""
         before = {each.id for each in (self._run, self._base) if each}
         self._view, self._run, self._base, self._metric = view, run, base, metric
         now = {each.id for each in (run, base) if each}
