@@ -23,6 +23,7 @@ from bench.report import write_report
 
 PARTS = {
     "reading": "bench.reading",
+    "reading-growth": "bench.reading_growth",
     "console": "bench.console",
     "console-large": "bench.console_large",
     "analysis": "bench.analysis",
@@ -37,7 +38,7 @@ PARTS = {
 """In the order of the report; a part is a module with TITLE and `measure`, see `measuring.py`."""
 ELSEWHERE = ("gpu",)
 """Parts of the report that are measured by a program of their own, where there is a GPU: `make test-gpu`."""
-LONGEST = 600
+LONGEST = 900
 """Seconds for a part."""
 
 

@@ -41,6 +41,31 @@ STEPS, LOG_FREQ, EVAL_FREQ = 400, 10, 400
 SIZE = (45, 160)
 LEFT_OUT = 5
 """Rows at the start, in which torch warms up and the console opens."""
+RULES = """
+name = "overhead"
+version = "1"
+[[rule]]
+id = "loss-not-finite"
+scope = "live"
+when = 'diverged("loss")'
+reason = "The loss is NaN or infinite"
+[[rule]]
+id = "grad-norm-not-finite"
+scope = "live"
+when = 'diverged("grad_norm", 5)'
+reason = "The gradient norm has been NaN or infinite five times in a row"
+[[rule]]
+id = "grad-norm-exploding"
+scope = "live"
+when = "grad_norm.last > 1e6 and grad_norm.last > 1000 * grad_norm.min"
+reason = "The gradient norm explodes"
+[[rule]]
+id = "numerical-errors"
+scope = "live"
+when = 'log_matches("(?i)numerical errors at iteration")'
+reason = "The log reports numerical errors"
+"""
+"""Judged after each row and each line of the log, and true of no sound training: a run that a rule stops is not measured."""
 AT_MOST = Target(1.0, "what watches a training must not slow it down")
 
 
@@ -68,6 +93,8 @@ def measure(result: Result) -> None:
 
 def planned(folder: Path) -> LoopPlan:
     folder.mkdir()
+    rules = folder / "rules.toml"
+    rules.write_text(RULES)
     spec = LoopSpec(
         configs=[str(demo.write_project(folder)[0])],
         steps=STEPS,
@@ -76,6 +103,7 @@ def planned(folder: Path) -> LoopPlan:
         device="cpu",
         concurrency=1,
         live=True,
+        rules=str(rules),
         preset="lerobot",
         train_script=str(Path(demo.__file__).with_name("train.py")),
         python=sys.executable,
