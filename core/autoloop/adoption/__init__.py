@@ -1,6 +1,6 @@
-"""From the command with which somebody trains today to the `[trainer]` table that trains the same: `adopt`.
+"""Turn an existing training command into an equivalent `[trainer]` table: `adopt`.
 
-Starts nothing but a Hydra application's own print of its config, and writes nothing.
+Writes nothing, and runs nothing except a Hydra application's own printout of its config.
 """
 
 from autoloop.adoption.adopt import Adoption, World, adopt

@@ -1,4 +1,4 @@
-"""What a command becomes: the text of `autoloop.toml`, the base config where there is none, and what was assumed."""
+"""Convert a command into the text of `autoloop.toml`, a base config if there is none yet, and a report of assumptions."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from autoloop.settings import Settings
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the world outside: each answers at once or within the time that a trainer's import takes."""
+    """Queries about the environment. Each answers at once, or within the time that importing a trainer takes."""
 
     cwd: Path
     gpus: list[int] | None
-    """The GPUs of this machine; None: it has none that can be used."""
+    """The GPU indices of this machine; None if it has no usable GPU."""
     ask: Ask | None = None
-    """Puts a question to a user at a terminal, and returns the answer; None: nobody is there."""
+    """Asks the user at the terminal and returns the answer; None without a terminal."""
     interpreter: Callable[[str], str | None]
-    """The path of the interpreter that a word of the command means, if it is not Auto Loop's own."""
+    """The path of the interpreter that a word of the command refers to; None if it is Auto Loop's own."""
     found: Callable[[str], str | None]
     """The path of a program, as a shell finds it."""
     version: Callable[[str, str], str | None]
-    """The version of a package in the environment of an interpreter (empty: Auto Loop's own)."""
+    """The version of a package in an interpreter's environment (an empty interpreter is Auto Loop's own)."""
 
 
 class Adoption(msgspec.Struct, frozen=True, kw_only=True):
     settings: str
     """The text of autoloop.toml."""
     base: tuple[str, str] | None
-    """The name and text of the base config; None where the trainer's own config file is used."""
+    """The name and text of the base config; None if the trainer's own config file is used."""
     report: list[tuple[str, str]]
-    """What was recognised, assumed or left out: a subject and a sentence."""
+    """Everything recognised, assumed or left out, as a subject and a sentence."""
     flags: list[str]
-    """What `run`, `doctor` and `try` need besides."""
+    """Additional flags that `run`, `doctor` and `try` need."""
 
 
 def adopt(command: Command, world: World) -> Adoption:
-    """UserError for a command that no table can stand for, or whose config cannot be read."""
+    """Convert a command. UserError if no table can express it, or its config cannot be read."""
     script = read_script(world.cwd, command.script, command.module)
     arguments = read_arguments(command.arguments, script.flags)
     words = [each.text for each in arguments if each.kind == "word"]
@@ -90,7 +90,7 @@ def _program(draft: Draft, world: World) -> None:
 
 
 def _environment(draft: Draft) -> None:
-    """The variables before the command."""
+    """Process the variables set in front of the command."""
     for name, value in draft.command.env.items():
         if name == "CUDA_VISIBLE_DEVICES":
             _gpus(draft, value)
@@ -108,7 +108,7 @@ def _environment(draft: Draft) -> None:
 
 
 def _gpus_here(draft: Draft, world: World) -> None:
-    """So that the next command works as it stands on this machine."""
+    """Set the GPUs, so that the suggested next command works unchanged on this machine."""
     if world.gpus is None:
         draft.on_cpu = True
         draft.say("gpus", "no usable GPU on this machine; use --device cpu to debug")

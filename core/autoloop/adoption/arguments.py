@@ -1,4 +1,4 @@
-"""The arguments of a trainer, one by one: which are flags with values, switches, overrides, or words before them."""
+"""Parse a trainer's arguments into flags with values, switches, overrides and positional words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FILE = re.compile(r"[^=]*\.(ya?ml|json|toml|py)", re.IGNORECASE)
 
 
 class Argument(msgspec.Struct, frozen=True, kw_only=True):
-    """`words` are those of the command, `texts` the value's (none of a switch)."""
+    """`words`: its words in the command. `texts`: its values, empty for a switch."""
 
     kind: Literal["flag", "switch", "short", "override", "word"]
     key: str = ""
@@ -40,7 +40,7 @@ class Argument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_arguments(words: Sequence[str], flags: Mapping[str, Flag]) -> list[Argument]:
-    """`flags`: those that the script declares."""
+    """Parse the words. `flags`: the flags that the script declares, by each of their names."""
     switches = {plain(each) for each in known().names.switches}
     for trainer in known().trainer:
         switches |= {plain(each) for each in trainer.switches}
@@ -71,7 +71,7 @@ def read_arguments(words: Sequence[str], flags: Mapping[str, Flag]) -> list[Argu
 
 
 def _values(after: Sequence[str], key: str, declared: Flag | None, switches: set[str]) -> int:
-    """How many of the words after a flag are its value."""
+    """The number of words after a flag that are its values."""
     if declared is not None and not declared.takes_value:
         return 0
     count = 0
@@ -83,7 +83,7 @@ def _values(after: Sequence[str], key: str, declared: Flag | None, switches: set
         return count if declared.many else min(count, 1)
     if count and (plain(key) in switches or key.startswith("no-")) and not _plain_value(after[0]):
         return 0
-    # Of a flag that nobody declares, a file after its value is no second value: it is a config before or behind the flags.
+    # For an undeclared flag, a file after its first value is not another value but a positional config file.
     return next((place for place, word in enumerate(after[:count]) if place and _FILE.fullmatch(word)), count)
 
 
@@ -92,7 +92,7 @@ def _plain_value(text: str) -> bool:
 
 
 def value_of(texts: Sequence[str], *, python: bool) -> Any:
-    """What a config holds for the texts of a flag: numbers, booleans and JSON lists as such, all else as text."""
+    """The config value for a flag's texts: numbers, booleans and JSON are parsed, everything else stays text."""
     values = [_value(text, python=python) for text in texts]
     return values[0] if len(values) == 1 else values
 

@@ -1,4 +1,4 @@
-"""A command that trains, taken apart: what comes before its program, the program, and its arguments."""
+"""Parse a training command: what precedes its program, the program, and its arguments."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _PYTHON_TAKES = ("-X", "-W")
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """`start` is the command up to and with the program, as a preset writes it; `direct` the same without the launcher."""
+    """`start`: the command up to and including the program, as a preset writes it. `direct`: this without the launcher."""
 
     typed: str
     env: dict[str, str]
     start: list[str]
     direct: list[str]
     program: str
-    """The script, or the program that is no Python file; empty for a module."""
+    """The script, or a program that is not a Python file; empty for a module."""
     module: str = ""
     arguments: list[str]
     python: str = ""
-    """The word for the interpreter (`python3`, a path); `python` for a program that needs none, for dump and doctor."""
+    """The interpreter as typed (`python3`, a path); `python` if the program needs none, for use by dump and doctor."""
     launcher: str = ""
     processes: int | None = None
-    """How many the launcher is told."""
+    """The number of processes passed to the launcher."""
     left_out: list[str] = []
 
     @property
     def script(self) -> str:
-        """The Python file that trains, relative to the folder; empty where it is not known."""
+        """The Python training script, relative to the folder; empty if unknown."""
         return self.program if self.program.endswith(".py") else ""
 
 
 def read_command(typed: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Command:
-    """UserError for what is no command that trains, or names a script that does not exist in `cwd`."""
+    """Parse a command. UserError if it is not a training command, or its script does not exist in `cwd`."""
     line = read_line(typed, environment)
     wrapper, words = _unwrapped(line.words)
     start, python = list(wrapper), "python"
@@ -90,13 +90,13 @@ def read_command(typed: Sequence[str], cwd: Path, environment: Mapping[str, str]
 
 
 def _unwrapped(words: list[str]) -> tuple[list[str], list[str]]:
-    """What starts the command in an environment, and the command."""
+    """Split a command into its wrapper (`uv run`), empty if none, and the rest."""
     if wrapper := wraps([os.path.basename(words[0]), *words[1:]]):
         end = _options_end(words, len(wrapper.words), wrapper)
         return words[:end], words[end:]
     if _PYTHON.fullmatch(os.path.basename(words[0])) or _launcher(words) or words[0].endswith(".py") or is_program(words[0]):
         return [], words
-    # Some other wrapper (xvfb-run, numactl): what stands before the interpreter or the launcher.
+    # Another wrapper (xvfb-run, numactl): everything before the interpreter or the launcher.
     for place, word in enumerate(words[1:], 1):
         if _PYTHON.fullmatch(os.path.basename(word)) or _launcher(words[place:]):
             return words[:place], words[place:]
@@ -132,7 +132,7 @@ def _python_options(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _launched(launcher: Launcher, words: list[str]) -> tuple[list[str], list[str], int | None]:
-    """The launcher's options as a preset gives them, the words from the program on, and the number of processes."""
+    """The launcher's options as a preset writes them, the words from the program on, and the number of processes."""
     switches = {plain(each) for each in launcher.switches}
     processes = {plain(each) for each in launcher.processes}
     options: list[str] = []
@@ -160,7 +160,7 @@ def _launched(launcher: Launcher, words: list[str]) -> tuple[list[str], list[str
 
 
 def _check_files(words: list[str], cwd: Path) -> None:
-    """Whether the config of a launcher exists."""
+    """UserError if the launcher's config file does not exist."""
     for flag, value in itertools.pairwise(" ".join(words).replace("=", " ").split()):
         if plain(flag) == "config_file" and not (cwd / os.path.expanduser(value)).is_file():
             raise UserError(f"The file {value}, which {flag} names, does not exist in {cwd}.")

@@ -1,4 +1,4 @@
-"""The config file that a command names, if it names one."""
+"""The config file that a command names, if any."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop.model import UserError
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
-    """`argument` is what names it; None where the script itself has it for a default. A Python file has no `text`."""
+    """`argument`: the argument that names it; None if it is the script's default. A Python file has no `text`."""
 
     argument: Argument | None
     flag: str
@@ -34,7 +34,8 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def config_file(draft: Draft) -> ConfigFile | None:
-    """The last of several, whose values take precedence. UserError if one is missing or unreadable."""
+    """The command's config file. If there are several, the last, which takes precedence. UserError if one is missing or
+    unreadable."""
     names = (*(draft.trainer.config_flags if draft.trainer else ()), *known().names.config)
     candidates = [
         each
@@ -80,7 +81,7 @@ def _read(draft: Draft, path: str, argument: Argument | None, flag: str) -> Conf
 
 
 def leaf_values(config: Config, before: str = "") -> dict[str, Any]:
-    """Every value that is no block, by its dotted key."""
+    """Every value that is not a block, by its dotted key."""
     found: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The draft of a project's settings while a command is gone through."""
+"""The draft of a project's settings, filled in step by step from a command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Draft:
     settings: dict[str, Any] = field(default_factory=dict)
     """Keys at the top of autoloop.toml."""
     words: list[str] = field(default_factory=list)
-    """What follows the program for every run, in its order."""
+    """The words after the program, in order, for every run."""
     table: dict[str, Any] = field(default_factory=dict)
     """Keys of [trainer], without command, flags and env."""
     flags: dict[str, str] = field(default_factory=dict)
@@ -51,12 +51,12 @@ class Draft:
         self.report.append((subject, text))
 
     def asked(self, question: str) -> str:
-        """The answer of a user, without blanks round it; empty where nobody is there, or nothing was answered."""
+        """The user's answer, stripped; empty without a terminal or an answer."""
         return self.ask(question).strip() if self.ask else ""
 
 
 def put(config: Config, key: str, value: Any) -> bool:
-    """Set the value at a dotted key; False if a value stands where a block is needed, or the reverse."""
+    """Set the value at a dotted key; False if an existing value is where a block is needed, or the reverse."""
     *blocks, last = key.split(".")
     node: Any = config
     for part in blocks:

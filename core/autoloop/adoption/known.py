@@ -1,4 +1,4 @@
-"""What is known of wrappers, launchers and trainers, as data: profiles/command_lines.toml."""
+"""The known wrappers, launchers and trainers, read from profiles/command_lines.toml."""
 
 from __future__ import annotations
 
@@ -15,69 +15,70 @@ from autoloop.model.structs import convert
 
 
 class Wrapper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What starts a command in an environment (`uv run`). `takes`: its options that have a value in a word of its own."""
+    """A program that starts a command in an environment (`uv run`). `takes`: its options whose value is the next word."""
 
     words: tuple[str, ...]
     takes: tuple[str, ...] = ()
 
 
 class Launcher(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What starts several processes of a script. It is called as `words`, or by `python -m` as one of `modules`."""
+    """A program that starts several processes of a script, called as `words` or as `python -m` with one of `modules`."""
 
     name: str
     words: tuple[str, ...]
     modules: tuple[str, ...]
     command: tuple[str, ...]
-    """How a preset calls it where it is called as `words`: by the interpreter of the training environment."""
+    """What a preset writes instead of `words`, to use the interpreter of the training environment."""
     processes: tuple[str, ...]
-    """Its flags that say how many processes."""
+    """Its flags for the number of processes."""
     switches: tuple[str, ...] = ()
     """Its flags without a value."""
     adds: tuple[str, ...] = ()
-    """Words that runs side by side need, unless a flag that begins with one of `unless` is given."""
+    """Options that parallel runs need, unless the command has a flag that begins with one of `unless`."""
     unless: tuple[str, ...] = ()
 
 
 class Trainer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A known trainer: told by its program, its module, a word before its flags, or what its script's source mentions."""
+    """A known trainer, recognised by its program, its module, its first positional argument, or its script's source."""
 
     name: str
     programs: tuple[str, ...] = ()
-    """Ends of the path of its program or script, whole parts."""
+    """Path endings of its program or script, in whole components."""
     modules: tuple[str, ...] = ()
     mentions: tuple[str, ...] = ()
+    """Strings in its script's source."""
     positionals: tuple[str, ...] = ()
-    """Shell patterns of its first argument that is no flag."""
+    """Shell patterns for its first positional argument."""
     style: Literal["dashed-eq", "dashed-space", "hydra", "key-value"] | None = None
     values: Literal["json", "python"] = "json"
     config_flags: tuple[str, ...] = ()
     output: str = ""
-    """The flag of the folder that a run writes to."""
+    """The flag for the folder that a run writes to."""
     flags: dict[str, str] = {}
-    """More flags for every run."""
+    """Additional flags for every run."""
     steps: tuple[str, ...] = ()
     seed: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
     """Its flags without a value."""
     renames: dict[str, str] = {}
-    """Flags of its own that must be given under another key."""
+    """Its flags that must be passed under another key."""
     folds: bool = False
-    """A flag beside the config file stands for the key of that name in the file."""
+    """Every flag given with a config file sets the key of that name in the file, even one that the file lacks."""
     file_as_flags: bool = False
-    """It takes the keys of its config file as flags too; beside a file it takes no flag."""
+    """It accepts the keys of its config file as flags, but no flags together with a config file."""
     constants: bool = False
-    """Its config is the constants at the top of its script, which a Python file and flags replace."""
+    """Its config is the constants at the top of its script; a Python file and flags override them."""
     dump: tuple[str, ...] = ()
-    """Words that make it print its whole config instead of training."""
+    """Words that make it print its full config instead of training."""
     extra: tuple[str, ...] = ()
-    """Flags that it reads from the command line only, whatever its config says."""
+    """Flags that it reads only from the command line, not from its config."""
     package: str = ""
     presets: tuple[str, ...] = ()
-    """The launch presets that ship for it, for the versions of `package`."""
+    """Its bundled launch presets, each for certain versions of `package`."""
 
 
 class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How trainers call these things; compared without regard to `-` and `_`."""
+    """The names that trainers use for these flags and keys; `-` and `_` are equivalent."""
 
     config: tuple[str, ...]
     output: tuple[str, ...]
@@ -87,7 +88,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: tuple[str, ...]
     switches: tuple[str, ...]
     launch: tuple[str, ...]
-    """What a launcher tells each process."""
+    """Flags that a launcher passes to each process."""
 
 
 class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,17 +105,17 @@ def known() -> Known:
 
 
 def wraps(words: Sequence[str]) -> Wrapper | None:
-    """The wrapper that a command begins with."""
+    """The wrapper that a command begins with, if any."""
     return next((each for each in known().wrapper if tuple(words[: len(each.words)]) == each.words), None)
 
 
 def is_program(path: str) -> bool:
-    """Whether a word is the program of a known trainer that is no script."""
+    """Whether a word is the program of a known trainer and not a Python script."""
     return any(_ends(path, end) for each in known().trainer for end in each.programs if not end.endswith(".py"))
 
 
 def trainer_of(program: str, module: str, source: str, positionals: Sequence[str]) -> Trainer | None:
-    """The known trainer that a command starts. `source`: the text of its script, if that could be read."""
+    """The known trainer that a command starts, if any. `source`: the text of its script, empty if unreadable."""
     first = positionals[0] if positionals else ""
     for each in known().trainer:
         if (
@@ -128,7 +129,7 @@ def trainer_of(program: str, module: str, source: str, positionals: Sequence[str
 
 
 def plain(key: str) -> str:
-    """A key as it is compared."""
+    """A key normalised for comparison."""
     return key.strip("+~").lstrip("-").replace("-", "_")
 
 

@@ -1,4 +1,4 @@
-"""A command as a table `[trainer]` of its own: each argument finds its place in the command, the base or the flags."""
+"""Write a `[trainer]` table for a command without a preset: each argument goes to the command, the base or the flags."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _FILE_WITHIN = re.compile(r".*\.(pt|pth|ckpt|safetensors|json|jsonl|csv|txt|log|
 
 
 def fill_table(draft: Draft) -> None:
-    """Fills the draft's table, words, flags and base."""
+    """Fill in the draft's table, words, flags and base."""
     Table(draft).fill()
 
 
 class Table:
-    """One command on its way into a table."""
+    """The conversion of one command into a table."""
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
@@ -40,9 +40,9 @@ class Table:
         if self.style == "hydra":
             without_sweep(draft)
         self.as_flags = bool(self.config and self.trainer and self.trainer.file_as_flags and self._alone())
-        """Whether the values of the config file are given as flags, because the trainer takes no flag beside it."""
+        """Whether the config file's values are passed as flags, because the trainer takes no flags together with a file."""
         self.in_file = self.config is not None and not self.config.is_python and not self.as_flags
-        """Whether the config reaches the trainer as a file."""
+        """Whether the config is passed to the trainer as a file."""
         self.python = (self.trainer is not None and self.trainer.values == "python") or spelt_in_python(draft.arguments)
         self.folded: Config = copy.deepcopy(self.config.config) if self.config else {}
         self.has_output = False
@@ -66,7 +66,7 @@ class Table:
         assign_roles(draft, self._values(), in_file=self.in_file)
         self._launch()
 
-    # --------------------------------------------------------------------------------------------------- what it is
+    # -------------------------------------------------------------------------------------------------------- setup
 
     def _alone(self) -> bool:
         return all(each is (self.config.argument if self.config else None) for each in self.draft.arguments)
@@ -121,7 +121,7 @@ class Table:
         return f"{{output_dir}}/{os.path.basename(text)}" if _FILE_WITHIN.fullmatch(text) else "{output_dir}"
 
     def _keep(self, each: Argument, key: str, template: str) -> None:
-        """An argument whose value Auto Loop gives."""
+        """Keep an argument, with a placeholder that Auto Loop fills in as its value."""
         self.draft.base.pop(key, None)
         if key != each.key or (self.style == "hydra" and each.kind == "override"):
             self._add(key, template)
@@ -131,7 +131,7 @@ class Table:
             self.draft.words += [each.words[0], template]
 
     def _take(self, each: Argument, key: str) -> bool:
-        """Whether the argument became a value that edits can change."""
+        """Make the argument a value that edits can change; False if that is impossible."""
         dashed = self.style.startswith("dashed")
         fits = each.kind == ("flag" if dashed else "override") or key != each.key
         if each.kind == "word" or not each.texts or not fits or key.startswith(("+", "~")):
@@ -145,17 +145,17 @@ class Table:
         if value in (None, "") or each.text in ("None", "null") or sum(o.key == each.key for o in self.draft.arguments) > 1:
             return False
         if self.style == "hydra" and isinstance(value, str) and ("." not in key or value.startswith(("[", "{"))):
-            return False  # the choice of a group, or what only Hydra's own grammar can say
+            return False  # a group choice, or a value that only Hydra's grammar can express
         if not put(self.draft.base, key, value):
             return False
         if len(each.texts) > 1:
             self.draft.table["lists"] = "words"
         return True
 
-    # ------------------------------------------------------------------------------------------------- what is added
+    # --------------------------------------------------------------------------------------------------- added flags
 
     def _defaults(self) -> None:
-        """Flags that the script declares and the command omits, with their defaults."""
+        """Add the defaults of flags that the script declares and the command omits."""
         script, draft = self.draft.script, self.draft
         if self.in_file or self.as_flags or self.trainer or "add_subparsers" in script.source:
             return
@@ -173,7 +173,7 @@ class Table:
                 put(draft.base, flag.key, value)
 
     def _output(self) -> None:
-        """The folder of a run, where the command itself named none."""
+        """Add the flag for a run's output folder, unless the command already had one."""
         draft = self.draft
         draft.table["output_dir"] = "must-exist"
         if self.has_output:
@@ -194,7 +194,7 @@ class Table:
 
     def _add(self, key: str, template: str) -> None:
         if self.style == "hydra" or self.as_flags:
-            # In flags it is quoted as Hydra's grammar wants it, and takes the place of a value of the config.
+            # Entries of `flags` are quoted for Hydra's grammar, and replace a config value of the same key.
             self.draft.flags[key] = template
         else:
             self.draft.words += self._spelt(key, template)
@@ -258,7 +258,7 @@ class Table:
             self.draft.table["values"] = "python"
 
     def _dumped(self) -> bool:
-        """Whether the trainer printed its whole config, which then is the base."""
+        """Use the full config that the trainer prints as the base; False if it prints none."""
         draft, trainer = self.draft, self.trainer
         if not (trainer and trainer.dump and draft.script.source):
             return False
@@ -281,7 +281,7 @@ class Table:
         return True
 
     def _is_given(self, each: Argument) -> bool:
-        """Whether a word of the command stays in it where the trainer prints its config."""
+        """Whether the command that prints the config keeps this argument."""
         return each.key not in self.draft.flags and not is_secret(each.key, each.text)
 
     def _values(self) -> Config:

@@ -1,4 +1,4 @@
-"""Which values of a config are the number of steps and the seed."""
+"""Find the config values that set the number of steps and the seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop.configs import Config
 
 
 def assign_roles(draft: Draft, config: Config, *, in_file: bool) -> None:
-    """Tells the table where they stand; asks where nothing does."""
+    """Write their keys to the table; ask the user for those that are not found."""
     _steps(draft, leaf_values(config), in_file)
     _seed(draft, leaf_values(config), in_file)
 
@@ -60,7 +60,7 @@ def _plain_seeds() -> set[str]:
 
 
 def _found(values: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """The first name that is a whole key, else the last part of one."""
+    """The key that matches the first possible name, as a whole or else in its last part."""
     for name in names:
         for key in values:
             if plain(key) == plain(name):
@@ -73,7 +73,10 @@ def _found(values: Mapping[str, Any], names: Sequence[str]) -> str | None:
 
 
 def _asked(draft: Draft, question: str, in_file: bool) -> str | None:
-    """The key of an answer such as `--seed 1`, whose value the base then has; a config file is asked for no more."""
+    """Ask for a flag with its value (`--seed 1`), add it to the base and return its key; None without a usable answer.
+
+    Asks nothing if the config is a file or was printed by the trainer.
+    """
     if in_file or "dump" in draft.table or draft.base_file is None:
         return None
     words = draft.asked(question).replace("=", " ").split()

@@ -1,4 +1,4 @@
-"""What the source of a trainer's script tells of its flags. It is parsed, never run."""
+"""The flags and constants that a trainer's script declares. The source is parsed, never run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_VALUE = ("store_true", "store_false", "store_const", "append_const", "count"
 
 
 class Flag(msgspec.Struct, frozen=True):
-    """A flag that argparse or click is told of. `key`: its long name without dashes."""
+    """A flag declared with argparse or click. `key`: its long name without dashes."""
 
     key: str
     takes_value: bool = True
@@ -25,7 +25,7 @@ class Flag(msgspec.Struct, frozen=True):
 
 
 class Script(msgspec.Struct, frozen=True):
-    """`flags` by every name that they have (`--batch-size`, `-b`), `constants` the literals at its top."""
+    """`flags`: by each of their names (`--batch-size`, `-b`). `constants`: the literals at its top level."""
 
     source: str = ""
     flags: dict[str, Flag] = {}
@@ -33,7 +33,7 @@ class Script(msgspec.Struct, frozen=True):
 
 
 def read_script(cwd: Path, script: str, module: str) -> Script:
-    """Of a file, or of a module that lies in the folder; empty where there is none that can be parsed."""
+    """Read a script, or a module in the folder `cwd`. Empty if there is none; only its source if it cannot be parsed."""
     parts = module.replace(".", "/")
     places = [script] if script else [f"{root}{parts}{end}" for root in ("", "src/") for end in (".py", "/__main__.py")]
     path = next((cwd / place for place in places if module + script and (cwd / place).is_file()), None)
@@ -45,14 +45,14 @@ def read_script(cwd: Path, script: str, module: str) -> Script:
         return Script()
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):  # of another version of Python, perhaps
+    except (SyntaxError, ValueError, RecursionError):  # perhaps written for another version of Python
         return Script(source=source)
     flags = {name: flag for call in ast.walk(tree) for name, flag in _declared(call)}
     return Script(source=source, flags=flags, constants=dict(_constants(tree)))
 
 
 def constants_of(path: Path) -> dict[str, Any]:
-    """The literals that a Python config file sets at its top. UserError if it is no Python."""
+    """The literals at the top level of a Python config file. UserError if it cannot be read as Python."""
     try:
         return dict(_constants(ast.parse(read_regular(path).decode(errors="replace"))))
     except (OSError, SyntaxError, ValueError, RecursionError) as error:
@@ -81,7 +81,7 @@ def _declared(node: ast.AST) -> Iterator[tuple[str, Flag]]:
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, Any]]:
-    """In order, up to where the script reads its overrides: what comes later is computed from them."""
+    """The constants in order, up to the `exec` that reads overrides: later ones are computed from those."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             value = _literal(node.value)

@@ -1,4 +1,4 @@
-"""A draft as the text of autoloop.toml: at most 15 lines, with comments for what is not plain."""
+"""Render a draft as autoloop.toml: at most 15 lines, with comments where a key is not self-explanatory."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def settings_text(draft: Draft) -> str:
 
 
 def check(text: str, draft: Draft) -> None:
-    """UserError if the settings could not be read back: for a command that no table can hold."""
+    """UserError if the settings cannot be read back, because no table can express the command."""
     if "preset" not in draft.settings:
         parse_preset(text, FILE)
 
 
 def command_text(words: list[str]) -> str:
-    """The words as one text that is split as a shell does; placeholders stay as they are."""
+    """The words joined into one text that splits like a shell command; placeholders are not quoted."""
     return " ".join(word if _BARE.fullmatch(word) else _quoted(word) for word in words)
 
 

@@ -1,4 +1,4 @@
-"""A line as it is typed into a shell, as the one command in it that trains."""
+"""Extract the one training command from a line typed into a shell."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _VARIABLE = re.compile(r"\$(?:([A-Z_][A-Z0-9_]*)\b|\{([A-Z_][A-Z0-9_]*)\})")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _SHELLS = ("bash", "sh", "zsh", "dash")
 _DROPPED = ("nohup", "time", "exec", "command", "srun")
-"""Said before a command; Auto Loop does what they are for, or they matter to a shell only."""
+"""Command prefixes that are dropped: Auto Loop does their job, or they only matter to a shell."""
 _ELSEWHERE = ("make", "just", "docker", "podman", "ssh", "sbatch", "qsub", "tmux", "screen", "salloc")
-"""What starts a command that is written elsewhere, or on another machine."""
+"""Programs that start a command written elsewhere, or on another machine."""
 _PREPARES = ("source", ".", "conda", "module", "pip", "mkdir", "echo", "set", "ulimit", "unset", "rm", "git", "deactivate")
 
 
 class ShellLine(msgspec.Struct, frozen=True, kw_only=True):
-    """The variables that are set for the command, its words, and what of the line was left out, a sentence each."""
+    """The variables set for the command, its words, and one sentence for each part of the line that was left out."""
 
     env: dict[str, str]
     words: list[str]
@@ -35,8 +35,8 @@ class ShellLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_line(typed: Sequence[str], environment: Mapping[str, str]) -> ShellLine:
-    """`typed`: the words that the shell gave us, or one that holds a whole line. UserError for a line that is no one
-    command, and for a variable that is not set."""
+    """Parse a line. `typed`: the words as split by the shell, or one word that holds a whole line. UserError if it is not
+    exactly one command, or uses a variable that is not set."""
     if len(typed) != 1 or not re.search(r"\s", typed[0].strip()):
         return _command(list(typed), {}, [], environment)
     text = re.sub(r"\\\s*\n|\\\s*$", " ", typed[0].strip())
@@ -115,13 +115,13 @@ def _command(words: list[str], env: dict[str, str], left_out: list[str], environ
 
 
 def _given_line(words: list[str]) -> str | None:
-    """What `bash -c` (`-lc`) is given."""
+    """The line passed to `bash -c` (`-lc`), if any."""
     place = next((place for place, word in enumerate(words[1:], 1) if re.fullmatch(r"-\w*c", word)), None)
     return words[place + 1] if place is not None and place + 1 < len(words) else None
 
 
 def _expanded(word: str, environment: Mapping[str, str]) -> str:
-    """A word with its variables replaced, as the shell would; runs are started without one."""
+    """A word with its variables expanded as by a shell, because runs are started without one."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]

@@ -1,4 +1,4 @@
-"""A command whose trainer has launch presets that ship: its values become the base config, the preset does the rest."""
+"""Convert a command for a trainer with a bundled preset: its values become the base config, the preset does the rest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloop.trainers import Preset, load_preset
 
 
 def use_preset(draft: Draft, version: Callable[[str, str], str | None]) -> None:
-    """Fills the draft's settings, base and the flags of `run`."""
+    """Fill in the draft's settings, its base and the flags of `run`."""
     assert draft.trainer is not None
     preset = _preset(draft, version)
     draft.settings["preset"] = preset.name
@@ -52,7 +52,8 @@ def use_preset(draft: Draft, version: Callable[[str, str], str | None]) -> None:
 
 
 def _preset(draft: Draft, version: Callable[[str, str], str | None]) -> Preset:
-    """The one for the installed version; else the one whose script lies here, else the newest."""
+    """The preset for the installed version; otherwise the first one that has its script in this folder, otherwise the newest
+    (the oldest, if the command names a script)."""
     assert draft.trainer is not None
     presets = [load_preset(name) for name in draft.trainer.presets]
     installed = version(draft.trainer.package, draft.python)
@@ -62,7 +63,7 @@ def _preset(draft: Draft, version: Callable[[str, str], str | None]) -> Preset:
                 draft.say("preset", f"{preset.name}, for {draft.trainer.package} {installed}, which is installed")
                 return preset
     here = next((each for each in presets if each.script and (draft.cwd / each.script).is_file()), None)
-    if draft.command.script:  # of versions before the module alone was enough
+    if draft.command.script:  # older versions are started by a script, newer ones by their module
         here = here or presets[0]
     chosen = here or presets[-1]
     why = f"{draft.command.script or chosen.script} is here" if here else "assumed, since no version is installed here"

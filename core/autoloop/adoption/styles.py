@@ -1,4 +1,4 @@
-"""How a command writes its values, and what of Hydra's sweeps becomes a grid."""
+"""How a command writes its overrides, and the grid that replaces a Hydra sweep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autoloop.trainers.presets import OverrideStyle
 
 
 def style_of(draft: Draft, config: Argument | None) -> OverrideStyle:
-    """The trainer's style, if it is known; else that of the arguments but `config`, which names the config file."""
+    """The style of a known trainer; otherwise the style of the arguments, without `config`, which names the config file."""
     if draft.trainer and draft.trainer.style:
         return draft.trainer.style
     given = [each for each in draft.arguments if each is not config]
@@ -24,7 +24,7 @@ def style_of(draft: Draft, config: Argument | None) -> OverrideStyle:
 
 
 def without_sweep(draft: Draft) -> None:
-    """Leaves of a sweep the run of its first values: the others are a grid of ours, and the user is told which."""
+    """Reduce a Hydra sweep to the run with its first values, and report the `--grid` that replaces it."""
     switch = next((each for each in draft.arguments if each.words[0] in ("-m", "--multirun")), None)
     if switch is None:
         return

@@ -1,4 +1,4 @@
-"""Rules replayed over past runs, and what came of it. No I/O: runs that were read in, outcomes and counts out."""
+"""Replay rules over past runs and count the outcomes. No I/O: the caller reads the runs."""
 
 from autoloop.backtest.ended import Against, Judged, judge
 from autoloop.backtest.find_stop import SafeStop, Tried, find_stop

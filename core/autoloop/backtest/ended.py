@@ -1,5 +1,5 @@
-"""Past runs that have finished, judged by the rules for ended runs: those that differ in the seed only as one, as an engine
-does."""
+"""Judge finished past runs by the rules for ended runs. Runs that differ only in the seed are judged as one, as in the
+engine."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from autoloop.verdicts import AgainstBase
 
 
 class Judged(NamedTuple):
-    """What rules ask for after runs of one config, of which `runs` has the ids."""
+    """The rules' judgement of one config; `runs`: the ids of its runs."""
 
     judgement: Judgement
     runs: list[str]
 
 
 Against = Callable[[], AgainstBase]
-"""Gives a run's config among the others of its loop, as a `RunView` has it."""
+"""Returns the comparisons of a run's config within its loop; see `RunView.against`."""
 
 
 def judge(runs: Sequence[Replayed], source: RuleSource, against: Mapping[str, Against] | None = None) -> dict[str, Judged]:
-    """By the id of the run that stands for its config. A run that lacks what the rules need is not judged,
-    nor one that confirms: its config has been. `against`: by the
-    id of a run; of others no verdict is known."""
+    """The judgements, by the id of the run that represents its config.
+
+    Runs that lack a metric that the rules need are not judged, nor are confirmation runs: their config was judged before.
+    `against`: by run id; for other runs no verdict is known.
+    """
     known = against or {}
     groups: dict[str, list[Replayed]] = {}
     for run in runs:

@@ -1,9 +1,9 @@
-"""The earliest step at which the worse half of the runs can be stopped, as far as past runs show it.
+"""Find the earliest step at which past runs show that the worse half can be stopped.
 
-At each step at which runs have points, the worse half of every cohort is stopped in thought, by the newest value that each
-run has by then. A run that would have ended among the best and is in that half is lost. A step is safe if, there and at
-every later step, the upper end of the 95 % interval of the share of lost runs among the stopped ones is at most the risk:
-so few runs, that could show no smaller share, give no step at all.
+For each step with points, assume that the worse half of every cohort is stopped there, ranked by each run's newest value. A
+stopped run that ended among the best counts as lost. A step is safe if, at this and every later step, the upper end of the
+95 % interval of the share of lost runs among the stopped ones is at most the risk. If there are too few runs to show such a
+small share, no step is safe.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from autoloop.backtest.replay import Replayed
 from autoloop.metrics import Direction
 
 MOST_STEPS = 200
-"""Steps that are tried; of more, evenly spaced ones."""
+"""Maximum number of steps tried; if there are more, evenly spaced ones are used."""
 LATEST = 0.9
-"""Of the length of the shortest run; to stop later saves nothing."""
+"""Latest step tried, as a fraction of the shortest run's length; stopping later saves nothing."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One step: `lost`, of the stopped runs those that would have ended among the best; the steps saved, of all."""
+    """One step. `lost`: how many of the stopped runs ended among the best. `saved`: the share of all steps saved (0–1)."""
 
     step: int
     lost: Rate
@@ -36,7 +36,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class SafeStop:
-    """`safe`: the earliest step that is; None if none is. `tried`: every step, the earliest first. `runs`: how many were
+    """`safe`: the earliest safe step; None if there is none. `tried`: every step, earliest first. `runs`: the number of runs
     compared, in `cohorts` cohorts. `floor`: the smallest upper end that this number of runs could have shown."""
 
     metric: str
@@ -52,7 +52,7 @@ class SafeStop:
 
 
 def find_stop(runs: Sequence[Replayed], metric: str, good: Direction, risk: float) -> SafeStop:
-    """By the curves of `runs`, whose `curve` is the metric's."""
+    """Find the step from `runs` that were replayed with `metric` as their `curve`. `risk`: 0 to 1."""
     ranks = rank(runs, metric, good)
     cohorts: dict[Hashable, list[Replayed]] = defaultdict(list)
     for run in runs:
@@ -69,7 +69,7 @@ def find_stop(runs: Sequence[Replayed], metric: str, good: Direction, risk: floa
 
 
 def _steps(groups: Sequence[Sequence[Replayed]]) -> list[int]:
-    """The steps at which a run has a point and all have had one."""
+    """The steps to try: some run has a point there, and every run has a point by then."""
     curves = [run.curve for members in groups for run in members if run.curve is not None]
     if not curves:
         return []
@@ -94,7 +94,7 @@ def _tried(groups: Sequence[Sequence[Replayed]], step: int, best: set[str], good
 
 
 def _at(run: Replayed, step: int, good: Direction) -> float:
-    """The newest value by that step, turned so that lower is better; what is no number is the worst."""
+    """The newest value by that step, negated if higher is better; NaN is the worst."""
     assert run.curve is not None
     value = run.curve.values[bisect_right(run.curve.steps, step) - 1]
     if math.isnan(value):

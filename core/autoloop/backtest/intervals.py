@@ -1,4 +1,4 @@
-"""Rates of few runs, with the interval in which the true rate lies."""
+"""Rates over few runs, with the 95 % interval of the true rate."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Rate(NamedTuple):
 
     @property
     def value(self) -> float | None:
-        """None of nothing."""
+        """The rate (0 to 1); None if `n` is 0."""
         return self.hits / self.n if self.n else None
 
     def wilson(self) -> tuple[float, float]:
-        """The 95 % interval; (0, 1) of nothing."""
+        """The 95 % interval of the true rate; (0, 1) if `n` is 0."""
         return wilson(self.hits, self.n)
 
     def to_json(self) -> RateDocument:

@@ -1,4 +1,4 @@
-"""By which metric past runs are compared: the one that a user names, else the first key metric that can tell."""
+"""The metric that past runs are compared by: the user's choice, or the first key metric with a known direction."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def book_of(runs: Sequence[Replayed], books: MetricBooks) -> MetricBook:
 
 
 def main_metric(runs: Sequence[Replayed], book: MetricBook) -> tuple[str, Direction] | None:
-    """The first key metric of the runs whose better direction is known; None without such a one."""
+    """The first key metric of the runs with a known better direction, and that direction; None if there is none."""
     keys, _ = main_metrics([run.summary for run in runs], book)
     return next(((key, good) for key in keys if (good := book.direction(key))), None)
 
 
 def chosen_metric(name: str, runs: Sequence[Replayed], book: MetricBook) -> tuple[str, Direction]:
-    """The canonical name of a metric, written in any of its names, and which direction is better. UserError if no run has
-    it, or it is not known whether higher or lower is better."""
+    """The canonical name and the better direction of a metric, given by any of its names. UserError if no run has it, or
+    its direction is unknown."""
     names = {metric: None for run in runs for metric in run.summary.metrics}
     found = found_as(name, book, names)
     if found not in names:

@@ -1,4 +1,4 @@
-"""What would have come of a run: which of the live rules that fired would have acted, and what is proposed at its end."""
+"""The outcome of a replayed run: which live rules would have acted, and the proposals after its end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Ending(StrEnum):
     UNTOUCHED = "untouched"
     STOPPED = "stopped"
     RELAUNCHED = "relaunched"
-    """Stopped, and begun anew with a rule's edits."""
+    """Stopped, and started again with a rule's edits."""
 
 
 @dataclass(frozen=True)
 class Suggested:
-    """What a rule for ended runs asks for, and the variant that comes of it; None if the run's config is not known."""
+    """A request of a rule for ended runs, and the resulting variant; None if the run's config is unknown."""
 
     request: VariantRequest
     variant: CheckedVariant | None
@@ -31,8 +31,8 @@ class Suggested:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`by` is the live rule that ends the run at step `at`; `edits` those of its relaunch. `asked`: live rules that would
-    have asked a user first, and `refused` those whose relaunch was not possible; after both the run goes on."""
+    """`by`: the live rule that ends the run at step `at`; `edits`: those of its relaunch. `asked`: live rules that would
+    have asked a user first; `refused`: those that could not relaunch the run. In both cases the run continues."""
 
     run: Replayed
     ending: Ending = Ending.UNTOUCHED
@@ -53,18 +53,19 @@ class Outcome:
 
     @property
     def saved(self) -> int:
-        """Steps that it made after it would have been ended."""
+        """The number of steps that it made after the rule would have ended it."""
         return max(0, self.facts.step - self.by.step) if self.by else 0
 
     @property
     def saved_seconds(self) -> float | None:
-        """None if it is not known how long its steps took."""
+        """The time of the saved steps in seconds; None if the time per step is unknown."""
         return None if self.facts.seconds is None else self.saved * self.facts.seconds
 
 
 def outcome(replayed: Replayed, rules: Mapping[str, Rule], policy: VariantPolicy, judged: Judged | None = None) -> Outcome:
-    """`rules`: the live rules by id. `policy`: by which variants of the run are checked; what has been run since must be no
-    duplicate to it. `judged`: of the run that stands for its config, what the rules for ended runs asked for."""
+    """The outcome of a run. `rules`: the live rules by id. `policy`: checks the run's variants; it must not reject trainings
+    that ran later as duplicates. `judged`: for the run that represents its config, the judgement of the rules for ended
+    runs."""
     asked: list[Fired] = []
     refused: list[Fired] = []
     suggested = _suggested(replayed, judged, policy)
@@ -83,8 +84,8 @@ def outcome(replayed: Replayed, rules: Mapping[str, Rule], policy: VariantPolicy
 
 
 def _turn(facts: Facts, rule: Rule, fired: Fired, policy: VariantPolicy) -> tuple[str, ...] | None:
-    """The edits with which the rule relaunches the run, as `engine/rounds/live_proposals.py` chooses them; None if there
-    are none that may be run."""
+    """The edits with which the rule relaunches the run, chosen as in `engine/rounds/live_proposals.py`; None if no edits are
+    allowed."""
     watch = rule.watch
     assert watch is not None
     begin = facts.relaunched.get(rule.id, 0)

@@ -1,4 +1,4 @@
-"""How past runs ended in comparison: among the best of their cohort or not.
+"""Rank past runs within their cohort, and determine the best.
 
 Only finished runs of one cohort and of equal length are compared, by the mean of the last fifth of a metric's points.
 """
@@ -14,15 +14,15 @@ from autoloop.backtest.replay import Facts, Replayed
 from autoloop.metrics import Direction
 
 FEWEST = 4
-"""Runs of a cohort; the best quarter of fewer is none."""
+"""Minimum size of a cohort; the best quarter of fewer runs is less than one run."""
 BEST = 0.25
-"""Of a cohort, the share that counts as its best, rounded up."""
+"""The share of a cohort that counts as its best; the number of runs is rounded up."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """By run id: its value, its place among the `of` runs of its cohort (1 is the best), and whether it is of the best.
-    `alone`: finished runs that have the metric and too few of equal length beside them."""
+    """By run id: its value, its place among the `of` runs of its cohort (1 is the best), and whether it is among the best.
+    `alone`: the number of finished runs with the metric that have too few others of equal length to compare with."""
 
     metric: str
     value: dict[str, float] = field(default_factory=dict)
@@ -59,10 +59,10 @@ def cohort_of(facts: Facts) -> Hashable:
 
 
 def best_of(runs: int) -> int:
-    """How many of this number of runs are the best."""
+    """The number of runs that count as the best of this number of runs."""
     return math.ceil(runs * BEST)
 
 
 def _lower(value: float, good: Direction) -> float:
-    """The value turned so that lower is better, and back again."""
+    """The value, negated if higher is better, so that lower is better; applying it twice restores the value."""
     return -value if good == "high" else value

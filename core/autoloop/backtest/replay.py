@@ -1,7 +1,7 @@
-"""One past run shown to live rules as it came in: point by point, as an engine would have looked.
+"""Replay a past run to live rules point by point, as the engine would have polled it.
 
-A live rule never sees a point or a log line of a later step: the columns that it is given grow step by step, and the judge
-is the engine's own (`rules/live.py`).
+A live rule never sees a point or a log line of a later step: its columns grow step by step, and the engine's own code judges
+them (`rules/live.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from autoloop.model import Config, Evidence, Series, Summary
 from autoloop.rules import LiveWatch, Rule, RuleSource, live_rules
 
 MOST_LOOKS = 2000
-"""Of a run with more points than this, live rules are shown every second, third … only."""
+"""For a run with more points than this, live rules see only every second, third … point."""
 
 
 Log = Callable[[], Iterable[str]] | Sequence[str]
@@ -27,12 +27,12 @@ Log = Callable[[], Iterable[str]] | Sequence[str]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a past run besides its history.
+    """The facts about a past run besides its history.
 
-    `cohort`: equal for the runs that it may be compared with (those of a loop, or below a folder) if they were of its
-    length, `total_steps`. `group`: equal for the runs of a round that differ in nothing but the seed, empty if there are no
-    others. `confirms`: it ran to confirm a config on a fresh seed, so rules leave it alone. `step`: how far it came.
-    `seconds`: of one step, if that is known. `relaunched`: how often each live rule had relaunched the lineage before it.
+    `cohort`: equal for runs that may be compared (those of a loop, or below a folder) if their `total_steps` are equal too.
+    `group`: equal for runs of a round that differ only in the seed; empty if there are no others. `confirms`: it confirmed a
+    config on a fresh seed, so rules ignore it. `step`: the last step reached. `seconds`: time per step, if known.
+    `relaunched`: how often each live rule had already relaunched its lineage.
     """
 
     id: str
@@ -50,9 +50,9 @@ class Facts:
 
 @dataclass(frozen=True)
 class PastRun:
-    """A past run with its history. `columns`: by the trainer's names. `lines`: the lines of its log that live rules look
-    for, with the step at which each had been printed; `notes` say what is missing. `log`: what rules for ended runs
-    search. `summary`: what it reached, if its history is gone."""
+    """A past run with its history. `columns`: by the trainer's names. `lines`: the log lines that live rules search for,
+    each with the step at which it was printed; `notes`: what is missing. `log`: the log that rules for ended runs search.
+    `summary`: its stored results, used if its history is gone."""
 
     facts: Facts
     columns: Mapping[str, Series]
@@ -64,7 +64,7 @@ class PastRun:
 
 
 class Fired(NamedTuple):
-    """A live rule, the step of the newest point that it had seen when it fired, and why."""
+    """A live rule that fired, the step of the newest point that it had seen, and its evidence."""
 
     rule: str
     step: int
@@ -73,8 +73,8 @@ class Fired(NamedTuple):
 
 @dataclass(frozen=True)
 class Replayed:
-    """What live rules said of a run: `fired`, in the order in which they fired first. `summary`, `book` and `log` are what
-    rules for ended runs look at. `curve`: the metric that was asked for. `notes`: what was not as it would have been."""
+    """The result of replaying a run. `fired`: the first firing of each live rule, in order. `summary`, `book` and `log`: the
+    input of rules for ended runs. `curve`: the requested metric. `notes`: differences from a live run."""
 
     facts: Facts
     summary: Summary
@@ -90,7 +90,7 @@ GONE = "its history is gone, so live rules had no data"
 
 
 def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> Replayed:
-    """Show the run to the live rules. `metric`: whose curve is wanted, in any of its names."""
+    """Replay the run to the live rules. `metric`: the metric for `curve`, by any of its names."""
     named = canonical_columns(run.columns, run.book)
     rules = live_rules(source) if source.applies_to(run.facts.config) and not run.facts.confirms else []
     fired, thinned = _watched(run, rules, f"{source.name} {source.version}") if rules else ([], [])
@@ -108,7 +108,7 @@ def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> Repla
 
 
 def _watched(run: PastRun, rules: Sequence[Rule], version: str) -> tuple[list[Fired], list[str]]:
-    """The first firing of each rule, and what was not as it would have been."""
+    """The first firing of each rule, and notes on differences from a live run."""
     watch = LiveWatch(rules, version, run.book, run.facts.config)
     looks, stride = _looks(run)
     growing: dict[str, Series] = {}
@@ -139,12 +139,12 @@ def _watched(run: PastRun, rules: Sequence[Rule], version: str) -> tuple[list[Fi
 
 
 def _looked_at(run: PastRun, rules: Sequence[Rule]) -> dict[str, Series]:
-    """The run's columns, of those that no rule can ask for the first point only: what a metric is called may depend on which
-    others there are."""
+    """The run's columns; those that no rule can ask for keep only their first point, because the name of a metric may depend
+    on which others exist."""
     book = run.book
     asked = {book.resolve_name(name) or name for rule in rules for name in rule.when.metrics}
     asked |= {f"train/{name}" for name in asked}
-    if not asked.isdisjoint(book.derived):  # and so, for what they are derived from
+    if not asked.isdisjoint(book.derived):  # a derived metric may need any column
         return dict(run.columns)
     found: dict[str, Series] = {}
     for name, series in run.columns.items():
@@ -154,7 +154,8 @@ def _looked_at(run: PastRun, rules: Sequence[Rule]) -> dict[str, Series]:
 
 
 def _looks(run: PastRun) -> tuple[list[int], int]:
-    """The steps at which there was something new. As in an engine, a run that has made its last step is not looked at."""
+    """The steps with new points or log lines, and the stride between those returned. As in the engine, the last step is not
+    judged."""
     steps = {step for series in run.columns.values() for step in series.steps} | {step for step, _ in run.lines}
     total = run.facts.total_steps
     looks = sorted(step for step in steps if not 0 < total <= step)

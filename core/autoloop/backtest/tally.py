@@ -1,4 +1,4 @@
-"""Outcomes counted: what each rule would have done, what that saves, and what it would have cost."""
+"""Count the outcomes: what each rule would have done, what that saves and what it would have cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autoloop.backtest.ranks import Ranks
 
 
 class RuleTallyDocument(TypedDict):
-    """On how many runs a rule fired; the further numbers are those of its scope."""
+    """The number of runs on which a rule fired; the optional fields depend on its scope."""
 
     scope: Literal["end", "live"]
     fired: int
@@ -42,9 +42,9 @@ class TotalsDocument(TypedDict):
 
 @dataclass
 class RuleTally:
-    """One rule: on how many runs it fired; of a live one, how many it ended, relaunched, asked about and could not relaunch,
-    and at which steps it fired; of one for ended runs, how many proposals are blocked and how many of them add nothing to
-    what was run (`known`)."""
+    """Counts for one rule: the runs on which it fired. For a live rule: the runs that it stopped, relaunched, asked about or
+    could not relaunch, and the steps at which it fired. For a rule for ended runs: the blocked proposals, and those that
+    repeat a past training (`known`)."""
 
     live: bool
     fired: int = 0
@@ -72,8 +72,8 @@ class RuleTally:
 
 @dataclass
 class Tally:
-    """All outcomes. `lost`: of the ended runs that finished and have a place in `ranks`, those that were among the best;
-    `best_lost`: of the best, those that would have been ended. Both None without ranks."""
+    """Counts over all outcomes. `lost`: how many of the ranked runs that would have been ended were among the best.
+    `best_lost`: how many of the best would have been ended. Both are None without ranks."""
 
     runs: int
     finished: int
@@ -105,8 +105,8 @@ class Tally:
 
 
 def tally(outcomes: Sequence[Outcome], rules: dict[str, bool], ranks: Ranks | None, known: set[str]) -> Tally:
-    """`rules`: whether each is live, in the order in which they are shown. `known`: the hashes of trainings that have been
-    run."""
+    """Count the outcomes. `rules`: whether each rule is live, in display order. `known`: the config hashes of past
+    trainings."""
     total = Tally(len(outcomes), sum(each.facts.finished for each in outcomes), {})
     total.rules = {name: RuleTally(live) for name, live in rules.items()}
     for each in outcomes:

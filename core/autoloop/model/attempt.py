@@ -52,8 +52,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One process launched for a run. `handle` (here pid, start time, boot id and host) is set once its place has accepted
-    it."""
+    """One process launched for a run. `handle` is set once its place has accepted it; locally it holds the pid, start time,
+    boot id and host."""
 
     id: str
     run: str
@@ -82,7 +82,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     kill: bool = False
     """Whether to kill it rather than stop it; recorded with `stop`."""
     unstarted: bool = False
-    """Whether its command definitely never ran; known after the end."""
+    """Whether its command definitely never ran; only known after the end."""
     summary: Summary | None = None
     """Its results, once a later attempt has replaced it in the run."""
     cause: str | None = None

@@ -43,7 +43,7 @@ class DeliveryState(StrEnum):
     GIVEN_UP = "given up"
     """After its last try, or refused for good."""
     DROPPED = "dropped"
-    """Too old, too many, or of a hook that is gone."""
+    """Too old, dropped because too many were pending, or its hook was removed from the settings."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -159,7 +159,7 @@ class LoopSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def apart(self) -> bool:
-        """Whether all its runs are on hosts, which have training environments of their own."""
+        """Whether all its runs are on hosts, which have their own training environments."""
         return self.elsewhere and self.slurm is None
 
     @property

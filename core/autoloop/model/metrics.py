@@ -31,8 +31,8 @@ class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one run, summarised over its finite values.
 
     `best` follows the metric's direction, and is None with `best_step` if no direction is known; `delta` = last - first;
-    `pct` = delta / first * 100, 0 where first is 0; `tail_mean` and `tail_mad` (median absolute deviation) are over the
-    last fifth of the points, at least 3. `nan` and `inf` count the values that were left out.
+    `pct` = delta / first * 100, or 0 if first is 0; `tail_mean` and `tail_mad` (median absolute deviation) are over the
+    last fifth of the points, at least 3. `nan` and `inf` count the excluded values.
     """
 
     first: float

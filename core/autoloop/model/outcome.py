@@ -41,8 +41,8 @@ class RoundStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcomes of a rule's proposals, one per firing; if `searched`, those of the search named by `rule`. `better` and
-    so on: the verdicts of those that ran against their bases."""
+    """The outcomes of a rule's proposals, one per firing; if `searched`, those of the search named by `rule`. `better`,
+    `worse` and `no_difference` count the verdicts on those that ran, each compared with its base."""
 
     rule: str
     searched: bool = False
@@ -57,13 +57,13 @@ class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def undecided(self) -> int:
-        """Those that ran, but with too few runs for a verdict."""
+        """The number that ran, but with too few runs for a verdict."""
         return self.ran - self.better - self.worse - self.no_difference
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The best config compared with the baseline, by autoloop.verdicts: `effect` is the best minus the
-    baseline, `interval` is None if the noise between seeds is unknown; `runs` of each side; `more` would settle it."""
+    """The best config compared with the baseline by autoloop.verdicts. `effect`: the best minus the baseline; `interval`:
+    None if the noise between seeds is unknown; `runs`: the number on each side; `more`: how many more would settle it."""
 
     call: Call
     basis: str
@@ -76,10 +76,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
     """The confirmation, on fresh seeds, of a config that looked better than the baseline.
 
-    `contender`: its first run that finished; `explored`: by how much it had looked better, from `explored_runs` of its
-    runs, which do not count here. `comparison`: the fresh seeds alone, None while neither side has one that finished.
-    `failed`: of its runs on fresh seeds, those that ended without a value. `given_up`: why it is not continued although it
-    is not decided.
+    `contender`: its first finished run. `explored`: how much better it had looked in `explored_runs` of its runs, which do
+    not count here. `comparison`: over the fresh seeds alone; None until a run on one of them has finished. `failed`: how
+    many of its runs on fresh seeds ended without a value. `given_up`: why the confirmation stopped undecided, if it did.
     """
 
     contender: str
@@ -102,12 +101,13 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """A loop's outcome in `metric`, by that `statistic` of each run.
+    """A loop's outcome, judged by one `statistic` of `metric` per run.
 
     `baseline`: the first given config. `first`: the best config, among those shown to be better than the baseline if there
-    are any; `comparison` of the two, None if they are the same; `changes` lead from one config to the other. `confirms`:
-    only fresh seeds decide what is better; then `confirmations` has what they said, in their order, and of a config that is
-    `better`, `comparison` is theirs. `seconds` of training over `runs` runs, times the GPUs of each if `gpus`.
+    are any. `comparison`: `first` against `baseline`, None if they are the same; `changes` lead from the baseline to
+    `first`. `confirms`: only fresh seeds decide which config is better; `confirmations` then holds their results in order,
+    and `comparison` of a config shown to be better is over its fresh seeds. `seconds`: the training time of `runs` runs,
+    in GPU seconds if `gpus`.
     """
 
     metric: str

@@ -84,5 +84,5 @@ def _known(metric: MetricSummary) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=256)
 def _places(names: tuple[str, ...]) -> dict[str, int]:
-    """Where each name stands; one dict for all runs with the same metrics."""
+    """The position of each name; all runs with the same metrics share one dict."""
     return {name: place for place, name in enumerate(names)}

@@ -24,7 +24,7 @@ class ProposalStatus(StrEnum):
     SKIPPED = "skipped"
     """Valid, but over --variants-per-run; a user may still approve it."""
     LAUNCHED = "launched"
-    """It became a run, of the next round or, for a live rule, of the same one."""
+    """It became a run: in the next round, or in the same round for a live rule."""
     DONE = "done"
     """A live rule's request to stop a run, carried out."""
     LAPSED = "lapsed"
@@ -117,8 +117,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def runs(self) -> list[str]:
-        """The base runs that get a variant each: `base_run`, and runs that differ from it only in the seed if their mean was
-        judged."""
+        """The base runs that get one variant each: `base_run`, plus the runs that differ from it only in the seed if the
+        rule judged their mean."""
         return [self.base_run, *(run for run in (self.evidence.runs if self.evidence else ()) if run != self.base_run)]
 
     @property

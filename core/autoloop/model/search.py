@@ -31,14 +31,14 @@ class Axis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     log: bool = False
     """Equal ratios are equally likely, not equal differences."""
     step: int | float | None = None
-    """Only `low` plus whole multiples of it; of whole numbers at least 1."""
+    """Only `low` plus integer multiples of it; at least 1 if `whole`."""
     whole: bool = False
     """Whole numbers only."""
     values: list[Any] = []
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`axes`: empty until the loop is planned, when they have been checked against its configs."""
+    """`axes` is empty until the loop is planned, which checks them against its configs."""
 
     sampler: Sampler = Sampler.TPE
     axes: list[Axis] = []

@@ -14,7 +14,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     place: str = LOCAL
     number: int = 0
     of: int = 0
-    """Its number among the `of` of a place that chooses GPUs itself; without these, among the CPU slots of a host."""
+    """If the place assigns GPUs itself, the slot is `number` of `of`. Otherwise `of` is 0 and `number` counts a host's slots
+    from 0."""
 
     @property
     def label(self) -> str:

@@ -35,7 +35,7 @@ class SlurmSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def seconds(self) -> float | None:
-        """The time limit; None if there is none of ours, or it cannot be read."""
+        """The time limit in seconds; None if `time` is not set or cannot be parsed."""
         if self.time is None or (found := TIME.fullmatch(self.time.strip())) is None:
             return None
         days, first, second, third = (int(part) if part is not None else None for part in found.groups())
@@ -47,4 +47,4 @@ class SlurmSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
-"""A time limit as Slurm reads it: minutes, minutes:seconds, hours:minutes:seconds, days-hours and so on."""
+"""A Slurm time limit: minutes, minutes:seconds, hours:minutes:seconds, days-hours and so on."""

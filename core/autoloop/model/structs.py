@@ -1,7 +1,7 @@
-"""What is read into structs, by decoders that one thread makes at a time.
+"""Decode data into structs, with decoders that only one thread at a time creates.
 
-msgspec resolves a struct's types when it first meets it, and two threads that do so at the same moment end the process
-(SIGSEGV, seen with 0.22). An engine has threads for its places, the console for its loading, the MCP server for its calls.
+msgspec resolves a struct's types on first use, and two threads that do so at the same time crash the process (SIGSEGV, seen
+with 0.22). The engine uses threads for its places, the console for loading, and the MCP server for its calls.
 """
 
 import threading
@@ -16,7 +16,7 @@ _MADE: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
 def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
-    """The JSON decoder of a type, one for all threads."""
+    """The JSON decoder of a type, shared by all threads."""
     found = _MADE.get(kind)
     if found is None:
         with _MAKING:
@@ -25,11 +25,11 @@ def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
 
 
 def decode(data: bytes | str, kind: type[T]) -> T:
-    """JSON as `kind`. msgspec.DecodeError, msgspec.ValidationError."""
+    """JSON decoded as `kind`. Raises msgspec.DecodeError or msgspec.ValidationError."""
     return decoder(kind).decode(data)
 
 
 def convert(value: object, kind: type[T]) -> T:
-    """A value made of dicts, lists and scalars as `kind`. msgspec.ValidationError."""
+    """A value of dicts, lists and scalars converted to `kind`. Raises msgspec.ValidationError."""
     decoder(kind)
     return msgspec.convert(value, kind)

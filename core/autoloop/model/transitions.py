@@ -1,7 +1,7 @@
-"""Every change of the state of a loop, round, run, attempt, proposal or delivery, each with all the fields that go with it.
+"""Every state change of a loop, round, run, attempt, proposal or delivery, with all the fields that go with it.
 
-Nothing else writes a `state` or a `status`. Pure functions from one frozen value to the next; a change that cannot happen
-is a fault of ours and raises ImpossibleChangeError. Times are Unix seconds.
+Nothing else writes a `state` or a `status`. These are pure functions from one frozen value to the next. An impossible change
+is a bug in Auto Loop and raises ImpossibleChangeError. Times are Unix seconds.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from autoloop.model.run import Run, RunState, Unjudged
 
 
 class ImpossibleChangeError(AssertionError):
-    """A state cannot follow another: a fault in Auto Loop, never a user's."""
+    """A state cannot follow the current one: a bug in Auto Loop, never a user's mistake."""
 
 
 def _require(what: object, state: Enum, *allowed: Enum) -> None:
@@ -107,7 +107,7 @@ def run_judged(run: Run, unjudged: Unjudged | None) -> Run:
 
 
 def run_requeued(run: Run, why: Requeue, *, resume: bool = False) -> Run:
-    """Queued again after an unsuccessful attempt. `resume`: the next one continues from the checkpoint, as it did."""
+    """Queued again after an unsuccessful attempt. `resume`: the next attempt continues from the last checkpoint."""
     _require(f"run {run.id}", run.state, *(each for each in RunState if each.ended and each is not RunState.FINISHED))
     return _queued(run, why, resume)
 
@@ -149,7 +149,7 @@ def run_extension_withdrawn(run: Run, last: Attempt) -> Run:
 
 
 def attempt_stopping(attempt: Attempt, cause: StopCause, *, kill: bool) -> Attempt:
-    """Recorded before the signal is sent. A kill that was asked for stays one."""
+    """Recorded before the signal is sent. A later stop does not revoke a requested kill."""
     return replace(attempt, stop=cause, kill=kill or attempt.kill)
 
 
@@ -161,13 +161,13 @@ def attempt_ended(
 
 
 def attempt_settled(attempt: Attempt, result: RunState, reason: str | None, diagnosis: Cause | None) -> Attempt:
-    """How it counts."""
+    """Its outcome is settled, with the reason and the diagnosis."""
     _require(f"the result of attempt {attempt.id}", result, *(each for each in RunState if each.ended))
     return replace(attempt, result=result, cause=reason, diagnosis=diagnosis)
 
 
 def attempt_begun(attempt: Attempt, since: float, node: str) -> Attempt:
-    """Its command runs since then on that machine."""
+    """Its command has been running on `node` since `since`."""
     return replace(attempt, started_at=since, node=node)
 
 
@@ -215,7 +215,7 @@ def round_done(round_: Round, now: float) -> Round:
 # ----------------------------------------------------------------------------------------------------------- proposals
 
 OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
-"""Can still be decided one way or the other: until its round starts, a decision can be taken back."""
+"""States in which a proposal can be decided or a decision undone, until the next round starts."""
 
 
 def proposal_resolved(
