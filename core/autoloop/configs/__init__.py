@@ -1,4 +1,4 @@
-"""A training config as data: read and written as text, edited, compared and guarded. No I/O."""
+"""Training configs as data: parse, write, edit, compare and guard them. No I/O."""
 
 from autoloop.configs.changes import apply, config_hash, diff, same
 from autoloop.configs.clamp import Bounds, Clamp, clamp_changes

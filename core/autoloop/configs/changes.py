@@ -1,4 +1,4 @@
-"""Changes against configs: write them, find them, and tell whether two configs are the same training."""
+"""Apply changes to configs, compute them, and decide whether two configs are the same training."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from autoloop.configs.text import is_number
 from autoloop.model import Change, Config, UserError
 
 OBSERVING = frozenset({"output_dir", "wandb", "job_name", "log_freq", "eval_freq", "env_eval_freq"})
-"""Top-level keys that name or watch a training and do not change it: they stay out of the hash."""
+"""Top-level keys that only name or observe a training; they are not part of the hash."""
 
 
 def apply(config: Config, changes: Iterable[Change]) -> Config:
-    """A copy of `config` with the changes written. Missing parents of a created key are made.
+    """A copy of `config` with the changes applied. Missing parents of a created key are created.
 
-    `before` is not compared: that the base is still the one it was resolved against is told by the hash. Raises
-    UserError if a place that should exist is not there.
+    `before` is not compared: callers use the config hash to check that the base is unchanged. Raises UserError if a place
+    that must exist is missing.
     """
     result: Config = copied(config)
     removed: list[Keys] = []
@@ -34,13 +34,13 @@ def apply(config: Config, changes: Iterable[Change]) -> Config:
             put(result, keys, copied(change.after))
         except (KeyError, IndexError, TypeError, AttributeError):
             raise UserError(f"{change.path} cannot be created: its parent is not a block.") from None
-    for keys in removed:  # at last, all at once: every index is that of the config before
+    for keys in removed:  # last and all together, because every index refers to the config before the changes
         get(result, keys[:-1])[keys[-1]] = DELETED
     return without_deleted(result) if removed else result
 
 
 def _place(config: Config, path: str) -> Keys:
-    """The place that a written path names: a number is an index where there is a list, else a key."""
+    """The place that a written path names: a number is an index inside a list, otherwise a key."""
     keys: list[str | int] = []
     node: Any = config
     for segment in split(path):
@@ -51,11 +51,11 @@ def _place(config: Config, path: str) -> Keys:
 
 
 def diff(a: Config, b: Config) -> list[Change]:
-    """What differs between two configs, from `a` to `b`, in the order of `a` and then of what `b` adds.
+    """The changes from `a` to `b`, in the order of `a`, followed by the keys that `b` adds.
 
-    Blocks are compared key by key, lists of one length element by element. Of a list that only lost elements those are
-    named; other lists are compared as a whole. An added key is `created`, a lost one `removed`. 10 and 10.0 do not
-    differ. Applied to `a` the changes give what equals `b`.
+    Blocks are compared key by key, lists of equal length element by element. If a list only lost elements, the changes
+    remove those; other lists are compared as a whole. Added keys are `created`, missing ones `removed`. 10 and 10.0 are
+    equal. Applying the changes to `a` gives a config equal to `b`.
     """
     return _diff((), a, b)
 
@@ -85,7 +85,7 @@ def _lost(keys: Keys, value: Any) -> Change:
 
 
 def _lost_elements(a: list[Any], b: list[Any]) -> list[int]:
-    """The indices in `a` of what `b` lacks, if `b` is `a` less some elements; else none."""
+    """The indices in `a` of the elements that `b` lacks, if `b` is `a` without some elements; otherwise none."""
     lost: list[int] = []
     kept = 0
     for index, value in enumerate(a):
@@ -106,10 +106,10 @@ def same(a: Any, b: Any) -> bool:
 
 
 def config_hash(config: Config, extra: Sequence[str] = ()) -> str:
-    """16 hex characters that are equal for two trainings that are the same: config and extra arguments of the trainer.
+    """16 hex characters that identify a training: its config and the trainer's `extra` arguments.
 
-    The order of keys does not count, nor 10 against 10.0, nor what only names or watches a run (OBSERVING), in the
-    config or in `extra`. Raises UserError for NaN or Infinity.
+    The hash ignores the order of keys, the difference between 10 and 10.0, and keys or arguments that only name or observe a
+    run (OBSERVING). Raises UserError for NaN or Infinity.
     """
     training = {key: value for key, value in config.items() if key not in OBSERVING}
     data = {"config": _canonical(training), "extra": _training_arguments(extra)}
@@ -129,7 +129,7 @@ def _canonical(value: Any) -> Any:
 
 
 def _training_arguments(extra: Sequence[str]) -> list[str]:
-    """The arguments that change the training; `--wandb.mode=x` and `--log_freq 50` (with its value) are left out."""
+    """The arguments that change the training, without `--wandb.mode=x` or `--log_freq 50` (with its value)."""
     kept: list[str] = []
     skipping_value = False
     for argument in extra:

@@ -1,4 +1,4 @@
-"""Bounds that a rule sets on the values its own edits may reach."""
+"""Bounds that a rule sets for the results of its own edits."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from autoloop.model import Change
 
 
 class Bounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The smallest and the largest value that an edit may leave behind."""
+    """The smallest and the largest value that an edit may produce."""
 
     min: int | float | None = None
     max: int | float | None = None
 
 
 Clamp = Mapping[str, Bounds]
-"""Bounds by path pattern: written as in an edit, `*` for any one key or list index."""
+"""Bounds by path pattern, written as in an edit; `*` matches any single key or list index."""
 
 
 def clamp_changes(changes: Iterable[Change], clamp: Clamp) -> list[Change]:
-    """The changes with their numbers brought within the bounds of the first pattern that fits; each of these says so.
+    """The changes, with numbers limited to the bounds of the first matching pattern and a note on each limited one.
 
-    The bound counts wherever the value started: an edit of 0.01 to -0.04 under a min of 0.02 ends at 0.02.
+    A bound applies regardless of the value before: with a minimum of 0.02, an edit from 0.01 to -0.04 results in 0.02.
     """
     result: list[Change] = []
     for change in changes:

@@ -1,7 +1,7 @@
-"""Edits: `path@op=value` from text to resolved changes.
+"""Edits: parse `path@op=value` and resolve it to changes.
 
-Everything is resolved to (path, before, after) against a copy before anything is written, so an edit that fails leaves
-no trace, and a person sees exactly the places that would change.
+Everything is resolved to (path, before, after) on a copy before anything is written, so a failed edit has no effect and the
+user sees exactly the places that would change.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ OPS = ("set", "new", "mul", "add", "min", "max", "del")
 SETTING = ("set", "new")
 
 _WORDS = {"true": "true", "false": "false", "none": "null", "null": "null"}
-"""How JSON spells what Python and YAML spell otherwise."""
+"""JSON spellings of words that Python and YAML spell differently."""
 
 _LONGEST_PATH = 1000
 _LONGEST_EXACT = 2**53
-"""The whole numbers up to this one are floats too."""
+"""Every integer up to this one is exactly representable as a float."""
 _BEFORE_EQUALS = re.compile(r"((?:\\.|[^\\=])*)=(.*)", re.DOTALL)
 _BEFORE_AT = re.compile(r"((?:\\.|[^\\@])*)@(.*)", re.DOTALL)
 _LONE_STAR = re.compile(r"(?:\\.|[^\\*])*\*", re.DOTALL)
@@ -53,9 +53,9 @@ _DECIMAL = Context(prec=40)
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit as parsed. `path`: its segments as written, `*` for every element or key. `op`: one of OPS.
+    """One parsed edit. `path`: its segments as written, `*` for every element or key. `op`: one of OPS.
 
-    `value`: JSON data; None for del, for the other ops but set and new a finite number. `text`: the edit as given.
+    `value`: JSON data for set and new, None for del, a finite number for the other ops. `text`: the edit as given.
     """
 
     path: tuple[str, ...]
@@ -65,11 +65,11 @@ class Edit:
 
 
 def parse_edit(text: str) -> Edit:
-    """Parse `path@op=value`, `path=value` which is set, or `path@del`.
+    """Parse `path@op=value`, `path=value` (same as set), or `path@del`.
 
-    The value is JSON where it reads as JSON (`true`, `null`, `[0,8]`, `1e-4`, `"text"`), else the text itself, unless it
-    looks like JSON misspelt (`False`, `.5`, `[1,2`): who means that text puts it in double quotes. In the path a backslash
-    takes its meaning from `.`, `*`, `@` and `=`. Raises UserError.
+    The value is parsed as JSON (`true`, `null`, `[0,8]`, `1e-4`, `"text"`); if it is not JSON it is the text itself. Text
+    that looks like misspelt JSON (`False`, `.5`, `[1,2`) is refused unless it is in double quotes. In the path, a backslash
+    escapes `.`, `*`, `@` and `=`. Raises UserError.
     """
     text = text.strip()
     shown = text if len(text) <= 120 else text[:117] + "…"
@@ -114,13 +114,13 @@ def parse_edit(text: str) -> Edit:
 
 
 def split_edit(text: str) -> tuple[str, str] | None:
-    """The path (with its operation) and the text of the value; None for an edit without one."""
+    """The path (with its operation) and the value as text; None for an edit without a value."""
     parts = _BEFORE_EQUALS.fullmatch(text.strip())
     return (parts[1].strip(), parts[2].strip()) if parts else None
 
 
 def _misspelt(text: str) -> str | None:
-    """How JSON spells what the text seems to mean; None for a text like any other."""
+    """The JSON spelling of what the text seems to mean; None if it does not look like misspelt JSON."""
     if word := _WORDS.get(text.casefold()):
         return word
     if text[0] in "[{(":
@@ -137,12 +137,12 @@ def _misspelt(text: str) -> str | None:
 
 
 def parse_edits(texts: Iterable[str]) -> list[Edit]:
-    """`parse_edit` for each. Raises UserError at the first that is none."""
+    """Parse each text with `parse_edit`. Raises UserError at the first invalid one."""
     return [parse_edit(text) for text in texts]
 
 
 def edits_from_mapping(changes: Mapping[str, Any]) -> list[str]:
-    """The edit texts for `{"path@op": value}`, the form in which Python rules give them; the value of `path@del` is None.
+    """The edit texts for `{"path@op": value}`, the form that Python rules return; the value of `path@del` is None.
 
     Raises UserError.
     """
@@ -164,31 +164,31 @@ def edits_from_mapping(changes: Mapping[str, Any]) -> list[str]:
 
 
 def edits_as_mapping(edits: Sequence[str]) -> dict[str, Any]:
-    """`{"path@op": value}` of edit texts, so that f"{key}={value}" is an edit."""
+    """Edit texts as `{"path@op": value}`; f"{key}={value}" is an edit again."""
     return {f"{'.'.join(edit.path)}@{edit.op}": edit.value for edit in map(parse_edit, edits)}
 
 
 def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes | None = None) -> list[Change]:
-    """Every place that the edits change, with its value before and after; `config` itself is left alone.
+    """Every place that the edits change, with its value before and after; `config` itself is not modified.
 
-    An edit sees the results of those before it, and edits that meet in one place (or one inside the other) give one
-    change, from the original value to the final one. A change to the same value is kept: the guards drop it and say so.
+    An edit sees the results of the edits before it. Edits of the same place, or of places inside one another, give one
+    change from the original value to the final one. A change to the same value is kept here; the guards drop it with a note.
 
-    * `set` may make a key (with its parents): `created`, with a note naming the nearest existing key. A name that is
-      nearly that of a key beside it is taken for a slip and refused; `new` is `set` that makes such a key all the same.
-      Both may turn a scalar into a list or block, a text into a number or true/false, and anything into null or null into
-      anything; any other change of type is an error, so that a slip cannot wipe out a block.
-    * `del` deletes a key or a list element. The indices of the others stay as they were for all edits given together.
-    * `mul`, `add`, `min` and `max` need a number to be there. `max` gives the larger of the two, `min` the smaller.
-      Under a `*`, blocks that lack the key are passed over with a note, as long as one has it.
-    * Arithmetic is decimal, as on paper: 0.1 times 1.5 is 0.15, so that configs reached by different ways are equal.
-    * A whole number that is set where a float was becomes a float: `lr=1` gives 1.0.
-    * A number in an integer field (`fields`) is rounded to a whole one, halves upwards, with a note if it was not
-      whole. In any other field that holds an int a whole result stays an int, which every trainer accepts there, and any
-      other gets a note.
+    * `set` may create a key (with its parents): `created`, with a note that names the nearest existing key. A name very
+      similar to a sibling key is refused as a probable typo; `new` is a `set` that creates it anyway. Both may turn a scalar
+      into a list or block, text into a number or true/false, anything into null and null into anything. Any other change of
+      type is an error, so that a typo cannot erase a block.
+    * `del` deletes a key or a list element. The indices of the other elements stay the same for all edits given together.
+    * `mul`, `add`, `min` and `max` need an existing number. `max` gives the larger of the two numbers, `min` the smaller.
+      Under a `*`, blocks that lack the key are skipped with a note, as long as at least one has it.
+    * Arithmetic is decimal: 0.1 times 1.5 is 0.15, so equal configs compare equal regardless of the edits that led to them.
+    * An integer that replaces a float becomes a float: `lr=1` gives 1.0.
+    * A number in an integer field (`fields`) is rounded to an integer, halves up, with a note if that changed it. In any
+      other field that holds an int, an integral result stays an int, which every trainer accepts there; a fractional one
+      gets a note.
 
-    Raises UserError naming the edit: no match (with the nearest path), index out of range, wrong type, a result that is
-    not finite.
+    Raises UserError that names the edit: no match (with the nearest path), index out of range, wrong type, a result that
+    is not finite.
     """
     fields = default_fields() if fields is None else fields
     result = copied(config)
@@ -201,7 +201,7 @@ def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes | None = N
     changes = []
     for keys, notes in _outermost(touched).items():
         was, is_ = exists(config, keys), exists(result, keys)
-        if was or is_:  # not what one edit made and another deleted
+        if was or is_:  # skip a key that one edit created and another deleted
             changes.append(
                 Change(
                     path=written(keys),
@@ -216,7 +216,7 @@ def resolve(config: Config, edits: Iterable[Edit], fields: FieldTypes | None = N
 
 
 def _outermost(touched: dict[Keys, list[str]]) -> dict[Keys, list[str]]:
-    """The written places with their notes; a place inside another written one is part of that one."""
+    """The outermost written places, each with the notes on all places inside it."""
     outermost: dict[Keys, list[str]] = {}
     for keys, notes in touched.items():
         outer = next(keys[:width] for width in range(1, len(keys) + 1) if keys[:width] in touched)
@@ -225,7 +225,7 @@ def _outermost(touched: dict[Keys, list[str]]) -> dict[Keys, list[str]]:
 
 
 def _outcomes(config: Config, edit: Edit, fields: FieldTypes) -> list[tuple[Keys, Any, list[str]]]:
-    """(place, value after, notes) for every match of one edit; nothing is written."""
+    """(place, value after, notes) for every match of one edit; writes nothing."""
     found = (places_to_set if edit.op in SETTING else places)(config, edit.path)
     if not found:
         raise UserError(f'The edit "{edit.text}" matches nothing: {why_no_match(config, edit.path)}.')
@@ -240,7 +240,7 @@ def _outcomes(config: Config, edit: Edit, fields: FieldTypes) -> list[tuple[Keys
         else:
             after = _calculated(edit, keys, get(config, keys))
         before = get(config, keys) if exists(config, keys) else None
-        after, rounded = fields.fitted(keys, after, before)  # also a copy: the value of one edit may go to many places
+        after, rounded = fields.fitted(keys, after, before)  # also copies: one edit may write its value to many places
         outcomes.append((keys, _as_before(before, after, keys, fields, notes), notes + rounded))
     if edit.op not in SETTING and "*" in edit.path:
         outcomes[0][2].extend(_passed_over(config, edit.path, found))
@@ -248,7 +248,7 @@ def _outcomes(config: Config, edit: Edit, fields: FieldTypes) -> list[tuple[Keys
 
 
 def _as_before(before: Any, after: Any, keys: Keys, fields: FieldTypes, notes: list[str]) -> Any:
-    """`after` as a number of the kind that `before` is, if it can be: a trainer may insist on the type of its default."""
+    """`after` as an int or float like `before` if possible, because a trainer may insist on the type of its default."""
     if isinstance(before, int) and is_number(before) and isinstance(after, float):
         if after.is_integer():
             return int(after)
@@ -270,7 +270,7 @@ def _set(config: Config, edit: Edit, keys: Keys, notes: list[str]) -> tuple[Keys
     near = nearest(config, [written((key,)) for key in keys])
     hint = f"the nearest existing one is {near}" if near else "no existing key has a similar name"
     notes.append(f"{written(keys)} is a new key ({hint})")
-    for i in range(len(keys) - 1, 0, -1):  # a null on the way is what really changes: it becomes a block
+    for i in range(len(keys) - 1, 0, -1):  # if a parent is null, the change is there: it becomes a block
         if exists(config, keys[:i]):
             if get(config, keys[:i]) is None:
                 for key in reversed(keys[i:]):
@@ -281,7 +281,7 @@ def _set(config: Config, edit: Edit, keys: Keys, notes: list[str]) -> tuple[Keys
 
 
 def _refuse_slip(config: Config, edit: Edit, keys: Keys) -> None:
-    """A new key whose name is nearly that of a key beside it: the trainer would pass over it, or fail on it."""
+    """UserError for a new key with a name very similar to a sibling's: the trainer would ignore it or fail on it."""
     width = next(width for width in range(1, len(keys) + 1) if not exists(config, keys[:width]))
     beside = near_sibling(get(config, keys[: width - 1]), str(keys[width - 1]))
     if beside is not None:

@@ -1,8 +1,8 @@
 """Which fields of a config are integers.
 
-The type in the file does not tell (`kl_weight: 10` is a float field, W&B gives back `8.0` for a batch size), and a
-trainer refuses `12.0` for an integer: so the fields are known by name. Some names mean a count in every trainer (COUNTS);
-but `warmup_epochs: 0.5` and `eval_steps: 0.1` exist too, so that of these the file has a say.
+The type in the file is not reliable (`kl_weight: 10` is a float field, and W&B returns `8.0` for a batch size), and a
+trainer rejects `12.0` for an integer, so integer fields are known by name. Some names are usually counts (COUNTS), but
+`warmup_epochs: 0.5` and `eval_steps: 0.1` exist too, so those are integers only if the file has an integer there.
 """
 
 from __future__ import annotations
@@ -52,22 +52,22 @@ COUNTS = tuple(
         "rank",
     ]
 )
-"""Names that hold whole numbers wherever the config has one there."""
+"""Names of fields that are integers if the config has an integer there."""
 
 
 @dataclass(frozen=True)
 class FieldTypes:
-    """`integers`: patterns (`n_*`) of a path's last key; a pattern with a dot is matched against the whole path."""
+    """`integers`: patterns (`n_*`) for the last key of a path; a pattern with a dot is matched against the whole path."""
 
     integers: tuple[str, ...]
 
     def extended(self, patterns: Iterable[str]) -> FieldTypes:
-        """These fields and more: `patterns` as in `integers`."""
+        """These fields plus `patterns`, written as in `integers`."""
         return FieldTypes((*self.integers, *patterns))
 
     def is_integer(self, keys: Keys, before: Any = None) -> bool:
-        """Whether the place holds integers; `before`: what is there now. A list index is passed over: `n_layers.0` is judged
-        by `n_layers`."""
+        """Whether the place holds integers. `before`: its current value. List indices are ignored: `n_layers.0` counts as
+        `n_layers`."""
         names = [key for key in keys if isinstance(key, str)]
         if not names or (isinstance(before, float) and not before.is_integer()):
             return False
@@ -78,9 +78,9 @@ class FieldTypes:
         return counts and any(fnmatchcase(names[-1].replace("-", "_").lower(), pattern) for pattern in COUNTS)
 
     def fitted(self, keys: Keys, value: Any, before: Any = None) -> tuple[Any, list[str]]:
-        """`value` with every number in an integer field made whole (halves upwards), and notes on what was rounded.
+        """`value` with every number in an integer field rounded to an integer (halves up), and notes on those rounded.
 
-        `before`: what is there now. Lists and blocks come back as copies.
+        `before`: the current value. Lists and blocks are copied.
         """
         if isinstance(value, dict):
             fitted = {key: self.fitted((*keys, key), child) for key, child in value.items()}

@@ -1,6 +1,6 @@
-"""The formats of config files, told apart by the ending of their names: JSON, YAML and TOML.
+"""The formats of config files, recognised by file extension: JSON, YAML and TOML.
 
-YAML and TOML are read by modules that are imported where a file needs them.
+The modules for YAML and TOML are imported only when a file needs them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ JSON = ".json"
 
 
 def suffix_of(source: str) -> str:
-    """The ending that a copy or a variant of the config file `source` gets, so that it is read as `source` is."""
+    """The file extension for copies and variants of the config file `source`, so that they have the same format."""
     ending = _ending(source)
     return ending if ending in (*YAML, TOML) else JSON
 
 
 def parse_config(text: str, source: str, suffix: str | None = None) -> Config:
-    """The config in `text`; `source` (a path, usually) is named in errors. `suffix`: its format, if `source` does not tell.
+    """The config in `text`; errors name `source`, usually a path. `suffix`: its format, if not that of `source`.
 
-    Raises UserError with the line for what is not valid, for a key that stands twice in a block, for NaN or Infinity,
-    and for anything but one block of keys at the top.
+    Raises UserError with the line if the text is invalid, has a key twice in one block, or contains NaN or Infinity, and if
+    the top level is not a block of keys.
     """
     if suffix is None and _ending(source) == ".py":
         raise UserError(
@@ -51,7 +51,7 @@ def parse_config(text: str, source: str, suffix: str | None = None) -> Config:
 
 
 def parse_value_as(text: str, suffix: str) -> Any:
-    """The value that `text` is where a config of that format has it on one line. UserError for what is none there."""
+    """Parse `text` as a one-line value in a config of that format. UserError if it is not one."""
     if not text.strip() or "\n" in text:
         raise UserError("a value of a config stands on one line.")
     line = f"value = {text}" if suffix == TOML else f"value: {text}" if suffix in YAML else f'{{"value": {text}}}'
@@ -62,8 +62,8 @@ def parse_value_as(text: str, suffix: str) -> Any:
 
 
 def rewrite(text: str, wanted: Config, suffix: str = JSON) -> str:
-    """The config text `text`, changed so that it reads as `wanted`: what does not differ stays as it is spelt, with
-    comments, order of keys, indentation and the end of the file. UserError for what the format cannot hold."""
+    """The config text `text`, changed so that it parses as `wanted`. Everything that does not differ keeps its spelling:
+    comments, key order, indentation and the end of the file. UserError for values that the format cannot express."""
     if suffix in YAML:
         from autoloop.configs.yaml_rewriting import rewrite_yaml
 
@@ -76,7 +76,7 @@ def rewrite(text: str, wanted: Config, suffix: str = JSON) -> str:
 
 
 def unwritable(config: Config, suffix: str) -> str | None:
-    """Why the format cannot hold `config`; None where it can."""
+    """Why the format cannot express `config`; None if it can."""
     if suffix != TOML:
         return None
     from autoloop.configs.toml_text import why_not_toml
@@ -85,7 +85,7 @@ def unwritable(config: Config, suffix: str) -> str | None:
 
 
 def reading_differs(text: str, suffix: str) -> list[str]:
-    """Values of the text that readers of its format take for different things, each as `line 3: lr: 1e-5`."""
+    """Values of the text that parsers of its format read differently, each as `line 3: lr: 1e-5`."""
     if suffix not in YAML:
         return []
     from autoloop.configs.yaml_text import ambiguous

@@ -1,6 +1,6 @@
-"""What is checked before a variant may exist. Each refusal is a sentence for the researcher, kept with the proposal.
+"""Checks of every variant before it is created. Each refusal is a sentence for the user, stored with the proposal.
 
-What to check is data: guards.toml of the profiles.
+The checks are data: guards.toml of the profiles.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from autoloop.text.values import value_text
 
 
 class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule (not a person) may not lower the number at `path` below `min`."""
+    """A rule, unlike a person, may not lower the number at `path` below `min`."""
 
     path: str
     min: float
 
 
 class NotBoth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No block directly below the path `blocks` may have all of `values`; `fault` and `remedy` explain it in words."""
+    """No block directly below the path `blocks` may have all of `values`; `fault` and `remedy` explain why, as text."""
 
     blocks: str
     called: str
@@ -41,7 +41,7 @@ class NotBoth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReplacedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The trainer replaces the top-level `blocks` by values of the block `by`, unless the config's key `unless` is false.
 
-    `agent` is what replaces them, in words.
+    `agent` names what replaces them, as text.
     """
 
     blocks: tuple[str, ...]
@@ -54,7 +54,7 @@ class ReplacedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """guards.toml: what a method and a trainer know to be wrong with a config."""
+    """guards.toml: known faults of configs of a method or trainer."""
 
     floor: tuple[Floor, ...] = ()
     not_both: tuple[NotBoth, ...] = ()
@@ -73,9 +73,9 @@ def default_guards() -> Guards:
 
 
 def refusals(base: Config, config: Config, *, by_rule: bool) -> list[str]:
-    """Why `config`, a variant of `base`, must not be run, a sentence each.
+    """The reasons why `config`, a variant of `base`, must not run, one sentence each.
 
-    `by_rule`: a rule made it, not a person (who may go under a rule's floor).
+    `by_rule`: a rule made it; a person may go below the floors.
     """
     guards = default_guards()
     reasons = [sentence for guard in guards.not_both for sentence in _not_both(base, config, guard)]
@@ -85,7 +85,7 @@ def refusals(base: Config, config: Config, *, by_rule: bool) -> list[str]:
 
 
 def edits_with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Change], list[str]]:
-    """The changes, resolved on `base`, that have an effect, and a note on each that has none."""
+    """The changes, resolved on `base`, that have an effect, and a note on each dropped one."""
     kept: list[Change] = []
     notes: list[str] = []
     result = apply(base, changes)
@@ -105,7 +105,7 @@ def edits_with_effect(base: Config, changes: Sequence[Change]) -> tuple[list[Cha
 
 
 def unusable(config: Config) -> list[str]:
-    """Why a config as it was given must not be run, a sentence each."""
+    """The reasons why a given config must not run, one sentence each."""
     return [
         f"{guard.called} {_label(key, block)} has {guard.fault}: {guard.remedy}."
         for guard in default_guards().not_both
@@ -131,7 +131,7 @@ def _not_both(base: Config, config: Config, guard: NotBoth) -> list[str]:
 
 
 def _faulty(config: Config, guard: NotBoth) -> list[tuple[str | int, Any]]:
-    """The blocks, with their keys, that have all the values which the guard forbids together."""
+    """The blocks, with their keys, that have all the values that the guard forbids in combination."""
     keys = _keys(guard.blocks)
     blocks = children(get(config, keys)) if exists(config, keys) else []
     return [
@@ -142,7 +142,7 @@ def _faulty(config: Config, guard: NotBoth) -> list[tuple[str | int, Any]]:
 
 
 def _equals(found: Any, wanted: Any) -> bool:
-    """As a trainer compares: 0 and 0.0 are equal, 0 and false are not."""
+    """Compare as a trainer does: 0 and 0.0 are equal, 0 and false are not."""
     return found == wanted and is_number(found) == is_number(wanted)
 
 

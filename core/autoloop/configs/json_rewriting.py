@@ -1,7 +1,7 @@
-"""A JSON text with some of its values changed: everything that is not edited keeps its spelling.
+"""Change values in JSON text; everything else keeps its spelling.
 
-A person compares a variant with its base by `diff`, so indentation, key order, escapes and the end of the file stay. The
-text is scanned for the spans of its values, and only the spans that differ from the wanted config are replaced.
+Users compare a variant with its base by `diff`, so indentation, key order, escapes and the end of the file are preserved.
+The text is scanned for the spans of its values, and only the spans that differ from the wanted config are replaced.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SCALAR = re.compile(r"[^\s,\]}]+")
 _LONGEST_LIST = 2000
-"""Elements of a list that are compared one by one after it has changed its length; a longer one is written anew."""
+"""Maximum length of a list that is aligned element by element after its length has changed; longer ones are rewritten."""
 
 Splice = tuple[int, int, str]
-"""From, to, and what stands there instead."""
+"""Start, end, and the text that replaces this span."""
 
 
 @dataclass
 class _Node:
-    """A value in the text. `at`: where its entry begins, which for a member of an object is its key."""
+    """A value in the text. `at`: the start of its entry; for a member of an object, the start of its key."""
 
     at: int
     start: int
@@ -39,10 +39,10 @@ class _Node:
 
 
 def rewrite_json(text: str, wanted: Config) -> str:
-    """The JSON text `text`, changed so that it reads as `wanted`.
+    """The JSON text `text`, changed so that it parses as `wanted`.
 
-    Floats that YAML 1.1 would read as texts are respelt (`1e-05` as `1.0e-05`) and a byte order mark is left out; where
-    nothing else differs, the rest is byte for byte what was given.
+    Floats that YAML 1.1 would read as strings are respelt (`1e-05` as `1.0e-05`), and a byte order mark is removed.
+    Everything else that does not differ stays byte for byte the same.
     """
     text = as_yaml_reads(text.removeprefix("\ufeff"))
     root = _scan(text, _after_space(text, 0))
@@ -57,7 +57,7 @@ def rewrite_json(text: str, wanted: Config) -> str:
 
 
 def _reads_as(text: str, wanted: Config) -> bool:
-    """The last guard: whatever the scanner makes of an odd text, what is launched is what was asked for."""
+    """Final check: even if the scanner misreads unusual text, the launched config is the wanted one."""
     try:
         return exactly(parse_json(text, "config"), wanted) and bool(text.encode())
     except (UserError, UnicodeEncodeError):
@@ -65,7 +65,7 @@ def _reads_as(text: str, wanted: Config) -> bool:
 
 
 def exactly(a: Any, b: Any) -> bool:
-    """Equal with the same types: 10 is not 10.0 here."""
+    """Whether two JSON values are equal and of the same types: 10 and 10.0 are not."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(exactly(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
@@ -77,7 +77,7 @@ def exactly(a: Any, b: Any) -> bool:
 
 
 def _scan(text: str, at: int, start: int | None = None) -> _Node:
-    """The value of valid JSON at `start`, whose entry begins `at`."""
+    """Scan the value at `start` in valid JSON text; its entry begins at `at`."""
     start = at if start is None else start
     node = _Node(at, start, start)
     opening = text[start]
@@ -130,7 +130,7 @@ class _Style:
         self.comma = "," if self.colon == ":" else ", "
 
     def splices(self, node: _Node, wanted: Any) -> Iterator[Splice]:
-        """What to replace below `node` so that it reads as `wanted`."""
+        """The replacements below `node` that make it parse as `wanted`."""
         if isinstance(node.value, dict) and isinstance(wanted, dict):
             kept = [index for index, key in enumerate(node.keys) if key in wanted]
             order: list[tuple[int | None, str | None, Any]] = [(i, None, wanted[node.keys[i]]) for i in kept]
@@ -142,7 +142,7 @@ class _Style:
             yield node.start, node.end, self._written(wanted, node)
 
     def _entries(self, node: _Node, order: Sequence[tuple[int | None, str | None, Any]], wanted: Any) -> Iterator[Splice]:
-        """`order`: the entries that `node` shall have: (index of the one that is there or None, key of a new one, value)."""
+        """`order`: the wanted entries of `node`: (index of an existing entry or None, key of a new entry, value)."""
         kept = [index for index, _, _ in order if index is not None]
         if not kept:
             if order or node.entries:
@@ -169,7 +169,7 @@ class _Style:
             yield node.entries[kept[-1]].end, node.entries[-1].end, ""
 
     def _separator(self, node: _Node) -> str:
-        """What stands between a comma and the next entry of `node`."""
+        """The text between a comma and the next entry of `node`."""
         if len(node.entries) > 1:
             last = node.entries[-1].at
             return self.text[self.text.rindex(",", 0, last) + 1 : last]
@@ -177,7 +177,7 @@ class _Style:
         return before if "\n" in before else self.comma[1:]
 
     def _written(self, value: Any, place: _Node, inline: bool | None = None) -> str:
-        """`value` as text, in the place of `place` or beside it. `inline`: on one line; by default as what it replaces."""
+        """`value` as text, to replace `place` or go next to it. `inline`: on one line; by default as the replaced value."""
         if inline is None:
             inline = bool(place.entries) and "\n" not in self.text[place.start : place.end]
         block = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value))
@@ -194,7 +194,7 @@ def comparable(before: list[Any], after: list[Any]) -> bool:
 
 
 def aligned(before: list[Any], after: list[Any]) -> Iterator[tuple[int | None, None, Any]]:
-    """Which element of a list became which: the same place where none came or went, else those that stayed equal."""
+    """Map the elements after a change to those before: by position if the length is equal, otherwise by equality."""
     if len(before) == len(after):
         yield from ((index, None, value) for index, value in enumerate(after))
         return

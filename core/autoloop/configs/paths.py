@@ -1,7 +1,7 @@
-"""Dotted paths into a config: how they are written, which places they match, and which existing path is nearest.
+"""Dotted paths into a config: their syntax, the places they match, and the nearest existing path.
 
-A path is written as segments joined by dots. A key that itself holds a dot (`observation.images.side`) is written with
-`\\.`, and is also found when written plainly. `*` stands for every list element or key.
+A path consists of segments joined by dots. A dot within a key (`observation.images.side`) is written as `\\.`; the plain
+spelling is found too. `*` matches every list element or key.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from autoloop.configs.text import kind
 from autoloop.text import suggest
 
 Keys = tuple[str | int, ...]
-"""One place in a config: the keys and list indices that lead to it."""
+"""A place in a config: the keys and list indices that lead to it."""
 
 NEAR = 0.8
-"""How alike two names are (1: equal) from which on the new one is taken for a slip."""
+"""Similarity (1: equal) from which a new name is taken for a misspelling of an existing one."""
 
 
 class _Deleted:
-    """Stands, while edits are resolved, where an edit deleted something: the indices behind it keep their meaning."""
+    """Placeholder for a deleted value while edits are resolved, so that later list indices stay valid."""
 
     def __repr__(self) -> str:
         return "(deleted)"
@@ -31,7 +31,7 @@ class _Deleted:
 DELETED = _Deleted()
 
 _MOST_PATHS = 5000
-"""A suggestion is looked for among at most this many paths, so that a huge config cannot make a typo slow."""
+"""Maximum number of paths searched for a suggestion, so that a typo in a huge config does not take long."""
 
 
 def split(path: str) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def split(path: str) -> tuple[str, ...]:
 
 
 def key_of(segment: str) -> str:
-    """The key a segment stands for."""
+    """The key that a segment stands for, unescaped."""
     return re.sub(r"\\(.)", r"\1", segment, flags=re.DOTALL)
 
 
@@ -66,7 +66,7 @@ def copied(value: Any) -> Any:
 
 
 def without_deleted(value: Any) -> Any:
-    """A deep copy less what was deleted in it."""
+    """A deep copy without the deleted values."""
     if isinstance(value, dict):
         return {key: without_deleted(child) for key, child in value.items() if child is not DELETED}
     if isinstance(value, list):
@@ -75,13 +75,13 @@ def without_deleted(value: Any) -> Any:
 
 
 def children(node: Any) -> list[tuple[str | int, Any]]:
-    """What `*` stands for inside `node`."""
+    """The keys or indices that `*` matches inside `node`, with their values."""
     inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     return [(key, child) for key, child in inside if child is not DELETED]
 
 
 def get(node: Any, keys: Keys) -> Any:
-    """The value at a place. Raises KeyError, IndexError or TypeError where there is none."""
+    """The value at a place. Raises KeyError, IndexError or TypeError if there is none."""
     for key in keys:
         node = node[key]
     if node is DELETED:
@@ -98,7 +98,7 @@ def exists(node: Any, keys: Keys) -> bool:
 
 
 def put(config: dict[str, Any], keys: Keys, value: Any) -> None:
-    """Write a place, making the objects on the way that are not there."""
+    """Write a value at a place, creating missing parent objects."""
     node: Any = config
     for key in keys[:-1]:
         if isinstance(node, dict) and node.get(key, DELETED) is DELETED:
@@ -120,16 +120,16 @@ def places(node: Any, segments: Sequence[str]) -> list[Keys]:
 
 
 def places_to_set(node: Any, segments: Sequence[str]) -> list[Keys]:
-    """As `places`, and beside those the places that would have to be made: missing keys of objects, with their parents.
+    """The places of `places`, plus those that can be created: missing keys of objects, with their parents.
 
-    A list never grows, and nothing is made inside a scalar. A null on the way counts as a place to be filled.
+    A list never grows, and nothing is created inside a scalar. A null parent can become an object.
     """
     if not segments:
         return [()]
     if segments[0] == "*":
         return [(key, *rest) for key, child in children(node) for rest in places_to_set(child, segments[1:])]
     steps = list(_steps(node, segments))
-    for key, rest in steps:  # a place that exists is preferred over one that would be made
+    for key, rest in steps:  # prefer an existing place over one to create
         if places(node[key], rest):
             return [(key, *tail) for tail in places_to_set(node[key], rest)]
     for key, rest in steps:
@@ -143,7 +143,7 @@ def places_to_set(node: Any, segments: Sequence[str]) -> list[Keys]:
 
 
 def _steps(node: Any, segments: Sequence[str]) -> Iterator[tuple[str | int, Sequence[str]]]:
-    """The ways to go on from `node`: each key that the first segments name (several for a key with dots), the rest."""
+    """The possible steps from `node`: each key that the first segments name (several for a key with dots), and the rest."""
     if isinstance(node, dict):
         name = ""
         for width, segment in enumerate(segments, start=1):
@@ -159,8 +159,8 @@ def _steps(node: Any, segments: Sequence[str]) -> Iterator[tuple[str | int, Sequ
 
 
 def near_sibling(node: Any, name: str) -> str | None:
-    """The key of `node` that `name`, a new one beside it, was probably meant to be; names that differ in their numbers
-    alone (`beta1`, `beta2`) are meant."""
+    """The key of `node` that the new key `name` is probably a misspelling of, if any. Names that differ only in numbers
+    (`beta1`, `beta2`) are not misspellings."""
     plain, bare = _folded(name), _letters(name)
     for key, _ in children(node)[:_MOST_PATHS] if isinstance(node, dict) else []:
         other = _folded(str(key))
@@ -182,7 +182,7 @@ def _letters(name: str) -> str:
 
 
 def why_no_match(config: dict[str, Any], segments: Sequence[str]) -> str:
-    """Why a path leads nowhere, with the nearest existing path where there is one: the end of an error sentence."""
+    """Why a path matches nothing, with the nearest existing path if there is one: the end of an error sentence."""
     node: Any = config
     done: list[str] = []
     rest: Sequence[str] = segments
@@ -218,8 +218,8 @@ def why_no_match(config: dict[str, Any], segments: Sequence[str]) -> str:
 
 
 def nearest(config: dict[str, Any], segments: Sequence[str]) -> str | None:
-    """The existing path most likely meant by one that does not exist: a similar key at the same place, else the same
-    key elsewhere, else a similar path."""
+    """The existing path most likely meant by one that does not exist: a similar key at the same place, otherwise the same
+    key elsewhere, otherwise a similar path."""
     node: Any = config
     done: list[str] = []
     rest: Sequence[str] = segments
@@ -241,7 +241,7 @@ def nearest(config: dict[str, Any], segments: Sequence[str]) -> str | None:
     if not rest or (done and not isinstance(node, dict | list)):
         return ".".join(done)
     wanted = ".".join(segments)
-    # The block that should hold it is no suggestion: it was named.
+    # Do not suggest the parents: the user named them already.
     paths = [keys for keys in _all_paths(config) if not wanted.startswith(written(keys) + ".")]
     last = key_of(segments[-1])
     namesakes = [written(keys) for keys in paths if keys[-1] == last]

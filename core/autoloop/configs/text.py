@@ -1,6 +1,6 @@
-"""A config as text: JSON in, JSON out, and the one JSON value at the end of an edit.
+"""Parse and write configs as JSON, and parse the JSON value of an edit.
 
-Stricter than the `json` module, because what is let through here is launched: no duplicate key, no NaN or Infinity.
+Stricter than the `json` module, because everything accepted here is launched: no duplicate keys, no NaN or Infinity.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from autoloop.model import Config, UserError
 
 MAX_DEPTH = 64
-"""Deepest nesting of a config or a value. Far above any real config, far below Python's recursion limit."""
+"""Maximum nesting of a config or value: far above any real config, far below Python's recursion limit."""
 
 _NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\d+)(\.\d+)?(?:([eE])([+-]?)(\d+))', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)|[{}\[\],:]|-?\d[\d.eE+-]*', re.DOTALL)
 
 
 class _RefusedError(Exception):
-    """Valid for the json module, not for us. `token` is the number or the key it is about."""
+    """Accepted by the json module, but not here. `token`: the number or key at fault."""
 
     def __init__(self, why: str, token: str, is_key: bool = False) -> None:
         super().__init__(why)
@@ -28,10 +28,10 @@ class _RefusedError(Exception):
 
 
 def parse_json(text: str, source: str) -> Config:
-    """The config in `text`; `source` (a path, usually) is named in errors.
+    """The config in `text`; errors name `source`, usually a path.
 
-    Raises UserError with line and column for text that is not JSON, for a duplicate key and for NaN or Infinity, and
-    for anything but an object at the top.
+    Raises UserError with line and column for invalid JSON, a duplicate key, NaN or Infinity, and if the top level is not an
+    object.
     """
     text = text.removeprefix("\ufeff")
     try:
@@ -52,7 +52,7 @@ def parse_json(text: str, source: str) -> Config:
 
 
 def parse_value(text: str) -> Any:
-    """The value of an edit: JSON if it reads as JSON, else the text itself. Raises ValueError with a reason."""
+    """The value of an edit: parsed if it is JSON, otherwise the text itself. Raises ValueError with a reason."""
     try:
         value = _load(text)
     except json.JSONDecodeError:
@@ -67,15 +67,15 @@ def parse_value(text: str) -> Any:
 
 
 def dump_config(config: Config) -> str:
-    """JSON with keys in the config's own order, 4 spaces of indent, integers as integers and a newline at the end.
+    """JSON with keys in the config's order, an indent of 4 spaces, integers as integers and a final newline.
 
-    Raises UserError if it holds something JSON has no word for (NaN, Infinity, an object of Python).
+    Raises UserError for values that JSON cannot express (NaN, Infinity, Python objects).
     """
     return dump_value(config, indent=4) + "\n"
 
 
 def dump_value(value: Any, indent: int | str | None = None, separators: tuple[str, str] | None = None) -> str:
-    """JSON data as text, with floats that YAML reads as numbers too. Raises UserError as `dump_config`."""
+    """JSON data as text, with floats spelt so that YAML reads them as numbers too. Raises UserError like `dump_config`."""
     try:
         text = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False)
         text.encode()
@@ -87,8 +87,8 @@ def dump_value(value: Any, indent: int | str | None = None, separators: tuple[st
 
 
 def as_yaml_reads(text: str) -> str:
-    """JSON text whose floats are numbers to YAML 1.1 as well, which wants a dot and a signed exponent: `1e-05` is a text
-    there, and a trainer that reads its config with PyYAML fails on it. `1.0e-05` is the same number to both."""
+    """JSON text with floats respelt so that YAML 1.1 reads them as numbers too: it requires a dot and a signed exponent.
+    `1e-05` is a string there, and a trainer that reads its config with PyYAML fails on it; `1.0e-05` is a number in both."""
 
     def respelt(match: re.Match[str]) -> str:
         whole, fraction, e, sign, exponent = match.groups()
@@ -98,7 +98,7 @@ def as_yaml_reads(text: str) -> str:
 
 
 def kind(value: Any) -> str:
-    """What a value is, in the words of messages."""
+    """The kind of a value, as named in messages."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""A config as TOML text: read to JSON data, and changed by tomlkit so that comments and layout stay."""
+"""Parse TOML configs into JSON data, and change them with tomlkit, which keeps comments and layout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop.toml import TomlError, read_toml
 
 
 def parse_toml(text: str, source: str) -> Config:
-    """The config in `text`; dates and times are texts. UserError as `formats.parse_config`."""
+    """The config in `text`; dates and times become strings. Raises UserError like `formats.parse_config`."""
     try:
         table = read_toml(text)
     except TomlError as error:
@@ -34,12 +34,12 @@ def _data(value: Any, keys: Keys, source: str) -> Any:
         return [_data(child, (*keys, index), source) for index, child in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{source}: {written(keys)} = {value} is not allowed in a config; use a finite number.")
-    # All else that TOML has are dates and times.
+    # The only other TOML types are dates and times.
     return value if isinstance(value, str | int | float) else value.isoformat()
 
 
 def rewrite_toml(text: str, wanted: Config) -> str:
-    """The TOML text `text`, changed so that it reads as `wanted`. UserError for a null, which TOML has no word for."""
+    """The TOML text `text`, changed so that it parses as `wanted`. UserError for a null, which TOML cannot express."""
     if why := why_not_toml(wanted):
         raise UserError(why)
     text = text.removeprefix("\ufeff")
@@ -53,12 +53,12 @@ def rewrite_toml(text: str, wanted: Config) -> str:
         if exactly(parse_toml(result, "config"), wanted):
             return result
     except (TOMLKitError, UserError, KeyError, IndexError, TypeError, ValueError):
-        pass  # a layout that tomlkit cannot change: written anew, without its comments
+        pass  # tomlkit cannot change this layout: rewrite the file, without its comments
     return tomlkit.dumps(wanted)
 
 
 def why_not_toml(config: Config) -> str | None:
-    """Why TOML cannot hold `config`; None where it can."""
+    """Why TOML cannot express `config`; None if it can."""
     place = _null(config, ())
     if place is None:
         return None
@@ -66,7 +66,7 @@ def why_not_toml(config: Config) -> str | None:
 
 
 def _change(container: Any, before: Any, wanted: Any) -> None:
-    """Make `container`, which reads as `before`, read as `wanted`; both are of one kind."""
+    """Change `container` from `before` to `wanted`, which are of the same kind."""
     places = list(before) if isinstance(before, dict) else range(len(before))
     for key in places:
         if isinstance(before, dict) and key not in wanted:

@@ -1,4 +1,4 @@
-"""A YAML text with some of its values changed: everything else stays byte for byte, comments and layout too.
+"""Change values in YAML text; everything else stays byte for byte the same, including comments and layout.
 
 As with JSON, only the spans of the text that differ from the wanted config are replaced.
 """
@@ -16,7 +16,7 @@ from autoloop.configs.yaml_text import Node, parse_yaml, plain_value, root
 from autoloop.model import Config, UserError
 
 Splice = tuple[int, int, str]
-"""From, to, and what stands there instead."""
+"""Start, end, and the text that replaces this span."""
 
 _PLAIN = re.compile(r"[^\W\d][\w./+=@%-]*( [\w./+=@%-]+)*|[./][\w./+=@%-]+")
 _UNPRINTABLE = re.compile(r"[\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\u2028\u2029\x85]")
@@ -24,7 +24,7 @@ _BOOLS_OF_SOME = frozenset({"y", "n"})
 
 
 def rewrite_yaml(text: str, wanted: Config) -> str:
-    """The YAML text `text`, changed so that it reads as `wanted`; an empty text becomes a new one."""
+    """The YAML text `text`, changed so that it parses as `wanted`; an empty text is written from scratch."""
     text = text.removeprefix("\ufeff")
     if not text.strip():
         return "".join(f"{line}\n" for line in block_lines(wanted, "")) or "{}\n"
@@ -49,7 +49,7 @@ def _reads_as(text: str, wanted: Config) -> bool:
 
 
 def scalar(value: Any, quote: str | None = None) -> str:
-    """A value without parts as YAML 1.1 and 1.2 both read it. `quote`: that of the text which it takes the place of."""
+    """A scalar, spelt so that YAML 1.1 and 1.2 read it alike. `quote`: the quote of the text that it replaces."""
     if not isinstance(value, str):
         return dump_value(value)
     if quote == "'" and value.isprintable():
@@ -77,7 +77,7 @@ def inline(value: Any, quote: str | None = None) -> str:
 
 
 def block_lines(block: dict[str, Any], margin: str, step: str = "  ") -> Iterator[str]:
-    """A block as lines, its blocks indented."""
+    """A block as lines; inner blocks are indented by `step`."""
     for key, value in block.items():
         if isinstance(value, dict) and value:
             yield f"{margin}{scalar(key)}:"
@@ -94,7 +94,7 @@ class _Writer:
         self.text, self.root = text, top
         self.newline = "\r\n" if "\r\n" in text else "\n"
         self.moved: set[str] = set()
-        """Anchors whose value changes: who refers to them must say what it keeps."""
+        """Anchors on values that change: their aliases must be written out to keep the old value."""
         self._find_moved(top, wanted, True)
         indents = [len(match) for match in re.findall(r"^( +)\S", text, re.MULTILINE)]
         self.step = " " * (min(indents, default=2))
@@ -110,7 +110,7 @@ class _Writer:
                 self._find_moved(entry, None, False)
 
     def splices(self, node: Node, wanted: Any) -> Iterator[Splice]:
-        """What to replace below `node` so that it reads as `wanted`."""
+        """The replacements below `node` that make it parse as `wanted`."""
         if exactly(node.value, wanted) and node.alias not in self.moved and not self._holds_moved(node):
             return
         if node.alias is None and isinstance(node.value, dict) and isinstance(wanted, dict) and node.entries:
@@ -137,7 +137,7 @@ class _Writer:
         for index, key in enumerate(node.keys):
             if key in wanted:
                 order.append((index, "", wanted[key]))
-            elif key not in node.value:  # what is merged stays, as it was where its anchor changes
+            elif key not in node.value:  # a merge key stays, with the old value if its anchor changes
                 order.append((index, "", node.entries[index].value))
         inherited = {key: value for key, value in node.value.items() if key not in node.keys}
         for key, value in wanted.items():
@@ -150,13 +150,13 @@ class _Writer:
 
     def _replaced(self, node: Node, wanted: Any) -> Splice:
         new = inline(wanted, None if node.style in ("|", ">") else node.style)
-        if node.start == node.end or self.text[node.start - 1 : node.start] in (":", "-"):  # a null without a word
+        if node.start == node.end or self.text[node.start - 1 : node.start] in (":", "-"):  # an empty null
             return node.start, node.end, f" {new}"
         return node.start, node.end, new
 
     def _entries(self, node: Node, order: Sequence[tuple[int | None, str, Any]]) -> Iterator[Splice]:
-        """`order`: the entries that `node` shall have: (index of the one that is there or None, the words before a new
-        one's value, value)."""
+        """`order`: the wanted entries of `node`: (index of an existing entry or None, text before a new entry's value,
+        value)."""
         kept = [index for index, _, _ in order if index is not None]
         previous: Node | None = None
         for index, words, value in order:
@@ -206,7 +206,7 @@ class _Writer:
                 yield (line, after, "") if after else (max(0, line - 1), len(self.text), "")
 
     def _margin(self, at: int) -> str:
-        """The blanks under the start of an entry; where it stands after a dash, as many."""
+        """The indentation of an entry, as spaces; a dash before it counts as a space."""
         line = self.text[self.text.rfind("\n", 0, at) + 1 : at]
         return re.sub(r"\S", " ", line)
 

@@ -1,8 +1,8 @@
-"""A config as YAML text: one document, read to the values that PyYAML's readers see, with the place of each in the text.
+"""Parse a YAML config of one document into the values that PyYAML gives, with the position of each in the text.
 
-ruamel.yaml splits the text; the values are made here, because trainers read their configs by YAML 1.1 (PyYAML: `yes` is
-true, `010` is 8) and ruamel.yaml by 1.2. One value differs from PyYAML's: `1e-5`, a text to PyYAML, is the number that was
-meant.
+ruamel.yaml tokenises the text. Its values are not used, because trainers read their configs as YAML 1.1 (PyYAML: `yes` is
+true, `010` is 8) and ruamel.yaml as 1.2. There is one deliberate difference from PyYAML: `1e-5`, which PyYAML reads as a
+string, is a number here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from autoloop.configs.text import MAX_DEPTH, kind
 from autoloop.model import Config, UserError
 
 LARGEST = 200_000
-"""Values of a config at most, those that aliases repeat counted each time."""
+"""Maximum number of values in a config, counting values repeated by aliases each time."""
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = {
@@ -36,13 +36,13 @@ _UNDOTTED = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+")
 _DOTTED = re.compile(r"[-+]?[0-9][0-9_]*\.[0-9_]*[eE][-+][0-9]+")
 _PROPERTIES = re.compile(r"([&!][^\s,\[\]{}]*[ \t\r\n]*)+")
 MERGE = "<<"
-"""The key that takes the keys of other blocks."""
+"""The key that merges the keys of other blocks."""
 _TAG = "tag:yaml.org,2002:"
 
 
 @dataclass
 class Node:
-    """A value in the text, from `start` to `end`. `at`: where its entry begins, at its key or its dash."""
+    """A value in the text, from `start` to `end`. `at`: the start of its entry, at its key or dash."""
 
     start: int
     end: int
@@ -51,21 +51,21 @@ class Node:
     keys: list[str] = field(default_factory=list)
     entries: list[Node] = field(default_factory=list)
     flow: bool = False
-    """Between brackets."""
+    """Written in brackets (flow style)."""
     style: str | None = None
-    """The quote of a text, `|` or `>`; None without."""
+    """The quote of a string, or `|` or `>`; None for a plain scalar."""
     alias: str | None = None
     anchor: str | None = None
 
 
 def parse_yaml(text: str, source: str) -> Config:
-    """The config in `text`. UserError as `formats.parse_config`."""
+    """The config in `text`. Raises UserError like `formats.parse_config`."""
     config: Config = root(text, source).value
     return config
 
 
 def root(text: str, source: str) -> Node:
-    """The block at the top of the document in `text`."""
+    """The top-level block of the document in `text`."""
     from ruamel.yaml.error import MarkedYAMLError, YAMLError  # ruamel.yaml reads the environment when it is imported
 
     text = text.removeprefix("\ufeff")
@@ -81,7 +81,7 @@ def root(text: str, source: str) -> Node:
 
 
 def plain_value(text: str) -> Any:
-    """The value of a scalar without quotes. ValueError for what is no finite number."""
+    """The value of a plain (unquoted) scalar. ValueError for a number that is not finite."""
     if _NULL.fullmatch(text):
         return None
     if text in _BOOL:
@@ -99,7 +99,7 @@ def plain_value(text: str) -> Any:
 
 
 def ambiguous(text: str) -> list[str]:
-    """The plain values that PyYAML takes for something else than other readers do, as `line 3: lr: 1e-5`."""
+    """The plain values that PyYAML reads differently from other parsers, as `line 3: lr: 1e-5`."""
     found: list[str] = []
 
     def look(node: Node, key: str) -> None:
@@ -126,7 +126,7 @@ def _whole(text: str) -> int:
 
 
 class _Composer:
-    """Makes nodes of the events that ruamel.yaml finds in a text."""
+    """Builds nodes from the events of ruamel.yaml."""
 
     def __init__(self, text: str, source: str) -> None:
         from ruamel.yaml import YAML
