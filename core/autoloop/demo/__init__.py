@@ -1,1 +1,1 @@
-"""A small real training that answers to the same contract as LeRobot's trainer, and the project that shows it off."""
+"""A small real training with the same interface as LeRobot's trainer, and a demo project for it."""

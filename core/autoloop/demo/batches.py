@@ -1,4 +1,4 @@
-"""What one training step sees: target frames, and beside each a source frame drawn from episodes like its own."""
+"""The batches of the demo: target frames, each paired with a source frame from similar episodes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from autoloop.demo.domains import ACTION, FRAMES, VIEWS, Episodes, Task, episode
 from autoloop.demo.options import TrainOptions
 
 Side = dict[str, npt.NDArray[np.float32]]
-"""Camera key -> [batch, VIEW_DIM], and ACTION -> the coming actions [batch, chunk, ACTION_DIM]."""
+"""Camera key -> [batch, VIEW_DIM], and ACTION -> the next actions [batch, chunk, ACTION_DIM]."""
 
 
 class PairedBatches:
-    """A map-style dataset for a DataLoader without automatic batching: item `i` is the whole batch of
-    training step `first_step + i`.
+    """A map-style dataset for a DataLoader without automatic batching: item `i` is the whole batch of training step
+    `first_step + i`.
 
-    Each is drawn from (seed, step) alone, so it is the same with any number of workers and after a resume.
+    Each batch depends only on (seed, step), so it is the same with any number of workers and after a resume.
     """
 
     def __init__(self, task: Task, options: TrainOptions, first_step: int) -> None:
@@ -62,12 +62,12 @@ def take_all(recorded: Episodes, chunk: int) -> Side:
 
 
 def source_odds(task: Task, topk: int, sharpness: float, cutoff: float) -> npt.NDArray[np.float64]:
-    """Chance of each source episode for each target episode: [target episode, source episode], rows sum to 1."""
+    """The probability of each source episode for each target episode: [target episode, source episode], rows sum to 1."""
     distances = episode_distances(task.source, task.target)
     nearest = np.sort(distances, axis=1)
     limit = nearest[:, min(topk, len(task.source)) - 1, None]
     weights = np.exp(-sharpness * (distances - nearest[:, :1]))
     weights[(distances > limit) | (weights < cutoff)] = 0.0
-    # Whatever sharpness and cutoff say, the nearest episode stays.
+    # The nearest episode stays, regardless of sharpness and cutoff.
     weights[distances == nearest[:, :1]] = 1.0
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)

@@ -15,7 +15,7 @@ from autoloop.demo.options import TrainOptions
 
 
 def save_checkpoint(output_dir: Path, step: int, options: TrainOptions, policy: nn.Module, optimizer: Any) -> None:
-    """`train_config.json` in it is the config as it ran, and can be given as --config_path again."""
+    """Write a checkpoint. Its `train_config.json` is the config of the run, and can be passed as --config_path."""
     folder = output_dir / "checkpoints" / f"{step:06d}"
     model, state = folder / "pretrained_model", folder / "training_state"
     model.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def save_checkpoint(output_dir: Path, step: int, options: TrainOptions, policy: 
 
 
 def load_checkpoint(folder: Path, policy: nn.Module, optimizer: Any) -> int:
-    """Put weights, optimizer and random state back; the step it was written at."""
+    """Restore weights, optimizer and random state. Returns the step at which the checkpoint was written."""
     policy.load_state_dict(load_file(folder / "pretrained_model" / "model.safetensors"))
     saved = torch.load(folder / "training_state" / "state.pt", weights_only=True)
     optimizer.load_state_dict(saved["optimizer"])

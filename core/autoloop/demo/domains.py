@@ -1,8 +1,8 @@
-"""The demo's data: one reaching task, seen by three cameras in a rich source domain and a scarce target domain.
+"""The demo's data: one reaching task seen by three cameras, in a rich source domain and a scarce target domain.
 
-A hand goes to a goal on a bent path and closes. A camera shows a fixed nonlinear picture (`VIEW_DIM` numbers) of hand
-and goal. In the target domain every camera is turned, scaled and shifted, as on another robot, and there are only a few
-episodes, by an unsteady hand.
+A hand moves to a goal on a curved path and closes. Each camera is a fixed nonlinear map of hand and goal to `VIEW_DIM`
+numbers. In the target domain every camera is rotated, scaled and shifted, as on another robot, and the few episodes come
+from an unsteady hand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VIEWS: Mapping[str, str] = {
     "observation.images.side_cam_color": "img_side",
     "observation.images.ee_cam_color": "img_ee",
 }
-"""Camera key in the data set -> its name in the metrics."""
+"""Camera key in the dataset -> its name in the metrics."""
 ACTION = "action"
 
 VIEW_DIM = 16
@@ -30,12 +30,12 @@ FRAMES = 40
 HELD_OUT_EPISODES = 8
 _CAMERA_NOISE = 0.05
 _TURN = 0.1
-"""How far each camera is turned between the domains (spread of the skew matrix behind the rotation)."""
+"""Rotation of each camera between the domains (scale of the skew-symmetric matrix that generates it)."""
 _OFFSET = 0.4
-"""How far each camera's picture is shifted between the domains (standard deviation per number)."""
+"""Shift of each camera's output between the domains (standard deviation per number)."""
 _SHAKE = 1.0
-"""Noise on the demonstrated target actions, in units of the source's spread. Cloning the few target episodes
-alone learns the noise too; what the steady source has to give comes through transport."""
+"""Noise on the demonstrated target actions, in standard deviations of the source actions. Cloning only the few target
+episodes learns the noise too; transport adds the information of the steady source."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Episodes:
         return len(self.actions)
 
     def chunks(self, episodes: npt.NDArray[np.int64], frames: npt.NDArray[np.int64], length: int) -> Array:
-        """The next `length` actions from each frame on, the last repeated past the end: [n, length, ACTION_DIM]."""
+        """The next `length` actions from each frame, repeating the last one past the end: [n, length, ACTION_DIM]."""
         ahead = np.minimum(frames[:, None] + np.arange(length), FRAMES - 1)
         chunks: Array = self.actions[episodes[:, None], ahead]
         return chunks
@@ -60,11 +60,11 @@ class Task:
     source: Episodes
     target: Episodes
     held_out: Episodes
-    """Target episodes never trained on: the offline evaluation."""
+    """Target episodes for offline evaluation, never trained on."""
 
 
 def make_task(name: str, source_episodes: int, target_episodes: int) -> Task:
-    """The task that `name` stands for; the same name and sizes give the same numbers."""
+    """Generate the task for `name`; the same name and sizes give the same numbers."""
     seed = zlib.crc32(name.encode())
     cameras = np.random.default_rng([seed, 0])
     pictures = {key: (cameras.normal(size=(6, 24)), cameras.normal(size=(24, VIEW_DIM)) / 4) for key in VIEWS}
@@ -84,7 +84,7 @@ def make_task(name: str, source_episodes: int, target_episodes: int) -> Task:
 
     source = record(1, source_episodes, False)
     scale = source.actions.std(axis=(0, 1))
-    # The held-out actions stay steady: they measure what was learned, not the hand.
+    # No noise on the held-out actions: they measure the policy, not the demonstrator.
     target, held_out = record(2, target_episodes, True), record(3, HELD_OUT_EPISODES, True)
     shake = np.random.default_rng([seed, 4]).normal(scale=_SHAKE, size=target.actions.shape).astype(np.float32)
     return Task(
@@ -95,7 +95,7 @@ def make_task(name: str, source_episodes: int, target_episodes: int) -> Task:
 
 
 def episode_distances(source: Episodes, target: Episodes) -> npt.NDArray[np.float64]:
-    """Mean squared distance between action sequences, in units of its median: [target episode, source episode]."""
+    """The mean squared distances between action sequences, divided by their median: [target episode, source episode]."""
     gap = target.actions[:, None] - source.actions[None]
     distances = np.square(gap, dtype=np.float64).mean(axis=(2, 3))
     return np.asarray(distances / np.median(distances), dtype=np.float64)
@@ -110,7 +110,7 @@ def _reach(rng: np.random.Generator, episodes: int) -> tuple[npt.NDArray[np.floa
     for _ in range(FRAMES):
         way = goal - hand
         far = np.linalg.norm(way, axis=1, keepdims=True)
-        # The bend makes the action a nonlinear function of the scene: a straight reach would need no network.
+        # The curve makes the action a nonlinear function of the scene; a straight reach would need no network.
         velocity = 0.12 * way + 0.06 * np.cross(way, side) * np.tanh(far)
         grip = np.tanh(8 * (0.25 - far))
         scenes.append(np.concatenate([hand, goal], axis=1))
@@ -122,7 +122,7 @@ def _reach(rng: np.random.Generator, episodes: int) -> tuple[npt.NDArray[np.floa
 def _camera_shift(rng: np.random.Generator) -> tuple[npt.NDArray[np.float64], float, npt.NDArray[np.float64]]:
     skew = np.triu(rng.normal(scale=_TURN / np.sqrt(VIEW_DIM), size=(VIEW_DIM, VIEW_DIM)), 1)
     skew = skew - skew.T
-    # The Cayley transform of a skew matrix is a rotation.
+    # The Cayley transform of a skew-symmetric matrix is a rotation.
     eye = np.eye(VIEW_DIM)
     turn: npt.NDArray[np.float64] = np.linalg.solve(eye + skew, eye - skew).astype(np.float64)
     return turn, float(rng.uniform(0.7, 1.3)), rng.normal(scale=_OFFSET, size=VIEW_DIM)

@@ -1,4 +1,4 @@
-"""The demo's policy: action chunking with a variational code, after ACT, at milliseconds a step on one core."""
+"""The demo's policy: action chunking with a variational code, modelled on ACT; a step takes milliseconds on one core."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Pass:
 
 
 class ChunkPolicy(nn.Module):  # type: ignore[misc]
-    """Camera views -> the coming `chunk_size` actions. One set of weights serves both domains.
+    """Camera views -> the next `chunk_size` actions. Both domains share one set of weights.
 
     A side (one domain's batch) is {camera key: [batch, VIEW_DIM], ACTION: [batch, chunk, ACTION_DIM]}.
     """
@@ -44,7 +44,7 @@ class ChunkPolicy(nn.Module):  # type: ignore[misc]
         )
 
     def forward(self, side: Mapping[str, Tensor]) -> Pass:
-        """Clone the actions of `side` through a code drawn from the posterior (its mean, when not training)."""
+        """Reconstruct the actions of `side` through a code sampled from the posterior (its mean when not training)."""
         embeds = self._look(side)
         seen = torch.cat(list(embeds.values()), dim=1)
         embeds[ACTION] = self.chunk_encoder(side[ACTION].flatten(1))
@@ -54,7 +54,7 @@ class ChunkPolicy(nn.Module):  # type: ignore[misc]
         return Pass((self._decode(seen, code) - side[ACTION]).abs().mean(), kld, embeds)
 
     def act(self, side: Mapping[str, Tensor]) -> Tensor:
-        """The actions it would take, with the code at its prior mean: [batch, chunk, ACTION_DIM]."""
+        """The predicted actions, with the code at its prior mean: [batch, chunk, ACTION_DIM]."""
         seen = torch.cat(list(self._look(side).values()), dim=1)
         return self._decode(seen, seen.new_zeros(len(seen), self._latent_dim))
 
@@ -67,7 +67,7 @@ class ChunkPolicy(nn.Module):  # type: ignore[misc]
 
 
 def _encoder(seen: int, wide: int) -> nn.Sequential:
-    # Without its affine part the norm fixes the length of an embedding: transport cannot win by shrinking them all.
+    # Without affine parameters, the norm fixes the length of embeddings, so shrinking them cannot reduce the transport cost.
     return nn.Sequential(
         nn.Linear(seen, 2 * wide), nn.GELU(), nn.Linear(2 * wide, wide), nn.LayerNorm(wide, elementwise_affine=False)
     )

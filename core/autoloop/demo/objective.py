@@ -1,7 +1,7 @@
 """The unbalanced optimal-transport term between a source batch and a target batch.
 
-The plan comes from POT's plain Sinkhorn scaling in float64: where the cost is far above `reg` and `tau`, the mass of
-the plan underflows towards 0 and the term stops teaching anything. That is what the demo's first round shows.
+The plan comes from POT's plain Sinkhorn scaling in float64. If the cost is far above `reg` and `tau`, the mass of the plan
+underflows towards 0 and the term has no effect on training. The demo's first round shows this failure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Transport:
-    """`loss` = <plan, cost>, the plan held fixed. `costs` are the terms' weighted means over all pairs, plan aside."""
+    """`loss` = <plan, cost>, with the plan held fixed. `costs`: the weighted mean of each term over all pairs, regardless of
+    the plan."""
 
     loss: Tensor
     pi_sum: float
@@ -44,7 +45,7 @@ def transport(
 ) -> Transport:
     """Raw features and learned embeddings of both batches, [n, …] each -> the transport term (float64).
 
-    The gradient goes through the cost only: at the optimum the plan's own change does not alter the objective.
+    The gradient flows through the cost only: at the optimum, a change of the plan does not change the objective.
     """
     terms = {feature.key: _term(feature, source, target, source_embeds, target_embeds) for feature in options.features}
     if not terms:
@@ -59,7 +60,7 @@ def solve(cost: npt.NDArray[np.float64], options: LossOptions) -> npt.NDArray[np
     """The plan [n, m] between uniform marginals."""
     rows, columns = cost.shape
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        # An underflowed plan is a result here, visible as ot_pi_sum; POT would say so on every step.
+        # An underflowed plan is a valid result here, visible in ot_pi_sum; POT would warn at every step.
         warnings.filterwarnings("ignore", message="Numerical errors")
         plan = ot.unbalanced.sinkhorn_unbalanced(
             np.full(rows, 1 / rows),

@@ -1,7 +1,7 @@
-"""The demo trainer's configuration: its fields, and the strict reading of a JSON file plus `--a.b=c` flags.
+"""The demo trainer's options, and a strict parser for a JSON config plus `--a.b=c` flags.
 
-Strict as draccus is with the trainers this one stands in for: `12.0` is no int, an unknown key is an error, flags win
-over the file and the last flag wins. It imports nothing heavy, so that a bad config costs a tenth of a second.
+It is as strict as draccus in the trainers that the demo stands in for: `12.0` is not an int, unknown keys are errors, flags
+override the file and the last flag wins. It imports nothing heavy, so a bad config fails within a tenth of a second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WANDB_MODES = ("online", "offline", "disabled")
 
 
 class DecodingError(Exception):
-    """A value that its field cannot take. `path` is dotted and empty for the config itself."""
+    """A value that its field does not accept. `path`: its dotted path, empty for the config itself."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"`{path}`: {reason}" if path else reason)
@@ -28,7 +28,7 @@ class DecodingError(Exception):
 
 
 class UsageError(Exception):
-    """A command line that names something the trainer does not have (exit code 2)."""
+    """A command line with unknown or missing arguments (exit code 2)."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class FeatureOptions:
 
 @dataclass
 class LossOptions:
-    """Unbalanced transport: entropic `reg`, and how dear it is not to move mass (`tau_src`, `tau_tgt`)."""
+    """Unbalanced transport: entropic `reg`, and the penalty for mass that is not moved (`tau_src`, `tau_tgt`)."""
 
     reg: float = 0.1
     tau_src: float = 0.05
@@ -53,11 +53,11 @@ class LossOptions:
 
 @dataclass
 class TransportOptions:
-    """How source frames are picked beside target frames, and how much the transport between them counts.
+    """How source frames are paired with target frames, and the weight of the transport between them.
 
-    A target frame looks at the `topk_src_episodes` source episodes most like its own, draws one with weight
-    exp(-sharpness * distance) (those under `cutoff` times the largest weight are left out), and in it a frame at most
-    `window_size` frames away. The source's own cloning loss counts `bc_src_weight` times.
+    For each target frame, one of the `topk_src_episodes` most similar source episodes is drawn with weight
+    exp(-sharpness * distance), excluding weights below `cutoff` times the largest; then a frame at most `window_size` frames
+    away is drawn from it. `bc_src_weight`: the weight of the source's own cloning loss.
     """
 
     lambda_ot: float = 0.1
@@ -85,7 +85,7 @@ class PolicyOptions:
 
 @dataclass
 class OptimizerOptions:
-    """Used only with `use_policy_training_preset=false`; else the policy's own values replace it, as in LeRobot."""
+    """Only used with `use_policy_training_preset=false`; otherwise the policy's own values replace it, as in LeRobot."""
 
     type: str = "adamw"
     lr: float = 1e-3
@@ -106,7 +106,7 @@ class DatasetOptions:
 class WandbOptions:
     enable: bool = False
     disable_artifact: bool = False
-    """Accepted, as every caller passes it; the demo never uploads an artifact."""
+    """Accepted because every caller passes it; the demo never uploads artifacts."""
     project: str = "autoloop-demo"
     entity: str | None = None
     notes: str | None = None
@@ -137,7 +137,7 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class Request:
-    """What one command line asks for. `checkpoint` is the folder to resume from."""
+    """A parsed command line. `checkpoint`: the folder to resume from, if any."""
 
     options: TrainOptions
     checkpoint: Path | None
@@ -167,7 +167,7 @@ def read_request(argv: Sequence[str]) -> Request:
         node: Any = raw
         for key in keys[:-1]:
             node = node.setdefault(key, {}) if isinstance(node, dict) else None
-        # A section that is no object is left for decode() to name.
+        # If a section is not an object, decode() reports it.
         if isinstance(node, dict):
             node[keys[-1]] = value
     options: TrainOptions = decode(TrainOptions, raw)
@@ -272,7 +272,7 @@ def _validate(options: TrainOptions) -> None:
 
 
 def _refuse_existing(options: TrainOptions) -> None:
-    """Even an empty folder: two trainings must never share one."""
+    """FileExistsError even for an empty folder: two trainings must never share one."""
     if options.output_dir is not None and Path(options.output_dir).is_dir():
         raise FileExistsError(
             f"Output directory {options.output_dir} already exists and resume is {options.resume}. "

@@ -1,4 +1,4 @@
-"""The demo's project: a baseline config whose transport underflows, and three variants as a person would write them."""
+"""The demo's project: a baseline config with an underflowing transport, and three variants as a user would write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 STEPS = 300
 LOG_FREQ = 20
 EVAL_FREQ = 50
-"""What `run` is given for the demo: a run then takes seconds, most of them imports."""
+"""The values that the demo passes to `run`. A run takes seconds, most of them for imports."""
 
 BASELINE: dict[str, Any] = {
     "dataset": {"repo_id": "demo/reach_two_domains", "src_episodes": 100, "tgt_episodes": 8},
@@ -76,7 +76,7 @@ BASELINE: dict[str, Any] = {
 
 
 def demo_configs() -> dict[str, dict[str, Any]]:
-    """File stem -> config: the baseline first, then the three variants of the document's quick start."""
+    """File stem -> config: the baseline first, then the three variants of the quick start."""
     return {
         "demo_baseline": BASELINE,
         "demo_reg_tau": _variant("demo_reg_tau", reg=0.15, tau=1.0, lambda_ot=0.12),
@@ -86,7 +86,7 @@ def demo_configs() -> dict[str, dict[str, Any]]:
 
 
 def write_project(folder: Path) -> list[Path]:
-    """`<folder>/configs/*.json`, baseline first. A file that is already there is kept as it is."""
+    """Write `<folder>/configs/*.json` and return the paths, baseline first. Existing files are kept unchanged."""
     configs = folder / "configs"
     configs.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -1,7 +1,7 @@
 """The demo trainer: behaviour cloning in two domains with an unbalanced-transport term between them.
 
-Run as a script: `accelerate launch --num_processes 1 …/demo/train.py --config_path=X.json --steps=300 …`. Command line,
-log lines, files and W&B keys are those of LeRobot's trainer (up to 0.5): whatever drives one can drive the other.
+Run it as a script: `accelerate launch --num_processes 1 …/demo/train.py --config_path=X.json --steps=300 …`. Its command
+line, log lines, files and W&B keys are those of LeRobot's trainer (up to 0.5), so the same tools drive both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
 if not __package__:
-    # As a script: its own folder off the path (model.py and train.py are common names), the package on it.
+    # Run as a script: replace its folder on the path (model.py and train.py are common names) with that of the package.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from autoloop.demo.options import WANDB_MODES, Request, TrainOptions, UsageError, read_request
@@ -41,9 +41,9 @@ def main(argv: list[str]) -> None:
 
 
 def train(request: Request, start: Callable[[TrainOptions], Any]) -> None:
-    """One training from start (or checkpoint) to `steps`; writes only below the output directory.
+    """Train from scratch (or a checkpoint) to `steps`; writes only below the output directory.
 
-    `start` gives the run that metrics are logged to, with `log` and `finish` as a W&B run has them, or None.
+    `start` returns the run to log metrics to, with `log` and `finish` like a W&B run, or None.
     """
     import torch
     from accelerate import Accelerator
@@ -69,7 +69,7 @@ def train(request: Request, start: Callable[[TrainOptions], Any]) -> None:
     output_dir = Path(options.output_dir)
 
     accelerator = Accelerator(cpu=options.policy.device == "cpu")
-    torch.set_num_threads(1)  # Its matrices are tiny: more threads only get in each other's way.
+    torch.set_num_threads(1)  # The matrices are tiny; more threads only slow each other down.
     set_seed(options.seed)
     logging.info("%s", pformat(asdict(options)))
     run = start(options)
@@ -81,7 +81,7 @@ def train(request: Request, start: Callable[[TrainOptions], Any]) -> None:
     logging.info("Creating optimizer and scheduler")
     optimizer = make_optimizer(options, policy)
     step = load_checkpoint(request.checkpoint, policy, optimizer) if request.checkpoint else 0
-    # A generator of its own: the loader draws a seed when it starts, which would shift the policy's noise on a resume.
+    # A separate generator: the loader draws a seed when it starts, which would shift the policy's noise after a resume.
     loader = DataLoader(
         PairedBatches(task, options, step), batch_size=None, num_workers=options.num_workers, generator=torch.Generator()
     )
@@ -145,7 +145,7 @@ def step_loss(
     batch: dict[str, dict[str, Tensor]],
     options: TrainOptions,
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of one batch of both domains, and its parts by the names they are logged under."""
+    """The loss of one batch of both domains, and its parts by their logged names."""
     from autoloop.demo.objective import transport
 
     target, source = policy(batch["target"]), policy(batch["source"])
@@ -166,7 +166,7 @@ def step_loss(
 
 
 def evaluate(policy: nn.Module, held_out: dict[str, Tensor], kl_weight: float) -> dict[str, float]:
-    """Held-out target episodes: `avg_l1` of the actions it would take, `avg_loss` the cloning loss."""
+    """Evaluate on the held-out target episodes: `avg_l1` of the predicted actions, and the cloning loss as `avg_loss`."""
     import torch
 
     policy.eval()
@@ -186,14 +186,14 @@ def make_optimizer(options: TrainOptions, policy: nn.Module) -> Any:
 
 
 def start_wandb(options: TrainOptions) -> wandb.Run | None:
-    """The W&B run, under the id from the config or WANDB_RUN_ID; its id goes back into the options."""
+    """Start the W&B run, with the id from the config or WANDB_RUN_ID, and store its id in the options. None if disabled."""
     if not options.wandb.enable:
         return None
     os.environ["WANDB_SILENT"] = "True"
     import wandb
 
     asked = options.wandb
-    # Anything but the three modes means online, as in LeRobot: a typo must not hide a run offline.
+    # Any value other than the three modes means online, as in LeRobot: a typo must not make a run offline.
     mode: Any = asked.mode if asked.mode in WANDB_MODES else "online"
     assert options.output_dir is not None
     run = wandb.init(
@@ -242,7 +242,7 @@ def progress_line(metrics: dict[str, float]) -> str:
 
 
 def short_number(value: float) -> str:
-    """1234 -> `1K`: rounded from a thousand on, as people are used to see it."""
+    """1234 -> `1K`: numbers from a thousand on are rounded, in LeRobot's style."""
     for unit in ("", "K", "M"):
         if abs(value) < 1000:
             return f"{value:.0f}{unit}"

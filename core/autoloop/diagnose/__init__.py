@@ -1,1 +1,1 @@
-"""Why an attempt did not succeed: its exit record and log against a table of causes."""
+"""Determine why an attempt failed, by matching its exit record and log against a table of causes."""

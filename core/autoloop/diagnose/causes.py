@@ -1,4 +1,4 @@
-"""The table of causes (`causes.toml`, and those of the profiles): what lines of a log and exceptions mean, in words."""
+"""The table of causes (`causes.toml`, and those of the profiles), which explains log lines and exceptions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from autoloop.regex import compile_regex
 from autoloop.trainers import Preset
 
 SHORTAGE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-"""No process, memory or descriptor to be had: a start that meets one waits."""
+"""Errors for a shortage of processes, memory or file descriptors; the start is tried again later."""
 SHORT_CAUSES = frozenset({"short-of-resources", "process-limit", "too-many-open-files"})
-"""Causes that say the same: of the command that could not be started, and of one that was and met it itself."""
+"""The causes for such a shortage, met when the command was started or by the command itself."""
 LINE_LENGTH = 300
 
 
 class CauseRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One cause; the head of causes.toml says what each key means."""
+    """One cause; the header of causes.toml explains the keys."""
 
     text: str
     id: str = ""
@@ -43,7 +43,7 @@ class CauseRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CauseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Causes in the order in which they are looked for, those of signals by name, and those of runs that ended with 0."""
+    """The causes in the order in which they are tried, those of signals by name, and those of runs that exited with 0."""
 
     cause: tuple[CauseRule, ...]
     signals: dict[str, CauseRule]
@@ -52,7 +52,7 @@ class CauseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @functools.cache
 def cause_table() -> CauseTable:
-    """The profiles' causes, which are the more special, before the general ones."""
+    """The table, with the more specific causes of the profiles before the general ones."""
     general = tomllib.loads((resources.files("autoloop.diagnose") / "causes.toml").read_text(encoding="utf-8"))
     special = [cause for text in profiles.texts("causes.toml") for cause in tomllib.loads(text)["cause"]]
     return convert({**general, "cause": [*special, *general["cause"]]}, CauseTable)
@@ -60,25 +60,26 @@ def cause_table() -> CauseTable:
 
 @functools.cache
 def memory_causes() -> frozenset[str]:
-    """The ids of the causes that are, or probably are, too little memory."""
+    """The ids of the causes that mean, or probably mean, a lack of memory."""
     table = cause_table()
     signals = (name.lower() for name, rule in table.signals.items() if rule.memory)
     return frozenset((*(rule.id for rule in table.cause if rule.memory), *signals))
 
 
 def rules_for(preset: Preset) -> list[CauseRule]:
-    """The causes of the table that a run of the preset may have, without those of other trainers' packages."""
+    """The causes that apply to a run of the preset: all except those of other trainers' packages."""
     ours = preset.package.name if preset.package else ""
     return [rule for rule in cause_table().cause if rule.package in ("", ours)]
 
 
 def explain(chain: Sequence[str], preset: Preset) -> Cause:
-    """What the exceptions of one chain (`Type: message`, first raised first, at least one) mean in a run of the preset."""
+    """The cause of a chain of exceptions in a run of the preset. `chain`: each as `Type: message`, first raised first, at
+    least one."""
     return match(chain, rules=rules_for(preset)) or exception_cause(chain)
 
 
 def exception_cause(chain: Sequence[str]) -> Cause:
-    """The cause of a chain of exceptions that the table does not know."""
+    """The cause for a chain of exceptions that is not in the table."""
     first, last = headline(chain[0]), headline(chain[-1])
     text = short(first)
     if last != first:
@@ -87,12 +88,13 @@ def exception_cause(chain: Sequence[str]) -> Cause:
 
 
 def follows(cause: Cause) -> bool:
-    """Whether a cause says only that another process had ended before."""
+    """Whether a cause only means that another process had ended before."""
     return any(rule.follows for rule in cause_table().cause if rule.id == cause.id)
 
 
 def match(texts: Sequence[str], near: Sequence[str] = (), *, rules: Sequence[CauseRule]) -> Cause | None:
-    """The first of the causes that any of the texts shows; the special stand before the general in the table."""
+    """The cause of the first rule that matches any of the texts; specific rules come before general ones. `near`: log lines
+    searched for a rule's `frames` and `detail`."""
     for rule in rules:
         for text in texts:
             if (words := _groups(rule, text)) is None:

@@ -1,7 +1,7 @@
-"""Why an attempt did not succeed, in words, from its exit record and its log.
+"""Explain why an attempt failed, from its exit record and log.
 
-The order of the checks is data, at the end of this module: RECORDS, then OUTCOMES for an attempt that ended with 0, or
-REASONS, OTHERS and HINTS for one that did not.
+The order of the checks is defined at the end of this module: RECORDS, then OUTCOMES if the attempt exited with 0, or
+REASONS, OTHERS and HINTS if it did not.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from autoloop.regex import compile_regex
 from autoloop.trainers import Failure, Preset
 
 FRAMES = 1000
-"""Lines at the end of a log: more than the last tracebacks of all its processes take."""
+"""Number of lines at the end of a log that hold the last tracebacks of all its processes."""
 EARLIER = 50
-"""Chains of exceptions before the last that are looked at where nothing tells the processes apart."""
+"""Number of earlier exception chains that are checked if the processes cannot be told apart."""
 LAST_WORDS = 60
-"""Lines at the end of a log where a cause without an exception may stand."""
+"""Number of lines at the end of a log that are searched for a cause without an exception."""
 ABORTING = 10
-"""Of these, the last ones, where a program that aborts gives its reason."""
+"""Number of the last of these lines, in which an aborting program prints its reason."""
 
 
 @dataclass(frozen=True)
 class _Case:
-    """An attempt that is to be explained: the arguments of `diagnose`, and what is read from its log."""
+    """An attempt to explain: the arguments of `diagnose`, and data parsed from the log on demand."""
 
     exit: ExitRecord | None
     lines: Sequence[str]
@@ -56,7 +56,7 @@ class _Case:
     vanished: str | None
     diverged: Sequence[str]
     rules: Sequence[CauseRule]
-    """The causes of the table that count for the preset."""
+    """The causes of the table that apply to the preset."""
 
     @cached_property
     def exceptions(self) -> list[Chain]:
@@ -71,9 +71,9 @@ class _Case:
 _Check = Callable[[_Case], Cause | None]
 
 _NATIVE = re.compile(r"what\(\):|\[E\S* [\d:. ]*\w+\.(cpp|cc):\d+\]")
-"""How C++ and the libraries of torch word an error."""
+"""Error lines of C++ and of torch's native libraries."""
 _REMARK = re.compile(r"\b(WARN|WARNING|INFO|DEBUG)\b|^wandb: ")
-"""What a line holds that tells of nothing that would end a program."""
+"""Marks of log lines that never explain the end of a program."""
 
 
 def diagnose(
@@ -86,12 +86,12 @@ def diagnose(
     vanished: str | None = None,
     diverged: Sequence[str] = (),
 ) -> Cause | None:
-    """None if the attempt succeeded.
+    """The cause of the failure; None if the attempt succeeded.
 
-    `lines` come from `read_log_tail`. `vanished` is the runner's reason if there is no exit record. `stop_reason`
-    says who asked to stop it and why; it counts only if the exit record says that the stop took effect. `device` (None:
-    not known) leaves out the preset's failure patterns of other devices. `diverged` are the losses that its history leaves
-    at NaN or infinity.
+    `lines`: from `read_log_tail`. `vanished`: the runner's reason if there is no exit record. `stop_reason`: who requested
+    the stop and why; it only counts if the exit record shows that the stop took effect. `device` (None if unknown): failure
+    patterns of the preset for other devices are ignored. `diverged`: the losses that are NaN or infinite at the end of its
+    history.
     """
     failures = [failure for failure in preset.failures if device is None or failure.device in (None, device)]
     case = _Case(exit, lines, preset.success, failures, stop_reason, vanished, diverged, rules_for(preset))
@@ -101,7 +101,7 @@ def diagnose(
         return _first(OUTCOMES, case)
     cause = _first(REASONS, case)
     if cause is None or follows(cause):
-        # Whoever gives no reason, or only that the others are gone, may have been left by one that ended before.
+        # Without a reason, or if the reason is only that other processes are gone, another process may have ended first.
         cause = _first(OTHERS, case) or cause
     return cause or _first(HINTS, case)
 
@@ -138,11 +138,11 @@ def _not_started(case: _Case) -> Cause | None:
     return Cause(id="cannot-start", text=clean(case.exit.error), advice=advice, fatal_for_round=True)
 
 
-# ------------------------------------------------------------------------------------------ it ended with another code
+# ---------------------------------------------------------------------------------------------- a nonzero exit status
 
 
 def _declared(case: _Case) -> Cause | None:
-    """What a batch system says at the end of the log, whatever else it holds."""
+    """The reason that a batch system printed at the end of the log; it takes precedence over the rest of the log."""
     words = [line for line in _end_of(case.lines) if line.startswith(("slurmstepd", "srun", "=>> PBS", "TERM_"))]
     return match(list(reversed(words)), rules=_last_rules(case))
 
@@ -159,13 +159,13 @@ def _by_signal(case: _Case, ending: Signalled | None, found: Sequence[Chain]) ->
     if ending is None:
         return None
     table, name = cause_table().signals, ending.name
-    if name not in table or name in ("SIGBUS", "SIGINT"):  # a crash, which Python or C++ may have had the time to explain
+    if name not in table or name in ("SIGBUS", "SIGINT"):  # a crash that Python or C++ may have explained in the log
         near = case.lines[-FRAMES:]
         last_words = [text for text in near if _NATIVE.search(text)]
         if name == "SIGABRT":
             last_words += [text for text in _end_of(case.lines)[-ABORTING:] if not _REMARK.search(text)]
         cause = match([*(found[-1].raised if found else ()), *last_words], near, rules=case.rules)
-        if cause and name == "SIGINT":  # other exceptions come of it; a library that lacks threads sends it to itself
+        if cause and name == "SIGINT":  # a library short of threads sends it to itself; other exceptions result from it
             cause = cause if cause.id in SHORT_CAUSES else None
         if cause and (name == "SIGABRT" or not follows(cause)):
             return cause
@@ -176,7 +176,7 @@ def _by_signal(case: _Case, ending: Signalled | None, found: Sequence[Chain]) ->
 
 
 def _silent_rank(case: _Case) -> Cause | None:
-    """The rank that ended first, where every other one has printed an exception and it has not."""
+    """The rank that ended first without an exception, if exceptions were printed only by other ranks."""
     endings = case.endings
     ranks = {chain.rank for chain in case.exceptions}
     if endings.rank is None or None in ranks or endings.rank in ranks or not ranks:
@@ -185,7 +185,7 @@ def _silent_rank(case: _Case) -> Cause | None:
 
 
 def _by_exception(case: _Case) -> Cause | None:
-    """The exception that ended the run: of several processes, the one that was not brought down by another's end."""
+    """The exception that ended the run; with several processes, one that is not merely a consequence of another's end."""
     found, endings = case.exceptions, case.endings
     if not found:
         return None
@@ -193,7 +193,7 @@ def _by_exception(case: _Case) -> Cause | None:
     ranks = sorted((chain for chain in latest.values() if chain.rank is not None), key=lambda chain: chain.at)
     ranks.sort(key=lambda chain: chain.rank != endings.rank)
     others = sorted((chain for chain in latest.values() if chain.rank is None), key=lambda chain: -chain.at)
-    # Processes whose lines nothing tells apart: one after the other.
+    # If the processes' lines cannot be told apart, check their chains one after the other.
     earlier = [chain for chain in reversed(found[-EARLIER:]) if endings.many and chain not in latest.values()]
     near = case.lines[-FRAMES:]
     candidates = (*ranks, *others, *earlier)
@@ -202,7 +202,8 @@ def _by_exception(case: _Case) -> Cause | None:
 
 
 def _by_error_line(case: _Case) -> Cause | None:
-    """argparse prints `prog: error: …` after its usage, newer trainers `error: …`; the interpreter `can't open file`."""
+    """An error line: argparse prints `prog: error: …` after the usage, newer trainers `error: …`, and the interpreter
+    `can't open file`."""
     for line in reversed(case.lines):
         found = re.search(r"(?:^|: )(error: .+|can't open file .+|No module named .+)", line)
         if found and not is_launcher(line) and not line.startswith(("srun: ", "slurmstepd: ")):
@@ -213,7 +214,7 @@ def _by_error_line(case: _Case) -> Cause | None:
 _ERROR = re.compile(
     r"(Error\b|Exception\b|\bERROR\b|\bFATAL\b|\b[Ff]atal\b|\berror\b|what\(\):|Errno|\bE\d{4} |\[E\d* ?|^libgomp: )"
 )
-"""What a line holds that tells of an error, where no exception was printed."""
+"""Marks of error lines, used if no exception was printed."""
 
 
 def _by_last_words(case: _Case) -> Cause | None:
@@ -228,7 +229,7 @@ def _exit_code(case: _Case) -> Cause:
 
 
 def _last_rules(case: _Case) -> list[CauseRule]:
-    """The causes that the table looks for at the end of a log only."""
+    """The causes that the table only searches for at the end of a log."""
     return [rule for rule in case.rules if rule.last]
 
 
@@ -236,7 +237,7 @@ def _end_of(lines: Sequence[str]) -> list[str]:
     return [line for line in lines[-LAST_WORDS:] if line.strip() and not is_launcher(line)]
 
 
-# --------------------------------------------------------------------------------------------------- it ended with 0
+# ------------------------------------------------------------------------------------------------------- exit status 0
 
 
 def _by_failure_pattern(case: _Case) -> Cause | None:
@@ -275,19 +276,19 @@ def _as_outcome(id: str, what: str, line: str | None) -> Cause:
 
 
 def _last_words(lines: Sequence[str]) -> str | None:
-    """The last line that is not the launcher's."""
+    """The last line that is not from the launcher."""
     return next((short(line) for line in reversed(lines) if line.strip() and not is_launcher(line)), None)
 
 
 # ------------------------------------------------------------------------------------------------ the order of checks
 
 RECORDS: tuple[_Check, ...] = (_lost, _stopped, _not_started)
-"""What the exit record alone tells."""
+"""Checks of the exit record alone."""
 OUTCOMES: tuple[_Check, ...] = (_by_failure_pattern, _last_loss, _diverged, _no_success)
-"""What makes an attempt a failure although it ended with 0."""
+"""Checks that make an attempt a failure although it exited with 0."""
 REASONS: tuple[_Check, ...] = (_declared, _first_signal, _by_exception)
-"""What gives the reason of an end with another code."""
+"""Checks that find the reason for a nonzero exit status."""
 OTHERS: tuple[_Check, ...] = (_other_signal, _silent_rank)
-"""Who ended first, if the reason is only that others had ended."""
+"""Checks that find the process that ended first, if the reason is missing or only that others had ended."""
 HINTS: tuple[_Check, ...] = (_by_error_line, _by_failure_pattern, _by_last_words, _exit_code)
-"""What is left if there is no reason."""
+"""Weaker evidence, used if there is no reason."""

@@ -1,4 +1,4 @@
-"""How the processes of a run ended, where a launcher stands between them and us and says it in the log only."""
+"""Determine how the processes of a run ended if a launcher started them and reports it only in the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from autoloop.model import ExitRecord
 
 NEAR = 600
-"""Lines at the end of a log: the summary of torch's launcher takes seven for each of its processes."""
+"""Number of lines read at the end of a log. The summary of torch's launcher has seven lines per process."""
 
 _NAMES = {entry.value: entry.name for entry in signal.Signals}
 _WORDS = {
@@ -32,17 +32,17 @@ _ANNOUNCED = re.compile(
     r"|failed \(exitcode: (?P<failed>-?\d+)\)"  # torch's launcher, in case its summary is cut off
 )
 _SHELL = re.compile(rf"^(?:.*[:\s])?(?P<words>{'|'.join(_WORDS)})(?: \(core dumped\))?(?:\s{{3,}}\S.*)?$")
-"""A shell's words for a command that a signal ended; srun's too."""
+"""The message of a shell, or of srun, about a command that was ended by a signal."""
 _SRUN = re.compile(
     r"srun: (?:Terminating |error: \S+ tasks? [^:]{1,100}: (?!Terminated)"
     r"(?:Exited with exit code|[A-Z][A-Za-z ]{1,40}(?: \(core dumped\))?$))"
 )
-"""What srun prints of a task that failed before it ended the others."""
+"""The message of srun about a task that failed before it ended the other tasks."""
 
 
 @dataclass(frozen=True)
 class Signalled:
-    """A signal's name, and the line of the log that tells of it; None where the exit record does."""
+    """A signal's name, and the log line that reports it; None if the exit record does."""
 
     name: str
     line: str | None = None
@@ -50,9 +50,9 @@ class Signalled:
 
 @dataclass(frozen=True)
 class Endings:
-    """`first`: the signal that ended the run, as far as is known, or the process that failed first. `other`: a signal that
-    ended another process of it. `rank`, `code`: the rank that failed first, and how. `many`: several processes wrote to
-    the log."""
+    """`first`: the signal that ended the run or the process that failed first, if known. `other`: a signal that ended
+    another of its processes. `rank`, `code`: the rank that failed first, and its exit code. `many`: whether several
+    processes wrote to the log."""
 
     first: Signalled | None = None
     other: Signalled | None = None
@@ -62,7 +62,7 @@ class Endings:
 
 
 def read_endings(lines: Sequence[str], exit: ExitRecord) -> Endings:
-    """From the exit record and the end of the log."""
+    """The endings according to the exit record and the end of the log."""
     near = lines[-NEAR:]
     summary = _torch_summary(near)
     if summary is not None:
@@ -70,14 +70,14 @@ def read_endings(lines: Sequence[str], exit: ExitRecord) -> Endings:
     announced = next((found for line in reversed(near[-60:]) if (found := _signal_in(line))), None)
     first = announced or _named(exit.signal if exit.signal is not None else exit.code, exit.signal is None)
     shell = next((found for line in reversed(near[-10:]) if (found := _shell(line))), None)
-    if any(map(_SRUN.match, near[-60:])):  # the SIGTERM is srun's own, for the tasks that were left
+    if any(map(_SRUN.match, near[-60:])):  # the SIGTERM is srun's own, sent to the remaining tasks
         first = None if first and first.name == "SIGTERM" else first
         shell = next((found for line in near[-60:] if (found := _shell(line)) and found.name != "SIGTERM"), None)
     return Endings(first=first, other=shell, many=any("local_rank" in line for line in near))
 
 
 def _torch_summary(lines: Sequence[str]) -> Endings | None:
-    """From the block that torch's launcher ends with; the SIGTERM that others got is the launcher's own."""
+    """The endings according to the final summary of torch's launcher, which itself sends SIGTERM to the other processes."""
     begin = next((i for i in reversed(range(len(lines))) if "Root Cause (first observed failure)" in lines[i]), None)
     if begin is None:
         return None
@@ -115,7 +115,7 @@ def _shell(line: str) -> Signalled | None:
 
 
 def _named(number: int | None, is_code: bool, line: str | None = None) -> Signalled | None:
-    """The signal of a number, or of an exit code: negative, or 128 and more as a shell and a container give it."""
+    """The signal for a number or an exit code: negative, or above 128 as from a shell or container. None for any other."""
     if number is None:
         return None
     if is_code:

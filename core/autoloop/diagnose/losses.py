@@ -1,4 +1,4 @@
-"""The last loss that a trainer printed, in whatever way: `loss:0.3`, `{'loss': nan}`, `Loss nan`, bars and tables."""
+"""Find the last loss that a trainer printed, in any format: `loss:0.3`, `{'loss': nan}`, `Loss nan`, bars and tables."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 TABLE_ROWS = 5000
-"""A table's header is looked for so far above the end: YOLO prints it once an epoch, others once."""
+"""Number of lines at the end that are searched for a table's header: YOLO prints it once per epoch, others once."""
 
 _NUMBER = r"[-+]?(?:\d[\d,]*+(?:\.\d*+)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)"
 _PART = (
     "step|epoch|total|avg|mean|sum|train|cls|bbox|box|obj|mask|ce|bce|mse|mae|l1|l2|kl|nll|ctc|att|dice|rec|recon|reg|adv|"
     "gan|gen|disc|g|d|policy|value|actor|critic|lm|aux"
 )
-"""What stands after `loss_` in the name of a loss; `loss_scale` and `loss_weight` are none."""
+"""Suffixes after `loss_` in the name of a loss; `loss_scale` and `loss_weight` are not losses."""
 _LOSS = re.compile(
     rf"(?<![A-Za-z0-9])(?P<name>[\w./-]{{0,60}}?(?:loss(?:es)?|损失)(?:[_/ ](?:{_PART})(?![A-Za-z]))?)"
     r"(?: \((?:train|training|avg|mean|total)\)| at (?:step|iter|iteration|epoch) \d+)?"
@@ -30,13 +30,13 @@ _MAIN = re.compile(
 _RECORD = re.compile(
     r"\b(best|min|minimum|lowest|max|initial|first|start(ing)?|prev(ious)?|target|old)[ _]?([a-z]{0,12})$", re.IGNORECASE
 )
-"""Before a name: a loss of the past, not the newest."""
+"""Prefixes of a name that mark an earlier loss, not the newest."""
 _NOT_FINITE = re.compile(r"[-+]?(nan|inf(inity)?)", re.I)
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The newest value of a loss, as it is written, and its line."""
+    """The newest value of a loss, as printed, and its line."""
 
     value: str
     line: str
@@ -47,7 +47,7 @@ class Loss:
 
 
 def last_loss(lines: Sequence[str]) -> Loss | None:
-    """The newest value of the training loss, or of any loss where no training loss is printed; None if there is none."""
+    """The newest value of the training loss, or of any loss if no training loss is printed; None if there is none."""
     other: Loss | None = None
     for line in reversed(lines):
         found = list(_named_losses(line))
@@ -69,7 +69,7 @@ def _named_losses(line: str) -> Iterator[tuple[str, Loss]]:
 
 
 def _in_table(lines: Sequence[str]) -> Loss | None:
-    """The last row below a line of column titles of which one is a loss."""
+    """The loss in the last row of a table that has a loss column."""
     for index in reversed(range(len(lines))):
         if "loss" not in lines[index].lower():
             continue
@@ -87,7 +87,7 @@ def _in_table(lines: Sequence[str]) -> Loss | None:
 
 
 _BETWEEN = [re.compile(by) for by in (r"\s*[|│]\s*", r"\t+|\s{2,}", r"\s+")]
-"""What may stand between the cells of a table, as its titles show."""
+"""Possible separators between the cells of a table; the title row shows which one it uses."""
 _ANY_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
 
 

@@ -1,7 +1,7 @@
-"""The exceptions that a log ends with, whoever printed them: Python, rich, loguru, Ray, and many processes into one log.
+"""Extract the exceptions from a log, printed by Python, rich, loguru or Ray, and by any number of processes.
 
-A log of several processes is first taken apart: what stands before `Traceback` on its line (`[rank1]: `, `(pid=7) `, a
-time) is the prefix of one writer, and the lines that begin with it are its log. No list of launchers is needed for that.
+A log of several processes is first split by writer: the text before `Traceback` on its line (`[rank1]: `, `(pid=7) `, a
+time) is the prefix of one writer, and the lines that begin with it are its log. This needs no list of launchers.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 WRITERS = 64
-"""More prefixes than this are not told apart: every one costs a pass over the lines."""
+"""Maximum number of prefixes that are told apart, because each costs a pass over the lines."""
 AHEAD = 12
-"""Lines of other writers that may stand within a traceback."""
+"""Maximum number of lines of other writers within a traceback."""
 MESSAGE_LINES = 15
 FAR_MESSAGE = 80
-"""Lines after an exception without a word, in which its message may stand: Paddle prints C++ frames first."""
+"""Number of lines searched for the message of an exception printed without one: Paddle prints C++ frames first."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Exceptions that hang together, first raised first.
+    """Chained exceptions, first raised first.
 
-    Each is `Type: message` on one line, and then the further lines of its message. `at`: the line of the log where the
-    last one stands. `writer`: the prefix of the process that printed them, empty where there is none.
+    Each is `Type: message` on one line, followed by the other lines of its message. `at`: the index of the log line with the
+    last one. `writer`: the prefix of the process that printed them, empty if there is none.
     """
 
     raised: tuple[str, ...]
@@ -34,7 +34,7 @@ class Chain:
 
     @property
     def rank(self) -> int | None:
-        """The number of the rank that its prefix names."""
+        """The rank named by its prefix; None if there is none."""
         found = _RANK.search(self.writer)
         return int(found[found.lastindex or 0]) if found else None
 
@@ -47,7 +47,7 @@ _HEADER = re.compile(
 _LINKS = ("The above exception was the direct cause", "During handling of the above exception")
 _INSIDE = re.compile(r"^-- Process \d+ terminated with the following error")
 _BAR = "%|"
-"""Marks a line of tqdm, which may be printed in the middle of a traceback."""
+"""Marks a line of tqdm, which may appear in the middle of a traceback."""
 _FRAME = re.compile(r'^>?\s*File "([^"]+)", line \d+')
 _FRAME_STARTS = (" ", ">", "│", "|", "╭", "╰", "└", "┌", "+")
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.<>]*(\(\w+\))?(: .*|:)?$")
@@ -56,16 +56,16 @@ _ELSEWHERE = re.compile(
     r"^(\"{3}|'{3}|\[|[WEIF]\d{4} |\d{4}[-/]\d\d[-/]\d\d|\d\d:\d\d:\d\d|=====|-----"
     r"|Exception (ignored in|in thread)|terminate called|ray::)"
 )
-"""How a line begins that is no part of an exception's message."""
+"""Beginnings of lines that do not belong to an exception's message."""
 _TIME = re.compile(r"(?:\d{2,4}[-/]\d\d[-/]\d\d[T ])?\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?")
 _WANDB = re.compile(r"/wandb(_[a-z]+)?/|/(threading|atexit|concurrent/futures/\w+|asyncio/\w+|multiprocessing/\w+)\.py$")
-"""wandb's own files, and those of Python that its threads and exit hooks are run by."""
+"""wandb's own files, and those of Python that run its threads and exit hooks."""
 
 
 def chains(lines: Sequence[str]) -> list[Chain]:
-    """Every chain of exceptions in the log, in the order of their last lines; a launcher's own are left out.
+    """Every chain of exceptions in the log except a launcher's own, in the order of their last lines.
 
-    One that wandb alone raised, as it does on its way out of a run that has failed, is left out beside the trainer's.
+    Chains raised by wandb alone, which raises them while a failed run exits, are omitted if the trainer raised any.
     """
     found = [chain for writer, numbered in _writers(lines) for chain in _chains(writer, numbered)]
     return sorted(found, key=lambda chain: chain.at)
@@ -76,21 +76,21 @@ def _header(line: str) -> re.Match[str] | None:
 
 
 def is_launcher(line: str) -> bool:
-    """accelerate's and torchrun's own last words: they hold the whole command, and never the reason."""
+    """Whether this is the final error of accelerate or torchrun itself: it has the whole command, but not the reason."""
     return bool(re.search(r"CalledProcessError: Command .*(returned non-zero|died with)|ChildFailedError", line))
 
 
-# ----------------------------------------------------------------------------------------------------- who wrote what
+# ------------------------------------------------------------------------------------------------------------ writers
 
 
 def _writers(lines: Sequence[str]) -> list[tuple[str, list[tuple[int, str]]]]:
-    """The log by writer: the prefix, and its lines without it, numbered by where they stand in the whole."""
+    """The log by writer: the prefix, and its lines without the prefix, each with its index in the whole log."""
     patterns: dict[str, re.Pattern[str]] = {}
     for index, line in enumerate(lines):
         header = _header(line)
         if header is None or not header["before"].strip() or header["before"] in patterns or len(patterns) == WRITERS:
             continue
-        # Times differ from line to line; all else must be the same.
+        # Times differ between lines; everything else must be the same.
         parts = _TIME.split(header["before"].rstrip())
         pattern = re.compile(r"[\d:.,/\-T ]+".join(map(re.escape, parts)))
         bodies = (each[found.end() :] for each in lines[index + 1 : index + AHEAD] if (found := pattern.match(each)))
@@ -133,8 +133,8 @@ def _chains(writer: str, numbered: Sequence[tuple[int, str]]) -> list[Chain]:
 
 
 def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[Literal["", "then", "inside"], str, int, bool]]:
-    """Each traceback's exception, how it hangs together with the one before it (not, raised after it, or its cause
-    printed inside it), the line it stands on, and whether all its frames are wandb's."""
+    """For each traceback: its link to the previous one ("": none, "then": raised after it, "inside": its cause, printed
+    inside it), its exception, the index of that line, and whether all its frames are wandb's."""
     linked = inside = False
     index = 0
     while index < len(lines):
@@ -167,7 +167,8 @@ def _tracebacks(lines: Sequence[str]) -> Iterator[tuple[Literal["", "then", "ins
 
 
 def _end_of_frames(lines: Sequence[str], index: int, indent: str) -> int:
-    """Where the exception stands that the frames from `index` on lead to, or the next header; the end if neither does."""
+    """The index of the exception that follows the frames from `index` on, or of the next header; the end if there is
+    neither."""
     strange = 0
     while index < len(lines):
         line = lines[index].removeprefix(indent)
@@ -184,7 +185,7 @@ def _end_of_frames(lines: Sequence[str], index: int, indent: str) -> int:
 
 
 def _message(lines: Sequence[str], index: int, indent: str) -> tuple[str, int]:
-    """An exception with its whole message: what is indented goes on with its line, other lines follow it."""
+    """The exception at `index` with its whole message, and the index after it. Indented lines continue the first line."""
     text = lines[index].removeprefix(indent)
     index += 1
     while index < len(lines) and lines[index].startswith("    ") and not _ends(lines[index]):
@@ -198,15 +199,15 @@ def _message(lines: Sequence[str], index: int, indent: str) -> tuple[str, int]:
             break
         more.append(line.strip())
         ahead += 1
-    if text.endswith(":") and not more:  # its message stands in paragraphs of their own
+    if text.endswith(":") and not more:  # the message is in later paragraphs
         more = _paragraphs(lines[index : index + FAR_MESSAGE])[-MESSAGE_LINES:]
-    if text.endswith(":") and more:  # the message began with a line end
+    if text.endswith(":") and more:  # the message began with a newline
         text += " " + more.pop(0)
     return "\n".join([text, *more]), ahead if ahead > index else index
 
 
 def _paragraphs(lines: Sequence[str]) -> list[str]:
-    """The lines with words until another traceback or another writer begins."""
+    """The lines with text, until another traceback or another writer begins."""
     found: list[str] = []
     for line in lines:
         if _header(line) or line.strip().startswith(_LINKS) or _LEVELS.match(line):
