@@ -1,4 +1,4 @@
-"""What each setting did to a metric, as past runs show it: exact pairs, and importance. No I/O."""
+"""The effect of each setting on a metric, according to past runs: exact pairs, and importance. No I/O."""
 
 from autoloop.effects.importance import FEWEST, Importance, importance
 from autoloop.effects.pairs import Comparison, Pair, compare

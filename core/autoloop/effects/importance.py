@@ -1,6 +1,6 @@
-"""How much each setting mattered among many runs: PED-ANOVA, as Optuna has it, with a bootstrap interval.
+"""The importance of each setting over many runs: Optuna's PED-ANOVA, with a bootstrap interval.
 
-Optuna is optional and loaded only here. Below FEWEST runs the answer would be a guess, and none is given.
+Optuna is optional and loaded only here. Fewer than FEWEST runs would give only a guess, so callers do not ask then.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from autoloop.metrics import Direction
 from autoloop.model import UserError
 
 FEWEST = 20
-"""Finished runs."""
+"""Minimum number of finished runs."""
 ABOVE = 5
-"""Runs that must be in the better part, which is a tenth where that holds as many."""
+"""Minimum number of runs that count as the best; otherwise it is a tenth of all."""
 RESAMPLED = 100
 SPAN = 10.0
-"""A positive number that varies by this factor is looked at on a logarithmic scale."""
+"""Positive numbers that vary by at least this factor are treated on a logarithmic scale."""
 
 
 class Importance(NamedTuple):
-    """The share of a setting, and the 90 % interval of the shares in resampled runs. All shares together are 1."""
+    """The share of a setting, and the 90 % interval of its share over resampled runs. All shares sum to 1."""
 
     path: str
     share: float
@@ -34,10 +34,10 @@ class Importance(NamedTuple):
 
 
 def importance(runs: Sequence[Trained], metric: str, good: Direction, seed: int = 0) -> list[Importance]:
-    """What mattered most for a run to be among the best, the most important first.
+    """How much each setting decides whether a run is among the best, most important first.
 
-    `runs` are of one cohort, FEWEST at least. Only settings that all of them have count. UserError if Optuna is not
-    installed, or nothing varies.
+    `runs`: at least FEWEST, of one cohort. Only settings that all of them have are compared. UserError if Optuna is not
+    installed, or no setting varies.
     """
     try:
         import optuna
@@ -75,7 +75,7 @@ def _plain(value: Any) -> Any:
 
 
 def _spaces(params: Sequence[Mapping[str, Any]], optuna: Any) -> dict[str, Any]:
-    """The range of each setting that all have and that varies."""
+    """The range of each setting that all runs have and that varies."""
     spaces: dict[str, Any] = {}
     for path in params[0]:
         if not all(path in each for each in params):

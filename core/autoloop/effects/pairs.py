@@ -1,4 +1,4 @@
-"""Exact pairs: two configs that differ in one value, and what came of it. Nothing is estimated, so few runs are enough."""
+"""Exact pairs: two configs that differ in one value, and their results. Nothing is estimated, so few runs are enough."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Pair:
-    """One value of a config changed from `before` to `after` (MISSING where the key is not there). `verdict` is about the
-    second config beside the first, which was trained first."""
+    """One value of a config changed from `before` to `after` (MISSING if the config lacks the key). `first` was trained
+    first; `verdict` compares `second` with it, and `means` are the metric of both."""
 
     path: str
     before: Any
@@ -30,8 +30,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All exact pairs of some runs by one metric. `noise`: the spread between seeds by cohort, where two seeds tell it;
-    `lacking`: why no cohort tells it."""
+    """All exact pairs of some runs by one metric. `noise`: the spread between seeds of each cohort in which it is known;
+    `lacking`: why it is known in none."""
 
     metric: str
     pairs: Sequence[Pair]
@@ -42,10 +42,10 @@ class Comparison:
 
 
 def compare(runs: Sequence[Trained], metric: str, good: Direction | None) -> Comparison:
-    """The pairs, those first of which a difference is shown, and then the larger effects first.
+    """Compare all exact pairs. Pairs with a shown difference come first, then larger effects.
 
-    Where several configs differ in the same key alone, each is compared with the one that was trained first. All verdicts
-    share one error rate: the more pairs there are, the more each must show.
+    If several configs differ only in the same key, each is compared with the one that was trained first. All verdicts share
+    one error rate: the more pairs there are, the more evidence each needs.
     """
     cohorts: dict[Hashable, list[Trained]] = defaultdict(list)
     for run in runs:
@@ -69,7 +69,7 @@ def compare(runs: Sequence[Trained], metric: str, good: Direction | None) -> Com
 
 
 def _differing_in_one(configs: Sequence[Config]) -> Iterator[tuple[str, Config, Config]]:
-    """(path, the config that was trained first, another) for all that differ in that path alone."""
+    """(path, the config that was trained first, another one) for all configs that differ only in that path."""
     values = [{path: comparable(value) for path, value in config.leaves.items()} for config in configs]
     paths = sorted({path for each in values for path in each})
     varying = [path for path in paths if len({each.get(path, MISSING) for each in values}) > 1]
@@ -100,7 +100,7 @@ def _pair(
 
 
 def _values(config: Config, metric: str) -> list[Value]:
-    """The mean of the last fifth of the metric's points of each run."""
+    """For each run, the mean of the last fifth of the metric's points."""
     reached = [(run, run.summary.metrics[metric]) for run in config.runs]
     return [Value(summary.tail_mean, summary.last_step, config.seed_of(run)) for run, summary in reached]
 

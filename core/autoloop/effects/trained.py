@@ -1,4 +1,4 @@
-"""Finished runs, and the configs that they trained: runs that differ in nothing but the seed are of one config."""
+"""Finished runs, and the configs that they trained: runs that differ only in the seed have the same config."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMING = frozenset(
     {"checkpoint_dir", "default_root_dir", "exp_name", "experiment_name", "log_dir", "logdir", "logging_dir", "out_dir"}
     | {"run_id", "run_name", "save_dir"}
 )
-"""Keys, wherever they stand, that name a training or its folder and do not change it."""
+"""Keys at any depth that only name a training or its folder."""
 
 Leaves = Mapping[str, Any]
 """The values of a config by their written paths."""
@@ -37,13 +37,13 @@ class Trained:
 
 @dataclass(frozen=True)
 class Config:
-    """A config, less its seed and what only names it, and the runs that trained it, the earliest first."""
+    """A config without its seed and names, and the runs that trained it, earliest first."""
 
     leaves: Leaves
     runs: Sequence[Trained]
 
     def seed_of(self, run: Trained) -> str:
-        """Equal for runs that were seeded alike, empty without a seed."""
+        """The seed of the run as text; empty if it has none."""
         found = [value for path, value in _leaves((), run.config) if path == run.seed]
         return str(found[0]) if found else ""
 
@@ -59,7 +59,7 @@ def configs_of(runs: Sequence[Trained]) -> list[Config]:
 
 
 def comparable(value: Any) -> Hashable:
-    """Equal for equal values as JSON has them: 10 and 10.0 are, 1 and true are not."""
+    """A hashable form of a JSON value, equal for equal values: 10 and 10.0 are equal, 1 and true are not."""
     if is_number(value):
         return "number", float(value) if abs(value) < 2**53 else value
     return type(value).__name__, value if isinstance(value, str | bool | None) else json.dumps(value, sort_keys=True)

@@ -1,4 +1,4 @@
-"""What runs leave on the disk: how much it is, which checkpoints are kept, and the trash that the others go to."""
+"""The disk usage of runs, the choice of checkpoints to keep, and the trash for the others."""
 
 from autoloop.keeping.checkpoints import Checkpoint, find_checkpoints
 from autoloop.keeping.choosing import Candidate, Choice, Ranking, choose, note_of

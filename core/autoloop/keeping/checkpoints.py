@@ -1,4 +1,4 @@
-"""The checkpoints of a run: what its preset's patterns match below its output folder. No link is followed."""
+"""Find the checkpoints of a run: the matches of its preset's patterns below its output folder. Links are not followed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from autoloop.keeping.usage import Usage, measure
 
 ANY_DEPTH = "**"
 DEEPEST = 12
-"""Folders below each other that are looked into."""
+"""Maximum depth of the folders searched."""
 
 
 class Checkpoint(NamedTuple):
-    """A file or a folder, with the links beside it that lead to it."""
+    """A file or folder, with the links that were found to it."""
 
     path: str
     usage: Usage
@@ -24,9 +24,10 @@ class Checkpoint(NamedTuple):
 
 
 def find_checkpoints(folder: str, patterns: Sequence[str]) -> list[Checkpoint]:
-    """Those below `folder`, the oldest first: by the numbers in their names, and of equals by the time of their last change.
+    """The checkpoints below `folder`, oldest first: by the numbers in their names, then by their modification time.
 
-    A pattern is a path below the folder whose parts may have `*`, `?` and `[…]`; `**` stands for any number of folders.
+    A pattern is a path relative to the folder; its parts may contain `*`, `?` and `[…]`, and `**` matches any number of
+    folders.
     """
     found: dict[str, None] = {}
     for pattern in patterns:
@@ -40,7 +41,7 @@ def find_checkpoints(folder: str, patterns: Sequence[str]) -> list[Checkpoint]:
 
 
 def _within(path: str, found: Container[str]) -> bool:
-    """Whether it lies in another one that was found."""
+    """Whether the path is inside another one in `found`."""
     above = os.path.dirname(path)
     while len(above) > 1 and above not in found:
         above = os.path.dirname(above)
@@ -48,7 +49,7 @@ def _within(path: str, found: Container[str]) -> bool:
 
 
 def _matching(folder: str, parts: Sequence[str], deepest: int) -> Iterator[str]:
-    """Paths below `folder`, links among them, which are not looked into."""
+    """The matching paths below `folder`, including links, which are not followed."""
     part, rest = parts[0], parts[1:]
     if deepest < 0:
         return
@@ -60,7 +61,7 @@ def _matching(folder: str, parts: Sequence[str], deepest: int) -> Iterator[str]:
     except OSError:
         return
     for entry in entries:
-        if entry.name.startswith("."):  # the trash on another disk is one
+        if entry.name.startswith("."):  # such as the trash on another disk
             continue
         inside = not entry.is_symlink() and entry.is_dir(follow_symlinks=False)
         if part == ANY_DEPTH:

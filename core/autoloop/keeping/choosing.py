@@ -1,8 +1,8 @@
-"""Which checkpoints are kept and which may go, and why. No I/O: runs and what they left in, choices out.
+"""Choose which checkpoints to keep and which to remove, with the reasons. No I/O.
 
-Verdicts decide, and no lucky number: a config beyond the best N loses all its checkpoints only if it has been shown to be
-worse than the N-th, or no difference to it has been shown, so that it is no better than those that stay. Until then its runs
-keep their last checkpoint. Without replicates nothing is shown, and each finished run keeps its last.
+Verdicts decide, not single values: a config beyond the best N loses all its checkpoints only if it has been shown to be
+worse than the N-th, or if no difference between the two has been shown, so that it is no better than those kept. Until then,
+each of its runs keeps its last checkpoint. Without replicates nothing can be shown, and each finished run keeps its last.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from autoloop.verdicts.wording import WITHIN_RUN, short
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run and its checkpoints, the oldest first. `scope`: equal for the runs among which the best are chosen.
-    `protected`: why nothing of it may go, whatever is wished. `needs_last`: why its last checkpoint must stay."""
+    """A run and its checkpoints, oldest first. `scope`: equal for the runs among which the best are chosen. `protected`: why
+    all its checkpoints must stay, regardless of the wish. `needs_last`: why its last checkpoint must stay."""
 
     run: Run
     scope: Hashable
@@ -33,7 +33,7 @@ class Candidate:
 
 
 class Choice(NamedTuple):
-    """What becomes of one run: the checkpoints that `go`, those that stay, and why."""
+    """The decision on one run: the checkpoints to remove (`go`), those to keep (`stay`), and why."""
 
     run: Run
     go: list[Checkpoint]
@@ -43,15 +43,15 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class Ranking:
-    """By what the configs of a scope are ranked: `judge` knows their runs, `metric` is the metric's canonical name."""
+    """How the configs of a scope are ranked. `judge`: for their runs; `metric`: canonical name."""
 
     judge: Judge
     metric: str
 
     @property
     def lacking(self) -> Lacking | None:
-        """Why nothing tells how much seeds differ, so that no config is known to be better than another; None if
-        it is told."""
+        """Why the noise between seeds is unknown, so that no config is known to be better than another; None if it is
+        known."""
         return self.judge.lacking(self.metric) if self.judge.noise(self.metric) is None else None
 
 
@@ -62,12 +62,12 @@ class Keep(Enum):
 
 
 Place = tuple[Keep, str]
-"""How much of a run stays, and why."""
+"""How many checkpoints of a run to keep, and why."""
 
 
 def choose(candidates: Sequence[Candidate], wish: Wish, rankings: Mapping[Hashable, Ranking]) -> list[Choice]:
-    """`rankings`: by scope. Of a scope without one, or of which no finished run has its metric, nothing goes: its best are
-    not known."""
+    """Decide for each candidate. `rankings`: by scope. In a scope without a ranking, or without a finished run that has the
+    metric, all checkpoints stay, because the best runs are unknown."""
     places: dict[str, Place] = {}
     by_scope: dict[Hashable, list[Run]] = defaultdict(list)
     for each in candidates:
@@ -98,7 +98,7 @@ def _choice(each: Candidate, wish: Wish, place: Place) -> Choice:
 
 
 def _places(runs: Sequence[Run], wish: Wish, ranking: Ranking) -> dict[str, Place]:
-    """Of the finished runs that have the metric. Whatever is wished, the best config of all stays."""
+    """The places of the finished runs that have the metric. The best config always stays, regardless of the wish."""
     judge, metric, number = ranking.judge, ranking.metric, max(1, wish.best)
     by_id = {run.id: run for run in runs}
     standings = [each for each in judge.standings(metric).values() if each.run in by_id]
@@ -127,7 +127,7 @@ def _places(runs: Sequence[Run], wish: Wish, ranking: Ranking) -> dict[str, Plac
 
 
 def _members(first: Run, runs: Sequence[Run], metric: str) -> list[Run]:
-    """The finished runs of a config that have the metric, in the order of their values."""
+    """The finished runs of a config that have the metric, in ascending order of their values."""
     key = first.group or first.config_hash
     found = [
         (reached.tail_mean, run.id, run)
@@ -141,7 +141,8 @@ def _members(first: Run, runs: Sequence[Run], metric: str) -> list[Run]:
 
 
 def note_of(within: Mapping[str, Lacking]) -> str | None:
-    """What it means that of the named scopes the noise is not known, each with why; None if there is none."""
+    """A note on the scopes with unknown noise, and its consequence; None if there are none. `within`: the reasons by the
+    scope's name."""
     if not within:
         return None
     scopes: dict[Lacking, list[str]] = defaultdict(list)

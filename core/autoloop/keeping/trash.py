@@ -1,7 +1,7 @@
-"""The trash: what was taken off the outputs waits there, can be put back, and is deleted some days later.
+"""The trash: it holds files removed from the outputs until they are put back or, some days later, deleted.
 
-A batch is written down before anything is moved, so that a killed command leaves nothing that cannot be put back. A move is
-a rename on the same disk: what lies on another disk than `.autoloop` waits in a hidden folder beside the run's folder.
+A batch is recorded before anything is moved, so that everything can be put back even if the command is killed. A move is a
+rename on the same disk: files on a different disk than `.autoloop` are kept in a hidden folder next to them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from autoloop.model import UserError
 from autoloop.model.structs import decode
 
 BESIDE = ".autoloop-trash"
-"""The folder beside a run's, on a disk where `.autoloop` is not."""
+"""The name of the hidden folder for files on a different disk than `.autoloop`."""
 DAY = 86400.0
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing: where it was, where it waits, what it takes. `run`: the id of the run that it was of."""
+    """A removed file or folder. `place`: its original path; `kept`: its path in the trash; `size`: bytes; `run`: the id of
+    its run."""
 
     place: str
     kept: str
@@ -35,7 +36,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What one command moved, at Unix seconds `at`."""
+    """The items that one command moved. `at`: Unix seconds."""
 
     name: str
     at: float
@@ -43,20 +44,20 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def size(self) -> int:
-        """Bytes of what is still there."""
+        """The total bytes of the items that still exist."""
         return sum(item.size for item in self.items if os.path.lexists(item.kept))
 
 
 class Trash:
-    """The trash of a project. `home`: its `.autoloop`. Every method that changes it holds its lock. What lies in the project
-    is written down relative to it, so that a project can be moved."""
+    """The trash of a project. `home`: its `.autoloop`. Every method that changes the trash holds its lock. Paths in the
+    project are stored relative to it, so that the project can be moved."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home / "trash"
         self._project = home.parent
 
     def batches(self) -> list[Batch]:
-        """The oldest first; a file that is no batch is passed over."""
+        """The batches, oldest first; files that are not a batch are ignored."""
         found: list[Batch] = []
         for path in sorted(self.folder.glob("*.json")):
             with contextlib.suppress(OSError, msgspec.DecodeError):
@@ -74,9 +75,10 @@ class Trash:
         return msgspec.structs.replace(batch, items=items)
 
     def move(self, wanted: Sequence[tuple[str, str, int]]) -> tuple[Batch, list[str]]:
-        """Move (path, run id, size) into the trash as one batch. Also says what could not be moved, in a sentence each.
+        """Move (path, run id, size) into the trash as one batch. Returns it, and a sentence for each item that could not be
+        moved.
 
-        OSError if the batch cannot be written down; then nothing has moved.
+        OSError if the batch cannot be recorded; then nothing has been moved.
         """
         with exclusive(self.folder / "lock"):
             name = _free_name(self.folder)
@@ -90,8 +92,8 @@ class Trash:
         return batch, problems
 
     def put_back(self) -> tuple[list[Item], list[str]]:
-        """Put the newest batch back. What was put back, and a sentence for each thing that could not be; these stay in the
-        trash. UserError if it is empty."""
+        """Put the newest batch back. Returns the items put back, and a sentence for each that could not be and stays in the
+        trash. UserError if the trash is empty."""
         with exclusive(self.folder / "lock"):
             batches = self.batches()
             if not batches:
@@ -113,8 +115,8 @@ class Trash:
         return back, problems
 
     def empty(self, older_than: float | None = None) -> tuple[int, list[str]]:
-        """Delete the batches that are older than that many days, or all. The bytes that this freed, and what could not be
-        deleted, in a sentence each."""
+        """Delete the batches older than `older_than` days, or all if None. Returns the bytes freed, and a sentence for each
+        item that could not be deleted."""
         freed, problems = 0, list[str]()
         if not self.folder.is_dir():
             return 0, []
@@ -134,12 +136,12 @@ class Trash:
         return freed, problems
 
     def usage(self) -> Usage:
-        """What the trash takes now."""
+        """The current disk usage of the trash."""
         kept = [item.kept for batch in self.batches() for item in batch.items]
         return sum(map(measure, kept), Usage())
 
     def _place_for(self, path: str, name: str) -> Path:
-        """Where what lies at `path` can wait on its own disk. The folder is made."""
+        """The trash folder for `path`, on the same disk; it is created."""
         mine = self.folder / name
         mine.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(OSError):
@@ -149,7 +151,7 @@ class Trash:
         return mine
 
     def _keep(self, batch: Batch, left: Sequence[Item]) -> None:
-        """Write down what of a batch is left; a batch of which nothing is, is forgotten."""
+        """Record the items `left` in a batch; if there are none, remove the batch and its empty folders."""
         if left:
             self._write(msgspec.structs.replace(batch, items=list(left)))
             return
@@ -162,7 +164,7 @@ class Trash:
 
 
 def _free_name(folder: Path) -> str:
-    """Sorts by time."""
+    """An unused batch name; names sort by time."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     return next(name for number in range(1000) if not (folder / f"{(name := f'{stamp}-{number:03d}')}.json").exists())
 

@@ -6,11 +6,11 @@ import os
 from typing import NamedTuple
 
 BLOCK = 512
-"""Bytes of a block of `st_blocks`, whatever the file system's are."""
+"""Bytes per block of `st_blocks`, independent of the file system's block size."""
 
 
 class Usage(NamedTuple):
-    """`size`: bytes on the disk; `files`: how many."""
+    """`size`: bytes on disk; `files`: number of files."""
 
     size: int = 0
     files: int = 0
@@ -20,9 +20,9 @@ class Usage(NamedTuple):
 
 
 def measure(path: str | os.PathLike[str], seen: set[tuple[int, int]] | None = None) -> Usage:
-    """What a file or a folder takes; nothing for what is not there. What cannot be looked into is left out.
+    """The disk usage of a file or folder; zero if it does not exist. Unreadable folders are ignored.
 
-    `seen`: files with several names that have been counted; they are not counted again.
+    `seen`: the (device, inode) of hard-linked files already counted; they are not counted again.
     """
     seen = set() if seen is None else seen
     size = files = 0

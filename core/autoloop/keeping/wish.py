@@ -1,4 +1,4 @@
-"""What a user wants to keep, as `[keep]` says it: `best 3 by eval_l1, last of all`."""
+"""What the user wants to keep, as written in `[keep]`: `best 3 by eval_l1, last of all`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ FORMS = "best N, best N by METRIC, last of all, last of running"
 
 @dataclass(frozen=True)
 class Wish:
-    """`best`: how many configs' best runs keep all their checkpoints, by `metric` (None: the main metric). `last`: every run
-    keeps its last one."""
+    """`best`: the number of best configs, by `metric` (None: the main metric), of which one run keeps all its checkpoints.
+    `last`: every run keeps its last checkpoint."""
 
     best: int = 0
     metric: str | None = None
@@ -22,7 +22,7 @@ class Wish:
 
 
 def parse_wish(text: str, where: str) -> Wish:
-    """Read what is to be kept: clauses with commas between them. UserError, which begins with `where`, for any other."""
+    """Parse clauses separated by commas. UserError, starting with `where`, for any other text."""
     best, metric, last = 0, None, False
     for clause in (" ".join(part.split()) for part in text.split(",")):
         if match := _BEST.fullmatch(clause):
@@ -33,6 +33,6 @@ def parse_wish(text: str, where: str) -> Wish:
                 raise UserError(f"{where}: best 0 keeps none; give 1 or more, or omit the clause.")
         elif clause == "last of all":
             last = True
-        elif clause != "last of running":  # which is always so: a running run is never touched
+        elif clause != "last of running":  # no effect, because running runs are never touched
             raise UserError(f'{where}: "{clause}" is no clause; there are: {FORMS}.')
     return Wish(best, metric, last)
