@@ -1,9 +1,9 @@
-"""What the build backend cannot do alone: the description for a package index, and the compiled part of the readers.
+"""Build hooks: the description for a package index, and the compiled part of the readers.
 
-An index has neither the pictures of the repository nor the files beside the README: what stands between the marks
-`<!-- repository -->` is left out, and other relative links become their texts.
+An index has neither the pictures of the repository nor the files next to the README, so text between the marks
+`<!-- repository -->` is removed, and other relative links are replaced by their text.
 
-The compiled part is optional. Without a C compiler or Python's headers, the wheel is one for any machine.
+The compiled part is optional. Without a C compiler or Python's headers, the wheel is platform-independent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def for_an_index(readme: str) -> str:
 
 
 class Description(MetadataHookInterface):
-    """Called by the build backend for every kind of distribution."""
+    """Sets the description; called by the build backend for every kind of distribution."""
 
     def update(self, metadata: dict[str, Any]) -> None:
         text = (Path(self.root) / "README.md").read_text(encoding="utf-8")
@@ -44,12 +44,12 @@ class Description(MetadataHookInterface):
 
 SOURCE = Path("core/autoloop/metric_readers/_native.c")
 BUILT = "_native.abi3.so"
-"""For the CPython that it was built with and any later one: headers of a newer one than 3.11 use what 3.11 lacks, whatever
-limited API they are asked for."""
+"""Works with the CPython that it was built with and later ones. It cannot support older ones, because headers newer than
+3.11 use functions that 3.11 lacks, regardless of the requested limited API."""
 
 
 class CompiledReaders(BuildHookInterface):  # type: ignore[type-arg]
-    """Compiles them into the wheel, or beside their source for an editable install."""
+    """Compiles the readers into the wheel, or next to their source for an editable install."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
@@ -69,7 +69,7 @@ class CompiledReaders(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def compiled_to(place: Path, root: Path) -> bool:
-    """Whether a compiler has put them there; otherwise there is nothing, unless it is another user's."""
+    """Compile the readers to `place`; False if that failed. Then any older file there is removed, if permissions allow."""
     try:
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".compiled-") as folder:
             made = Path(folder, BUILT)
@@ -94,7 +94,7 @@ def _compiled(compiler: list[str], made: Path, root: Path) -> bool:
 
 
 def supported() -> bool:
-    """Whether this Python has the limited API, on a system that the product is for."""
+    """Whether this Python has the limited API, on a system that Auto Loop supports."""
     own = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
     return own and sys.platform == "linux"
 
@@ -102,10 +102,10 @@ def supported() -> bool:
 def compilers() -> Iterator[list[str]]:
     names = [os.environ["CC"]] if os.environ.get("CC") else [sysconfig.get_config_var("CC"), "cc"]
     for name in filter(None, names):
-        with suppress(ValueError):  # a quotation mark that is not closed
+        with suppress(ValueError):  # an unclosed quotation mark
             yield shlex.split(name)
 
 
 def platform() -> str:
-    """The platform of a wheel that was compiled here."""
+    """The platform tag of a wheel compiled on this machine."""
     return re.sub(r"\W", "_", sysconfig.get_platform())

@@ -18,7 +18,7 @@ from autoloop.model import UserError
 FEWEST = 20
 """Minimum number of finished runs."""
 ABOVE = 5
-"""Minimum number of runs that count as the best; otherwise it is a tenth of all."""
+"""Minimum number of runs in the best part, which otherwise is a tenth of all."""
 RESAMPLED = 100
 SPAN = 10.0
 """Positive numbers that vary by at least this factor are treated on a logarithmic scale."""

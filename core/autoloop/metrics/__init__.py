@@ -1,4 +1,4 @@
-"""What a run's metrics are called and what they came to: names, derived metrics and summary statistics. No I/O."""
+"""The names, derived metrics and summary statistics of a run's metrics. No I/O."""
 
 from autoloop.metrics.book import (
     Derived,

@@ -1,6 +1,6 @@
-"""The metric book: what metrics are called, which direction is good and which are derived from others.
+"""The metric book: the names of metrics, their better direction, and metrics derived from others.
 
-It is data (TOML) that a project extends with a file of its own.
+It is data (TOML) that a project can extend with its own file.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ COUNTERS = ("_step", "_runtime", "_timestamp", "_wandb*")
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One metric under its canonical `name`. `aliases`: other column names, first that exists; `short`: how rules and
-    tables write it, the first is shown; `best`: which direction is good, None to leave it to the book's patterns and then
-    to the name."""
+    """One metric with its canonical `name`. `aliases`: other column names, of which the first existing one is used; `short`:
+    its names in rules and tables, of which the first is shown; `best`: the better direction, None to derive it from the
+    book's patterns and then from the name."""
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -34,8 +34,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Derived(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A metric computed from others: either `first_of` (canonical names, `*` allowed) or `ratio` (above, below), where
-    `epsilon` is added to what is below."""
+    """A metric computed from others: either the first existing one of `first_of` (canonical names, `*` allowed), or the
+    `ratio` (numerator, denominator), with `epsilon` added to the denominator."""
 
     name: str
     first_of: tuple[str, ...] = ()
@@ -63,16 +63,16 @@ def _direction(name: str, patterns: tuple[tuple[str, Direction], ...]) -> Direct
 
 @lru_cache(maxsize=1 << 14)
 def fits(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a name is one of those that patterns with `*` describe. Remembered, as runs share their names."""
+    """Whether a name matches any of the shell patterns. Cached, because runs share their names."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 class MetricBook:
-    """A metric book, ready to be asked. It does not change; `extended` gives a new one.
+    """A parsed metric book. Immutable; `extended` returns a new one.
 
-    `metrics` and `derived` are by canonical name, in the order of the file. `key_metrics` are the columns of a table of
-    runs, as far as the book says them; `named` those that `--until` and the rules look at. A name that the book does not
-    know is a metric too: it keeps its name, and which direction is good is what the name tells.
+    `metrics` and `derived`: by canonical name, in the order of the file. `key_metrics`: the columns for a table of runs, if
+    the book defines any. `named`: the metrics used by `--until` and the rules. A name that is not in the book is a metric
+    too: it keeps its name, and its better direction is derived from the name.
     """
 
     def __init__(
@@ -85,14 +85,14 @@ class MetricBook:
             *((each, "low") for each in file.lower),
         ]
         self._patterns = tuple(own) if patterns is None else patterns
-        """The first that matches counts."""
+        """Ordered: the first match counts."""
         self.metrics: Mapping[str, Metric] = {metric.name: metric for metric in file.metric}
         self.derived: Mapping[str, Derived] = {derived.name: derived for derived in file.derived}
         self.key_metrics: tuple[str, ...] = file.key
 
     @cached_property
     def digest(self) -> str:
-        """Differs where two books do."""
+        """A hash of the book's contents, 16 hex characters."""
         return hashlib.sha256(msgspec.json.encode((self._file, self._patterns))).hexdigest()[:16]
 
     @property
@@ -102,7 +102,7 @@ class MetricBook:
 
     @cached_property
     def _known(self) -> dict[str, str]:
-        """Every way to write a metric -> its canonical name. A canonical name is never taken by an alias."""
+        """Every name of a metric -> its canonical name. Canonical names take precedence over aliases."""
         known: dict[str, str] = {}
         for metric in self._file.metric:
             known |= dict.fromkeys((*metric.aliases, *metric.short), metric.name)
@@ -111,11 +111,11 @@ class MetricBook:
         return known | {name: name for name in self.names}
 
     def resolve_name(self, name: str) -> str | None:
-        """The canonical name for a canonical name, an alias or a short name; None for what the book does not know."""
+        """The canonical name for a canonical name, an alias or a short name; None if the book has none of them."""
         return self._known.get(name) or self.renamed(name)
 
     def renamed(self, column: str) -> str | None:
-        """The name of a column of a renamed family (`train/ot_ot_cost/wrist` -> `train/ot_cost/wrist`), else None."""
+        """The new name of a column in a renamed family (`train/ot_ot_cost/wrist` -> `train/ot_cost/wrist`), or None."""
         for begin, new in self._file.rename.items():
             if column.startswith(begin) and len(column) > len(begin):
                 return new + column[len(begin) :]
@@ -126,12 +126,12 @@ class MetricBook:
         return fits(column, self._file.ignored)
 
     def short(self, canonical: str) -> str:
-        """The name for tables and rules; without the leading `train/` where the book has none."""
+        """The name for tables and rules; without a short name, the canonical one without a leading `train/`."""
         entry = self.metrics.get(canonical) or self.derived.get(canonical)
         return entry.short[0] if entry and entry.short else canonical.removeprefix("train/")
 
     def direction(self, canonical: str) -> Direction | None:
-        """Which direction is good: as the book says, else by the name; None if neither tells, and then no value is best."""
+        """The better direction according to the book, otherwise to the name; None if unknown, and then no value is best."""
         entry = self.metrics.get(canonical) or self.derived.get(canonical)
         if entry and entry.best:
             return entry.best
@@ -142,14 +142,14 @@ class MetricBook:
         return MetricBook(msgspec.structs.replace(self._file, key=tuple(keys)), self._patterns, self.named)
 
     def naming(self, names: Iterable[str]) -> MetricBook:
-        """This book for a loop whose `--until` and rules look at these metrics."""
+        """This book for a loop that uses these metrics in `--until` and its rules."""
         return MetricBook(self._file, self._patterns, tuple(names))
 
     def extended(self, other: MetricBook) -> MetricBook:
-        """This book and a project's on top.
+        """This book extended by `other`, a project's.
 
-        For a metric in both, the other's aliases and short names come first and its direction holds if it gives one; a
-        derived metric is replaced; the other's key metrics, if any, are taken.
+        For a metric in both, the other's aliases and short names come first, and its direction takes precedence if it has
+        one. Derived metrics of the same name are replaced, and so are the key metrics if the other has any.
         """
         mine, theirs = self._file, other._file
         metrics = dict(self.metrics)
@@ -175,19 +175,20 @@ class MetricBook:
 
 
 def found_as(name: str, book: MetricBook, metrics: Container[str]) -> str:
-    """Which of a run's `metrics` a name stands for: by the book, as it is, or as tables show it, without `train/`."""
+    """The name in a run's `metrics` that a name refers to: resolved by the book, unchanged, or with `train/`, which tables
+    omit. The canonical name if `metrics` has none of these."""
     canonical = book.resolve_name(name) or name
     in_training = f"train/{canonical}"
     return in_training if canonical not in metrics and in_training in metrics else canonical
 
 
 def parse_metric_book(text: str, source: str) -> MetricBook:
-    """The book in `text` (TOML, laid out as the shipped metrics.toml). Raises UserError naming `source` and the place."""
+    """The book in `text` (TOML, like the shipped metrics.toml). Raises UserError naming `source` and the place."""
     return metric_book(parse_toml(text, source), source)
 
 
 def metric_book(table: Mapping[str, Any], source: str) -> MetricBook:
-    """The book in a table of TOML. Raises UserError naming `source` and the place."""
+    """The book in a TOML table. Raises UserError naming `source` and the place."""
     file = read_table(table, _File, source)
     for derived in file.derived:
         if bool(derived.first_of) == bool(derived.ratio):
@@ -206,14 +207,14 @@ def metric_book(table: Mapping[str, Any], source: str) -> MetricBook:
 
 @cache
 def default_book(methods: tuple[str, ...] = profiles.METHODS) -> MetricBook:
-    """The shipped book for configs to which these methods apply; of all methods where the config is not known."""
+    """The shipped book for configs to which these methods apply; all methods by default, for unknown configs."""
     texts = profiles.texts("metrics.toml", (*methods, *profiles.TRAINERS))
     books = [parse_metric_book(text, "the shipped metrics.toml") for text in texts]
     return reduce(MetricBook.extended, books, MetricBook(_File(ignored=COUNTERS)))
 
 
 class MetricBooks(msgspec.Struct, frozen=True):
-    """The metric book for each config: the shipped one of the methods that apply to it, with the project's on top."""
+    """The metric book for each config: the shipped one for the methods that apply to it, extended by the project's."""
 
     project: MetricBook | None = None
 
@@ -222,17 +223,17 @@ class MetricBooks(msgspec.Struct, frozen=True):
         return book if self.project is None else book.extended(self.project)
 
     def for_run(self, config: Mapping[str, Any], names: Iterable[str]) -> MetricBook:
-        """For a run of which only this is known; without a config the names of its metrics tell the methods."""
+        """The book for a run. Without a config, the methods are derived from the `names` of its metrics."""
         return self.of(_methods(config, names))
 
     def for_runs(self, runs: Iterable[tuple[Mapping[str, Any], Iterable[str]]]) -> MetricBook:
-        """One for several runs: of all the methods that apply to any."""
+        """One book for several runs, with all methods that apply to any of them."""
         found = {method for config, names in runs for method in _methods(config, names)}
         return self.of(method for method in profiles.METHODS if method in found)
 
     @property
     def digest(self) -> str:
-        """Differs if one of the books does."""
+        """A hash over the contents of all the books, 16 hex characters."""
         return self.of(profiles.METHODS).digest
 
 

@@ -1,6 +1,6 @@
-"""A summary as an entry of autorun_summary.json, the shape that people's scripts read.
+"""A summary as an entry of autorun_summary.json, in the format that existing scripts read.
 
-`{metric: {first, last, …}, "steps": N}`, with our further numbers beside the original ones.
+`{metric: {first, last, …}, "steps": N}`, with additional numbers next to the original ones.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ _T = TypeVar("_T")
 
 
 def to_json(summary: Summary) -> dict[str, Any]:
-    """The entry of one run: first, last, best, best_step, delta, pct, then what is new; `steps` at the end.
+    """The entry of one run: first, last, best, best_step, delta, pct, then the additional numbers; `steps` at the end.
 
-    Always valid JSON, as a summary holds finite numbers only; `newest` says of a metric that it ended as none.
+    Always valid JSON, because a summary holds only finite numbers. `newest` marks a metric with a newest value that is NaN
+    or infinite.
     """
     entry: dict[str, Any] = {name: msgspec.to_builtins(metric) for name, metric in summary.metrics.items()}
     for name in summary.not_finite:
@@ -31,13 +32,13 @@ def to_json(summary: Summary) -> dict[str, Any]:
 
 
 def from_json(entry: Mapping[str, Any], book: MetricBook | None = None) -> Summary:
-    """The summary in an entry, ours or the original's smaller one.
+    """The summary in an entry, either full or in the original's smaller format.
 
-    Old names of a metric count as in a history. What the original did not write is filled in as far as it can be told:
-    without `first` there was one value, `last`; `n` is 1 where nothing moved and the best step is the last, else as many
-    as a plateau needs, for a history of unknown length; min and max span first, last and best; the tail is `last`; the
-    last step is `steps`. A metric that ends in NaN or infinity is named as such; anything else without a finite `last` is
-    left out, as is anything that is no metric. Raises UserError if the entry is not an object.
+    Old names of a metric are resolved as in a history. Numbers that the original format lacks are filled in: without `first`
+    there was one value, `last`; `n` is 1 if nothing changed and the best step is the last, otherwise the number of points of
+    a plateau, because the length is unknown; min and max span first, last and best; the tail is `last`; the last step is
+    `steps`. Metrics that end in NaN or infinity are marked; others without a finite `last` are omitted, as is everything
+    that is not a metric. Raises UserError if the entry is not an object.
     """
     book = book or default_book()
     if not isinstance(entry, Mapping):
@@ -90,7 +91,7 @@ def _metric(numbers: Mapping[str, Any], steps: int) -> MetricSummary | None:
 
 
 def _not_finite(value: Any) -> float | None:
-    """NaN or an infinity, as Python's JSON and W&B's (a text) have them; None for anything else."""
+    """NaN or infinity, written as in Python's JSON or as text (W&B); None for anything else."""
     if isinstance(value, str) and value.strip().lower() in _WORDS:
         value = float(value)
     return value if isinstance(value, float) and not math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Expectations as people write them: `eval_l1 lower`."""
+"""Expectations as users write them: `eval_l1 lower`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from autoloop.text.suggest import did_you_mean
 
 
 def parse_expectation(text: str, book: MetricBook) -> Expectation:
-    """The metric, however it is written, and `lower` or `higher`. UserError in one sentence if it is neither.
+    """Parse a metric, by any of its names, and `lower` or `higher`. UserError if the text is not an expectation.
 
-    Any name may be a metric of this trainer; one that is nearly a name of the book is a slip.
+    Any name may be a metric of the trainer, but one very similar to a name in the book is refused as a probable typo.
     """
     name, _, direction = " ".join(text.split()).rpartition(" ")
     if not name or direction not in ("lower", "higher"):
@@ -22,5 +22,5 @@ def parse_expectation(text: str, book: MetricBook) -> Expectation:
 
 
 def expectation_text(expected: Expectation, book: MetricBook) -> str:
-    """As it is written in a rule: `eval_l1 lower`."""
+    """The expectation as written in a rule: `eval_l1 lower`."""
     return f"{book.short(expected.metric)} {expected.direction}"

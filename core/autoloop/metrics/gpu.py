@@ -1,4 +1,4 @@
-"""Several uses of GPUs as one."""
+"""Combine the GPU use of several attempts or runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from autoloop.model import GpuUse
 
 
 def together(first: GpuUse | None, second: GpuUse | None) -> GpuUse | None:
-    """The use by two attempts of one run, the second of which continued from the checkpoint of the first."""
+    """The combined use by two attempts of a run, if the second continued from the checkpoint of the first."""
     if first is None or second is None:
         return first or second
     seconds = first.seconds + second.seconds
@@ -20,7 +20,7 @@ def together(first: GpuUse | None, second: GpuUse | None) -> GpuUse | None:
 
 
 def mean_use(uses: Sequence[GpuUse]) -> GpuUse | None:
-    """The mean of each quantity over the runs of which it is known; None of no run."""
+    """The mean of each quantity over the runs for which it is known; None without runs."""
     return _joined(uses, _mean, _mean, _mean, _mean([each.seconds for each in uses])) if uses else None
 
 

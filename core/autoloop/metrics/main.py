@@ -1,4 +1,4 @@
-"""Which metrics stand for runs: the book's, those that `--until` and the rules name, else the main ones by their names."""
+"""Choose the metrics shown for runs: the book's, those that `--until` and the rules use, or the main ones by name."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from autoloop.metrics.wording import rank_of, words_of
 from autoloop.model import Run, Summary
 
 COUNTER = 5
-"""The rank of what is no metric."""
+"""The rank of counters, which are not metrics."""
 LOOKED_AT = 200
-"""Runs, the newest, whose metrics decide which stand for all: a loop may have had thousands."""
+"""Number of newest runs that determine the metrics for all, because a loop may have thousands."""
 
 
 def main_metrics(summaries: Sequence[Summary], book: MetricBook, most: int = 5) -> tuple[list[str], list[str]]:
-    """The columns for these runs, at most `most` beside the book's, and what else the runs have that get no column."""
+    """The columns for these runs, and their other metrics, which get no column. At most `most` columns, not counting those
+    of the book."""
     return main_names([{*each.metrics, *each.not_finite} for each in summaries], book, most)
 
 
 def main_names(runs: Sequence[Collection[str]], book: MetricBook, most: int = 5) -> tuple[list[str], list[str]]:
-    """`main_metrics` for the names of the metrics that each run has.
+    """`main_metrics`, given the names of each run's metrics.
 
-    First the book's key metrics, or where it says none, those that `--until` and the rules look at. Then, of runs that
-    have none of the book's: a held-out loss, a training loss, other held-out metrics, and so on; of equals, what more
-    runs have, then the plainest name. Counters get no column, unless a run has nothing else.
+    The book's key metrics come first, or if it has none, those that `--until` and the rules use. They are followed by
+    metrics of the runs that have none of the book's: a held-out loss, a training loss, other held-out metrics, and so on;
+    among equals those that more runs have, then the plainest name. Counters get a column only if there is nothing else.
     """
     said = book.key_metrics or book.named
     columns = [key for key in said if any(key in each for each in runs)]
@@ -39,8 +40,8 @@ def main_names(runs: Sequence[Collection[str]], book: MetricBook, most: int = 5)
 
 
 def for_runs(book: MetricBook, runs: Sequence[Run], live: Sequence[Collection[str]] = ()) -> MetricBook:
-    """The book with the key metrics that these runs have; as it is while none has any. `live`: what running runs have
-    logged so far, by canonical name."""
+    """The book with the key metrics for these runs; unchanged if they have no metrics. `live`: the canonical names logged so
+    far by each running run."""
     ended = [run.summary for run in runs[-LOOKED_AT:] if run.summary]
     sets = [*({*each.metrics, *each.not_finite} for each in ended), *live]
     if book.key_metrics and any(key in each for each in sets for key in book.key_metrics):

@@ -1,6 +1,6 @@
-"""Runs whose trainings differ in nothing but the seed, taken together as one config.
+"""Group runs that differ only in the seed as one config.
 
-The noise between seeds is often larger than what an edit changes, so rules judge the mean.
+The noise between seeds is often larger than the effect of an edit, so rules judge the mean.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from autoloop.text.plural import plural
 
 
 class OverSeeds(msgspec.Struct, frozen=True):
-    """One config as rules judge it: its `runs`, one or more for each seed, and the `summary` of what they reached.
+    """One config as rules judge it: its `runs`, one or more per seed, and the `summary` of their results.
 
-    Of several runs every statistic of the summary is the mean of theirs, over those that have the metric.
+    With several runs, every statistic of the summary is the mean over those that have the metric.
     """
 
     runs: tuple[Run, ...]
@@ -27,23 +27,23 @@ class OverSeeds(msgspec.Struct, frozen=True):
 
     @property
     def run(self) -> Run:
-        """The one that stands for all."""
+        """The run that represents all of them."""
         return self.runs[0]
 
     @property
     def name(self) -> str:
-        """`lr=1e-3,seed=1 (ab12cd34)`, of several runs `lr=1e-3 (ab12cd34, mean of 3 runs over seeds)`."""
+        """`lr=1e-3,seed=1 (ab12cd34)`; for several runs `lr=1e-3 (ab12cd34, mean of 3 runs over seeds)`."""
         if len(self.runs) == 1:
             return f"{self.run.name} ({self.run.id})"
         return f"{config_name(self.run)} ({self.run.id}, mean of {plural(len(self.runs), 'run')} over seeds)"
 
 
 def config_name(run: Run) -> str:
-    """The name of a run's config: the run's without its seed, `lr=1e-3` of `lr=1e-3,seed=2` and `lr=1e-3_r2_5` of
-    `lr=1e-3,seed=2_r2_5`; `base` if nothing else is in it."""
+    """The name of a run's config, which is the run's name without the seed: `lr=1e-3` for `lr=1e-3,seed=2`, and
+    `lr=1e-3_r2_5` for `lr=1e-3,seed=2_r2_5`; `base` if nothing else is left."""
     if not run.group or not run.seed:
         return run.name
-    # Without commas: a value of a list has none in a name.
+    # Splitting at commas is safe: list values have none in a name.
     parts = re.match(r"(?P<given>.*?)(?P<made>(-\d+)?(_r\d+_\d+)?)$", run.name, re.DOTALL)
     assert parts is not None
     given = [part for part in parts["given"].split(",") if not _is_seed(part, run.seed)]
@@ -56,29 +56,29 @@ def _is_seed(part: str, seed: str) -> bool:
 
 
 def config_label(run: Run, seeds: int) -> str:
-    """`lr=1e-3 (ab12cd34, 3 seeds)`: a config by its first run and the number of its runs; of one run, that run."""
+    """`lr=1e-3 (ab12cd34, 3 seeds)`: a config by its first run and number of runs; for a single run, that run."""
     return f"{config_name(run)} ({run.id}, {seeds} seeds)" if seeds > 1 else f"{run.name} ({run.id})"
 
 
 def by_config(runs: Sequence[Run]) -> list[tuple[Run, ...]]:
-    """The runs, those together that differ in nothing but the seed, in the order of their first."""
+    """The runs, grouped if they differ only in the seed, in the order of each group's first run."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(run.group or run.id, []).append(run)
     found: list[tuple[Run, ...]] = []
     for group in groups.values():
-        several = len({run.config_hash for run in group}) > 1  # else the same training, more than once
+        several = len({run.config_hash for run in group}) > 1  # otherwise it is the same training several times
         found += [tuple(group)] if several else [(run,) for run in group]
     return found
 
 
 def over_seeds(runs: Sequence[Run]) -> list[OverSeeds]:
-    """The finished `runs` as rules judge them."""
+    """The finished `runs`, grouped by config as rules judge them."""
     return [OverSeeds(group, mean_summary([run.summary or Summary() for run in group])) for group in by_config(runs)]
 
 
 def mean_summary(summaries: Sequence[Summary]) -> Summary:
-    """One or more summaries as one: every statistic is the mean over those that have the metric."""
+    """Combine one or more summaries: every statistic is the mean over those that have the metric."""
     if len(summaries) == 1:
         return summaries[0]
     names = dict.fromkeys(name for each in summaries for name in each.metrics)
@@ -94,7 +94,7 @@ def mean_summary(summaries: Sequence[Summary]) -> Summary:
 
 
 def _mean_of(found: Sequence[MetricSummary]) -> MetricSummary:
-    """Steps and the number of points are those that all have."""
+    """The mean of summaries of one metric. Steps and the number of points are those that all of them cover."""
 
     def of(name: str) -> float:
         return mean([getattr(each, name) for each in found])

@@ -1,6 +1,6 @@
 """Columns of a run -> canonical columns with derived metrics -> summary statistics.
 
-Made for 20 metrics of 100 000 points without numpy: every pass over the values is a built-in that loops in C.
+Designed for 20 metrics of 100 000 points without numpy: every pass over the values is a built-in that loops in C.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from autoloop.metrics.wording import Direction
 from autoloop.model import MetricSummary, Series, Summary
 
 PLATEAU_POINTS = 8
-"""Points without which a curve cannot be called flat. Of eight, the two halves can be told apart by rank (5 %, two-sided:
-2 of the 70 ways to divide them); of fewer, even a curve that falls at each point could be chance."""
+"""Minimum number of points to call a curve flat. With eight, a rank test can tell the two halves apart (5 %, two-sided: 2 of
+the 70 ways to divide them); with fewer, even a curve that falls at every point could be chance."""
 
 
 def canonical_names(names: Iterable[str], book: MetricBook) -> dict[str, str]:
-    """What each name is called in the book: of several names for one metric the first of the book is the metric, and
-    the others keep a name of their own."""
+    """Map each name to its canonical name. If several names are for one metric, the first one in the book is the metric, and
+    the others keep their own names."""
     left = dict.fromkeys(names)
     result: dict[str, str] = {}
     for metric in book.metrics.values():
@@ -44,14 +44,14 @@ def canonical_names(names: Iterable[str], book: MetricBook) -> dict[str, str]:
 
 @lru_cache(64)
 def _called(names: tuple[str, ...], book: MetricBook) -> Mapping[str, str]:
-    """`canonical_names` of those that are metrics, remembered: live rules ask at each point of a run, whose columns are the
-    same for long."""
+    """`canonical_names` of the metrics among `names`. Cached, because live rules ask at every point and columns rarely
+    change."""
     return canonical_names([name for name in names if not book.is_ignored(name)], book)
 
 
 @lru_cache(256)
 def _first_of(names: tuple[str, ...], patterns: tuple[str, ...]) -> str | None:
-    """The first name that the first pattern with any describes, remembered as `_called` is."""
+    """The first name (alphabetically) that matches the first pattern with a match. Cached like `_called`."""
     for pattern in patterns:
         if matching := [name for name in names if fits(name, (pattern,))]:
             return min(matching)
@@ -59,11 +59,10 @@ def _first_of(names: tuple[str, ...], patterns: tuple[str, ...]) -> str | None:
 
 
 def canonical_columns(columns: Mapping[str, Series], book: MetricBook) -> dict[str, Series]:
-    """The columns under canonical names, and the derived ones that can be had. Series are shared, not copied.
+    """The columns by canonical name, plus the derived ones that can be computed. Series are shared, not copied.
 
-    Of several names for one metric the first that has points is taken, and the others keep a name of their own, so
-    that nothing is lost. Empty columns and counters are left out. A ratio is known at the steps that both its parts
-    have.
+    If several names are for one metric, the first one with points is used, and the others keep their own names, so that
+    nothing is lost. Empty columns and counters are omitted. A ratio has values at the steps that both its parts have.
     """
     filled = tuple([name for name, series in columns.items() if series.values])
     result = {new: columns[old] for old, new in _called(filled, book).items()}
@@ -74,9 +73,9 @@ def canonical_columns(columns: Mapping[str, Series], book: MetricBook) -> dict[s
 
 
 def summarise(columns: Mapping[str, Series], book: MetricBook) -> Summary:
-    """Every column summarised, under canonical names. `steps` is the last step of any column.
+    """Summarise every column, by canonical name. `steps` is the last step of any column.
 
-    A metric without one finite value is not in `metrics`, because there is no number to say: `not_finite` names those.
+    A metric without any finite value is not in `metrics`, only in `not_finite`.
     """
     return summarise_named(canonical_columns(columns, book), book)
 
@@ -84,8 +83,8 @@ def summarise(columns: Mapping[str, Series], book: MetricBook) -> Summary:
 def summarise_named(
     named: Mapping[str, Series], book: MetricBook, only: Container[str] | None = None, steps: int | None = None
 ) -> Summary:
-    """`summarise` for columns that have their canonical names already; none of them is empty. `only`: those whose statistics
-    are wanted; of the others it is told whether their newest values are finite. `steps`: if it is not their last step."""
+    """`summarise` for non-empty columns that already have canonical names. `only`: the columns to compute statistics for;
+    the others are only checked for newest values that are not finite. `steps`: replaces the last step of the columns."""
     metrics = {}
     bad = {name: count for name, series in named.items() if (count := _not_finite_at_the_end(series.values))}
     for name, series in named.items():
@@ -168,7 +167,7 @@ def _summarised(series: Series, good: Direction | None) -> MetricSummary | None:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean of at least one value, also where their sum is too large for a float."""
+    """The mean of at least one value, even if their sum exceeds the range of floats."""
     total = sum(values)
     return total / len(values) if math.isfinite(total) else sum(value / len(values) for value in values)
 
@@ -179,6 +178,6 @@ def _median(ordered: list[float]) -> float:
 
 
 def _held(value: float) -> float:
-    """`value`, or the largest float where it overflowed: from 5e-324 to 1 is no finite percentage, and JSON has no word
-    for infinity."""
+    """`value`, limited to the range of finite floats: the change from 5e-324 to 1 overflows as a percentage, and JSON has no
+    infinity."""
     return max(-sys.float_info.max, min(sys.float_info.max, value))

@@ -1,4 +1,4 @@
-"""What the name of a metric tells: which direction is good, and how much the metric stands for its run.
+"""Derive from a metric's name its better direction, and how well it represents its run.
 
 Names are compared word by word, never by substring: `acc` in `val_acc` is accuracy, in `accum` it is not.
 """
@@ -23,7 +23,7 @@ coef coefficient count grad norm num rejected scale scaler std stddev steps targ
 """
 HIGHER, LOWER = frozenset(_HIGHER.split()), frozenset(_LOWER.split())
 OTHER = frozenset(_OTHER.split())
-"""With one of these words a name speaks of something about a loss or a score, of which neither direction is better."""
+"""Words for properties of a loss or score; neither direction of a metric with such a word is better."""
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _HELD_OUT = frozenset(("val", "valid", "validation", "eval", "evaluation", "test", "dev", "heldout", "offline"))
@@ -37,7 +37,7 @@ _BOOKKEEPING = re.compile(
 def words_of(name: str) -> tuple[str, ...]:
     """The words of a metric's name in lower case, in order: `eval/mAP50` has `eval`, `ap`; `valLoss` has `val`, `loss`.
 
-    A number at the end of a word is left out unless the word with it is known (`f1`, `l1`).
+    A number at the end of a word is dropped unless the word is known with it (`f1`, `l1`).
     """
     found: list[str] = []
     for token in re.split(r"[^A-Za-z0-9]+", name):
@@ -52,7 +52,7 @@ def words_of(name: str) -> tuple[str, ...]:
 
 
 def direction_of(name: str) -> Direction | None:
-    """Which direction is good by the name alone; None if it does not tell. The last word that does counts."""
+    """The better direction according to the name alone; None if unknown. The last word with a known direction counts."""
     words = words_of(name)
     if not OTHER.isdisjoint(words):
         return None
@@ -67,8 +67,8 @@ def direction_of(name: str) -> Direction | None:
 
 
 def rank_of(name: str) -> int:
-    """How much a metric stands for its run, 0 most: a held-out loss, a training loss, other held-out metrics, other
-    metrics of a known direction, the rest, counters."""
+    """How well a metric represents its run, from 0 (best) to 5: a held-out loss, a training loss, other held-out metrics,
+    other metrics with a known direction, the rest, counters."""
     words, direction = words_of(name), direction_of(name)
     held_out = not _HELD_OUT.isdisjoint(words)
     if direction == "low" and (held_out or "loss" in words):

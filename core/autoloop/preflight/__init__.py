@@ -1,4 +1,4 @@
-"""Everything that can be known to go wrong before GPU time is spent: `examine`."""
+"""Check for problems before any GPU time is spent: `examine`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def examine(
     trainer_environment: Mapping[str, str],
     patience: float = PATIENCE,
 ) -> list[Finding]:
-    """Look at the training environment, this machine and W&B. Never raises.
+    """Check the training environment, this machine and W&B. Never raises.
 
-    `min_free`: bytes below which the engine starts no run. `environment` is ours, `trainer_environment` what a run gets.
-    `patience`: seconds that the trainer may take to be imported.
-    Takes as long as the trainer's import where it has config classes to decode with, else about 0.1 s; W&B adds at most
-    3 s, and only online; hosts are asked together, and one that does not answer takes 30 s.
+    `min_free`: free bytes below which the engine starts no run. `environment`: Auto Loop's own; `trainer_environment`: that
+    of a run. `patience`: maximum seconds for importing the trainer.
+
+    Takes as long as importing the trainer if it has config classes to decode with, otherwise about 0.1 s. W&B adds at most
+    3 s, only online. Hosts are checked in parallel; one that does not answer takes 30 s.
     """
     if spec.apart:
         around = examine_machine(spec, gpus, min_free, environment)
@@ -47,7 +48,7 @@ def examine(
         device=spec.device,
         elsewhere=spec.elsewhere,
         cwd=spec.cwd,
-        # NVML says whether there is a GPU without taking memory on it.
+        # NVML tells whether there is a GPU without allocating memory on it.
         environment={**trainer_environment, "CUDA_VISIBLE_DEVICES": shown, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
     ) as question:
         around = examine_machine(spec, gpus, min_free, environment)
@@ -59,7 +60,7 @@ def _missing(configs: Sequence[CandidateConfig], spec: LoopSpec) -> list[Finding
 
 
 def examine_machine(spec: LoopSpec, gpus: GpuReport, min_free: int, environment: Mapping[str, str]) -> list[Finding]:
-    """`examine` without the trainer: what it is may not be known yet."""
+    """`examine` without the trainer, which may not be known yet."""
     return [
         *machine.gpus(spec, gpus),
         *slurm(spec),
@@ -73,6 +74,6 @@ def examine_machine(spec: LoopSpec, gpus: GpuReport, min_free: int, environment:
 
 
 def _hosts(spec: LoopSpec, min_free: int) -> list[Finding]:
-    from autoloop.preflight.hosts import hosts  # here: whoever uses no host loads nothing for them
+    from autoloop.preflight.hosts import hosts  # imported here because it is only needed with hosts
 
     return hosts(spec, min_free)

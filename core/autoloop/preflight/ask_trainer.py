@@ -1,8 +1,8 @@
-"""Run by the interpreter of the training environment: what is installed there, and what the trainer's own classes make of
-each config.
+"""Program for the interpreter of the training environment: report its packages, and check each config with the trainer's
+own classes.
 
-Reads one JSON object from stdin and writes one to stdout. Standard library only, as nothing else is sure to be there; the
-trainer is imported only if a profile knows its config classes.
+Reads one JSON object from stdin and writes one to stdout. Uses only the standard library, because nothing else is guaranteed
+to be installed; the trainer is imported only if a profile knows its config classes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 _PATH = list(sys.path)
 if __name__ == "__main__":
-    # The trainer's import path is for the trainer. What is imported here must be Python's own, whatever lies in the project.
+    # The trainer's import path is only for the trainer: the imports here must be Python's own, regardless of the project.
     _given = [sys.path[0], *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     sys.path[:] = [entry for entry in _PATH if entry not in _given]
 
@@ -24,7 +24,7 @@ from typing import Any
 
 
 def main() -> None:
-    # What a trainer prints while it is imported must not get into the answer.
+    # Output that the trainer prints on import must not mix with the answer.
     out = os.dup(1)
     os.dup2(2, 1)
     asked = json.load(sys.stdin)
@@ -32,17 +32,17 @@ def main() -> None:
     with os.fdopen(out, "w", encoding="utf-8") as stream:
         json.dump(answer, stream)
     sys.stdout.flush()
-    os._exit(0)  # a library's threads or exit handlers have nothing to do here
+    os._exit(0)  # skip exit handlers, and threads started by libraries
 
 
 def look(asked: dict[str, Any]) -> dict[str, Any]:
-    """`asked`: packages, modules, script, module, configs ({config, arguments}), device, and `decoding`, the path of the
-    module that knows the trainer's config classes. The answer has what was found."""
+    """Answer a request. `asked`: packages, modules, script, module, configs ({config, arguments}), device, and `decoding`,
+    the path of the module that knows the trainer's config classes."""
     script = asked.get("script")
     decoding = _loaded(asked["decoding"])
-    _version("pip")  # whatever Python imports to answer this
+    _version("pip")  # makes Python import the modules that it needs for this, before the path changes
     sys.path[:] = _PATH
-    sys.path[0] = os.path.dirname(os.path.abspath(script)) if script else os.getcwd()  # as for the trainer itself
+    sys.path[0] = os.path.dirname(os.path.abspath(script)) if script else os.getcwd()  # the same as for the trainer
     answer: dict[str, Any] = {
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in asked["packages"]},
@@ -53,7 +53,7 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
         return answer
     try:
         kind = decoding.config_class(script, asked.get("module"))
-    except BaseException as error:  # a trainer may well leave with SystemExit
+    except BaseException as error:  # a trainer may raise SystemExit on import
         answer["broken"] = _chain(error)
         return answer
     if kind is None:
@@ -77,10 +77,10 @@ def _version(package: str) -> str | None:
 
 
 def _missing(module: str) -> str | None:
-    """Why `-m module` could not be started."""
+    """Why `-m module` could not be started; None if it could."""
     try:
         return None if importlib.util.find_spec(module) else f"No module named {module}"
-    except Exception as error:  # a package around it that is broken
+    except Exception as error:  # its parent package is broken
         return f"{type(error).__name__}: {error}"
 
 
@@ -94,7 +94,7 @@ def _loaded(path: str) -> Any:
 
 
 def _chain(error: BaseException | None) -> list[str]:
-    """`Type: message` of every exception of a chain, first raised first."""
+    """`Type: message` of the exceptions of a chain (at most 8), first raised first."""
     chain: list[str] = []
     while error is not None and len(chain) < 8:
         chain.append(" ".join(f"{type(error).__name__}: {error}".split())[:600])

@@ -1,4 +1,4 @@
-"""The files and folders that a config names, looked for where the trainer will run, before GPU time is spent on it."""
+"""Check that the files and folders named in a config exist, before any GPU time is spent."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _WEIGHT_FILE = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 
 
 def missing_paths(name: str, config: Config, spec: LoopSpec) -> list[Finding]:
-    """A finding for each path in the config `name` that is not there, seen from the project. What only hosts have is not
-    looked for here."""
+    """A finding for each missing path in the config `name`, resolved from the project. Paths that exist only on hosts are
+    not checked."""
     found, cwd = [], spec.cwd
     away = [os.path.join(cwd, os.path.expanduser(path)) for host in spec.hosts for path in host.data]
     for keys, value in _named(config, ()):
@@ -41,7 +41,7 @@ def missing_paths(name: str, config: Config, spec: LoopSpec) -> list[Finding]:
 
 
 def _named(node: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every value that is a path for all that its key says."""
+    """Every value that is a path, judging by its key."""
     children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, child in children:
         keys = (*above, str(key))
@@ -53,7 +53,8 @@ def _named(node: object, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 
 
 def _is_hub_id(value: str, cwd: str) -> bool:
-    """`organisation/model`, unless its first part is a folder here or it is a file of weights."""
+    """Whether a value looks like `organisation/model`: not if its first part is an existing folder, or if it has the
+    extension of a weights file."""
     if value.endswith(_WEIGHT_FILE) or not _HUB_ID.fullmatch(value):
         return False
     return "/" not in value or not os.path.isdir(os.path.join(cwd, value.partition("/")[0]))

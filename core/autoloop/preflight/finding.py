@@ -1,4 +1,4 @@
-"""One line of the preflight: how it stands with one thing, what that means, and what to do."""
+"""One line of the preflight: an item's state, what that means, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts: whether each can be reached, and runs could start on it."""
+"""Check whether each host can be reached, and whether runs could start on it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from autoloop.runners.ssh.project import Code
 from autoloop.text.plural import plural
 
 PATIENCE = 30.0
-"""Seconds for a host that does not answer."""
+"""Maximum seconds to wait for a host."""
 APART = 60.0
-"""Seconds between two clocks that are worth a word."""
+"""Difference between two clocks, in seconds, from which on it is reported."""
 
 
 def hosts(spec: LoopSpec, min_free: int) -> list[Finding]:
-    """Nothing of a loop that uses none. All are asked at once. One that cannot be reached is a fault only if the loop has no
-    other place: otherwise it goes on with the others."""
+    """Check all hosts of a loop in parallel; nothing if it uses none. An unreachable host is an error only if the loop has
+    no other place; otherwise the loop runs without it."""
     if not spec.hosts:
         return []
     with ThreadPoolExecutor(len(spec.hosts)) as pool:
@@ -80,7 +80,8 @@ def _clock(host: HostSpec, apart: float) -> Finding:
 
 
 def _folder(host: HostSpec, folder: str, connection: Connection, min_free: int) -> list[Finding]:
-    """With the data that is to be there. Made if it is not there, so that it is known to be possible."""
+    """Check the project's folder on the host and the data mapped to it. Unless `shared`, a missing folder is created, to
+    prove that this is possible."""
     subject = f"{host.name} folder"
     try:
         answer = connection.ask("settle", {"folder": folder, "make": not host.shared, "look": list(host.data.values())})

@@ -1,4 +1,4 @@
-"""This machine: its GPUs, the disk of the output root, and whether the engine outlives the connection."""
+"""Check this machine: its GPUs, the disk of the output root, and whether the engine survives a logout."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from autoloop.model import LoopSpec
 from autoloop.preflight.finding import Finding, error, ok, warning
 
 LITTLE_ROOM = 10 * GIB
-"""A checkpoint of a small policy with its optimiser is about 1 GiB."""
+"""Free bytes below which there is a warning. A checkpoint of a small policy with its optimiser takes about 1 GiB."""
 BUSY_MEMORY = GIB
-"""What a driver and a desktop keep on a card is less."""
+"""Used bytes from which on a GPU counts as in use; a driver and a desktop use less."""
 
 
 def gpus(spec: LoopSpec, report: GpuReport) -> list[Finding]:
@@ -38,7 +38,7 @@ def cards(
     owner: str = "this machine",
     advice: str = "choose with --gpus",
 ) -> list[Finding]:
-    """How it stands with each of these GPUs of one machine."""
+    """A finding for each of these GPUs of one machine."""
     there = {gpu.index: gpu for gpu in report.gpus}
     have = ", ".join(map(str, there)) or "none"
     return [
@@ -82,7 +82,7 @@ def output_root(spec: LoopSpec, min_free: int) -> Finding:
 
 
 def terminal(environment: Mapping[str, str]) -> list[Finding]:
-    """What matters to whoever looks on: tmux keeps the console, a locale draws it."""
+    """Check the settings that affect the console: tmux keeps it alive, the locale determines its characters."""
     if environment.get("TMUX"):
         found = [ok("tmux", "the console runs in tmux and survives a lost connection")]
     elif shutil.which("tmux", path=environment.get("PATH", os.defpath)):
@@ -97,7 +97,7 @@ def terminal(environment: Mapping[str, str]) -> list[Finding]:
 
 
 def reader() -> Finding:
-    """How W&B's files are read: slower where the installation has nothing compiled."""
+    """Report whether the compiled reader of W&B files is installed; reading is slower without it."""
     if native.compiled is not None:
         return ok("W&B files", "read by the compiled reader")
     text = "read without the compiled reader, in four times the time; it is built where there is a C compiler"
@@ -105,7 +105,7 @@ def reader() -> Finding:
 
 
 def linger() -> Finding:
-    """Whether systemd ends what a person left running when they log out."""
+    """Check whether systemd kills the user's processes at logout."""
     advice = "run once: loginctl enable-linger"
     try:
         group = Path("/proc/self/cgroup").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Slurm: whether it would take a job of the loop."""
+"""Check whether Slurm would accept a job of the loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from autoloop.preflight.finding import Finding, error, ok
 
 
 def slurm(spec: LoopSpec) -> list[Finding]:
-    """Nothing of a loop that does not use it. A job is tried, and not submitted."""
+    """Test a submission without submitting a job; nothing if the loop does not use Slurm."""
     if spec.slurm is None:
         return []
     from autoloop.runners.slurm.commands import SlurmError, try_submission

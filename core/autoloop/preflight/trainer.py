@@ -1,4 +1,4 @@
-"""The training environment, asked in a process of its own: interpreter, packages, the trainer's version, every config."""
+"""Check the training environment in a separate process: interpreter, packages, the trainer's version and every config."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from autoloop.trainers import LaunchPlan, Preset
 
 ASK = Path(__file__).with_name("ask_trainer.py")
 PATIENCE = 120.0
-"""Seconds that the trainer may take to be imported: a cold network disk is slow."""
+"""Maximum seconds for importing the trainer; a cold network disk is slow."""
 PACKAGES = ("torch", "accelerate", "wandb")
 
 
 class CandidateConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A config that is to run: its name for people, its values, and the words that follow the trainer on its command."""
+    """A config to run: its display name, its values, and the arguments after the trainer in its command."""
 
     name: str
     config: Config
@@ -39,15 +39,15 @@ class CandidateConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def candidate(spec: LoopSpec, preset: Preset, name: str, config: Config, launch: LaunchPlan) -> CandidateConfig:
-    """A planned attempt as something to ask the trainer about."""
+    """A planned attempt as a config for the trainer to check."""
     before = preset.argv.index("{script}") if "{script}" in preset.argv else 0
     named = 1 if spec.train_script or preset.script else 2
     return CandidateConfig(name=name, config=config, arguments=list(launch.argv[before + named :]))
 
 
 class Question:
-    """A question to the training interpreter, under way: others can be asked meanwhile. As a context it ends what it
-    started."""
+    """A request to the training interpreter. It runs in the background from creation; as a context manager it ends the
+    processes it started."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Question:
         cwd: str,
         environment: Mapping[str, str],
     ) -> None:
-        """`elsewhere`: what trains is another machine, and this one needs no GPU."""
+        """`elsewhere`: another machine trains, so this one needs no GPU."""
         self.python = python
         self.preset = preset
         self.device = device
@@ -79,7 +79,7 @@ class Question:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 closed by __exit__
         self._process: subprocess.Popen[bytes] | None = None
         self._refused: str | None = None
-        with tempfile.TemporaryFile() as text:  # a file, not a pipe: nobody has to stand by while it is read
+        with tempfile.TemporaryFile() as text:  # a file instead of a pipe, so that writing never blocks
             text.write(json.dumps(asked).encode())
             text.seek(0)
             try:
@@ -101,12 +101,12 @@ class Question:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)  # also what the trainer's import may have started
+                os.killpg(self._process.pid, signal.SIGKILL)  # the group: the trainer's import may have started processes
             self._process.communicate()
         self._said.close()
 
     def answer(self, patience: float = PATIENCE) -> list[Finding]:
-        """Wait for it, at most that many seconds."""
+        """Wait for the answer, at most `patience` seconds, and return the findings."""
         process = self._process
         if process is None:
             return [
@@ -150,7 +150,7 @@ class Question:
 
     def _torch(self, version: str | None, cuda: dict[str, Any] | None) -> list[Finding]:
         if version is None:
-            return []  # a trainer of one's own may do without; one that does not will say so when it is imported
+            return []  # a trainer may not need torch; if it does, its import fails with that message
         if self.device == "cuda" and version.endswith("+cpu"):
             text = f"{version} is a CPU build, so no run would use its GPU"
             return [error("torch", text, "install a CUDA build of PyTorch there, or use --device cpu to debug")]
@@ -174,7 +174,7 @@ class Question:
         return [ok("trainer", what)]
 
     def _configs(self, faults: list[list[list[str]]]) -> list[Finding]:
-        """`faults`: of each config, a chain of exceptions for each of its faults."""
+        """`faults`: for each config, one chain of exceptions per fault."""
         found = []
         for candidate, chains in zip(self.configs, faults, strict=True):
             for chain in chains:
@@ -193,11 +193,11 @@ class Question:
 
 
 def _is_flag(key: str, candidate: CandidateConfig) -> bool:
-    """Whether a key comes from the command and not from the config."""
+    """Whether a key comes from the command, not from the config."""
     return key not in candidate.config and any(word.startswith(f"--{key}") for word in candidate.arguments)
 
 
 def started_modules(preset: Preset, script: str | None) -> list[str]:
-    """What the command starts with `-m`."""
+    """The modules that the command starts with `-m`."""
     found = [after for word, after in itertools.pairwise(preset.argv) if word == "-m" and after != "{script}"]
     return found + ([preset.module] if preset.module and not script else [])

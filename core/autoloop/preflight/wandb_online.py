@@ -1,4 +1,4 @@
-"""W&B: the mode, the key and the server, as far as they can be known before a run starts."""
+"""Check W&B's mode, key and server, as far as possible before a run starts."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What Auto Loop knows of particular methods and trainers, as data. Nothing outside this package names one.
+"""Data about particular methods and trainers. Nothing outside this package names one.
 
-A method (`act_ot/`) has the metrics, rules and guards of what is trained; a trainer (`lerobot/`) has its launch presets, the
-causes of its failures and its guards. `profile.toml` has the rest. Of other trainers only the command line is known:
-`presets/` has a launch preset for each. A method applies to the configs that have its block and to no others, whoever
-trains them: `methods_of`. Each file is parsed by the package whose kind of data it holds.
+A method (`act_ot/`) has metrics, rules and guards; a trainer (`lerobot/`) has launch presets, causes of failures and guards.
+`profile.toml` has the rest. For other trainers only the command line is known: `presets/` has a launch preset for each. A
+method applies exactly to the configs that have its block, regardless of the trainer: `methods_of`. Each file is parsed by
+the package that uses its kind of data.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from autoloop.model.structs import convert
 
 METHODS, TRAINERS = ("act_ot",), ("lerobot",)
 PROFILES = (*METHODS, *TRAINERS)
-"""All of them, in the order in which their data are joined."""
+"""All profiles, in the order in which their data are combined."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`profile.toml`: defaults, used unless flags or the project's settings say otherwise."""
 
     applies_to: str | None = None
-    """Of a method: the block at the top of a config to which it applies."""
+    """For a method: the top-level block that marks the configs to which it applies."""
     logs: tuple[str, ...] = ()
-    """Of a method: names (shell patterns) that only its runs log, to tell it where no config is known."""
+    """For a method: metric names (shell patterns) that only its runs log, to recognise it without a config."""
     preset: str | None = None
     """The launch preset."""
     reports: str | None = None
@@ -43,7 +43,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def default_preset() -> str:
-    """The name of the launch preset of a project that states none."""
+    """The name of the launch preset for projects that set none."""
     return next(each.preset for each in _profiles() if each.preset)
 
 
@@ -64,7 +64,7 @@ def planned_methods(spec: LoopSpec) -> tuple[str, ...]:
 
 
 def methods_logging(names: Iterable[str]) -> tuple[str, ...]:
-    """The methods whose metrics are among these."""
+    """The methods recognised by these metric names."""
     logged = set(names)
     return tuple(method for method in METHODS if any(filter_names(logged, each) for each in _profile(method).logs))
 
@@ -75,7 +75,7 @@ def blocks_of_methods() -> dict[str, str]:
 
 
 def markdown_name(methods: Iterable[str]) -> str:
-    """The file name of the Markdown report of a project that states none."""
+    """The file name of the Markdown report for projects that set none."""
     return next((name for method in methods if (name := _profile(method).markdown)), "autoloop.md")
 
 
@@ -85,31 +85,31 @@ def integer_fields() -> tuple[str, ...]:
 
 
 def texts(name: str, profiles: Iterable[str] = PROFILES) -> list[str]:
-    """The text of each profile's file of this name (`metrics.toml`); those that have none are left out."""
+    """The text of the file with this name (`metrics.toml`) in each profile that has one."""
     found = (_folder(profile) / name for profile in profiles)
     return [file.read_text(encoding="utf-8") for file in found if file.is_file()]
 
 
 def path(name: str) -> Traversable:
-    """The first file of this name that a profile has."""
+    """The first file with this name in any profile."""
     return next(file for profile in PROFILES if (file := _folder(profile) / name).is_file())
 
 
 def presets() -> Iterator[Traversable]:
-    """The launch presets, a TOML file each."""
+    """The launch presets, one TOML file each."""
     for folder in (_folder("presets"), *(_folder(profile) / "presets" for profile in PROFILES)):
         if folder.is_dir():
             yield from folder.iterdir()
 
 
 def command_lines() -> Traversable:
-    """What is known of the command lines of trainers, of all of them in one file."""
+    """The file about the command lines of all known trainers."""
     return resources.files(__name__) / "command_lines.toml"
 
 
 @cache
 def agent_variables() -> dict[str, str]:
-    """The variables by which coding agents are known -> the agent's name; empty where the variable holds it."""
+    """The environment variables that identify coding agents -> the agent's name; empty if the value is the name."""
     text = (resources.files(__name__) / "agents.toml").read_text(encoding="utf-8")
     found: dict[str, str] = tomllib.loads(text)["variables"]
     return found

@@ -1,5 +1,5 @@
-"""What LeRobot's own classes make of a config. Loaded by preflight/ask_trainer.py in the interpreter of the training
-environment: standard library only, and draccus, with which LeRobot decodes its configs.
+"""Check configs with LeRobot's own classes. Loaded by preflight/ask_trainer.py in the interpreter of the training
+environment, so it uses only the standard library and draccus, with which LeRobot decodes its configs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import typing
 from typing import Any
 
 AS = "autoloop_preflight"
-"""The trainer's `__name__` while it is looked at: its `if __name__ == "__main__"` does nothing then."""
+"""The trainer's `__name__` while it is inspected, so that its `if __name__ == "__main__"` block does not run."""
 
 
 def config_class(script: str | None, module: str | None) -> Any:
-    """The class of the config that the trainer decodes; None if there is none. Importing the trainer may raise anything."""
+    """The config class that the trainer decodes; None if there is none. Importing the trainer may raise any exception."""
     path = script or _origin(module)
     name = _entry(path) if path else None
     if path is None or name is None:
@@ -38,9 +38,9 @@ def _origin(module: str | None) -> str | None:
 
 
 def _entry(path: str) -> str | None:
-    """The function of the trainer that is called with its decoded config: `@parser.wrap()` stands before it.
+    """The name of the trainer's function that takes the decoded config, which is decorated with `@parser.wrap()`.
 
-    None where there is none, or where importing the file would start it.
+    None if there is none, or if importing the file would start the training.
     """
     with open(path, encoding="utf-8") as file:
         tree = ast.parse(file.read(), path)
@@ -63,13 +63,13 @@ def _config_class(wrapped: Any) -> Any:
 
 
 def faults(kind: Any, config: dict[str, Any], arguments: list[str]) -> list[BaseException]:
-    """Everything that is wrong with the config with the flags over it, as draccus or the trainer raise it.
+    """All faults of the config with the flags applied, as the exceptions that draccus or the trainer raise.
 
-    draccus stops at the first fault: then each field is decoded alone, and of each that is refused its own fields.
+    draccus stops at the first fault, so each field is then decoded separately, and recursively the fields of refused ones.
     """
     import draccus
 
-    # As the trainer's own parser reads flags: JSON values, else text. What `--policy.path` loads is not looked at.
+    # Parse flags like the trainer: as JSON, otherwise as text. Values loaded by `--policy.path` are not checked.
     with draccus.config_type("json"):
         try:
             paths = kind.__get_path_fields__() if hasattr(kind, "__get_path_fields__") else []
@@ -100,7 +100,7 @@ def _raised(kind: Any, value: Any) -> BaseException | None:
 
 
 def _inside(kind: Any, value: Any, path: tuple[str, ...]) -> list[BaseException]:
-    """The faults of the parts of a value at `path`; none if it has no parts, or is refused only as a whole."""
+    """The faults of the parts of a value at `path`; empty if it has no parts, or only the whole value is refused."""
     parts, refused = _parts(kind, value)
     found: list[BaseException] = []
     for name, inner_kind, inner in parts:
@@ -112,7 +112,7 @@ def _inside(kind: Any, value: Any, path: tuple[str, ...]) -> list[BaseException]
 
 
 def _parts(kind: Any, value: Any) -> tuple[list[tuple[str, Any, Any]], list[str]]:
-    """Name, type and value of each part of a value, and what draccus says of the parts as such."""
+    """The name, type and value of each part of a value, and draccus' messages about unknown and missing parts."""
     of = typing.get_args(kind)
     if typing.get_origin(kind) in (list, tuple) and isinstance(value, list) and len({*of} - {...}) == 1:
         return [(str(index), of[0], inner) for index, inner in enumerate(value)], []
@@ -126,7 +126,7 @@ def _parts(kind: Any, value: Any) -> tuple[list[tuple[str, Any, Any]], list[str]
     of_class, given = decoded_as
     try:
         hints = typing.get_type_hints(of_class)
-    except Exception:  # a name that only a type checker can see
+    except Exception:  # a name that exists only for type checkers
         return [], []
     fields = {field.name: field for field in dataclasses.fields(of_class)}
     parts = [(name, hints[name], inner) for name, inner in given.items() if name in fields]
@@ -138,8 +138,8 @@ def _parts(kind: Any, value: Any) -> tuple[list[tuple[str, Any, Any]], list[str]
 
 
 def _dataclass(kind: Any, value: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
-    """The one dataclass that a value of this type is decoded into, and the values of its fields: `type` chooses among
-    classes and is no field. None if there is none, or none that can be told."""
+    """The dataclass that a value of this type is decoded into, and its field values, without `type`, which selects the
+    class. None if there is no single one, or it is unknown."""
     if typing.get_origin(kind) in (typing.Union, getattr(types, "UnionType", typing.Union)):
         kinds = [each for each in typing.get_args(kind) if each is not type(None)]
     else:
@@ -150,7 +150,7 @@ def _dataclass(kind: Any, value: dict[str, Any]) -> tuple[Any, dict[str, Any]] |
     if hasattr(kind, "get_choice_class"):
         try:
             kind.get_choice_name(kind)
-        except ValueError:  # it is what others are chosen by
+        except ValueError:  # it is the base class of the choices
             try:
                 kind = kind.get_choice_class(value.get("type", kind.default_choice_name()))
             except Exception:
@@ -176,7 +176,7 @@ def _refusal(path: tuple[str, ...], message: str) -> BaseException:
 
 
 def _at(path: tuple[str, ...], error: BaseException) -> BaseException:
-    """An error that decoding the value at `path` alone raised, as the whole config's decoding would."""
+    """Convert an error from decoding only the value at `path` to the error that decoding the whole config would raise."""
     import draccus
 
     known: bool = isinstance(error, draccus.ParsingError)
@@ -193,7 +193,7 @@ def _at(path: tuple[str, ...], error: BaseException) -> BaseException:
 
 
 def _flags(arguments: list[str]) -> list[tuple[str, str]]:
-    """`--a.b=1`, and `--a.b 1` as two words."""
+    """The (key, text) pairs of `--a.b=1`, and of `--a.b 1` as two words."""
     flags: list[tuple[str, str]] = []
     for index, word in enumerate(arguments):
         if word.startswith("--"):
@@ -216,7 +216,7 @@ def _put(config: dict[str, Any], parts: list[str], value: Any) -> None:
 
 
 def _import_all(package: str) -> None:
-    """A plugin registers its classes when it is imported."""
+    """Import all modules of a package, because plugins register their classes on import."""
     import pkgutil
 
     module = importlib.import_module(package)
