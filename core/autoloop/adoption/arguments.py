@@ -92,7 +92,7 @@ def _plain_value(text: str) -> bool:
 
 
 def value_of(texts: Sequence[str], *, python: bool) -> Any:
-    """The config value for a flag's texts: numbers, booleans and JSON are parsed, everything else stays text."""
+    """The config value for a flag's texts: numbers, booleans, JSON lists and objects are parsed; other texts stay as is."""
     values = [_value(text, python=python) for text in texts]
     return values[0] if len(values) == 1 else values
 

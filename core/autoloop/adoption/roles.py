@@ -60,7 +60,7 @@ def _plain_seeds() -> set[str]:
 
 
 def _found(values: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """The key that matches the first possible name, as a whole or else in its last part."""
+    """The key that equals the first possible name; otherwise the key with that name as its last part."""
     for name in names:
         for key in values:
             if plain(key) == plain(name):

@@ -20,7 +20,7 @@ from autoloop.trainers import Preset
 SHORTAGE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 """Errors for a shortage of processes, memory or file descriptors; the start is tried again later."""
 SHORT_CAUSES = frozenset({"short-of-resources", "process-limit", "too-many-open-files"})
-"""The causes for such a shortage, met when the command was started or by the command itself."""
+"""The causes for such a shortage, either when the command was started or later in the command itself."""
 LINE_LENGTH = 300
 
 

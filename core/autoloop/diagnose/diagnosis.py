@@ -138,7 +138,7 @@ def _not_started(case: _Case) -> Cause | None:
     return Cause(id="cannot-start", text=clean(case.exit.error), advice=advice, fatal_for_round=True)
 
 
-# ---------------------------------------------------------------------------------------------- a nonzero exit status
+# ---------------------------------------------------------------------------------- a nonzero exit status, or a signal
 
 
 def _declared(case: _Case) -> Cause | None:
@@ -229,7 +229,7 @@ def _exit_code(case: _Case) -> Cause:
 
 
 def _last_rules(case: _Case) -> list[CauseRule]:
-    """The causes that the table only searches for at the end of a log."""
+    """The causes that are also searched for in the last lines of a log without an exception."""
     return [rule for rule in case.rules if rule.last]
 
 
@@ -287,7 +287,7 @@ RECORDS: tuple[_Check, ...] = (_lost, _stopped, _not_started)
 OUTCOMES: tuple[_Check, ...] = (_by_failure_pattern, _last_loss, _diverged, _no_success)
 """Checks that make an attempt a failure although it exited with 0."""
 REASONS: tuple[_Check, ...] = (_declared, _first_signal, _by_exception)
-"""Checks that find the reason for a nonzero exit status."""
+"""Checks that find the reason for a nonzero exit status or a signal."""
 OTHERS: tuple[_Check, ...] = (_other_signal, _silent_rank)
 """Checks that find the process that ended first, if the reason is missing or only that others had ended."""
 HINTS: tuple[_Check, ...] = (_by_error_line, _by_failure_pattern, _by_last_words, _exit_code)

@@ -13,7 +13,7 @@ FORMS = "best N, best N by METRIC, last of all, last of running"
 
 @dataclass(frozen=True)
 class Wish:
-    """`best`: the number of best configs, by `metric` (None: the main metric), of which one run keeps all its checkpoints.
+    """`best`: the number of best configs, by `metric` (None: the main metric), for which one run each keeps all checkpoints.
     `last`: every run keeps its last checkpoint."""
 
     best: int = 0

@@ -23,7 +23,7 @@ coef coefficient count grad norm num rejected scale scaler std stddev steps targ
 """
 HIGHER, LOWER = frozenset(_HIGHER.split()), frozenset(_LOWER.split())
 OTHER = frozenset(_OTHER.split())
-"""Words for properties of a loss or score; neither direction of a metric with such a word is better."""
+"""Words for properties of a loss or score; a metric with one of them has no better direction."""
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _HELD_OUT = frozenset(("val", "valid", "validation", "eval", "evaluation", "test", "dev", "heldout", "offline"))
