@@ -53,8 +53,8 @@ __all__ = [
 
 
 class Decision(NamedTuple):
-    """One proposal of the rules: its reason, and its changes as {"path@op": value}, so that f"{key}={value}" is an edit.
-    `clamp`: the rule's bounds for its values.
+    """One proposal of the rules: its reason and its changes as {"path@op": value}, so that f"{key}={value}" is an edit.
+    `clamp`: the rule's bounds for the values.
     """
 
     reason: str
@@ -80,8 +80,8 @@ def load_summaries(path: str | os.PathLike[str]) -> dict[str, Summary]:
     """Load the runs of an autorun_summary.json or an offline summary, ours or the original scripts': {output directory:
     summary}.
 
-    Fields that the original scripts did not write (n, min, max, tail) are filled in where possible. From a file with
-    proposals, as written by `analyze-offline --rules`, only the part `summary` is used.
+    Fields that the original scripts did not write (n, min, max, tail) are filled in if possible. If the file also holds
+    proposals, as `analyze-offline --rules` writes it, only its `summary` is used.
     """
     text = read_text(Path(path), "summary")
     try:
@@ -124,8 +124,8 @@ def decide(
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:
-    """Load a training config: JSON, or YAML or TOML by file suffix. UserError with line and column for invalid syntax,
-    duplicate keys and NaN."""
+    """Load a training config: JSON, or YAML or TOML by file suffix. Invalid syntax, duplicate keys and NaN raise a UserError
+    with line and column."""
     return parse_config(read_text(Path(path), "config"), str(path))
 
 

@@ -1,9 +1,9 @@
-"""A loop as it stood at an earlier instant, worked out from what the store keeps with its time. No I/O.
+"""The state of a loop at an earlier instant, reconstructed from what the store keeps with a time. No I/O.
 
-Exact: which rounds, runs, attempts and proposals there were, which runs waited, ran in which slot, or had ended and how, and
-which proposals were decided. Not kept with its time, and therefore: pauses, holds and what slots waited for are not shown; a
-run's step is taken to have risen evenly over its last attempt; a proposal that was edited has its last edits from the start,
-and one whose decision was changed has only the last; the queue has its last order.
+Exact: which rounds, runs, attempts and proposals existed; which runs were queued, which ran in which slot, and which had
+ended and how; which proposals were decided. The rest is not stored with a time, so it is approximate: pauses, holds and
+slot waits are not shown; a run's step is assumed to rise evenly over its last attempt; an edited proposal shows its last
+edits from the start, and a changed decision shows only as its last version; the queue has its last order.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AGAIN = (EventKind.RUN_RETRIED, EventKind.RUN_EXTENDED)
 
 
 class Past:
-    """What the store holds of a loop, read once; `as_of` answers from it."""
+    """A loop's rows and events, read from the store once; `as_of` reconstructs any instant from them."""
 
     def __init__(self, snapshot: Snapshot, attempts: Sequence[Attempt], events: Sequence[Event]) -> None:
         self.snapshot = snapshot
@@ -49,7 +49,7 @@ class Past:
             if event.run is not None and event.kind in (*AGAIN, EventKind.RUN_STOPPING):
                 self._events[event.run].append(event)
         self.times = sorted({event.at for event in events} | {snapshot.loop.created_at})
-        """When something happened."""
+        """The times of all events, in ascending order."""
 
     @classmethod
     def read(cls, store: Store, loop: int) -> Past:
@@ -68,7 +68,7 @@ class Past:
         return max(self.times[-1], self.snapshot.loop.ended_at or 0.0)
 
     def next_event(self, at: float) -> float:
-        """When something happened next; the end where nothing did."""
+        """The time of the next event after `at`; the loop's end if there is none."""
         place = bisect_right(self.times, at)
         return self.times[place] if place < len(self.times) else self.end
 
@@ -77,7 +77,7 @@ class Past:
         return self.times[place - 1] if place else self.begin
 
     def as_of(self, at: float) -> Snapshot:
-        """The loop as it stood at `at` (Unix seconds)."""
+        """The loop's state at `at` (Unix seconds)."""
         last = self.snapshot
         if at >= self.end:
             return last
@@ -193,12 +193,13 @@ UNDECIDED: dict[str, Any] = {
 
 
 def as_of(store: Store, loop: int, at: float) -> Snapshot:
-    """The loop as it stood at `at`; for many instants of one loop, keep a `Past`."""
+    """The loop's state at `at`. For many instants of one loop, keep a `Past`."""
     return Past.read(store, loop).as_of(at)
 
 
 def step_at(run: Run, attempt: Attempt, at: float) -> int:
-    """The step of a run at an instant of its last attempt, or of an earlier one that reached what its summary says."""
+    """The step of a run at an instant of `attempt`, assuming a constant rate. The step that an earlier attempt reached is
+    taken from its summary."""
     since = attempt.started_at or attempt.created_at
     reached = run.step
     if attempt.number != run.attempts:
@@ -212,7 +213,7 @@ TIMES = ("created_at", "started_at", "ended_at", "decided_at", "deadline", "resu
 
 
 def shifted(snapshot: Snapshot, seconds: float) -> Snapshot:
-    """The same with every time moved by `seconds`, for clients that compare times with their own clock."""
+    """The snapshot with every time moved by `seconds`, for clients that compare times with their own clock."""
     return Snapshot(
         loop=_moved(snapshot.loop, seconds),
         rounds=[_moved(each, seconds) for each in snapshot.rounds],

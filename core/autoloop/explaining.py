@@ -1,4 +1,4 @@
-"""What a run, a slot or a round waits for, resource by resource: since when, and what would end the wait. No I/O."""
+"""Explains why a run, a slot or a round waits: for which resources, since when, and what would end each wait. No I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop.text.plural import plural
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """One thing that is waited for."""
+    """A wait for one resource."""
 
     resource: str
     """`engine`, `GPU`, `disk`, `slot`, `approval` …"""
@@ -21,19 +21,19 @@ class Wait:
     ends: str
     """What would end the wait."""
     since: float | None = None
-    """None: that is not recorded."""
+    """Unix seconds; None if it is not recorded."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """How a run, a slot or a round stands, and what it waits for; nothing if it is at work or over."""
+    """The state of a run, a slot or a round, and its waits: none if it is active or has ended."""
 
     stands: str
     waits: list[Wait]
 
 
 class Explainer:
-    """For one snapshot; `driven`: the loop has an engine. `events` are the loop's."""
+    """Explains the state in one snapshot. `events`: the loop's; `driven`: whether an engine runs the loop."""
 
     def __init__(self, snapshot: Snapshot, events: Sequence[Event], *, driven: bool, now: float) -> None:
         self.snapshot, self.driven, self.now = snapshot, driven, now
@@ -73,7 +73,7 @@ class Explainer:
             attempt = self.snapshot.attempts[run.id]
             since: float | None = attempt.created_at
             ends = f"{attempt.place} begins it, or `autoloop-tui stop {run.id}`"
-            if attempt.node is not None:  # it has ended; when is not recorded yet
+            if attempt.node is not None:  # it has ended, but the time is not recorded yet
                 ends = f"{attempt.place} says why it ended, or 30 s have passed (5 minutes if a signal or others ended it)"
                 since = None
             waits.append(Wait(resource=attempt.place, why=run.waits, ends=ends, since=since))
@@ -124,7 +124,7 @@ class Explainer:
         return []
 
     def _loop(self) -> list[Wait]:
-        """What keeps every queued run of the loop from starting."""
+        """The waits that keep every queued run of the loop from starting."""
         loop, waits = self.snapshot.loop, self._engine()
         if waits:
             return waits
@@ -163,7 +163,7 @@ class Explainer:
         return waits
 
     def _next_round(self) -> list[Wait]:
-        """What the next round waits for, after the newest one."""
+        """The waits of the round after the newest one."""
         loop, round_ = self.snapshot.loop, self.snapshot.round
         if round_ is None or round_.state is not RoundState.DECIDING:
             return []

@@ -1,5 +1,5 @@
-"""What a variant would come to, before anything runs: its changes, what is known to fail, and what became of the past runs
-that are most like it by the rules as they are now. Nothing is written, and it takes a bounded time.
+"""Previews a variant before anything runs: its changes, known problems, and the past runs most like it, replayed under the
+current rules. Writes nothing and takes a bounded time.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from autoloop.variants.request import VariantRequest
 T = TypeVar("T")
 
 SECONDS = 5.0
-"""For all of it; a W&B server that does not answer adds up to 3."""
+"""Time limit for the whole preview; a W&B server that does not answer adds up to 3 s."""
 BACKTEST = 2.5
-"""Of these, for past runs."""
+"""The part of SECONDS that past runs may take."""
 MOST_RUNS = 8
-"""Past runs that are replayed."""
+"""The number of past runs to replay."""
 MOST_CONFIGS = 300
-"""Past runs whose configs are compared, the newest."""
+"""The number of past runs, newest first, with which the config is compared."""
 
 
 @dataclass(frozen=True)
 class Alike:
-    """A past run that is like the variant, and what the loop's rules make of it."""
+    """A past run similar to the variant, and the outcome of replaying it under the loop's rules."""
 
     run: Run
     loop: str
     differs: list[Change]
-    """From its config to the variant's."""
+    """The changes from its config to the variant's."""
     outcome: Outcome
 
     @property
@@ -60,7 +60,7 @@ class Alike:
 
     @property
     def said(self) -> str:
-        """`stopped at 300 by high; proposes more-lr`, or nothing."""
+        """`stopped at 300 by high; proposes more-lr`, or an empty text."""
         by = self.outcome.by
         ended = f"{self.outcome.ending.value} at {by.step} by {by.rule}" if by else ""
         proposes = f"proposes {', '.join(self.proposed)}" if self.proposed else ""
@@ -69,7 +69,7 @@ class Alike:
 
 @dataclass(frozen=True)
 class Foresight:
-    """`left_out`: what was not looked at, and why."""
+    """The preview of a variant. `left_out`: what was not checked, and why."""
 
     variant: CheckedVariant
     findings: list[Finding] = field(default_factory=list)
@@ -78,12 +78,13 @@ class Foresight:
 
     @property
     def wrong(self) -> bool:
-        """Whether it may not or could not run as it is."""
+        """Whether the variant is blocked or a check reports an error."""
         return self.variant.blocked is not None or any(each.level == "error" for each in self.findings)
 
 
 def foresee(store: Store, loop: Loop, base: Run, edits: list[str], author: Actor) -> Foresight:
-    """UserError if the loop's settings or the base's config cannot be read; what is wrong with the edits is in `blocked`."""
+    """Return the preview of `base` with `edits`. UserError if the loop's settings or the base's config cannot be read;
+    invalid edits are reported in `variant.blocked`."""
     deadline = time.monotonic() + SECONDS
     settings = load_settings(Path(loop.spec.cwd))
     policy = loop_policy(
@@ -107,7 +108,7 @@ def foresee(store: Store, loop: Loop, base: Run, edits: list[str], author: Actor
 def _findings(
     store: Store, loop: Loop, base: Run, config: Config, settings: Settings, deadline: float, left_out: list[str]
 ) -> list[Finding]:
-    """What `doctor` says of the machine, the training environment and this config."""
+    """The findings of `doctor` on the machine, the training environment and this config."""
     spec, preset = loop.spec, preset_of(store.places, loop)
     try:
         launch = plan_example(preset, spec, config)
@@ -128,8 +129,8 @@ def _findings(
 
 
 def _past(store: Store, loop: Loop, config: Config, settings: Settings, deadline: float, left_out: list[str]) -> list[Alike]:
-    """The runs of this trainer that are most like the config, those of other seeds first, the newest of equals first; what
-    the loop's rules say of each."""
+    """The past runs of this trainer with the most similar configs, each replayed under the loop's rules. Runs that differ
+    only in the seed come first, then those with the fewest changes; newer runs come before older ones."""
     spec = loop.spec
     same = [each for each in store.loops() if (each.spec.preset, each.spec.train_script) == (spec.preset, spec.train_script)]
     found = runs_of_loops(store, same)
@@ -168,7 +169,7 @@ def _past(store: Store, loop: Loop, config: Config, settings: Settings, deadline
 
 
 def _in_time(given: Sequence[T], deadline: float, of: int, what: str, left_out: list[str]) -> Iterator[T]:
-    """Each, until the time is up; then `left_out` says how many of all `of` are missing."""
+    """Yield from `given` until the deadline. If fewer than `of` were yielded, add a sentence on the rest to `left_out`."""
     done = 0
     for each in given:
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The page of a loop in a file: its store, and as much of the histories of its runs as is still on disk."""
+"""Writes a loop's HTML report to a file, from the store and the run histories that are still on disk."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from autoloop.reports.html import SIGN, render_page
 from autoloop.store import Store
 
 BEGINNING = 1000
-"""Bytes of a file in which the sign of a page is looked for."""
+"""The number of bytes at the beginning of a file that are searched for the report's marker."""
 
 
 def write_html(store: Store, loop: Loop, path: Path) -> None:
-    """Write the page of a loop in one step. UserError if the file cannot be written, or holds anything but such a page."""
+    """Write the HTML report of a loop atomically. UserError if the file cannot be written, or exists and is not such a
+    report."""
     try:
         ours = _is_ours(path)
     except OSError as error:
@@ -31,7 +32,7 @@ def write_html(store: Store, loop: Loop, path: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether the file may be replaced: there is none, or an empty one, or one that was written here."""
+    """Whether the file may be replaced: it does not exist, is empty, or is a report of ours."""
     try:
         with open_regular(path) as file:
             beginning = file.read(BEGINNING)

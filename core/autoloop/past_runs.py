@@ -1,5 +1,5 @@
-"""Past runs read in with their histories: those of a project's loops, and those below any folder. Then rules are replayed
-over them, by several processes if there are many.
+"""Reads past runs with their histories, from a project's loops or below any folder, and replays rules over them; with many
+runs, in several processes.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ from autoloop.trainers.presets import Console
 from autoloop.wandb_cloud.key import known_secrets
 
 SEVERAL = 16
-"""Runs from which on further processes pay for their start."""
+"""The number of runs from which several processes are faster than one, in spite of their start-up time."""
 PIECE = 1 << 20
-"""Bytes of a log that are read at once."""
+"""Bytes per read of a log."""
 LOG_AT_MOST = 16 << 20
-"""Bytes of a log that are searched for what live rules look for."""
+"""Bytes of a log that are searched for the patterns of live rules."""
 
 Patterns = Sequence[Regex]
 
 
 class PastRunSource(Protocol):
-    """A run that can be read in."""
+    """A past run that can be read."""
 
     @property
     def label(self) -> str:
-        """What a user calls it."""
+        """The run's name for messages."""
         ...
 
     def read(self, patterns: Patterns) -> PastRun:
-        """The run with its history, and the lines of its log that the patterns find. UserError if it cannot be read."""
+        """Return the run with its history and the first log line that matches each pattern. UserError if it is unreadable."""
         ...
 
 
@@ -112,7 +112,7 @@ class LoopRun:
 
 @dataclass(frozen=True)
 class RunOnDisk:
-    """A run below a folder, whoever started it."""
+    """A run found below a folder, with or without a loop."""
 
     found: FoundRun
     root: Path
@@ -132,7 +132,7 @@ class RunOnDisk:
         log = Path(segments[-1].path).parent / "files/output.log" if segments else None
         known = _secrets(config, None)
         found = _lines(log, ConsoleLog(log, Console(), total_steps=total or None), patterns, known) if log else ((), ())
-        # Only W&B records how a run ended; of others it is known whether they came to their end.
+        # Only W&B records how a run ended; for other loggers, a run has finished if it reached its last step.
         finished = history.exit_code == 0 if segments else last >= total > 0
         facts = Facts(
             id=os.path.abspath(self.found.name),
@@ -149,7 +149,7 @@ class RunOnDisk:
 
 
 def runs_of_loops(store: Store, loops: Iterable[Loop]) -> list[LoopRun]:
-    """The runs of these loops that have ended and had an attempt, in their order."""
+    """Return the ended runs of these loops that had an attempt, in order."""
     found: list[LoopRun] = []
     for loop in loops:
         try:
@@ -173,7 +173,7 @@ def runs_of_loops(store: Store, loops: Iterable[Loop]) -> list[LoopRun]:
 
 
 def _groups(runs: Iterable[Run]) -> dict[str, str]:
-    """By run, what its round judges it together with, as `Facts.group`."""
+    """For each run that its round judges together with its replicates, the group for `Facts.group`: the id of the first."""
     rounds: dict[int, list[Run]] = {}
     for run in runs:
         if run.state is RunState.FINISHED and run.confirms is None:
@@ -183,7 +183,7 @@ def _groups(runs: Iterable[Run]) -> dict[str, str]:
 
 
 def runs_below(root: Path, books: MetricBooks, problems: list[str]) -> list[RunOnDisk]:
-    """The runs below a folder, newest first; what was passed over is told to `problems`. UserError if there is none."""
+    """Return the runs below a folder, newest first; skipped files are reported in `problems`. UserError if there is none."""
     if not root.is_dir():
         raise UserError(f"There is no folder {root}; name one with runs, or omit it to replay this project's loops.")
     found = find_runs(root, problems)
@@ -195,12 +195,13 @@ def runs_below(root: Path, books: MetricBooks, problems: list[str]) -> list[RunO
 # ---------------------------------------------------------------------------------------------------------- a safe step
 
 RISK = 0.1
-"""The largest share of the stopped runs that may be among the best, as `backtest --find-stop` has it."""
+"""The largest share of the stopped runs that may be among the best, as in `backtest --find-stop`."""
 
 
 def safe_step(store: Store | None, loops: Iterable[Loop], spec: LoopSpec, settings: Settings) -> HalveSpec:
-    """The earliest step at which the worse half can be stopped (`--halve auto`), by the first key metric of the past runs of
-    the planned loop's trainer that made as many steps. UserError if they are too few, or show no safe step."""
+    """Return the earliest step at which the worse half can be stopped (`--halve auto`), judged by the main metric of
+    finished past runs of the same trainer with the same number of steps. UserError if there are too few of them, or no step
+    is safe."""
     preset = load_preset(spec.preset)
     same = [loop for loop in loops if (loop.spec.preset, loop.spec.train_script) == (spec.preset, spec.train_script)]
     found = runs_of_loops(store, same) if store else []
@@ -231,15 +232,15 @@ def safe_step(store: Store | None, loops: Iterable[Loop], spec: LoopSpec, settin
 
 _Work = tuple[Sequence[PastRunSource], Sequence[RuleSource], str | None]
 _work: _Work = ((), (), None)
-"""Of a process of the pool: rules hold functions, which cannot be sent to it but are there when it is forked."""
+"""The work of a pool process. Rules hold functions, which cannot be pickled, so a forked process inherits them."""
 
 
 def replay_all(
     sources: Sequence[PastRunSource], rules: Sequence[RuleSource], metric: str | None = None
 ) -> list[list[Replayed] | str]:
-    """For each run, what each of the rules said of it; or a sentence on why the run could not be read.
+    """Return for each run the result of replaying each rule source, or a sentence on why the run could not be read.
 
-    By several processes, which are forks, if there are many runs: only from a program without threads.
+    Many runs are replayed in forked processes, so call this only from a program without threads.
     """
     processes = min(len(os.sched_getaffinity(0)), 8)
     if len(sources) < SEVERAL or processes < 2:
@@ -256,7 +257,7 @@ def replay_all(
 
 def _begin(work: _Work) -> None:
     global _work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl+C
     _work = work
 
 
@@ -282,8 +283,8 @@ def _replay(work: _Work, index: int) -> list[Replayed] | str:
 def _lines(
     log: Path, console: ConsoleLog, patterns: Patterns, known: list[str]
 ) -> tuple[Sequence[tuple[int, str]], Sequence[str]]:
-    """For each pattern the first line that it finds, with the step that the log had told by then, and notes. A log that
-    tells no step gives no line, because none may be shown to a rule before it was printed."""
+    """The first log line that matches each pattern, with the step that the log had shown by then, and notes. A log without
+    steps gives no lines, because a rule must not see a line before it was printed."""
     left = {pattern.pattern: pattern for pattern in patterns}
     found = list[tuple[int, str]]()
     for number, line in enumerate(_read(log) if left else ()):
@@ -296,7 +297,7 @@ def _lines(
     if not found:
         return (), ()
     steps = dict.fromkeys([number for number, _ in found], 0)
-    for number, line in enumerate(_read(log)):  # again, as few logs hold anything, and to read their steps takes longer
+    for number, line in enumerate(_read(log)):  # a second pass: few logs match, and parsing steps is slower
         if number > found[-1][0] and console.step:
             break
         console.take(line)
@@ -309,7 +310,7 @@ def _lines(
 
 
 def _read(log: Path) -> Iterator[bytes]:
-    """Its lines, as far as it is searched."""
+    """The log's lines, up to LOG_AT_MOST bytes."""
     lines = Lines(log, returns=True, bounded=True)
     while lines.tail.offset < LOG_AT_MOST:
         yield from lines.read(PIECE)

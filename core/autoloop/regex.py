@@ -1,8 +1,8 @@
-"""Regular expressions that a person or a preset gives, in time proportional to the text: RE2 instead of Python's `re`.
+"""Regular expressions from users and presets, matched in linear time: RE2 instead of Python's `re`.
 
-Python's engine tries every way to match, cannot be interrupted and holds the interpreter while it does, so that `(a+)+$`
-and one line of a log would stop an engine for ever. RE2 reads each character once. What cannot be done so, look-around
-and back-references, is refused in a sentence. `\\w`, `\\d`, `\\s` and `\\b` know ASCII only; `\\pL` is any letter.
+Python's engine backtracks, cannot be interrupted and holds the GIL meanwhile, so `(a+)+$` and one unlucky log line would
+hang an engine for ever. RE2 reads each character once. It cannot support look-around and back-references, which are refused
+with a message. `\\w`, `\\d`, `\\s` and `\\b` are ASCII only; `\\pL` is any letter.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import re2
 from autoloop.model import UserError
 
 MAX_TEXT = 16 << 10
-"""Characters of a text that are looked at: lines of logs, which have no bound of their own."""
+"""Characters of a text that are searched: log lines have no limit of their own."""
 MAX_SIZE = 1000
-"""Instructions of a compiled expression: what one character costs at worst is proportional to them."""
+"""Largest number of instructions in a compiled expression; the worst-case cost per character is proportional to it."""
 
 _NOT_TAKEN = "look-around, back-references, possessive repeats, repeats beyond 1000 and \\Z (write \\z) are not supported"
 
@@ -28,7 +28,7 @@ class Regex:
     """One expression, searched anywhere in the first MAX_TEXT characters of a text."""
 
     def __init__(self, pattern: str, *, ignore_case: bool = False) -> None:
-        """UserError, a clause that begins with a small letter, if the pattern is not one that can be taken."""
+        """Compile the pattern. UserError with a lower-case clause if it is invalid, unsupported or too large."""
         options = re2.Options()
         options.log_errors = False
         options.case_sensitive = not ignore_case
@@ -46,21 +46,21 @@ class Regex:
         return self._compiled.search(_bytes(text)) is not None
 
     def groups(self, text: str) -> dict[str, str | None] | None:
-        """The named groups of the first match, None where one took no part; None if nothing matches."""
+        """Return the named groups of the first match, with None for groups that took no part; None if nothing matches."""
         match = self._compiled.search(_bytes(text))
         if match is None:
             return None
         return {name: None if (value := match[name]) is None else value.decode("utf-8", "replace") for name in self.names}
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where each match begins and ends; empty ones are left out."""
+        """Return the start and end of each non-empty match."""
         if not (text := text[:MAX_TEXT]).isascii():
             text = text.encode("utf-8", "replace").decode()  # half a surrogate pair becomes one `?`
         return [match.span() for match in self._compiled.finditer(text) if match.end() > match.start()]
 
 
 class RegexSet:
-    """Tells in one pass which of several expressions a text matches, however many they are."""
+    """Several expressions, searched in one pass."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         options = re2.Options()
@@ -73,13 +73,13 @@ class RegexSet:
             self._set.Compile()
 
     def which(self, text: str) -> list[int]:
-        """The positions of those that match, in order."""
+        """Return the indices of the expressions that match, in order."""
         return sorted(self._set.Match(_bytes(text)) or ()) if self._patterns else []
 
 
 @functools.lru_cache(512)
 def compile_regex(pattern: str, *, ignore_case: bool = False) -> Regex:
-    """A person's pattern. UserError, a clause to put behind "… is not a usable regular expression: ", says why not."""
+    """Return a user's pattern, compiled. UserError holds a clause that completes "… is not a usable regular expression: "."""
     return Regex(pattern, ignore_case=ignore_case)
 
 
@@ -88,7 +88,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _why_not(pattern: str, error: Exception) -> str:
-    """Python's words where it refuses the pattern too, because they say the place; RE2's where only RE2 does."""
+    """The reason: Python's message if Python refuses the pattern too, because it gives the position; otherwise RE2's."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The rules that somebody named, from their file: a book is parsed here, Python rules run in a process of their own."""
+"""Loads rules from a user's file: a TOML book is parsed here, and Python rules run in a separate process."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def load_rules(
     *,
     methods: Sequence[str] = profiles.METHODS,
 ) -> RuleSource:
-    """The rule book or Python rules at `path`; if that is None, the shipped book of `methods`, which may have no rule.
+    """Load the rule book or Python rules at `path`; if that is None, the shipped book of `methods`, which may have no rules.
 
-    UserError says where it is wrong. `patience`: seconds that Python rules may take for one run. `text`: the file's
+    UserError says what is wrong and where. `patience`: seconds that Python rules may take for one run. `text`: the file's
     content, if it has been read already.
     """
     if path is None:

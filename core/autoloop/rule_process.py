@@ -1,7 +1,7 @@
-"""Python rules run in a process of their own: whatever a person's code does, it can only hold or end that one.
+"""Runs a user's Python rules in a separate process, so that their code can only block or crash that process.
 
-The parent writes one JSON line for the file and then one for each run, and waits a bounded time for each answer. What the
-code prints is kept apart from the answers; its last line is told where the code fails. The process ends with its parent.
+The parent writes one JSON line for the file and then one for each run, and waits a bounded time for each answer. The code's
+own output is kept apart from the answers; if the code fails, its last line is reported. The process ends with its parent.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from autoloop.model import UserError
 from autoloop.rules.python_rules import Answer, PythonRules, python_rules
 
 PATIENCE = 60.0
-"""Seconds that the code may take for one run where nothing else is set."""
+"""Default number of seconds that the code may take for one run."""
 LOADING = 120.0
-"""Seconds that it may take to be loaded: it may import torch from a cold disk."""
+"""Seconds that loading the code may take: it may import torch from a cold disk."""
 MAX_ANSWER = 4 << 20
-"""Bytes of the answer for one run."""
+"""Largest answer for one run, in bytes."""
 PR_SET_PDEATHSIG = 1
 
 
 def rules_apart(code: str, filename: str, patience: float = PATIENCE) -> PythonRules:
-    """The rules of a file, loaded and asked in another process. UserError for whatever stops it from being loaded."""
+    """Return the rules of a file, which are loaded and asked in another process. UserError if they cannot be loaded."""
     child = _Child(code, filename, patience)
     name, version = child.load()
     child.close()
@@ -42,11 +42,12 @@ def rules_apart(code: str, filename: str, patience: float = PATIENCE) -> PythonR
 
 
 class _Gone(Exception):
-    """The process gave no answer; says why."""
+    """The process gave no answer; the text says why."""
 
 
 class _Child:
-    """Started when it is needed, and anew after it had to be killed. Asked by one thread at a time."""
+    """The process of one rules file. It starts when needed, and again after it was killed. Only one thread may ask at a
+    time."""
 
     def __init__(self, code: str, filename: str, patience: float) -> None:
         self.code = code
@@ -81,7 +82,7 @@ class _Child:
         return loaded["name"], loaded["version"]
 
     def _start(self) -> None:
-        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 as long as the process
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 stays open as long as the process
         self._process = subprocess.Popen(
             isolated.command("autoloop.rule_process"),
             stdin=subprocess.PIPE,
@@ -91,7 +92,7 @@ class _Child:
         )
 
     def close(self) -> None:
-        """Also called by another thread than the one that waits for an answer, which then gets none."""
+        """End the process. Another thread may call this while one waits for an answer, which then gets none."""
         if self._process is not None:
             _kill(self._process)
 
@@ -107,7 +108,7 @@ class _Child:
         return [(reason, edits, expect) for reason, edits, expect in answer["asked"]], answer["notes"]
 
     def _exchange(self, request: Any, patience: float) -> dict[str, Any]:
-        """One line there, one line back. The process is ended where it does not come."""
+        """Send one line and return the answer's line. If no valid answer comes, the process is killed."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
@@ -161,7 +162,7 @@ class _Child:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.returncode is None:  # not yet waited for, so its group is its own
+    if process.returncode is None:  # not reaped yet, so the process group id cannot have been reused
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -176,7 +177,7 @@ def _end(process: subprocess.Popen[bytes], printed: IO[bytes]) -> None:
 
 
 def main() -> None:
-    """The other process: load what the first line holds, then answer one line for each line."""
+    """Run in the separate process: load the code in the first line, then answer each further line with one line."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -189,7 +190,7 @@ def main() -> None:
         answers.flush()
 
     asked = json.loads(requests.readline())
-    # As for a script of theirs: what lies beside it, and in the folder of the project, can be imported.
+    # As for any script of the user: modules beside it and in the project folder can be imported.
     sys.path[:0] = [os.path.dirname(os.path.abspath(asked["filename"])), os.getcwd()]
     try:
         rules = python_rules(asked["code"], asked["filename"])

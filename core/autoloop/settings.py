@@ -1,4 +1,4 @@
-"""`autoloop.toml`: what a project sets once, so that nobody types it each time. Flags win over it."""
+"""`autoloop.toml`: the settings of a project. Command-line flags override them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class WandbSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FieldSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[fields]`: what the config's types cannot tell."""
+    """`[fields]`: types that the configs' values do not show."""
 
     integers: list[str] = []
-    """More names (shell patterns over the last part of a path) of fields that must stay integers."""
+    """Further fields that must stay integers, as shell patterns for the last part of a path."""
 
 
 class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[policy]`: what a run of this project must be."""
+    """`[policy]`: requirements for every run of this project."""
 
     formal: bool = False
     """Refuse the CPU, and W&B offline or without an entity and a project, as --formal does."""
@@ -47,44 +47,44 @@ class KeepSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[keep]`: which checkpoints stay when `disk --free` makes space."""
 
     checkpoints: str = ""
-    """What to keep, as `best 3 by eval_l1, last of all`; without it nothing is thrown away."""
+    """What to keep, as `best 3 by eval_l1, last of all`; if empty, nothing is deleted."""
     over: Literal["loop", "project"] = "loop"
-    """Among which runs the best are chosen: those of each loop, or of all loops together."""
+    """Whether the best are chosen among the runs of each loop, or of all loops together."""
     when: Literal["by hand", "each round"] = "by hand"
-    """Whether only `disk --free --exec` moves checkpoints to the trash, or the engine too when a round has ended."""
+    """Whether only `disk --free --exec` moves checkpoints to the trash, or also the engine after each round."""
     trash_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
-    """Days for which what was thrown away can be put back."""
+    """Days for which checkpoints in the trash can be restored."""
 
 
 GrantedVerb = Literal[
     "approve", "reject", "undo", "edit", "start", "resume", "stop", "kill", "retry", "extend", "move", "free"
 ]
-"""What needs a person unless `[agents]` opens it; `hold --off` counts as `start`,
-and `free` is `disk --free --exec` and `--empty`."""
+"""Requests that are reserved for users unless `[agents]` grants them. `hold --off` counts as `start`; `free` is
+`disk --free --exec` and `--empty`."""
 
 
 class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Between which numbers a value may be set; without a bound, to anything on that side."""
+    """The range within which a value may be set; a missing bound does not limit that side."""
 
     low: float | None = None
     high: float | None = None
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[agents.NAME]`: what this coding agent may ask for, in each loop; `[agents.script]`: what commands without a terminal
-    may, if no agent is known."""
+    """`[agents.NAME]`: the requests that this coding agent may send, per loop; `[agents.script]`: those of commands without
+    a terminal and without a known agent."""
 
     allow: list[GrantedVerb] = []
     runs: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """How many runs its approvals, retries, extensions, and a first round that it starts, may bring about in a loop."""
+    """The most runs that its approvals, retries, extensions and a first round that it starts may cause in a loop."""
     gpu_hours: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    """How many GPU hours these may take, those that wait and run counted with the mean of the loop's ended runs."""
+    """The most GPU hours that these runs may take; queued and running ones count as the mean of the loop's ended runs."""
     slots: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """How many of these may wait or run at one time."""
+    """The most of these runs that may be queued or running at once."""
     hours: Annotated[str, msgspec.Meta(pattern=r"^([01]?\d|2[0-3]):[0-5]\d-([01]?\d|2[0-3]):[0-5]\d$")] | None = None
-    """The hours of the day in which it may, as 09:00-19:00 in local time."""
+    """The hours of the day in which the grant applies, as 09:00-19:00 in local time."""
     edits: dict[str, Range] | None = None
-    """Which places of a config it may propose and approve to change (shell patterns of paths), and in which range."""
+    """The config paths (shell patterns) that its proposals and approvals may change, each with the allowed range."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,42 +100,42 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The GPUs of a formal run, when --gpus is not given."""
     output_root: str = "outputs/train"
     summary_out: str | None = None
-    """autorun_summary.json; default: reports/data, below the profile's folder for reports if that exists."""
+    """autorun_summary.json; default: in reports/data, below the profile's report folder if that exists."""
     markdown_out: str | None = None
-    """The Markdown report; default: the file name of the configs' method, or autoloop.md, in reports, chosen likewise."""
+    """The Markdown report; default: in reports, located likewise, under the method's file name or autoloop.md."""
     rules: str | None = None
     """A rule book (.toml) or a Python file with `decide(summary)`; default: the rule book of the configs' method."""
     rules_timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
-    """Seconds that `decide(summary)` of Python rules may take for one run; then its process is killed, and that is said."""
+    """Seconds that `decide(summary)` of Python rules may take for one run; then its process is killed and a note says so."""
     replicates: str | Annotated[int, msgspec.Meta(ge=0)] = "auto"
-    """Runs with further seeds, as --replicates gives them: auto, 0, or how many seeds each config has."""
+    """Runs with further seeds, as for --replicates: auto, 0, or the number of seeds per config."""
     metrics: str | dict[str, Any] | None = None
-    """A metric book that adds to the shipped names, aliases and derived metrics: a file (.toml), or its keys as a table."""
+    """A metric book that extends the shipped names, aliases and derived metrics: a .toml file, or its keys as a table."""
     grace: Annotated[float, msgspec.Meta(ge=0)] = 10.0
-    """Seconds in which a person's last decision can be undone before the next round starts by itself."""
+    """Seconds in which the user's last decision can be undone before the next round starts automatically."""
     max_log_mb: Annotated[int, msgspec.Meta(ge=4)] = 256
-    """The largest log kept per run, in MiB (2^20 bytes); of a longer one the beginning and the end are kept.
+    """The largest log kept per run, in MiB (2^20 bytes); the middle of a longer log is dropped.
 
-    A size of a file, hence MiB; `min_free_gb` is a size of a disk, hence GB. Both keys are of 0.1.0 and stay.
+    File sizes are in MiB, disk sizes (`min_free_gb`) in GB. Both keys exist since 0.1.0 and stay.
     """
     quiet_hours: str | None = None
-    """Hours of the day in which no new run starts, as 22:00-07:00 in local time; running ones go on."""
+    """Hours of the day in which no new run starts, as 22:00-07:00 in local time; running ones continue."""
     min_free_gb: Annotated[float, msgspec.Meta(ge=0)] = 1.0
-    """The free space that a run needs to start, on the disks of .autoloop and of the outputs, in GB (10^9 bytes)."""
+    """The free space required to start a run, on the disks of .autoloop and of the outputs, in GB (10^9 bytes)."""
     trainer: dict[str, Any] = {}
-    """How a run is launched, as a preset file would say it: `preset` is then this file."""
+    """How a run is launched, with the keys of a preset file; `preset` is then autoloop.toml itself."""
     wandb: WandbSettings = WandbSettings()
     fields: FieldSettings = FieldSettings()
     policy: PolicySettings = PolicySettings()
     keep: KeepSettings = KeepSettings()
     agents: dict[str, Grant] = {}
-    """What coding agents and scripts may ask for; by default to propose, to note, to pause and to hold."""
+    """Grants for coding agents and scripts, which by default may only propose, note, pause and hold."""
     hooks: dict[HookName, Hook] = {}
-    """What is told of a loop to others, and how."""
+    """Notifications about a loop: their events and how they are sent."""
     slurm: SlurmSpec = SlurmSpec()
-    """What each job asks Slurm for, with --slurm."""
+    """The resources that each job requests from Slurm, with --slurm."""
     host: list[HostSpec] = []
-    """Other machines that runs may use through ssh."""
+    """Other machines on which runs may execute, over SSH."""
     search: dict[str, Any] = {}
     """The space that `--propose optuna` searches, by config path: low and high, or values."""
 
@@ -153,7 +153,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return default_fields().extended(tuple(self.fields.integers))
 
     def metric_books(self, project: Path) -> MetricBooks:
-        """The shipped metrics and the project's. UserError if the project's cannot be read."""
+        """Return the shipped metrics with the project's. UserError if the project's cannot be read."""
         if self.metrics is None:
             return MetricBooks()
         if isinstance(self.metrics, dict):
@@ -162,22 +162,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return MetricBooks(parse_metric_book(read_text(path, f"metric book named in {FILE},"), str(path)))
 
     def metric_book(self, project: Path) -> MetricBook:
-        """`metric_books` for configs that are not known: of all methods."""
+        """Return the book for unknown configs: the metrics of all methods."""
         return self.metric_books(project).of(METHODS)
 
     def loop_book(self, spec: LoopSpec) -> MetricBook:
-        """`metric_books` for a planned loop, with the metrics that its `--until` and rules look at."""
+        """Return the book for a planned loop, including the metrics that its `--until` and rules name."""
         return self.metric_books(Path(spec.cwd)).of(planned_methods(spec)).naming(spec.named_metrics)
 
 
 def report_file(project: Path, name: str) -> Path:
-    """A file among the reports: below the trainer's repository if it is there, because people's scripts look there."""
+    """Return the path of a report: below the trainer's repository if it exists, because users' scripts look there."""
     repository = next((project / each for each in profiles.report_folders() if (project / each).is_dir()), project)
     return repository / "reports" / name
 
 
 def load_settings(project: Path) -> Settings:
-    """The project's autoloop.toml, or the defaults where there is none. UserError names file, key and fix."""
+    """Load the project's autoloop.toml; without one, the defaults. UserError names file, key and fix."""
     path = project / FILE
     if not os.path.lexists(path):
         return Settings()

@@ -1,4 +1,4 @@
-"""TOML that a user wrote, as Python values and as tables of a known shape; what is wrong with it in one sentence."""
+"""Reads users' TOML as Python values and as tables of a known shape; each error is one sentence."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from autoloop.text.validation import problem_text
 T = TypeVar("T", bound=msgspec.Struct)
 
 SETTINGS_FILE = "autoloop.toml"
-"""A project's settings; its table [trainer] is a preset."""
+"""The file with a project's settings; its table [trainer] is a preset."""
 
 
 class TomlError(ValueError):
-    """The text is no TOML that can be read; says why and where."""
+    """The text is not valid TOML; the message says why and where."""
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """The table in `text`. TomlError also where Python's own reader gives up (nested without end, endless numbers), and for
-    the character NUL, which no path, argument or variable can hold."""
+    """Return the table in `text`. TomlError also if Python's own reader gives up (nesting or numbers too large), and for the
+    character NUL, which no path, argument or variable can hold."""
     try:
-        table = tomllib.loads(text.removeprefix("\ufeff"))  # Notepad and PowerShell begin a file with it
-        nul = _holds_nul(table)  # keys with dots nest deeper than the reader itself does
+        table = tomllib.loads(text.removeprefix("\ufeff"))  # Notepad and PowerShell write a BOM
+        nul = _holds_nul(table)  # dotted keys can nest deeper than the reader's own recursion
     except RecursionError:
         raise TomlError("it is nested too deeply") from None
     except ValueError as error:
@@ -38,7 +38,7 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """The table in a user's file. UserError names `source`, line and column."""
+    """Return the table in a user's file. UserError names `source`, line and column."""
     try:
         return read_toml(text)
     except TomlError as error:
@@ -46,8 +46,9 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 
 
 def read_table(raw: Any, shape: type[T], where: str, written: Mapping[str, str] = {}) -> T:
-    """The raw table as `shape`, which forbids unknown fields. UserError names `where`, and the key that is unknown (with the
-    nearest), missing or wrong. `written`: how keys are written in the file, where a field has another name."""
+    """Convert a raw table to `shape`, which forbids unknown fields. UserError names `where` and the key that is unknown
+    (with the nearest known one), missing or invalid. `written`: the names in the file of keys that differ from their
+    fields."""
     try:
         return convert(raw, shape)
     except msgspec.ValidationError as error:

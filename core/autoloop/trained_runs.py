@@ -1,4 +1,4 @@
-"""Finished runs with their configs and results, for comparing: those of a project's loops, and those below any folder."""
+"""Finished runs with their configs and results, for comparisons: from a project's loops or below any folder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from autoloop.variants.grids import seed_path
 
 
 def trained_in_loops(store: Store, loops: Iterable[Loop], problems: list[str]) -> list[Trained]:
-    """The finished runs of these loops, the earliest first. Runs of different loops are of one cohort if they had the same
-    trainer, extra arguments and number of steps. What cannot be read is told to `problems`."""
+    """Return the finished runs of these loops, earliest first. Runs of different loops belong to one cohort if they had the
+    same trainer, extra arguments and number of steps. Unreadable files are reported in `problems`."""
     found: list[tuple[float, Trained]] = []
     for loop in loops:
         preset: Preset | None = None
@@ -44,8 +44,8 @@ def trained_in_loops(store: Store, loops: Iterable[Loop], problems: list[str]) -
 
 
 def trained_below(root: Path, books: MetricBooks, project: Path, problems: list[str]) -> list[Trained]:
-    """The runs below a folder whose config is known and that did not fail, the earliest first. Runs of one length are of one
-    cohort. UserError if there is none at all."""
+    """Return the runs below a folder that recorded their config and did not fail, earliest first. Runs of the same length
+    belong to one cohort. Unreadable files are reported in `problems`. UserError if there is no such run."""
     if not root.is_dir():
         raise UserError(f"There is no folder {root}; name one with runs, or omit it to compare the runs of this project.")
     found = find_runs(root, problems)

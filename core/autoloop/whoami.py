@@ -1,4 +1,4 @@
-"""Who asks: this process's user, terminal, agent and ancestors, as they are kept with each request that it sends."""
+"""The sender of a request: this process's user, terminal, agent and ancestors, which are stored with each request."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from autoloop.model import Sender
 from autoloop.runners import procfs
 
 ANCESTORS = 8
-"""Programs kept of a process's ancestry."""
+"""The largest number of ancestor programs that are stored."""
 
 UNNAMED = re.compile(r"[^a-z0-9._-]+")
 
 
 def this_process(agent: str | None = None) -> Sender:
-    """The sender of what this process asks for. `agent`: the name that a client gave over a protocol of its own."""
+    """Return the sender for this process's requests. `agent`: the name that a client gave over its protocol (MCP)."""
     named = agent_name(agent) if agent is not None else agent_of(os.environ)
     return Sender(user=user(), terminal=terminal(), agent=named, programs=ancestors())
 
@@ -31,7 +31,7 @@ def user() -> str:
 
 
 def terminal() -> str | None:
-    """The terminal that input, output or complaints of this process are on; None without one."""
+    """Return the terminal of this process's stdin, stdout or stderr; None without one."""
     for stream in (0, 1, 2):
         try:
             return os.ttyname(stream)
@@ -41,7 +41,7 @@ def terminal() -> str | None:
 
 
 def agent_of(environment: Mapping[str, str]) -> str | None:
-    """The coding agent that set a variable of this environment; None if none that is known did."""
+    """Return the known coding agent that set a variable of this environment; None if none did."""
     for variable, name in profiles.agent_variables().items():
         value = environment.get(variable, "")
         if value and value.lower() not in ("0", "false"):
@@ -50,12 +50,12 @@ def agent_of(environment: Mapping[str, str]) -> str | None:
 
 
 def agent_name(given: str) -> str:
-    """A name as policies write it: lower case, without blanks, at most 40 characters."""
+    """Return the name in the form used by `[agents.NAME]`: lower case, without blanks, at most 40 characters."""
     return UNNAMED.sub("-", given.lower()).strip("-")[:40] or "agent"
 
 
 def ancestors() -> list[str]:
-    """The programs that this process descends from, the nearest first, as far as can be seen; without the first process."""
+    """Return the programs of this process's visible ancestors, nearest first, without process 1."""
     found: list[str] = []
     pid = os.getppid()
     while pid > 1 and len(found) < ANCESTORS:
