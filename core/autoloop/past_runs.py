@@ -58,7 +58,7 @@ class PastRunSource(Protocol):
         ...
 
     def read(self, patterns: Patterns) -> PastRun:
-        """Return the run with its history and the first log line that matches each pattern. UserError if it is unreadable."""
+        """Return the run with its history and the first log line that matches each pattern. UserError if unreadable."""
         ...
 
 

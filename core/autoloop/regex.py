@@ -79,7 +79,7 @@ class RegexSet:
 
 @functools.lru_cache(512)
 def compile_regex(pattern: str, *, ignore_case: bool = False) -> Regex:
-    """Return a user's pattern, compiled. UserError holds a clause that completes "… is not a usable regular expression: "."""
+    """Return a user's pattern, compiled. UserError is a clause that completes "… is not a usable regular expression: "."""
     return Regex(pattern, ignore_case=ignore_case)
 
 

@@ -1,4 +1,4 @@
-"""What may be said of two configs: the noise between runs that differ in nothing but the seed, and verdicts. No I/O."""
+"""Verdicts on two configs, and the noise between runs that differ only in the seed. No I/O."""
 
 from autoloop.model import Call
 from autoloop.verdicts.against_base import AgainstBase, base_of

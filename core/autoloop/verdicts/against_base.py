@@ -1,4 +1,4 @@
-"""A run's config as rules see it among others: its replicates, the noise between seeds, and the verdict against its base."""
+"""A run's config among others, as rules see it: its replicates, the noise between seeds, the verdict against its base."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from autoloop.verdicts.wording import WITHIN_RUN, sentence
 
 @dataclass(frozen=True)
 class AgainstBase:
-    """`base`: a run of the config that the run's own was made from, None for a config that was given.
+    """A run's config and the config it was made from. `base`: a run of the latter; None for a config of the user.
 
-    Each answer is a LookupError where nothing can be said, whose text gives the reason.
+    Each method raises a LookupError with the reason if it has no answer.
     """
 
     judge: Judge
@@ -25,18 +25,18 @@ class AgainstBase:
 
     @property
     def runs(self) -> int:
-        """How many runs of the config have finished."""
+        """The number of finished runs of the config."""
         return len(self.judge.replicates(self.run))
 
     def noise(self, metric: str) -> Noise:
-        """How much a metric differs between seeds."""
+        """The noise of a metric between seeds."""
         found = self.judge.noise(metric)
         if found is None:
             raise LookupError(f"{WITHIN_RUN}: {self.judge.lacking(metric)}")
         return found
 
     def verdict(self, metric: str) -> Verdict:
-        """Whether the config is better than its base."""
+        """The verdict on the config against its base."""
         if self.base is None:
             raise LookupError("the config was made from no other")
         found = self.judge.between(self.run, self.base, metric)
@@ -46,7 +46,7 @@ class AgainstBase:
 
     def better(self, metric: str) -> bool:
         """Whether the config has been shown to be better than its base. False if it is worse, or if a difference would have
-        shown by now; as long as neither is known, a LookupError."""
+        shown by now; LookupError while this is undecided."""
         verdict = self.verdict(metric)
         if verdict.call is Call.NOT_ENOUGH:
             raise LookupError(sentence(verdict))
@@ -56,7 +56,7 @@ class AgainstBase:
 
 
 def base_of(run: Run, find: Callable[[str], Run | None]) -> Run | None:
-    """The run that a run's config was made from: of a replicate, the base of the config that it replicates."""
+    """The run that a run's config was made from. For a replicate, this is the base of the config that it replicates."""
     seen = {run.id}
     base = find(run.base_run) if run.base_run else None
     while base is not None and base.id not in seen and run.group and base.group == run.group:

@@ -1,9 +1,10 @@
-"""When a comparison that is looked at after every run may be decided, and when it is given up.
+"""The stopping rule of a comparison that is checked after every run: when it is decided, and when it is given up.
 
 Two one-sided sequential probability ratio tests of "no effect" against "an effect of one standard deviation between seeds",
 with a limit. With z the effect over its standard error, and h the z that such an effect is expected to have by now, the log
-likelihood ratio is `z * h - h * h / 2`. Above Wald's upper line it decides, below his lower one it gives up, at any number
-of looks; Siegmund's correction takes off what a walk in steps overshoots. bench/judgement measures the error rates.
+likelihood ratio is `z * h - h * h / 2`. Above Wald's upper boundary the test decides, below the lower one it gives up, for
+any number of looks; Siegmund's correction subtracts the overshoot of a discrete walk. bench/judgement measures the error
+rates.
 """
 
 from __future__ import annotations
@@ -14,36 +15,36 @@ from dataclasses import dataclass
 from autoloop.verdicts.distributions import normal_quantile
 
 POWER = 0.95
-"""How often an effect of one spread between seeds is found, before the limit takes a little of that."""
+"""Power for an effect of one standard deviation between seeds, before the limit, which reduces it slightly."""
 EARLY_LOOKS = 3
 EARLY_SHARE = 0.03
-"""Share of the error rate that is spent on each of the first looks, of one to three runs of each config: there the line
-alone would ask for differences that no config has."""
+"""Share of the error rate that is spent on each of the first looks, at one to three runs per config: there the boundary
+alone would require unrealistic differences."""
 LONGEST = 1.7
 """Information at which a comparison is given up, as a multiple of what the fixed test of the same error rates needs."""
 OVERSHOOT = 0.583
-"""Siegmund's constant: by how much of its step a random walk passes a line, on average."""
+"""Siegmund's constant: the mean overshoot of a random walk past a boundary, as a fraction of its step."""
 STEP = math.sqrt(0.5)
-"""The h of one run of each config: the step of the walk when runs come in pairs."""
+"""The h of one run of each config: the step of the walk if runs come in pairs."""
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """`alpha`: how often "better" may be said of equal configs, over all looks; as often "worse". `step`: the h of one more
-    run of each."""
+    """`alpha`: the rate at which equal configs may be called "better", over all looks; "worse" has the same rate. `step`:
+    the h of one more run of each."""
 
     alpha: float
     step: float = STEP
 
     def decides(self, h: float, runs: int) -> float:
-        """The least |z| that decides. `runs`: of the config that has fewer."""
-        h = min(h, math.sqrt(self.limit))  # beyond, the line would rise with what is known
+        """The least |z| that decides. `runs`: the smaller of the two configs' numbers of runs."""
+        h = min(h, math.sqrt(self.limit))  # beyond it, the boundary would rise as information grows
         share = self.alpha * (1 - EARLY_LOOKS * EARLY_SHARE)
         line = (math.log(POWER / share) - self._overshoot + h * h / 2) / h
         return min(line, normal_quantile(1 - self.alpha * EARLY_SHARE)) if runs <= EARLY_LOOKS else line
 
     def gives_up(self, h: float) -> float:
-        """The largest |z| with which no difference is shown; negative as long as it is too early for that."""
+        """The largest |z| that counts as no difference; negative while it is too early for that."""
         if h * h >= self.limit:
             return math.inf
         return (h * h / 2 - math.log((1 - self.alpha) / (1 - POWER)) + self._overshoot) / h

@@ -1,9 +1,9 @@
-"""Whether what looks better than the baseline is better: which config is run again with fresh seeds, with how many, and
-when that is decided.
+"""Confirmation on fresh seeds: which config that looks better than the baseline runs again, with how many seeds, and when
+that is decided.
 
-One run that looks better may have been lucky, and the best of many has been. So its config, the contender, runs again
-beside the baseline, both with the same fresh seeds in one round, and only these runs count. They are looked at after
-every round until a sequential test decides; then the next contender follows.
+A single run that looks better may have been lucky, and the best of many was. So its config, the contender, runs again with
+the baseline, both with the same fresh seeds in one round, and only these runs count. A sequential test checks them after
+every round until it decides; then the next contender follows.
 """
 
 from __future__ import annotations
@@ -18,31 +18,32 @@ from autoloop.verdicts.noise import Noise
 from autoloop.verdicts.verdict import Basis, Verdict, pairs_to_settle, shared
 
 FAILURES = 2
-"""Runs on fresh seeds that may end without a value before a confirmation is given up if no other of the round has one."""
+"""The number of runs on fresh seeds without a value after which a confirmation is given up, if no run of the newest round
+has one."""
 SHRUNK = 0.5
-"""How much of the effect that made a contender stand first is expected on fresh seeds."""
+"""The share of a contender's explored effect that is expected on fresh seeds."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """How a round is divided: `size` runs in all, of which `pairs` at most are of the contender and as many of the baseline.
-    `last`: no round follows in which anything new could be confirmed."""
+    """The division of a round of `size` runs: at most `pairs` runs of the contender and as many of the baseline. `last`: no
+    later round could confirm anything new."""
 
     size: int
     pairs: int
     last: bool
 
     def variants(self, confirming: int) -> int:
-        """How many runs of new variants go beside so many confirming ones: half of the round at least, none in the last."""
+        """The number of runs of new variants beside `confirming` ones: at least half of the round, and none in the last."""
         return 0 if self.last else max(self.size - confirming, self.size - self.size // 2)
 
 
 def share(variants: int, before: int, slots: int, left: int | None, last: bool) -> Share:
-    """The division of the next round.
+    """Return the division of the next round.
 
-    It has as many runs as the largest of: the new variants that it would have, the round before it, the slots. Half of
-    them may confirm, and what the new variants leave free, but at least one pair; in the last round all. `left`: how many
-    runs the loop may still start.
+    Its size is the largest of: the number of new variants, the size of the round before, the number of slots. Half of it may
+    confirm, plus the runs that new variants leave free, but at least one pair; in the last round all of it. `left`: the
+    number of runs that the loop may still start.
     """
     size = max(variants, before, slots, 2)
     if left is not None and left <= size:
@@ -52,9 +53,9 @@ def share(variants: int, before: int, slots: int, left: int | None, last: bool) 
 
 
 def confirmations(runs: Sequence[Run], judge: Judge, metric: str, given_up: Mapping[str, str]) -> list[Confirmation]:
-    """The confirmations of a loop that have begun or were given up, in their order, with what they say now.
+    """Return the loop's confirmations that have begun or were given up, in order, with their current results.
 
-    `runs`: the loop's, in their order. `given_up`: why a contender's replicates will not run, by its run.
+    `runs`: the loop's, in order. `given_up`: why a contender's replicates will not run, by its run.
     """
     base = judge.first(runs[0]) if runs else None
     if base is None:
@@ -65,7 +66,7 @@ def confirmations(runs: Sequence[Run], judge: Judge, metric: str, given_up: Mapp
         if run.confirms in by_id:
             fresh.setdefault(_first(by_id[run.confirms], judge), []).append(run)
     why = {_first(by_id[contender], judge): text for contender, text in given_up.items() if contender in by_id}
-    for contender in why:  # after those that have begun: these keep their numbers
+    for contender in why:  # last, so that those that have begun keep their numbers
         fresh.setdefault(contender, [])
     return [
         _confirmation(by_id[contender], base, made, judge, metric, number, why.get(contender))
@@ -75,12 +76,12 @@ def confirmations(runs: Sequence[Run], judge: Judge, metric: str, given_up: Mapp
 
 
 def _first(run: Run, judge: Judge) -> str:
-    """The run that stands for its config."""
+    """The id of the first finished run of the run's config; of the run itself if none has finished."""
     return (judge.first(run) or run).id
 
 
 def given_up(proposals: Iterable[Proposal]) -> dict[str, str]:
-    """Why the replicates of a contender will not run, by its run: its newest proposal was rejected, or could not start."""
+    """Return why a contender's replicates will not run, by its run: its newest proposal was rejected or could not start."""
     found: dict[str, str] = {}
     for proposal in proposals:
         if proposal.repeats is None:
@@ -95,7 +96,7 @@ def given_up(proposals: Iterable[Proposal]) -> dict[str, str]:
 
 
 def next_number(runs: Sequence[Run]) -> int:
-    """The number of the next confirmation that begins."""
+    """Return the number of the next confirmation."""
     return 1 + len({run.confirms for run in runs if run.confirms})
 
 
@@ -116,7 +117,7 @@ def _confirmation(
 
 
 def _hopeless(verdict: Verdict, sides: Sequence[Sequence[Run]], metric: str) -> str | None:
-    """Why more seeds would not decide it."""
+    """Why more seeds would not decide the confirmation; None if they may."""
     for whose, side in zip(("its", "the baseline's"), sides, strict=True):
         newest = [run for run in side if run.round == side[-1].round]
         lacking = [run for run in side if not _has(run, metric)]
@@ -130,10 +131,11 @@ def _hopeless(verdict: Verdict, sides: Sequence[Sequence[Run]], metric: str) -> 
 
 
 def next_contender(runs: Sequence[Run], judge: Judge, metric: str, tried: Sequence[Confirmation]) -> Run | None:
-    """The config to confirm next, by its first run that finished; None if nothing looks better than what is known.
+    """Return the first finished run of the config to confirm next; None if no config looks better than what is confirmed.
 
-    A confirmation that is not settled goes on. Else it is the config that looks best, if it looks better than the baseline
-    and than what has been confirmed, unless it was tried before or its own seeds show no difference already.
+    An unsettled confirmation continues. Otherwise the config that looks best is chosen, if it looks better than the baseline
+    and every confirmed config. Configs are skipped if they were tried before, if their runs already show that they are not
+    better, or if these ended at other steps than the baseline's.
     """
     base, good = judge.first(runs[0]) if runs else None, judge.book.direction(metric)
     if base is None or good is None:
@@ -157,10 +159,10 @@ def next_contender(runs: Sequence[Run], judge: Judge, metric: str, tried: Sequen
 
 
 def pairs_wanted(judge: Judge, metric: str, explored: float, known: Confirmation | None, number: int, most: int) -> int:
-    """With how many fresh seeds the contender and the baseline run next, from 1 to `most`.
+    """Return the number of fresh seeds with which the contender and the baseline run next, from 1 to `most`.
 
-    As many as would settle it if the effect is what fresh seeds showed so far, or, before there are any, a part of
-    `explored`. If the noise is not known, `most`.
+    It is the number that would settle the comparison if the effect is the one on fresh seeds so far, or, before there are
+    any, a share of `explored`. If the noise is unknown, it is `most`.
     """
     noise: Noise | None = judge.noise(metric)
     if noise is None:
@@ -173,7 +175,7 @@ def pairs_wanted(judge: Judge, metric: str, explored: float, known: Confirmation
 
 
 def comparison(verdict: Verdict) -> Comparison | None:
-    """A verdict as an outcome keeps it; None for one without a value."""
+    """Return a verdict in the form stored with an outcome; None if it has no value."""
     if math.isnan(verdict.effect):
         return None
     return Comparison(

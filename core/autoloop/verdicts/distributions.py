@@ -1,6 +1,6 @@
-"""The few distributions that verdicts need, by plain formulas; tests/verdicts compares them with reference values.
+"""The distributions that verdicts need, from standard formulas; tests/verdicts compares them with reference values.
 
-Good to ten digits in the range that is used: degrees of freedom up to a million, probabilities from 1e-12 to 1 - 1e-12.
+Accurate to ten digits in the range used: degrees of freedom up to a million, probabilities from 1e-12 to 1 - 1e-12.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from statistics import NormalDist
 _NORMAL = NormalDist()
 _TINY = 1e-300
 _LARGEST_DOF = 1e6
-"""From here on Student's t is the normal distribution to seven digits."""
+"""From here on, Student's t equals the normal distribution to seven digits."""
 
 
 def normal_cdf(z: float) -> float:
@@ -41,7 +41,7 @@ def student_quantile(p: float, dof: float) -> float:
         return 0.0
     if dof >= _LARGEST_DOF:
         return normal_quantile(p)
-    # Newton's method on the logarithm, which is nearly straight in the tail; a dozen verdicts ask for hundreds of these.
+    # Newton's method on the logarithm, which is nearly linear in the tail: a dozen verdicts need hundreds of quantiles.
     density = math.exp(math.lgamma((dof + 1) / 2) - math.lgamma(dof / 2)) / math.sqrt(dof * math.pi)
     t = normal_quantile(p)
     for _ in range(100):
@@ -69,7 +69,7 @@ def chi_square_quantile(p: float, dof: float) -> float:
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The interval for a rate of which `successes` of `trials` were seen; (0, 1) without trials."""
+    """The Wilson interval for the rate of `successes` in `trials`; (0, 1) without trials."""
     if not trials:
         return 0.0, 1.0
     z = normal_quantile(0.5 + confidence / 2)
@@ -116,7 +116,7 @@ def _away(value: float) -> float:
 
 
 def _incomplete_gamma(a: float, x: float) -> float:
-    """The regularised lower incomplete gamma function: a series below its middle, a continued fraction above."""
+    """The regularised lower incomplete gamma function: a series for x < a + 1, a continued fraction above."""
     front = math.exp(a * math.log(x) - x - math.lgamma(a))
     if x < a + 1:
         term = total = 1 / a

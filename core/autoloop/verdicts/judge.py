@@ -1,4 +1,4 @@
-"""Verdicts between the runs of a loop: which runs are replicates of each other, and how much their metrics vary."""
+"""Verdicts on the configs of a loop: which runs are replicates of each other, and how much their metrics vary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autoloop.verdicts.verdict import Statistic, Verdict, among_metrics, decide,
 
 
 class Seen:
-    """What judges of ever more of the same runs have found, so that each looks at what is new only."""
+    """Results shared by successive judges of a growing set of runs, so that each processes only new runs."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, Statistic], dict[str, tuple[list[Run], Group]]] = {}
@@ -32,7 +32,7 @@ class Seen:
         configs: Mapping[str, Mapping[str, Run]],
         values: Callable[[str, str], Iterator[Value]],
     ) -> list[Group]:
-        """Of each config in its order; `values` are those of a config in a metric."""
+        """The group of each config, in order. `values`: returns a config's values in a metric."""
         known, found = self._groups.setdefault((metric, statistic), {}), list[Group]()
         for config, replicates in configs.items():
             runs = list(replicates.values())
@@ -48,11 +48,10 @@ class Seen:
 
 
 class Judge:
-    """Answers for one state of the runs; make a new one when they change.
+    """Gives verdicts for one state of the runs; make a new judge when they change.
 
-    `runs` are a loop's in the order in which they were made, `elsewhere` replicates of its configs in other loops: what was
-    measured on the same base before counts. Only finished runs do. Of a training that ran twice with the same seed the
-    newest counts.
+    `runs`: a loop's, in order of creation. `elsewhere`: replicates of its configs in other loops, which count too. Only
+    finished runs count, and of several runs of one training with the same seed only the newest.
     """
 
     def __init__(
@@ -64,16 +63,16 @@ class Judge:
         keys: Sequence[str] | None = None,
         seen: Seen | None = None,
     ) -> None:
-        """`keys`: as `judged_metrics` has them, where the runs are `reduced` and do not tell. `seen`: by judges of fewer of
-        these runs."""
+        """`keys`: the result of `judged_metrics`, needed if the runs are `reduced` and lack other metrics. `seen`: the
+        shared results of judges of fewer of these runs."""
         self.book = book
         self.statistic = statistic
         self._configs: dict[str, dict[str, Run]] = {}
-        """By config (its group, else the hash of a training), its replicates by the hash of the training."""
+        """By config (its group, or else the hash of its training): its replicates by the hash of their training."""
         self._new: dict[str, int] = {}
-        """Of each of the loop's configs the round in which it was new."""
+        """The round in which each of the loop's configs was new."""
         self._first: dict[str, Run] = {}
-        """Of each of the loop's configs the first run that has finished."""
+        """The first finished run of each of the loop's configs."""
         mine = sorted(runs, key=attrgetter("round"))
         self._keys = judged_metrics(book, mine) if keys is None else keys
         self._mine = mine
@@ -86,30 +85,30 @@ class Judge:
             if run.state is RunState.FINISHED and run.summary:
                 self._configs.setdefault(_config(run), {})[run.config_hash] = run
         self._news = Counter(self._new.values())
-        """How many configs were new in each round."""
+        """The number of new configs in each round."""
         self._seen = seen or Seen()
         self._noise: dict[str, Noise | None] = {}
         self._lacking: dict[str, Lacking] = {}
 
     def noise(self, metric: str) -> Noise | None:
-        """The spread between seeds of a metric; None without replicates."""
+        """The noise of a metric between seeds; None if it is unknown."""
         if metric not in self._noise:
             self._noise[metric] = self._seen.noise(metric, self.statistic, self._groups(metric))
         return self._noise[metric]
 
     def lacking(self, metric: str) -> Lacking:
-        """Why the noise of a metric is not known, where it is not."""
+        """Why the noise of a metric is unknown. Only valid if `noise` is None."""
         if metric not in self._lacking:
             self._lacking[metric] = lacking_in(self._groups(metric))
         return self._lacking[metric]
 
     def replicates(self, run: Run) -> list[Run]:
-        """The finished runs of its config, itself included."""
+        """The finished runs of a run's config, including itself if it has finished."""
         return list(self._configs.get(_config(run), {}).values())
 
     def standings(self, metric: str) -> dict[str, Standing]:
-        """Of each config of the loop the mean over its finished runs that have the metric, at the step where most of them
-        stand, by its first run that has finished, in the order of those."""
+        """The mean of each of the loop's configs over its finished runs that have the metric, at the step that most of them
+        reached. Keys are the ids of the configs' first finished runs, in their order."""
         found: dict[str, Standing] = {}
         for config, run in self._first.items():
             if values := [each.value for each in at_one_step(list(self._values(config, metric)))]:
@@ -117,16 +116,16 @@ class Judge:
         return found
 
     def first(self, run: Run) -> Run | None:
-        """The first run of a run's config that has finished."""
+        """The first finished run of a run's config."""
         return self._first.get(_config(run))
 
     def between(self, ours: Run, theirs: Run, metric: str) -> Verdict | None:
-        """Whether the config of one run is better than that of another, by all finished runs of both.
+        """The verdict on the config of one run against that of another, from all finished runs of both.
 
-        None where one of them has not finished, and of two replicates. The error rate is divided over rounds, configs and
-        metrics, so that it holds for all such verdicts of a loop together. Two configs have one share of it, that of the
-        round in which the later one was new: a replicate in another round looks again at the same comparison, which the
-        sequential test allows for already, and whichever runs of the two are asked about, the verdict is the same.
+        None if one of the two runs has not finished, or if they are replicates of each other. The error rate is divided over
+        rounds, configs and metrics, so that it holds for all such verdicts of a loop together. A pair of configs has one
+        share of it, that of the round in which the later one was new: a replicate in another round is one more look at the
+        same comparison, which the sequential test allows for. So the verdict is the same for any two runs of these configs.
         """
         mine, others = _config(ours), _config(theirs)
         if mine == others or any(run.state is not RunState.FINISHED for run in (ours, theirs)):
@@ -148,17 +147,17 @@ class Judge:
         return _config(ours) == _config(theirs)
 
     def explored(self, ours: Run, theirs: Run, metric: str) -> Verdict:
-        """What made one config look better than another: all runs of both, but for those that were made to confirm it."""
+        """The verdict that made one config look better than another: from all runs of both except those confirming it."""
         return self._decided(ours, theirs, metric, lambda run: not self._is_for(run, ours), 1)
 
     def confirmed(self, contender: Run, baseline: Run, metric: str, number: int) -> Verdict:
-        """What the runs say that were made to confirm `contender`, on fresh seeds, beside those of the baseline that ran
-        with them. `number`: the how manieth confirmation of the loop it is, from 1."""
+        """The verdict on `contender` against the baseline from the runs on fresh seeds that were made to confirm it.
+        `number`: the number of this confirmation in the loop, from 1."""
         return self._decided(contender, baseline, metric, lambda run: self._is_for(run, contender), shared(number))
 
     @cached_property
     def _config_of(self) -> dict[str, str]:
-        """By run."""
+        """The config of each run, by the run's id."""
         return {run.id: _config(run) for run in self._mine}
 
     def _is_for(self, run: Run, contender: Run) -> bool:
@@ -188,27 +187,27 @@ class Judge:
 
 
 def judged_metrics(book: MetricBook, runs: Sequence[Run]) -> list[str]:
-    """The key metrics that finished runs of a loop have, the main one first: the first whose better direction is known."""
+    """Return the key metrics that finished runs of a loop have, the main one (the first with a known direction) first."""
     finished = [run for run in runs[-LOOKED_AT:] if run.state is RunState.FINISHED and run.summary]
     has = set[str]().union(*(run.summary.metrics for run in finished if run.summary))
     keys = [key for key in for_runs(book, finished).key_metrics if key in has]
-    return sorted(keys, key=lambda key: book.direction(key) is None)  # stable: else in their order
+    return sorted(keys, key=lambda key: book.direction(key) is None)  # stable: otherwise the order is kept
 
 
 UNNEEDED: dict[str, Any] = {
     **{name: [] for name in ("changes", "notes", "sources")},
     **{name: None for name in ("unjudged", "halved", "wandb_id", "wandb_url", "wandb_sync")},
 }
-"""What neither verdicts nor new runs of a config need."""
+"""Fields that neither verdicts nor new runs of a config need, with empty values."""
 
 
 def reduced(runs: Iterable[Run], wanted: Collection[str] | None) -> Iterator[Run]:
-    """The runs with no more of each than a judge needs: a loop may have had thousands. `wanted`: the metrics that it may be
-    asked about, by canonical name; None for all."""
+    """Yield the runs, reduced to what a judge needs, because a loop may have thousands. `wanted`: the canonical names of the
+    metrics to keep; None for all."""
     for run in runs:
         summary = run.summary
         if summary is not None and wanted is not None:
-            # In a run's own names: a metric that a book does not know may stand there with `train/`.
+            # A metric that the book does not know may have the prefix `train/` in the run.
             names = [name for each in wanted for name in (each, f"train/{each}") if name in summary.metrics]
             kept = PackedMetrics({name: summary.metrics[name] for name in names})
             summary = Summary(metrics=kept, steps=summary.steps)

@@ -1,7 +1,7 @@
-"""How much a metric differs between runs that differ in nothing but the seed.
+"""The noise of a metric: how much it differs between runs that differ only in the seed.
 
-Replicates of several configs are pooled: every group of them tells something of the one spread, as far as the spread does
-not depend on the config. What each group's mean is does not matter.
+Replicates of several configs are pooled, on the assumption that the spread does not depend on the config. The groups' means
+do not matter.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from autoloop.verdicts.distributions import chi_square_quantile, normal_quantile
 
 @dataclass(frozen=True)
 class Value:
-    """What one run came to in one metric: `value` (a statistic of it) at `step`. `seed`: equal for runs that were seeded
-    alike, empty if that is not known."""
+    """The result of one run in one metric: `value` (a statistic of the metric) at `step`. `seed`: equal for runs with equal
+    seeds, empty if unknown."""
 
     value: float
     step: int
@@ -29,11 +29,11 @@ class Value:
 
 
 class Noise(msgspec.Struct, frozen=True, kw_only=True):
-    """The spread between seeds of one metric, in its own unit.
+    """The spread of one metric between seeds, in the metric's unit.
 
-    `sd` is the pooled standard deviation within groups of replicates, `dof` its degrees of freedom (runs less groups), at
-    least 1. `pair_sd` is the standard deviation of the differences between two configs at equal seeds, None before two
-    configs have two seeds in common; `pair_dof` its degrees of freedom.
+    `sd`: the pooled standard deviation within groups of replicates; `dof`: its degrees of freedom (runs minus groups), at
+    least 1. `pair_sd`: the standard deviation of the differences between two configs at equal seeds, None until two configs
+    have two seeds in common; `pair_dof`: its degrees of freedom.
     """
 
     sd: float
@@ -44,15 +44,15 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
     pair_dof: int = 0
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Where the true spread is, for values that are normally distributed."""
+        """The confidence interval of the true spread, for normally distributed values."""
         tail = (1 - confidence) / 2
         square = self.sd * self.sd * self.dof
         return tuple(math.sqrt(square / chi_square_quantile(p, self.dof)) for p in (1 - tail, tail))  # type: ignore[return-value]
 
     @property
     def correlation(self) -> float | None:
-        """Of runs of different configs with equal seeds: 0 where pairing by seed brings nothing, 1 where it takes all the
-        noise away. None where it is not known."""
+        """The correlation of runs of different configs with equal seeds: at 0 pairing by seed gains nothing, at 1 it removes
+        all noise. None if unknown."""
         if self.pair_sd is None or not self.sd:
             return None
         return max(-1.0, min(1.0, 1 - self.pair_sd**2 / (2 * self.sd**2)))
@@ -69,19 +69,19 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LEAST_PAIRS = 4
-"""Degrees of freedom of the differences from which on pairing may be used."""
+"""The least degrees of freedom of the differences with which pairing may be used."""
 
 
 def pooled(groups: Iterable[Sequence[Value]]) -> Noise | None:
-    """The noise that these groups of replicates show; None if no group has two runs, or all is equal to the digit.
+    """Return the noise of these groups of replicates; None if no group has two runs, or if no value differs within a group.
 
-    Within a group only runs that stand at the same step count: the step that most of them have, of several the last.
+    Within a group only runs at the same step count: the step that most of them reached; of several such steps, the last.
     """
     return Pool().noise([Group(values) for values in groups])
 
 
 class Group:
-    """Replicates of one config, and what they tell of the noise: worked out once."""
+    """Replicates of one config and their contribution to the noise, computed once."""
 
     def __init__(self, values: Sequence[Value]) -> None:
         fair = at_one_step(values)
@@ -90,22 +90,23 @@ class Group:
         self.squares = _squares([each.value for each in fair]) if self.runs else 0.0
         seeds = by_seed(fair)
         self.seeds = seeds if len(seeds) > 1 else {}
-        """The value of each seed. A single run has no two seeds to share, and a loop may have thousands of them."""
+        """The value of each seed. Empty for a single seed, which cannot form pairs: a loop may have thousands of such
+        groups."""
 
 
 class Pool:
-    """The noise of groups that grow in number: what it found of the same first groups before, it does not look for again."""
+    """The noise of a growing list of groups. Results for the unchanged first groups are reused."""
 
     def __init__(self) -> None:
         self._groups: list[Group] = []
         self._pairs: list[tuple[int, float]] = []
-        """For each group, of its differences to the earliest one with which it has two seeds in common: degrees of freedom
-        and squares; zeros if there is none. Each is compared once: all pairs of groups would count the same runs again."""
+        """For each group, degrees of freedom and sum of squares of its differences to the earliest group with which it
+        shares two seeds; zeros if there is none. Each group is compared once: all pairs would count runs repeatedly."""
         self._having: dict[str, list[int]] = {}
-        """By seed the groups that have it, in their order."""
+        """For each seed, the indices of the groups that have it, in order."""
 
     def noise(self, groups: Sequence[Group]) -> Noise | None:
-        """The same as `pooled` says of their values."""
+        """Return the same as `pooled` does for the groups' values."""
         changed = (i for i, (old, new) in enumerate(zip(self._groups, groups, strict=False)) if old is not new)
         self._keep(next(changed, len(groups)))
         for group in groups[len(self._groups) :]:
@@ -126,7 +127,7 @@ class Pool:
 
     def _add(self, group: Group) -> None:
         mine, having = group.seeds, self._having
-        # Who shares two seeds is also found without the one that most have, which may be all of them.
+        # A group that shares two seeds is found even without the most frequent seed, which all groups may have.
         some = sorted((having[seed] for seed in mine if seed in having), key=len)[:-1]
         pairs = 0, 0.0
         for earlier in merge(*some):
@@ -140,7 +141,7 @@ class Pool:
         self._pairs.append(pairs)
 
     def _keep(self, first: int) -> None:
-        """Forget the groups behind the first so many."""
+        """Keep only the first `first` groups."""
         for group in self._groups[first:]:
             for seed in group.seeds:
                 having = self._having[seed]
@@ -150,7 +151,7 @@ class Pool:
 
 
 class Lacking(StrEnum):
-    """Why the noise of some groups of replicates is not known."""
+    """Why the noise of some groups of replicates is unknown."""
 
     SEEDS = "no config was run with two seeds"
     STEPS = "no two seeds of a config ended at the same step"
@@ -158,7 +159,7 @@ class Lacking(StrEnum):
 
 
 def lacking(groups: Iterable[Sequence[Value]]) -> Lacking:
-    """Why these groups, of which `pooled` is None, tell no noise."""
+    """Return why `pooled` gives None for these groups."""
     return lacking_in([Group(values) for values in groups])
 
 
@@ -170,7 +171,7 @@ def lacking_in(groups: Iterable[Group]) -> Lacking:
 
 
 def at_one_step(group: Sequence[Value]) -> list[Value]:
-    """Those of the group that stand at the step that most have; of several such steps the last."""
+    """Return the values at the step that most of the group reached; of several such steps, the last."""
     if not group:
         return []
     counts = Counter(each.step for each in group)
@@ -179,7 +180,7 @@ def at_one_step(group: Sequence[Value]) -> list[Value]:
 
 
 def by_seed(group: Sequence[Value]) -> dict[str, float]:
-    """The value of each seed; of a seed that was run twice, the mean."""
+    """Return the value of each seed; for a seed that ran several times, the mean."""
     found: dict[str, list[float]] = {}
     for each in group:
         if each.seed:
@@ -188,10 +189,10 @@ def by_seed(group: Sequence[Value]) -> dict[str, float]:
 
 
 def stable_from(curves: Sequence[Mapping[int, float]]) -> int | None:
-    """The first step from which on the spread between replicates stays what it is at the end; None if that is not known.
+    """Return the first step from which on the spread between replicates stays as it is at the end; None if unknown.
 
-    `curves`: of each replicate its value by step. At a step it is the same if it lies in the 95 % interval of the spread at
-    the end. Needs two replicates and three steps that all have.
+    `curves`: each replicate's value by step. A spread counts as the same if it lies in the 95 % interval of the spread at
+    the end. Needs at least two replicates and three common steps.
     """
     if len(curves) < 2:
         return None

@@ -27,9 +27,9 @@ from autoloop.verdicts.verdict import Verdict
 
 
 def outcome(runs: Sequence[Run], proposals: Sequence[Proposal], spec: LoopSpec, judge: Judge, metric: str) -> Outcome | None:
-    """The outcome of a loop whose runs `judge` knows; what differs between the two configs is left to the caller.
+    """Return the outcome of a loop whose runs `judge` knows. The caller adds the changes between the two configs.
 
-    None if no run of the first config has finished with the metric, or if nothing tells which direction is good.
+    None if no run of the first config has finished with the metric, or if the metric's better direction is unknown.
     """
     good = judge.book.direction(metric)
     standings = judge.standings(metric)
@@ -62,8 +62,8 @@ def outcome(runs: Sequence[Run], proposals: Sequence[Proposal], spec: LoopSpec, 
 def rule_records(
     proposals: Iterable[Proposal], runs: Mapping[str, Run], judge: Judge | None = None, metric: str | None = None
 ) -> list[RuleRecord]:
-    """What became of the proposals of each rule, and of the search, in the order in which they first proposed something.
-    Without `judge` and `metric` nothing is said of those that ran."""
+    """Return the outcomes of the proposals of each rule and of the search, in the order of their first proposals. Without
+    `judge` and `metric`, runs are counted but not judged."""
     by_rule: dict[str, list[Proposal]] = {}
     for proposal in proposals:
         if proposal.author.by_itself:
@@ -99,7 +99,7 @@ APPROVED = (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED, ProposalStatus.DON
 
 
 def summed(records: Iterable[RuleRecord]) -> dict[str, RuleRecord]:
-    """By rule, the records of several loops as one."""
+    """Return the summed records of several loops, by rule."""
     found: dict[str, RuleRecord] = {}
     for each in records:
         before = found.get(each.rule)
@@ -118,7 +118,8 @@ def _first(
     confirms: bool,
     sign: int,
 ) -> tuple[Standing, Comparison | None]:
-    """The config that the outcome is about, and how it compares: of those shown to be better the one that is it by most."""
+    """The config that the outcome reports, and its comparison with the baseline: the confirmed config with the largest
+    effect; without one, the first in `ranked`, or, in a loop without confirmations, the first shown to be better."""
     if confirmed := [(each.comparison, each.contender) for each in tried if each.confirmed and each.comparison]:
         compared, run = max(confirmed, key=lambda each: sign * each[0].effect)
         return next(each for each in ranked if each.run == run), compared

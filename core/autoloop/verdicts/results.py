@@ -1,4 +1,4 @@
-"""What became of proposals that were launched: their runs, and how their configs stand against their bases."""
+"""The results of launched proposals: their runs, and the verdicts on their configs against their bases."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from autoloop.verdicts.verdict import Verdict
 
 
 class Fate(StrEnum):
-    """How far the runs of a proposal are."""
+    """The progress of a proposal's runs."""
 
     QUEUED = "queued"
     RUNNING = "running"
     RAN = "ran"
-    """All have ended, and one at least has finished."""
+    """All have ended, and at least one has finished."""
     FAILED = "failed"
     STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one proposal. `runs`: all that it became, one or more for each seed; `finished`: those of them that
-    have finished. `metric`: the one that the proposal expects something of, else the loop's first key metric that the
-    runs have. `verdict`: on the proposal's config against its base, if they can be compared. `met`: whether the
-    expectation was, None without one and while the verdict is open."""
+    """The result of one proposal. `runs`: all its runs, one or more per seed; `finished`: the finished ones. `metric`: the
+    metric of the proposal's expectation, or else the loop's first key metric that the runs have. `verdict`: on the
+    proposal's config against its base, if they can be compared. `met`: whether the expectation was met; None without one
+    and while the verdict is open."""
 
     fate: Fate
     runs: tuple[Run, ...]
@@ -42,10 +42,10 @@ class Result:
 
 
 class Results:
-    """The results of a loop's proposals for one state of its runs, each worked out when it is first asked for."""
+    """The results of a loop's proposals for one state of its runs, each computed on first use."""
 
     def __init__(self, runs: Iterable[Run], judge: Judge) -> None:
-        """`judge` knows the runs, and its book the loop's key metrics."""
+        """`judge`: a judge of these runs, with the loop's metric book."""
         self.book = judge.book
         self._judge = judge
         self._runs: dict[str, Run] = {}
@@ -57,7 +57,7 @@ class Results:
                 self._made.setdefault(run.proposal, []).append(run)
 
     def of(self, proposal: Proposal) -> Result | None:
-        """None for a proposal that has become no run."""
+        """Return the proposal's result; None if it has no run."""
         known = self._known.get(proposal.id)
         if known is None or known[0] is not proposal:
             known = self._known[proposal.id] = proposal, self._result(proposal)

@@ -1,4 +1,4 @@
-"""Whether one config is better than another, from one run or more of each: the only place that decides this."""
+"""Decides whether one config is better than another, from one or more runs of each. No other module decides this."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from autoloop.verdicts.distributions import normal_cdf, student_quantile
 from autoloop.verdicts.noise import Lacking, Noise, Value, by_seed, pooled
 
 ALPHA = 0.05
-"""How often "better" is said of equal configs, however often one looks; as often "worse"."""
+"""The rate at which equal configs are called "better", for any number of looks; "worse" has the same rate."""
 
 
 class Statistic(StrEnum):
-    """Which number stands for a run."""
+    """The statistic of a metric that represents a run."""
 
     TAIL_MEAN = "tail mean"
     LAST = "last"
@@ -30,12 +30,12 @@ class Statistic(StrEnum):
 
 
 class Basis(StrEnum):
-    """What a verdict rests on."""
+    """The basis of a verdict."""
 
     PAIRED = "paired by seed"
     UNPAIRED = "unpaired"
     WITHIN_RUN = "within the run only"
-    """How much seeds differ is not known, and nothing can be decided: most often no config was run with two seeds."""
+    """The noise between seeds is unknown, so nothing can be decided; usually no config was run with two seeds."""
     UNEQUAL_STEPS = "not at equal steps"
     MISSING = "no value"
     """One of the two has no run with this metric."""
@@ -43,9 +43,9 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """`effect`: ours less theirs, in the metric's unit, NaN where a side has no value; `interval`: where the true effect is,
-    for whoever looks after every run (each end is wrong in at most `alpha` of cases), None where the noise is not known;
-    `runs`: how many of ours and of theirs count."""
+    """A verdict on our config against theirs. `effect`: ours minus theirs, in the metric's unit; NaN if a side has no value.
+    `interval`: the interval of the true effect, valid when checked after every run (each end is wrong in at most `alpha` of
+    cases); None if the noise is unknown. `runs`: the numbers of our and their runs that count."""
 
     call: Call
     basis: Basis
@@ -55,15 +55,15 @@ class Verdict:
     interval: tuple[float, float] | None = None
     noise: Noise | None = None
     lacking: Lacking = Lacking.SEEDS
-    """Why the noise is not known, where it is not."""
+    """Why the noise is unknown; meaningless if it is known."""
     alpha: float = ALPHA
     _later: partial[Iterator[tuple[int, _Estimate]]] | None = field(default=None, repr=False, compare=False)
-    """The estimates after further runs."""
+    """Returns the estimates after further runs."""
 
     @cached_property
     def more(self) -> int | None:
-        """How many further runs of both together would settle it if the effect is what it looks like; None where that cannot
-        be told, 0 where it is settled. Worked out when it is asked for: it takes longer than the verdict."""
+        """The number of further runs, of both configs together, that would settle it if the true effect equals `effect`;
+        None if unknown, 0 if it is settled. Computed on first use, because it takes longer than the verdict."""
         if self._later is None:
             return None
         return _settled(self._later(), self.alpha, abs(self.effect)) if self.call is Call.NOT_ENOUGH else 0
@@ -71,7 +71,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Estimate:
-    """An effect and its standard error, from `n` runs of each side. `h`: the z that an effect of one spread would have."""
+    """The precision of an effect from `n` runs of each side. `error`: its standard error; `h`: the z of an effect of one
+    spread; `step`: the h of one more run of each side."""
 
     n: tuple[int, int]
     error: float
@@ -81,11 +82,11 @@ class _Estimate:
 
     @functools.lru_cache(maxsize=4096)  # noqa: B019 - an estimate is a few numbers, and equal ones recur in every verdict
     def bounds(self, alpha: float) -> tuple[float, float]:
-        """The largest effect with which no difference is shown (below 0: too early for that), and the least that decides."""
+        """The largest effect that counts as no difference (below 0: too early for that), and the least that decides."""
         boundary = Boundary(alpha, self.step)
         z = boundary.decides(self.h, min(self.n))
         t = -student_quantile(normal_cdf(-z), self.dof)
-        # A spread that is hardly known: it takes as many more runs to give up as it takes to decide.
+        # With few degrees of freedom the spread is uncertain: giving up needs more runs by the same factor as deciding.
         unsure = t / z
         return boundary.gives_up(self.h / unsure) * self.error * unsure, t * self.error
 
@@ -100,12 +101,12 @@ def decide(
     comparisons: float = 1,
     lacking: Lacking = Lacking.SEEDS,
 ) -> Verdict:
-    """Whether our config is better than theirs.
+    """Return the verdict on our config against theirs.
 
-    `noise`: what is known of the spread between seeds, these runs included; without it, what these runs tell
-    (`lacking`: why it is not known). `good`: which
-    direction is better; without it the answer is higher or lower. `comparisons`: among how many the error rate is divided.
-    Only runs at the same step are compared, those with equal seeds as pairs where that has been shown to help.
+    `noise`: the known spread between seeds, including these runs; without it, the spread of these runs is used (`lacking`:
+    why it is unknown). `good`: the better direction; without it the call is higher or lower. `comparisons`: the number of
+    comparisons that share the error rate. Only runs at the same step are compared, and runs with equal seeds as pairs if
+    that has been shown to help.
     """
     alpha = ALPHA / comparisons
 
@@ -140,15 +141,15 @@ def decide(
 
 
 def pairs_to_settle(effect: float, noise: Noise, comparisons: float) -> int:
-    """How many runs of each of two configs settle it if their effect is `effect`."""
+    """Return the number of runs of each of two configs that settles a comparison with this effect."""
     later = ((n, _unpaired((n, n), noise, 2 * n)) for n in itertools.count(1))
     return _settled(later, ALPHA / comparisons, abs(effect))
 
 
 def _settled(later: Iterator[tuple[int, _Estimate]], alpha: float, size: float) -> int:
-    """The first number of runs with whose estimate an effect of `size` is no longer open.
+    """Return the first number of runs with which an effect of `size` is decided or given up.
 
-    After the early looks, once closed it stays so; so the steps are doubled, and then halved.
+    After the early looks a closed comparison stays closed, so the search doubles its steps and then bisects.
     """
     passed: list[tuple[int, _Estimate]] = []
 
@@ -167,26 +168,27 @@ def _settled(later: Iterator[tuple[int, _Estimate]], alpha: float, size: float) 
 
 
 def shared(round_: int, configs: int = 1) -> int:
-    """Among how many comparisons a loop divides its error rate: for each of the `configs` that are new in a round, each
-    compared with a base as it comes, or, without a number, for the round's one confirmation on fresh seeds.
+    """Return the number by which a loop's error rate is divided: for each of the `configs` new in a round, which is compared
+    with its base, or, without `configs`, for the confirmation on fresh seeds with the number `round_`.
 
-    `1 / (1 * 2) + 1 / (2 * 3) + …` is 1: however many rounds follow, all comparisons of a loop together call an equal config
-    better in at most ALPHA of loops. Half of that is for the confirmations.
+    `1 / (1 * 2) + 1 / (2 * 3) + …` is 1, so for any number of rounds all comparisons of a loop together call an equal config
+    better in at most ALPHA of loops. Half of that is reserved for confirmations.
     """
     return 2 * round_ * (round_ + 1) * max(1, configs)
 
 
 MAIN = 0.8
-"""Share of the error rate of comparisons of single runs that the main metric has; the other metrics divide the rest.
+"""The main metric's share of the error rate of comparisons outside confirmations; the other metrics share the rest.
 
-It decides what a loop comes to, so it should lose little: with 0.8 an effect takes about 4 % more runs to be shown, with a
-half 12 %. The number of runs grows with the logarithm of what it is divided by, so the others lose less than it seems."""
+The main metric decides a loop's outcome, so it should lose little: with a share of 0.8, showing an effect takes about 4 %
+more runs, with 0.5 about 12 %. The number of runs grows only with the logarithm of the divisor, so the other metrics lose
+less than it seems."""
 
 
 def among_metrics(metric: str, keys: Sequence[str]) -> float:
-    """By how much more the error rate is divided for a metric, because a loop shows verdicts in several.
+    """Return the further divisor of the error rate for a metric, because a loop shows verdicts in several metrics.
 
-    `keys`: the key metrics, the main one first. A metric that is none of them is taken for one more of the others.
+    `keys`: the key metrics, the main one first. A metric that is not among them counts as one more of the others.
     """
     if not keys or metric == keys[0]:
         return 1 / MAIN
@@ -200,7 +202,7 @@ def _different(effect: float, good: Direction | None) -> Call:
 
 
 def _common_step(ours: Sequence[Value], theirs: Sequence[Value]) -> int | None:
-    """The step at which most runs of both sides stand, of several the last; None without one at which both have a run."""
+    """The step that most runs of both sides reached; of several such steps, the last. None if they have none in common."""
     mine, others = [each.step for each in ours], [each.step for each in theirs]
     both = set(mine) & set(others)
     return max(both, key=lambda step: (min(mine.count(step), others.count(step)), step)) if both else None
@@ -222,7 +224,7 @@ def _unpaired(runs: tuple[int, int], noise: Noise, more: int = 0) -> _Estimate:
 
 def _paired(pairs: int, noise: Noise, more: int = 0) -> _Estimate:
     assert noise.pair_sd is not None
-    # Two equal differences to the digit would make an effect of any size certain.
+    # If the differences are exactly equal, an effect of any size would be certain.
     step = min(noise.sd / noise.pair_sd, MOST_HELP) if noise.pair_sd else MOST_HELP
     return _Estimate(
         (pairs, pairs), noise.sd / step / math.sqrt(pairs), step * math.sqrt(pairs), noise.pair_dof + more, step
@@ -230,11 +232,11 @@ def _paired(pairs: int, noise: Noise, more: int = 0) -> _Estimate:
 
 
 MOST_HELP = 10.0
-"""A difference between pairs is taken to vary at least a tenth as much as runs do."""
+"""The largest gain from pairing: differences between pairs are assumed to vary at least a tenth as much as runs do."""
 
 
 def _unpaired_later(runs: tuple[int, int], noise: Noise) -> Iterator[tuple[int, _Estimate]]:
-    """The estimate after each further run, which the side with fewer gets. It is exhausted some time, so this is finite."""
+    """Yield the estimate after each further run, given to the side with fewer runs, without end."""
     more, (mine, others) = 0, runs
     while True:
         more += 1

@@ -18,24 +18,24 @@ from autoloop.verdicts.verdict import Basis, Statistic, Verdict
 
 WITHIN_RUN = "within the run only"
 MOST = 6
-"""Changes that are named."""
+"""The largest number of changes and of confirmations that are listed."""
 
 
 def noise_unknown(why: Lacking) -> str:
-    """A sentence, with what tells more where the seed seems to have no effect."""
+    """The reason as a sentence, with advice if the seed seems to have no effect."""
     advice = ": does the seed reach the trainer? `autoloop-tui try` tells" if why is Lacking.SPREAD else ""
     return f"{why[0].upper()}{why[1:]}{advice}."
 
 
 def short(verdict: Verdict) -> str:
-    """In a few words: `better (n 4, 4)`, `within the run only`."""
+    """The verdict in a few words: `better (n 4, 4)`, `within the run only`."""
     if verdict.basis in (Basis.WITHIN_RUN, Basis.UNEQUAL_STEPS, Basis.MISSING):
         return verdict.basis.value
     return f"{verdict.call.value} (n {verdict.runs[0]}, {verdict.runs[1]})"
 
 
 def sentence(verdict: Verdict) -> str:
-    """`better: -0.05 (tail mean) [-0.09, -0.01], n 4 and 4, paired by seed`, or what it lacks."""
+    """`better: -0.05 (tail mean) [-0.09, -0.01], n 4 and 4, paired by seed`, or what is missing for a verdict."""
     if verdict.basis is Basis.MISSING:
         return "no value to compare"
     text = f"{number(verdict.effect)} ({verdict.statistic.value})"
@@ -50,7 +50,7 @@ def sentence(verdict: Verdict) -> str:
 
 
 def result_texts(result: Result) -> list[str]:
-    """The outcome of a proposal in several lengths, longest first, so that a narrow column can take one that fits.
+    """The outcome of a proposal in several lengths, longest first, so that a narrow column can show one that fits.
 
     `ran -0.008 better`, `ran -0.008 (not enough runs)`, `ran, no difference shown`, `failed: out of GPU memory`,
     `stopped at step 600`, `queued`.
@@ -92,7 +92,7 @@ class OutcomeDocument(TypedDict):
     n: tuple[int, int] | None
     """Runs of each side."""
     more: int | None
-    """How many more runs of each would settle it."""
+    """The number of further runs, of both sides together, that would settle it."""
     expectation_met: bool | None
 
 
@@ -117,7 +117,7 @@ def result_document(result: Result) -> OutcomeDocument:
 
 
 def expectation_said(expects: Expectation, result: Result | None, book: MetricBook) -> str:
-    """`expects eval_l1 lower`, of a proposal that has run with whether that was met."""
+    """`expects eval_l1 lower`; once the proposal has run, with whether that was met."""
     text = f"expects {expectation_text(expects, book)}"
     if result is None or result.fate is not Fate.RAN:
         return text
@@ -137,7 +137,7 @@ class NoiseDocument(TypedDict):
 
 
 def noise_document(noise: Noise) -> NoiseDocument:
-    """The spread between seeds for programs, with its 95 % interval."""
+    """The spread between seeds, with its 95 % interval, as data."""
     return {
         "sd": noise.sd,
         "interval": noise.interval(),
@@ -154,17 +154,17 @@ def noise_text(noise: Noise) -> str:
 
 
 def noise_basis(noise: Noise) -> str:
-    """`[0.023, 0.062] (10 runs of 1 config)`: the 95 % interval of the spread between seeds, and of what it was measured."""
+    """`[0.023, 0.062] (10 runs of 1 config)`: the 95 % interval of the spread between seeds, and the runs it is based on."""
     low, high = noise.interval()
     seeds = f"{plural(noise.runs, 'run')} of {plural(noise.groups, 'config')}"
     return f"[{number(low, 2)}, {number(high, 2)}] ({seeds})"
 
 
 def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: str) -> list[str]:
-    """A loop's outcome: whether a config is better than the baseline, what it changed, what was confirmed and what was not,
-    each round's first, rules, cost.
+    """A loop's outcome in lines: whether a config is better than the baseline, its changes, other confirmations, the best
+    config of each round, rules, cost.
 
-    `name_of`: a config as it is called; `metric`: as it is written.
+    `name_of`: returns a config's name; `metric`: the metric's name as shown.
     """
     lines = [_headline(found, name_of, metric)]
     if found.changes:
@@ -182,7 +182,7 @@ def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: st
 
 
 def record_text(each: RuleRecord | None) -> str:
-    """A rule's record in a project: `helped 3 of 7 (95 %: 16–75 %), hurt 1 (this project)`. The share of those that ran."""
+    """A rule's record in a project: `helped 3 of 7 (95 %: 16–75 %), hurt 1 (this project)`, of the proposals that ran."""
     if each is None or not each.proposed:
         return "has not fired in this project"
     if not each.ran:
@@ -211,7 +211,7 @@ class RecordDocument(TypedDict):
 
 
 def record_document(each: RuleRecord | None) -> RecordDocument | None:
-    """A rule's record in a project for programs; `interval95` of the share that helped, of those that ran."""
+    """A rule's record in a project as data; None without one."""
     if each is None:
         return None
     return {
@@ -248,7 +248,7 @@ def _headline(found: Outcome, name_of: Callable[[Standing], str], metric: str) -
 
 
 def _confirmation(each: Confirmation, name_of: Callable[[Standing], str], metric: str) -> str:
-    """A contender that is not the winner: what fresh seeds said."""
+    """A contender that is not the winner, with its result on fresh seeds."""
     contender = Standing(run=each.contender, value=each.explored, runs=each.explored_runs)
     text = f"{name_of(contender)} looked better in {plural(each.explored_runs, 'run')} ({metric} {each.explored:+.4g})"
     between = each.comparison
