@@ -1,4 +1,4 @@
-"""Rules: a run's metrics, log and config in, requests for variants with their evidence out. No I/O: one run, one answer."""
+"""Rules map one run's metrics, log and config to requests for variants, with their evidence. No I/O."""
 
 from autoloop.rules.book import criterion, default_rules, parse_book
 from autoloop.rules.expressions import Expression, compile_expression, evaluate

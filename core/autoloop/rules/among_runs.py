@@ -1,5 +1,5 @@
-"""What conditions ask of a run's config among others: how many runs it has, the noise between seeds, the verdict against the
-config that it was made from. `autoloop.verdicts` answers."""
+"""Terms of conditions that compare a run's config with others: its number of runs, the noise between seeds, and the verdict
+against the config it was made from. `autoloop.verdicts` computes them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERDICT = "verdict"
 BETTER = "better_than_base"
 FUNCTIONS = (NOISE, VERDICT, BETTER)
 AFTER_THE_END = (RUNS, VERDICT, BETTER)
-"""What a live rule cannot ask: the run that it judges has not finished, so it counts in no comparison."""
+"""Terms that live rules cannot use: the run that they judge has not finished, so it counts in no comparison."""
 
 T = TypeVar("T")
 
@@ -59,7 +59,8 @@ def _verdict(metric: str, source: str) -> Term:
 
 
 def _better(metric: str, source: str) -> Term:
-    """False only if that has been shown, or a difference would have: what is not known yet decides no condition."""
+    """`better_than_base("metric")`: false only if the config has been shown not to be better. While that is open, the
+    condition is undecided."""
 
     def run(evaluation: Evaluation) -> bool:
         canonical, _ = evaluation.reached(metric)

@@ -1,7 +1,7 @@
-"""Rule books: what to look for in a run and which edits to propose then, as TOML that a person writes.
+"""Rule books: TOML files, written by users, with conditions on a run and the edits to propose when they hold.
 
-Everything in a book is checked when it is read (keys, conditions, edits), so a slip is one sentence at the start and
-not a rule that silently never fires.
+Keys, conditions and edits are all checked when a book is read, so a mistake is an error at the start instead of a rule that
+silently never fires.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from autoloop.variants.request import VariantRequest
 
 MAX_RULES = 1000
 MAX_BOOK = 1 << 20
-"""Characters. A book is read in a moment and every rule judges every run; no person writes more."""
+"""Characters. More than any user writes, and still quick to read and to judge every run by."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RuleBook:
     default: Default | None = None
     until: Mapping[str, Criterion] = field(default_factory=dict)
     method: str | None = None
-    """Of a shipped book, the method whose configs it is for."""
+    """The method whose configs a shipped book applies to; None for a user's book, which applies to all."""
 
     slow = False
 
@@ -47,9 +47,10 @@ class RuleBook:
         return self.method is None or not config or self.method in profiles.methods_of(config)
 
     def judge(self, view: RunView) -> Judgement:
-        """Every rule of scope `end` on its own; the default, with what the rules looked at as evidence, if none fired.
+        """Judge by every rule of scope `end` independently. If none fires, request the default, with all observations as
+        evidence.
 
-        Of a run without any metric nothing is known, so the default is not proposed for it.
+        Without any metric nothing is known about a run, so the default is not requested.
         """
         if not self.applies_to(view.config):
             block = profiles.blocks_of_methods().get(self.method or "")
@@ -87,7 +88,7 @@ class RuleBook:
         return sorted({name for verdict in verdicts for name in verdict.missing})
 
     def close(self) -> None:
-        """A book holds nothing open."""
+        """Do nothing: a book holds no resources."""
 
 
 class _BookTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -127,9 +128,9 @@ class _UntilTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> RuleBook:
-    """Read a rule book. `source` names it in errors; `metrics` knows the names that conditions may use (default: ours).
+    """Read a rule book. `source`: its name in errors; `metrics`: the names for conditions (default: the shipped ones).
 
-    UserError in one sentence: the file, the rule, the key, what is wrong with it, and the nearest that would be right.
+    UserError in one sentence: the file, the rule, the key, what is wrong, and the nearest valid alternative.
     """
     if len(text) > MAX_BOOK:
         raise UserError(f"{source}: the book is larger than {MAX_BOOK >> 20} MiB; is it the right file?")
@@ -164,7 +165,7 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
 
 
 def default_rules(methods: tuple[str, ...] = profiles.METHODS) -> RuleBook:
-    """The shipped rule book of the first of these methods that has one; a book without a rule if none has."""
+    """Return the shipped rule book of the first of these methods that has one; otherwise an empty book."""
     return next((book for method in methods if (book := _shipped(method))), RuleBook("none", "", ()))
 
 
@@ -180,7 +181,7 @@ def criterion(
     metrics: MetricBook | None = None,
     methods: tuple[str, ...] = profiles.METHODS,
 ) -> Criterion:
-    """What `--until` means: a criterion named in `rules` or in the shipped book of `methods`, else a condition as text."""
+    """Return the criterion of `--until`: one named in `rules` or in the shipped book of `methods`, otherwise a condition."""
     named = {**default_rules(methods).until, **(rules.until if rules else {})}
     if text in named:
         return named[text]
@@ -220,7 +221,7 @@ def _rule(table: Any, number: int, source: str, metrics: MetricBook | None) -> R
 
 LIVE_KEYS = ("at", "between", "after", "window", "relaunches", "ask")
 RELAUNCHES = 2
-"""How often a live rule relaunches in a line of runs, where its table does not say."""
+"""The default limit of a live rule's relaunches per lineage."""
 
 
 def _refuse_live_keys(rule: _RuleTable, where: str) -> None:
@@ -232,7 +233,7 @@ def _refuse_live_keys(rule: _RuleTable, where: str) -> None:
 
 
 def _turns(rule: _RuleTable, where: str) -> tuple[tuple[str, ...], ...]:
-    """One list of edits is one turn; several lists are taken in turn."""
+    """The lists of edits that a rule tries one after the other; a single list is the only turn."""
     lists = [edits for edits in rule.changes if isinstance(edits, list)]
     if not lists:
         edits = _edits([edit for edit in rule.changes if isinstance(edit, str)], where)

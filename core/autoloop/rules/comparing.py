@@ -1,4 +1,4 @@
-"""One comparison of a condition: what may be compared, and the evidence that it leaves."""
+"""One comparison in a condition: which terms can be compared, and the evidence that is recorded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Link = Callable[[Evaluation, Any, Any], bool]
 
 
 class Threshold(NamedTuple):
-    """A comparison of a statistic of a metric, by its canonical name, with a number: `eval_l1.last > 0.5`."""
+    """A comparison of a metric's statistic with a number, as `eval_l1.last > 0.5`. `metric`: the canonical name."""
 
     metric: str
     statistic: str
@@ -37,12 +37,12 @@ OPERATORS: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
 }
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _NO_RUN = Evaluation(RunView(Summary()))
-"""For constants, which look at none."""
+"""For evaluating constants, which use no run."""
 
 
 class Comparison:
-    """Of two checked terms. `negated`: what counts is that it fails. `flat`: the metric that it holds to be flat then, as it
-    is written, None if it does not."""
+    """A comparison of two checked terms. `negated`: the condition needs it to fail. `flat`: the metric, as written, that
+    counts as flat when the comparison is satisfied; None without one."""
 
     def __init__(self, op: type[ast.cmpop], left: Term, right: Term, book: MetricBook, *, negated: bool) -> None:
         self._negated = negated
@@ -52,7 +52,7 @@ class Comparison:
         self.flat = None if self.fault() else self._plateau(book)
 
     def fault(self) -> str | None:
-        """Why these two cannot be compared so."""
+        """Return why the two terms cannot be compared with this operator; None if they can."""
         left, right = self.left, self.right
         for side in (left, right):
             if self._ordered and side.kind not in ("number", "any"):
@@ -67,7 +67,8 @@ class Comparison:
         return None
 
     def link(self) -> Link:
-        """Evidence reads metric, op, threshold: `1 > x.last` is kept as `x.last < 1`."""
+        """Return the evaluated comparison. Evidence is recorded as metric, operator, threshold: `1 > x.last` as
+        `x.last < 1`."""
         left, right, op, test, flat, ordered = self.left, self.right, self.op, self._test, self.flat, self._ordered
         counts = not self._negated
         flip = left.constant and not right.constant
@@ -86,7 +87,7 @@ class Comparison:
         return link
 
     def _plateau(self, book: MetricBook) -> str | None:
-        """Known only of a metric's change and a constant."""
+        """The metric that counts as flat; known only if a metric's change is compared with a constant."""
         left, right = self.left, self.right
         change, metric = (left, left.change) if left.change else (right, right.change)
         if metric is None or not (left.constant or right.constant):
@@ -101,7 +102,7 @@ class Comparison:
 
 
 def nearest_hint(word: str, choices: Iterable[str]) -> str:
-    """`; did you mean "x"?` with the nearest choice, or nothing when none is near."""
+    """Return `; did you mean "x"?` with the nearest choice, or an empty text if none is near."""
     hint = did_you_mean(word, choices, quote='"')
     return f"; {hint}" if hint else ""
 

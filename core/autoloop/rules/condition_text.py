@@ -1,7 +1,7 @@
-"""The text of a condition: names with slashes made readable, the syntax tree, and the places of errors.
+"""The text of a condition: names with slashes, the syntax tree, and the positions of errors.
 
-`val/loss.last` without spaces is the metric `val/loss`; with spaces, `a.last / b.last`, it is a division. Without spaces
-too, what stands behind a statistic or a number is divided: `a.last/b.last`, `steps/100`.
+`val/loss.last` without spaces is the metric `val/loss`; with spaces, `a.last / b.last` is a division. A slash after a
+statistic or a number is always a division: `a.last/b.last`, `steps/100`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from autoloop.model import UserError
 
 MAX_LENGTH = 1_000
 _JOIN = "\u01c0"
-"""A letter that Python takes in names, in the place of a slash; it looks like one and nobody types it."""
+"""Replaces slashes in names: a letter that is valid in Python names, looks like a slash, and is never typed."""
 _NAMES = re.compile(
     r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?<![\w.])(?P<name>[A-Za-z_]\w*(?:/\w+)*/[A-Za-z_]\w*)(?![\w(])"""
 )
 _STEPS = "steps/"
-"""The one name that is a number: it can be divided."""
+"""`steps` is the only name that is a number, so a slash after it is a division."""
 
 
 def named(text: str) -> str:
-    """Text of the syntax tree as the user wrote it."""
+    """Return a name or text of the syntax tree as the user wrote it."""
     return text.replace(_JOIN, "/")
 
 
 def _with_joined_names(text: str) -> str:
-    """The names of metrics that hold slashes as one word each, of the same length; what stands in quotes stays."""
+    """Join each metric name with slashes to one word of the same length; quoted text stays as it is."""
 
     def joined(found: re.Match[str]) -> str:
         name = found["name"]
@@ -41,26 +41,26 @@ def _with_joined_names(text: str) -> str:
 
 
 class ConditionText:
-    """The text of a condition: read into a syntax tree, and every error placed where the user wrote it."""
+    """Parses a condition's text, and places every error at the position in the user's text."""
 
     def __init__(self, text: str) -> None:
         text = text.strip()
-        # Parentheses let a condition of several lines be read; in one line they would only blur where an error is.
+        # Parentheses make a condition of several lines parse; in a single line they would only shift error positions.
         self.wrapped = "\n" in text
         self.text = _with_joined_names(f"({text}\n)" if self.wrapped else text)
 
     def parse(self) -> ast.expr:
-        """The tree. UserError for a text that is empty, too long, nested too deeply or not Python."""
+        """Return the syntax tree. UserError for a text that is empty, too long, nested too deeply or not Python."""
         if not self.text:
             raise UserError("the condition is empty; write one such as ot_pi_sum.last < 1e-3")
         if len(self.text) > MAX_LENGTH:
             raise UserError(f"the condition is longer than {MAX_LENGTH} characters; split it over several rules")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # "\d" in plain text only warns, and would be read as something else
+                warnings.simplefilter("error")  # for "\d" in plain text Python only warns
                 return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
-            if not error.offset:  # Python met the end of the text
+            if not error.offset:  # Python reached the end of the text
                 raise UserError("cannot read the condition: it is incomplete") from None
             what = error.msg + ('; write a pattern raw, as in r"\\d"' if "escape" in error.msg else "")
             raise UserError(f"cannot read the condition: {what} ({self._at(error.lineno, error.offset)})") from None
@@ -70,7 +70,7 @@ class ConditionText:
             raise UserError(f"cannot read the condition: {error}") from None
 
     def segment(self, node: ast.expr) -> str:
-        """The node as written, on one line."""
+        """Return the node's text as written, on one line."""
         return named(" ".join((ast.get_source_segment(self.text, node) or "this").split()))
 
     def error(self, node: ast.expr, what: str) -> UserError:

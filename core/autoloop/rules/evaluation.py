@@ -1,4 +1,4 @@
-"""One evaluation of a condition: what it looks at, what it has seen so far, and the values it may go on with."""
+"""The state of one evaluation of a condition: the run, the observations so far, and the checks of values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloop.text.values import value_text
 
 
 class UndecidedError(Exception):
-    """A condition met something it cannot judge. Its text says what; `evaluate` turns it into a note."""
+    """A condition cannot be decided. The text says why; `evaluate` turns it into a note."""
 
 
 @dataclass
@@ -26,12 +26,12 @@ class Evaluation:
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     supposed: float | None = None
-    """What every change of a metric is taken to be, in place of the run's, to learn what a comparison asks for."""
+    """Used as the change of every metric instead of the run's, to find out which changes satisfy a comparison."""
     recording: bool = True
-    """Whether what it sees is kept as evidence."""
+    """Whether observations are kept as evidence."""
 
     def reached(self, name: str) -> tuple[str, MetricSummary]:
-        """A metric's canonical name and summary. UndecidedError if it never appeared."""
+        """Return a metric's canonical name and summary. UndecidedError if it never appeared."""
         canonical, found = self.view.metric(name)
         if found is None:
             self.missing.append(canonical)
@@ -73,10 +73,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Term:
-    """A checked part of a condition. `kind` is number, truth, text, none, or any where only the run can tell.
+    """A checked part of a condition. `kind`: number, truth, text, none, or any if only the run determines it.
 
-    `change`: the metric whose change it computes, by the name as written. `words`: what its value rests on, in words.
-    `choices`: the texts that it may be. `statistic`: if it is one of a metric, the metric's canonical name and which.
+    `change`: the metric, as written, if the term computes the metric's change. `words`: describes the basis of its value.
+    `choices`: the texts that it may be. `statistic`: for a metric's statistic, the canonical name and the statistic.
     """
 
     kind: str
@@ -91,7 +91,8 @@ class Term:
 
 
 def finite(value: Any, source: str) -> float:
-    """The value as a finite number; whole numbers stay whole as long as every reader of the evidence can hold them."""
+    """Return the value as a finite number, or raise UndecidedError. Integers stay integers below 2^53, so that every reader
+    of the evidence can represent them."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UndecidedError(f"{source} is {show(value)}, not a number")
     try:
@@ -114,7 +115,7 @@ def setting(evaluation: Evaluation, path: str, source: str) -> Any:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Equality as JSON has it: true is not 1."""
+    """Whether two values are equal in JSON, where true is not 1."""
     return isinstance(a, bool) is isinstance(b, bool) and bool(a == b)
 
 

@@ -1,20 +1,19 @@
 """The conditions of rules: `ot_pi_sum.last < 1e-3 and not log_matches("nan")`.
 
-What may be written: `and`, `or`, `not`, comparisons (chains too), `+ - * /`, numbers, text, `True`, `False`, `None`;
-`name.last` with any name that tables show (`loss.last`, `val/loss.last`; `metric("any name").last` for a name with other
-signs) and any field of a metric's summary; a slash with spaces around it divides; `steps`; `gpu.idle_share` and any other
-field of `GpuUse`;
-`config("dotted.path")`, `has("metric")`, `diverged("metric")` (its newest value is NaN or infinite, and with a number
-behind the name so many in a row), `infinite("metric")` (its newest value is infinity), `log_matches("regex")`, `abs`,
-`min`, `max`; `n` (the finished runs of the config), `noise("metric")` (the standard deviation between seeds),
-`verdict("metric")` (of the config beside the one that it was made from: "better", "not enough runs" …) and
-`better_than_base("metric")`. So a rule book can look at a run and do nothing else.
+The language: `and`, `or`, `not`, comparisons (also chained), `+ - * /`, numbers, text, `True`, `False`, `None`;
+`name.last` with any metric name that tables show (`loss.last`, `val/loss.last`; `metric("any name").last` for names with
+other characters) and any field of a metric's summary; a slash with spaces around it divides; `steps`; `gpu.idle_share` and
+any other field of `GpuUse`; `config("dotted.path")`, `has("metric")`, `diverged("metric")` (the newest value is NaN or
+infinite; with a number after the name, that many in a row), `infinite("metric")` (the newest value is infinity),
+`log_matches("regex")`, `abs`, `min`, `max`; `n` (the number of finished runs of the config), `noise("metric")` (the standard
+deviation between seeds), `verdict("metric")` (on the config against the one it was made from: "better", "not enough
+runs" …) and `better_than_base("metric")`. So a rule book can read a run and do nothing else.
 
 A comparison of `pct` or `delta` that holds because a metric has hardly improved needs enough points (`plateau.py`).
 
-A condition that cannot be decided (its metric never appeared, its config key is not there, there are too few seeds or
-points, a division by zero, a value that is not finite) does not hold, whatever stands around it, and says why. `and` and
-`or` stop as soon as they know, so `has("x") and …` guards what follows.
+A condition that cannot be decided (a metric never appeared, a config key is missing, too few seeds or points, division by
+zero, a value that is not finite) does not hold as a whole, and a note says why. `and` and `or` short-circuit, so
+`has("x") and …` guards what follows.
 """
 
 from __future__ import annotations
@@ -39,22 +38,22 @@ class Expression:
     text: str
     decide: Callable[[Evaluation], bool]
     metrics: frozenset[str] = frozenset()
-    """Canonical names of the metrics that it looks at."""
+    """Canonical names of the metrics that it reads."""
     summarised: frozenset[str] = frozenset()
-    """Those of them of which it asks for more than whether the newest values are finite."""
+    """Those of them of which it needs more than whether the newest values are finite."""
     patterns: tuple[Regex, ...] = ()
-    """What it looks for in the log."""
+    """The patterns that it searches for in the log."""
     plateaus: frozenset[str] = frozenset()
-    """Canonical names of the metrics that it holds to be flat."""
+    """Canonical names of the metrics that it claims to be flat."""
     compared: frozenset[str] = frozenset()
-    """Canonical names of the metrics of which it asks for the noise or a verdict."""
+    """Canonical names of the metrics of which it needs the noise or a verdict."""
     thresholds: tuple[Threshold, ...] = ()
-    """The numbers that it compares statistics of metrics with."""
+    """Its comparisons of a metric's statistic with a number."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a condition: every comparison made, the metrics that were missing, why it could not be decided."""
+    """The result of a condition, with every comparison made, the missing metrics, and why it could not be decided."""
 
     holds: bool
     observations: list[Observation]
@@ -63,9 +62,10 @@ class Verdict:
 
 
 def compile_expression(text: str, book: MetricBook | None = None, *, live: bool = False) -> Expression:
-    """Check a condition against the metric names of `book`. UserError says what is wrong, where, and what is near.
+    """Compile a condition, checked against the metric names of `book`. UserError says what is wrong, where, and which name
+    is near.
 
-    `live`: it is to judge runs in training."""
+    `live`: whether it will judge runs in training."""
     compiler = Compiler(text, book or default_book(), live=live)
     decide = compiler.compile()
     return Expression(
@@ -81,7 +81,7 @@ def compile_expression(text: str, book: MetricBook | None = None, *, live: bool 
 
 
 def holds(expression: Expression, view: RunView) -> bool:
-    """`evaluate` without its evidence, for those who ask at every point of a run."""
+    """Return whether the condition holds. Faster than `evaluate`, without evidence, for calls at every point of a run."""
     try:
         return expression.decide(Evaluation(view, recording=False))
     except UndecidedError:
@@ -89,7 +89,7 @@ def holds(expression: Expression, view: RunView) -> bool:
 
 
 def evaluate(expression: str | Expression, view: RunView) -> Verdict:
-    """Does the condition hold for this run? UserError only for a text that is no valid condition."""
+    """Evaluate a condition for a run. UserError only for a text that is not a valid condition."""
     if isinstance(expression, str):
         expression = compile_expression(expression, view.book)
     evaluation = Evaluation(view)

@@ -1,7 +1,7 @@
-"""Checks the text of a condition against the little language of `expressions` and turns it into closures.
+"""Checks the text of a condition against the language of `expressions` and compiles it to closures.
 
-A text is checked in full when it is read, so a slip is refused before a run depends on it. Only the kinds of syntax
-that are named here get through; nothing is ever handed to Python's own `eval`.
+The whole text is checked at once, so a mistake is refused before a run depends on it. Only the kinds of syntax that are
+listed here are accepted; nothing is ever passed to Python's `eval`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STATISTICS = MetricSummary.__struct_fields__
 FUNCTIONS = (*among_runs.FUNCTIONS, "metric", "config", "has", "diverged", "infinite", "log_matches", "abs", "min", "max")
 WORDS = ("steps", among_runs.RUNS, "True", "False", "None")
 ALSO_METRICS = (among_runs.RUNS, *among_runs.FUNCTIONS)
-"""What a metric may be called too: with a statistic behind it, it is one."""
+"""Names that may also be metrics: followed by a statistic, they are."""
 GPU = "gpu"
 GPU_FACTS = GpuUse.__struct_fields__
 
@@ -41,25 +41,25 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 class Compiler:
-    """Walks the syntax tree once; every kind of node that is not named here is refused."""
+    """Compiles a condition in one pass over the syntax tree; every kind of node that is not listed here is refused."""
 
     def __init__(self, text: str, book: MetricBook, *, live: bool = False) -> None:
-        """`live`: for runs in training, which count in no comparison."""
+        """`live`: whether the condition judges runs in training, which count in no comparison."""
         self.source = ConditionText(text)
         self.book = book
         self.live = live
         self.metrics: set[str] = set()
-        """Canonical names of the metrics that the condition looks at."""
+        """Canonical names of the metrics that the condition reads."""
         self.summarised: set[str] = set()
-        """Those of them of which it asks for more than whether the newest values are finite."""
+        """Those of them of which it needs more than whether the newest values are finite."""
         self.patterns: list[Regex] = []
-        """What it looks for in the log."""
+        """The patterns that it searches for in the log."""
         self.plateaus: set[str] = set()
-        """Canonical names of the metrics that the condition holds to be flat."""
+        """Canonical names of the metrics that the condition claims to be flat."""
         self.compared: set[str] = set()
-        """Canonical names of the metrics of which it asks for the noise or a verdict."""
+        """Canonical names of the metrics of which it needs the noise or a verdict."""
         self.thresholds: list[Threshold] = []
-        """The numbers that statistics of metrics are compared with."""
+        """Its comparisons of a metric's statistic with a number."""
 
     def compile(self) -> Callable[[Evaluation], bool]:
         return self.condition(self.source.parse(), 0)
@@ -67,7 +67,7 @@ class Compiler:
     # ------------------------------------------------------------------------------------- truth
 
     def condition(self, node: ast.expr, depth: int, *, negated: bool = False) -> Callable[[Evaluation], bool]:
-        """`negated`: it stands below an odd number of `not`."""
+        """Compile a node to a function that decides it. `negated`: the node is below an odd number of `not`."""
         self._bound(node, depth)
         match node:
             case ast.BoolOp():
@@ -88,7 +88,7 @@ class Compiler:
             value = term.run(evaluation)
             if not isinstance(value, bool):
                 raise UndecidedError(f"{term.source} is {show(value)}, not true or false")
-            if term.kind == "any":  # has, diverged and log_matches put themselves on record
+            if term.kind == "any":  # has, diverged and log_matches record their own observations
                 evaluation.observe(term.source, value, "==", True, value, term.metric)
             return value
 
@@ -113,7 +113,7 @@ class Compiler:
         return compare
 
     def _link(self, node: ast.Compare, op: type[ast.cmpop], left: Term, right: Term, negated: bool) -> Link:
-        """One comparison of a chain."""
+        """Compile one comparison of a chain."""
         compared = Comparison(op, left, right, self.book, negated=negated)
         if wrong := compared.fault():
             raise self._error(node, wrong)
@@ -186,7 +186,7 @@ class Compiler:
             source,
             left.metric or right.metric,
             left.constant and right.constant,
-            # Of two metrics, or of a metric's change and its level, it would be no change any more.
+            # A metric's change combined with anything but a constant is no longer a change.
             left.change if right.constant else right.change if left.constant else None,
             left.words or right.words,
         )
@@ -214,7 +214,7 @@ class Compiler:
             name = self._metric_named(owner)
         elif isinstance(owner, ast.Name) and (owner.id in ALSO_METRICS or owner.id not in (*FUNCTIONS, *WORDS)):
             name = named(owner.id)
-            # Any name may be a metric of this trainer; one that is nearly a short name of the book is a slip.
+            # Any name may be a metric of the trainer; one that is close to a short name of the book is probably a typo.
             known = self.book.resolve_name(name) or "/" in name
             if not known and (hint := nearest_hint(name, self._names())):
                 raise self._error(owner, f'unknown name "{cut(name)}"{hint}')
@@ -325,7 +325,7 @@ class Compiler:
         return Term("truth", run, source)
 
     def _times(self, node: ast.Call) -> int:
-        """Takes the second argument of diverged("metric", 5) away: how many values in a row."""
+        """Remove and return the second argument of diverged("metric", 5), the number of values in a row; 1 without it."""
         match node.args:
             case [first, ast.Constant(value=int() as times)] if not isinstance(times, bool) and times >= 1:
                 node.args = [first]
@@ -333,7 +333,7 @@ class Compiler:
         return 1
 
     def _metric_named(self, node: ast.Call) -> str:
-        """The one argument that names a metric: a text, or the name as it is written elsewhere."""
+        """The one argument that names a metric: quoted text, or a name as elsewhere in conditions."""
         match node.args:
             case [ast.Name(id=name)] if not node.keywords and name not in (*WORDS, *FUNCTIONS):
                 return named(name)
@@ -347,7 +347,7 @@ class Compiler:
         raise self._error(node, f'{name} takes one text in quotes, as in {name}("…")')
 
     def _text(self, node: ast.expr, text: str) -> str:
-        if any("\ud800" <= char <= "\udfff" for char in text):  # no file could hold the evidence
+        if any("\ud800" <= char <= "\udfff" for char in text):  # such evidence could not be written to a file
             raise self._error(node, "the text holds half a surrogate pair")
         return text
 
@@ -366,7 +366,7 @@ class Compiler:
         return self._error(node, f'there is no function "{cut(name)}"{nearest_hint(name, FUNCTIONS)}')
 
     def _names(self) -> list[str]:
-        """How the book's metrics may be written without quotes."""
+        """The names of the book's metrics that can be written without quotes."""
         short = [word for metric in self.book.metrics.values() for word in metric.short]
         return short + [word for each in self.book.derived.values() for word in (each.name, *each.short)]
 

@@ -1,6 +1,6 @@
-"""Judges a run in training: which live rules fire on the points and log lines that are new.
+"""Judges a run in training: which live rules fire on new points and log lines.
 
-Pure: the caller hands over the columns and lines that were read; `engine/rounds/live_rules.py` acts on what fires.
+No I/O: the caller passes the columns and lines that were read; `engine/rounds/live_rules.py` acts on the firings.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def describe(rule: Rule) -> str:
 
 @dataclass(frozen=True)
 class LiveFiring:
-    """A live rule that fired, on what evidence, and the last step of the points that it looked at."""
+    """A live rule that fired, its evidence, and the last step of the points that it judged."""
 
     rule: Rule
     evidence: Evidence
@@ -54,7 +54,7 @@ class LiveFiring:
 
 @dataclass(frozen=True)
 class _LiveView(RunView):
-    """A run in training: a pattern's first line in the log so far was kept when it came."""
+    """A run in training. `found`: the first log line so far that each pattern matches."""
 
     found: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,7 +63,8 @@ class _LiveView(RunView):
 
 
 class _Part(NamedTuple):
-    """What a rule may see of a metric's points: from `begin` until before `end`. It is copied only if the rule is asked."""
+    """The points of a metric that a rule may see, from `begin` up to but not including `end`. They are copied only if the
+    rule is evaluated."""
 
     name: str
     series: Series
@@ -81,8 +82,8 @@ class _Part(NamedTuple):
 
 
 class LiveWatch:
-    """What the live rules have seen of one attempt. `since`: the step that it was resumed from; earlier points are not
-    its own. `against`: as for a `RunView`; a rule asks it for the noise between seeds."""
+    """Judges one attempt by the live rules. `since`: the step that it was resumed from; earlier points belong to another
+    attempt. `against`: as in `RunView`; rules need it for the noise between seeds."""
 
     def __init__(
         self,
@@ -102,15 +103,15 @@ class LiveWatch:
         self._against = against
         self._found: dict[str, str] = {}
         self._names: set[str] | None = None
-        """Of all columns, when what follows was worked out: by rule, what the metrics that it looks at are called there,
-        and those of them whose statistics it asks for."""
+        """The names of all columns for which `_written` and `_summarised` were computed: by rule, the column names of the
+        metrics that it reads, and of those whose statistics it needs."""
         self._written: dict[str, list[str]] = {}
         self._summarised: dict[str, list[str]] = {}
         self._judged: dict[str, list[int]] = {}
-        """By rule, how much of each series it had before it when it was judged last."""
+        """By rule, the extent of each series at the last judgement."""
 
     def read_log(self, lines: Iterable[str]) -> None:
-        """Take in lines that are new. Of each pattern the first line that shows it is kept."""
+        """Search new log lines. The first line that matches each pattern is kept."""
         wanted = [pattern for text, pattern in self.patterns.items() if text not in self._found]
         for line in lines:
             if not wanted:
@@ -122,7 +123,8 @@ class LiveWatch:
             wanted = [pattern for pattern in wanted if pattern.pattern not in self._found]
 
     def fired(self, columns: Mapping[str, Series], progress: int) -> list[LiveFiring]:
-        """The rules that fire on what is new since the last call. `columns` are the trainer's, `progress` its step."""
+        """Return the rules that fire on data that is new since the last call. `columns`: the trainer's metrics; `progress`:
+        its step."""
         named = canonical_columns(columns, self._book)
         if named.keys() != self._names:
             self._names = set(named)
@@ -135,7 +137,7 @@ class LiveWatch:
         return [found_as(name, self._book, named) for name in metrics]
 
     def silence(self, rule: str) -> None:
-        """Judge this rule no more: it has acted on the run."""
+        """Stop judging by this rule, because it has acted on the run."""
         self.rules = [each for each in self.rules if each.id != rule]
 
     def _judge(self, rule: Rule, named: Mapping[str, Series], progress: int) -> LiveFiring | None:
@@ -157,7 +159,7 @@ class LiveWatch:
         if watch.window is not None:
             start = newest - watch.window
             if min([part.series.steps[0] for part in parts], default=0) > max(start, 0) or start < 0:
-                return None  # it has not made so many steps yet
+                return None  # the run has not made `window` steps yet
             parts = [_Part(name, series, at, end) for name, series, _, end in parts if (at := _begin(series, start)) < end]
         mark = [newest if not looked_at else 0, len(self._found)]
         for part in parts:
@@ -176,10 +178,10 @@ class LiveWatch:
 
 
 def _end(series: Series, last: int | None) -> int:
-    """How many of its points are not behind the step `last`."""
+    """The number of points up to and including the step `last`."""
     return len(series.steps) if last is None or series.steps[-1] <= last else bisect_right(series.steps, last)
 
 
 def _begin(series: Series, first: int) -> int:
-    """How many of its points are before the step `first`."""
+    """The number of points before the step `first`."""
     return bisect_left(series.steps, first)

@@ -1,7 +1,7 @@
-"""Comparisons that a flat curve satisfies: they hold only for a curve of enough points to be called flat.
+"""Comparisons that a flat curve satisfies: they hold only for a curve with enough points to be called flat.
 
-`l1_loss.pct > -2` holds because a metric has hardly improved; `eval_l1.pct <= -10`, because it has. Two points that are
-alike say nothing of the first kind, and two that differ much may well say something of the second.
+`l1_loss.pct > -2` holds because a metric has hardly improved, `eval_l1.pct <= -10` because it has. Two similar points prove
+nothing about the first kind, but two very different points can be enough for the second.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from autoloop.rules.evaluation import Evaluation, Term, UndecidedError
 from autoloop.rules.view import RunView
 
 CHANGES = ("delta", "pct")
-"""The statistics that tell how a metric has changed from its first point to its last."""
+"""The statistics of a metric's change from its first point to its last."""
 LARGE = 1e15
-"""A change beyond any that a threshold means."""
+"""A change larger than any sensible threshold."""
 
 
 def claims_plateau(change: Term, holds: Callable[[Any], bool], good: Direction | None) -> bool:
-    """Whether a comparison of `change` with something else is satisfied by no change at all, and not by a large improvement:
-    in the `good` direction, or in one of both if it is not known. `holds`: the comparison for a value of `change`."""
+    """Return whether a comparison of `change` is satisfied by no change at all, but not by a large improvement: in the
+    `good` direction or, if that is unknown, in at least one of both. `holds`: the comparison for a value of `change`."""
     improvements = {"high": [LARGE], "low": [-LARGE], None: [LARGE, -LARGE]}[good]
     try:
         return _holds(change, 0.0, holds) and not all(_holds(change, each, holds) for each in improvements)
@@ -31,7 +31,7 @@ def claims_plateau(change: Term, holds: Callable[[Any], bool], good: Direction |
 
 
 def require_points(evaluation: Evaluation, comparison: str, metric: str) -> None:
-    """UndecidedError if the metric has too few points to be called flat."""
+    """Raise UndecidedError if the metric has too few points to be called flat."""
     _, found = evaluation.reached(metric)
     if found.n < PLATEAU_POINTS:
         raise UndecidedError(f"{comparison}: too few points ({found.n} of at least {PLATEAU_POINTS})")

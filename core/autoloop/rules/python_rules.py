@@ -1,7 +1,7 @@
-"""Rules that a person writes in Python: a file with `decide(summary) -> [objects with reason and changes]`.
+"""Rules that users write in Python: a file with `decide(summary) -> [objects with reason and changes]`.
 
-The only place of the core where a person's code runs; `autoloop.rule_process` has it run in a process of its own. What goes
-wrong in it is told in one sentence with its file and line; it never brings the loop down.
+This is the only module of the core that runs users' code; `autoloop.rule_process` calls it in a separate process. An error
+in that code becomes one sentence with file and line, and never ends the loop.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ _SHAPE = "it must return a list of objects with reason and changes"
 T = TypeVar("T")
 
 Asked = tuple[str, list[str], str | None]
-"""Reason, edit texts, and what is expected of them."""
+"""Reason, edit texts, and the expectation, if any."""
 
 Answer = tuple[list[Asked], list[str]]
-"""The proposals that a file makes for a run, and a note for each mistake."""
+"""A file's proposals for a run, and a note for each mistake."""
 
 
 @dataclass(frozen=True)
 class PythonRules:
-    """A loaded rules file, as a `RuleSource`. `name` is the file's, `version` tells one text of it from another."""
+    """A loaded rules file, as a `RuleSource`. `name`: the file's name; `version`: a hash of its text."""
 
     name: str
     version: str
     ask: Callable[[dict[str, Any]], Answer]
-    """What it proposes for a run, whose summary it gets as plain data of its own."""
+    """Returns the proposals for a run, whose summary it gets as a copy in plain data."""
     close: Callable[[], object] = lambda: None
-    """Ends the process that it is asked in, until it is asked again."""
+    """Ends the process that runs the code; the next `ask` starts it again."""
     rules: tuple[Rule, ...] = ()
     until: Mapping[str, Criterion] = field(default_factory=dict)
     slow: bool = True
@@ -60,19 +60,19 @@ class PythonRules:
             expects = None
             try:
                 expects = parse_expectation(expect, view.book) if expect else None
-            except UserError as error:  # the project's metric book may call it otherwise
+            except UserError as error:  # the project's metric book may use another name
                 notes = [*notes, f"{self.name}: expect: {error}"]
             requests.append(VariantRequest(author=author, reason=reason, edits=edits, evidence=evidence, expects=expects))
         return Judgement(requests, notes)
 
     def lacking(self, view: RunView) -> list[str]:
-        """What a person's code looks at is not known."""
+        """Return an empty list: which metrics the user's code reads is unknown."""
         return []
 
 
 def _entry(view: RunView) -> dict[str, Any]:
-    """What `decide` gets: the summary, of a run of a loop with what is known of each metric over its config's seeds: `runs`
-    (as `n` is the number of points), `noise`, `verdict` and `better_than_base`, None for what is not known."""
+    """The argument of `decide`: the summary; for a run of a loop, each metric also has `runs` (`n` being the number of
+    points), `noise`, `verdict` and `better_than_base` over the config's seeds, with None for unknown values."""
     entry = to_json(view.summary)
     if view.against is None:
         return entry
@@ -96,9 +96,9 @@ def _known(ask: Callable[[str], T], metric: str) -> T | None:
 
 
 def python_rules(code: str, filename: str) -> PythonRules:
-    """Run the text of a rules file and keep its `decide`. UserError with file and line for whatever stops it."""
+    """Execute the text of a rules file and return its rules. UserError with file and line if that fails."""
     version = hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()[:8]
-    # A module of its own in sys.modules: dataclasses and pickling in the person's file look themselves up there.
+    # The module must be in sys.modules: dataclasses and pickle look up the classes of the user's file there.
     module = ModuleType(f"autoloop_person_rules_{version}")
     module.__file__ = filename
     try:
@@ -133,7 +133,7 @@ def _ask(decide: Callable[[dict[str, Any]], Any], filename: str, summary: dict[s
             asked.append(_proposal(item))
         except UserError as error:
             notes.append(f"{filename}: item {number} of what decide(summary) returned: {error}")
-        except (Exception, SystemExit) as error:  # attributes of a person's object are a person's code too
+        except (Exception, SystemExit) as error:  # attributes of a user's object are the user's code too
             notes.append(_blame(error, filename, f"item {number} of what decide(summary) returned"))
     return asked, notes
 
@@ -164,7 +164,7 @@ def _proposal(item: Any) -> Asked:
 
 
 def _blame(error: BaseException, filename: str, doing: str) -> str:
-    """One sentence: the last line of the person's own file that was running, and what was raised."""
+    """One sentence: the last executed line of the user's own file, and the exception."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == filename]
     where = f"{filename}, line {lines[-1]}" if lines else filename
     text = " ".join(str(error).split())

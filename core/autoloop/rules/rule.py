@@ -1,4 +1,4 @@
-"""A rule, in every form that a book may give it: for a run that has ended, for one in training, the default, the end."""
+"""The forms of rules in a book: for ended runs, for runs in training, the default, and criteria that end a loop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ Scope = Literal["end", "live"]
 
 @dataclass(frozen=True)
 class LiveSchedule:
-    """When a live rule judges, in steps of the run, and what it does then.
+    """When a live rule judges, in steps of the run, and what it does when it fires.
 
-    It judges the points from step `first` to step `last` (None: no end), of these only the last `window` steps if that
-    is given; with `once` only when the first of them has come. It stops the run, and with `turns` relaunches it with
-    the edits of one of them: the next one each time, at most `relaunches` times in a line of runs. `ask`: a person is
-    asked first.
+    It judges the points from step `first` to step `last` (None: no limit); with `window`, only the points of the last
+    `window` steps; with `once`, only at the first point. It stops the run and, with `turns`, relaunches it with the next of
+    these lists of edits, at most `relaunches` times per lineage. `ask`: the user is asked first.
     """
 
     first: int = 0
@@ -35,22 +34,22 @@ class LiveSchedule:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. A rule of scope `end` judges a run that has ended, and proposes its changes for the next round. A `live`
-    one has a `watch` and judges a run in training. Higher priority comes first."""
+    """One rule. A rule of scope `end` judges ended runs and proposes its changes for the next round. A `live` rule has a
+    `watch` and judges runs in training. Higher priority comes first."""
 
     id: str
     when: Expression
     reason: str
     changes: tuple[str, ...]
-    """Of a live rule, the first of its turns."""
+    """The edits; for a live rule, those of its first turn."""
     priority: int = 0
     clamp: Clamp = field(default_factory=dict)
     expects: Expectation | None = None
-    """Of a rule of scope `end`: what its changes are expected to do."""
+    """The expected effect of the changes; only for scope `end`."""
     watch: LiveSchedule | None = None
 
     def request(self, evidence: Evidence, edits: Sequence[str] | None = None) -> VariantRequest:
-        """What the rule asks for when it has fired: its changes, or those of another of its turns."""
+        """Return the request of a rule that fired, with its changes, or with the `edits` of another turn."""
         return VariantRequest(
             author=Actor.rule(self.id),
             reason=self.reason,
@@ -68,7 +67,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Default:
-    """What to propose for a run on which no rule of scope `end` fired."""
+    """The proposal for a run for which no rule of scope `end` fired."""
 
     reason: str
     changes: tuple[str, ...]

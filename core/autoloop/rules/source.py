@@ -1,4 +1,4 @@
-"""Where rules come from: a book, or a person's Python file. Whoever asks for a judgement need not tell them apart."""
+"""The common interface of rule sources: a rule book or a user's Python file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from autoloop.variants.request import VariantRequest
 
 @dataclass(frozen=True)
 class Judgement:
-    """What rules ask for, highest priority first and then in the order of the book; and why a rule could not be decided."""
+    """The requests of the rules, by descending priority and then in the order of the book; and notes on why rules could not
+    be decided."""
 
     requests: list[VariantRequest]
     notes: list[str]
@@ -25,28 +26,28 @@ class RuleSource(Protocol):
 
     @property
     def version(self) -> str:
-        """Tells one text of the source from another."""
+        """A version that distinguishes different texts of the source."""
 
     @property
     def rules(self) -> Sequence[Rule]:
-        """Its rules, as far as they can be listed: none of a Python file."""
+        """The rules; empty for a Python file, whose rules cannot be listed."""
 
     @property
     def until(self) -> Mapping[str, Criterion]:
-        """Its conditions that end a loop, by name."""
+        """The criteria that end a loop, by name."""
 
     @property
     def slow(self) -> bool:
-        """Whether judging runs a person's code, which may take long. It then looks at a run's summary only."""
+        """Whether judging runs a user's code, which may take long and sees only a run's summary."""
 
     def applies_to(self, config: Mapping[str, object]) -> bool:
-        """Whether runs of this config are judged at all: the shipped book of a method is for the method's configs only."""
+        """Whether runs of this config are judged: a method's shipped book applies to the method's configs only."""
 
     def judge(self, view: RunView) -> Judgement:
-        """What the rules for ended runs ask for; what goes wrong is in its notes."""
+        """Judge an ended run. Problems are reported in the notes."""
 
     def lacking(self, view: RunView) -> list[str]:
-        """The metrics whose absence kept every rule for ended runs from being decided; empty if one could be."""
+        """The missing metrics because of which no rule for ended runs could be decided; empty if one could."""
 
     def close(self) -> object:
-        """Release what judging needed, until the next judgement."""
+        """Release the resources for judging; the next judgement acquires them again."""

@@ -1,6 +1,6 @@
-"""What a rule can look at: one run's summary, its config and its log, and the searches in them that expressions use.
+"""What a rule can see: one run's summary, config and log, with the lookups that expressions use.
 
-Nothing here reads a file; the log is lines that the caller hands over, asked for only when a rule wants them.
+Nothing here reads a file: the caller provides the log lines, and they are requested only if a rule needs them.
 """
 
 from __future__ import annotations
@@ -19,47 +19,49 @@ from autoloop.verdicts import AgainstBase
 
 MAX_LOG_LINES = 200_000
 MAX_LINE = 500
-"""A search is bounded: this many lines, each cut to this many characters."""
+"""Limits of a log search: MAX_LOG_LINES lines, each cut to MAX_LINE characters."""
 
 
 @dataclass(frozen=True)
 class RunView:
-    """One run as a rule sees it. `log` is its lines, or a function that returns them, called only if a rule asks."""
+    """One run as a rule sees it. `log`: its lines, or a function that returns them, called only if a rule needs it."""
 
     summary: Summary
     config: Config = field(default_factory=dict)
     log: Callable[[], Iterable[str]] | Sequence[str] = ()
     book: MetricBook = field(default_factory=default_book)
     against: Callable[[], AgainstBase] | None = None
-    """Gives its config among the others of its loop, called only if a rule asks; None for a run outside a loop."""
+    """Returns the run's config among the others of its loop, called only if a rule needs it; None for a run outside a
+    loop."""
 
     def metric(self, name: str) -> tuple[str, MetricSummary | None]:
-        """The canonical name of a metric written in any of its names, and its summary if it ever appeared."""
+        """Return the canonical name of a metric, given any of its names, and its summary if it ever appeared."""
         metrics = self.summary.metrics
         canonical = found_as(name, self.book, metrics)
         if canonical not in metrics and (derived := self.book.derived.get(canonical)):
-            # A summary that the original scripts wrote holds none of them; the first of several can still be told.
+            # Summaries of the original scripts have no derived metrics, but a `first_of` metric can still be found.
             matching = (sorted(n for n in metrics if fnmatchcase(n, pattern)) for pattern in derived.first_of)
             return canonical, next((metrics[names[0]] for names in matching if names), None)
         return canonical, metrics.get(canonical)
 
     def diverged(self, name: str, times: int = 1) -> bool:
-        """Whether the newest `times` values of a metric, written in any of its names, are NaN or infinite."""
+        """Whether the newest `times` values of a metric, given any of its names, are NaN or infinite."""
         canonical = found_as(name, self.book, self.summary.not_finite)
         return canonical in self.summary.not_finite and self.summary.in_a_row.get(canonical, 1) >= times
 
     def infinite(self, name: str) -> bool:
-        """Whether the newest value of a metric, written in any of its names, is infinity above zero."""
+        """Whether the newest value of a metric, given any of its names, is positive infinity."""
         return found_as(name, self.book, self.summary.infinite) in self.summary.infinite
 
     def among_runs(self) -> AgainstBase:
-        """Its config among others. LookupError if they are not known here."""
+        """Return the run's config among others. LookupError if the run belongs to no known loop."""
         if self.against is None:
             raise LookupError("runs are compared within a loop, and this run belongs to no known loop")
         return self.against()
 
     def setting(self, path: str) -> Any:
-        """The config's value at a path written as in an edit (a number indexes a list). LookupError says why not."""
+        """Return the config's value at a path, written as in an edit (a number indexes a list). LookupError says why there
+        is none."""
         segments = split(path)
         found = places(self.config, segments)
         if not found:
@@ -67,7 +69,8 @@ class RunView:
         return get(self.config, found[0])
 
     def search(self, pattern: Regex) -> tuple[str | None, bool]:
-        """The first log line that the pattern finds, cut to MAX_LINE, and whether the log was looked at to its end."""
+        """Return the first matching log line, cut to MAX_LINE, and whether the search was complete: it found a line or
+        reached the end of the log."""
         lines = iter(self.log() if callable(self.log) else self.log)
         for line in islice(lines, MAX_LOG_LINES):
             text = line[:MAX_LINE].rstrip("\r\n")
@@ -77,7 +80,7 @@ class RunView:
 
 
 def compile_pattern(pattern: str) -> Regex:
-    """A log pattern, checked. UserError (without a place) says what is wrong with it."""
+    """Compile and check a log pattern. UserError (without a position) says what is wrong with it."""
     if any(ord(char) < 32 for char in pattern):
         raise UserError(f'the log pattern {pattern!r} holds a control character; write it raw, as in r"\\bword\\b"')
     try:
@@ -87,5 +90,5 @@ def compile_pattern(pattern: str) -> Regex:
 
 
 def cut(text: str) -> str:
-    """`text` as an error message quotes it."""
+    """Return `text`, cut to 60 characters for an error message."""
     return text if len(text) <= 60 else text[:57] + "…"

@@ -1,4 +1,4 @@
-"""Whether a live rule has anything to look at: its window of steps may fall between the points that a trainer logs."""
+"""Whether a live rule has any points to judge: its steps may fall between the points that a trainer logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from autoloop.rules.rule import LiveSchedule, Rule
 
 
 def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int | None) -> str | None:
-    """Why a live rule will judge nothing in a run of `steps` steps; None if it may. A frequency of None is not known."""
+    """Return why a live rule cannot judge anything in a run of `steps` steps; None if it may. A frequency of None is
+    unknown."""
     watch = rule.watch
     if watch is None:
         return None
@@ -19,7 +20,7 @@ def no_point_ahead(rule: Rule, steps: int, log_freq: int | None, eval_freq: int 
         return f"live rule {rule.id} will never apply: it judges {steps_of(watch)}, but a run makes {steps} steps"
     if watch.window is not None and watch.window > steps:
         return f"live rule {rule.id} will never apply: its window is {watch.window} steps, but a run makes {steps}"
-    # The points of the last step are not judged: such a run has nothing left to be saved.
+    # The last step is not judged: stopping the run then would save nothing.
     last = steps - 1 if watch.last is None or watch.once else min(watch.last, steps - 1)
     for metric in sorted(rule.when.plateaus):
         flag, every = _frequency(metric, log_freq, eval_freq)
@@ -53,10 +54,10 @@ def no_point_seen(
     since: int = 0,
     absent: bool = True,
 ) -> list[str]:
-    """The live rules that had no point to judge in a run that was to make `steps` steps, a clause for each.
+    """Return a clause for each live rule that had no point to judge in a run planned for `steps` steps.
 
-    Rules that begin beyond its last step are left out, because that was known before. `absent`: tell of metrics that
-    were not logged at all, too. `since`: the step that it was resumed from.
+    Rules that begin after the last step are omitted, because that was reported before. `absent`: whether to report metrics
+    that were not logged at all. `since`: the step that the run was resumed from.
     """
     named = canonical_columns(columns, book)
     found: list[str] = []
@@ -82,7 +83,7 @@ def steps_of(watch: LiveSchedule) -> str:
 
 
 def _frequency(metric: str, log_freq: int | None, eval_freq: int | None) -> tuple[str, int | None]:
-    """The flag that says how often the metric is logged, and what it says."""
+    """The flag for the metric's logging interval, and its value."""
     of_evaluation = metric.partition("/")[0] in ("eval", "val", "valid", "validation", "test")
     return ("--eval-freq", eval_freq) if of_evaluation else ("--log-freq", log_freq)
 
