@@ -1,6 +1,6 @@
-"""What people read afterwards: `autorun_summary.json`, a Markdown report and a page to share; all come from the store.
+"""The reports of a loop, generated from the store: `autorun_summary.json`, a Markdown report and an HTML report.
 
-Names are loaded when they are used: `status` needs a few lines of a loop's result, not what renders reports.
+Names are imported on first use: `status` needs only a few lines of a loop's result, without the report renderers.
 """
 
 from __future__ import annotations

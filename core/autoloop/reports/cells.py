@@ -1,4 +1,4 @@
-"""What the reports say of runs and proposals, as plain text: each report escapes it in its own way."""
+"""Texts on runs and proposals that the reports share. They are plain text: each report does its own escaping."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from autoloop.text.values import NOTHING, number
 
 
 def metric_column(runs: Sequence[Run], key: str) -> NumberColumn:
-    """How the last values of some runs are written in one column."""
+    """The number format of a column with the last values of a metric."""
     found = [run.summary.metrics[key].last for run in runs if run.summary and key in run.summary.metrics]
     return NumberColumn.of(found)
 
 
 def metric_text(run: Run, base: Run | None, key: str, column: NumberColumn) -> str:
-    """The last value, and in brackets its change against the base run's."""
+    """The last value, and in brackets its relative change from the base run's."""
     mine = run.summary.metrics.get(key) if run.summary else None
     if mine is None:
         return NOTHING
@@ -45,7 +45,7 @@ def decision_text(proposal: Proposal) -> str:
 
 
 def note_text(note: Note, names: Mapping[str, str]) -> str:
-    """`run base (h5ktqxph), agent:codex, 2026-01-02 09:30: it diverges`; `names`: of runs, by their ids."""
+    """`run base (h5ktqxph), agent:codex, 2026-01-02 09:30: it diverges`; `names`: run names by id."""
     named = f"run {names[note.about]} ({note.about})" if note.about in names else note.where
     return f"{named}, {note.author}, {day(note.at)}: {note.text}"
 

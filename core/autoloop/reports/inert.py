@@ -1,6 +1,6 @@
-"""Text of somebody else's making as Markdown that shows it and does nothing: no link, image, heading, formula or marker.
+"""Escapes foreign text for Markdown, so that it cannot become a link, image, heading, formula or section marker.
 
-What a trainer prints, what a config is called and what people write end up in a report that is shown on a web page.
+Trainers' output, config names and users' notes all appear in a report that may be shown on a web page.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ _ADDRESS = re.compile(r"https?://[\w.:/%-]+")
 
 
 def inert(text: str) -> str:
-    """`text` in one line, which cannot break out of a table cell either."""
+    """Return `text` escaped and on one line; it cannot break out of a table cell either."""
     plain = one_line(text).lstrip()
     plain = _ACTIVE.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", plain)
     return re.sub(r"&(?=[#A-Za-z])", "&amp;", plain).replace("<", "&lt;")
 
 
 def code(text: str) -> str:
-    """`text` in one line as code, also in a table; as plain text where it holds what code cannot show everywhere."""
+    """Return `text` as inline code on one line, also for a table; as plain text if code cannot show it everywhere."""
     return inert(text) if not text.strip() or set(text) & set("`|\\") else f"`{verbatim(text)}`"
 
 
 def verbatim(text: str) -> str:
-    """`text` in one line for a block of code, where nothing acts but our own markers."""
+    """Return `text` on one line for a code block, in which only our own section markers must be escaped."""
     return one_line(text).replace("<!--", "<! --")
 
 
 def address(url: str) -> str:
-    """An address as a link, if it is nothing else."""
+    """Return `url` as a link if it is the address of a web page and nothing else, otherwise escaped."""
     return url if is_address(url) else inert(url)
 
 
 def is_address(text: str) -> bool:
-    """Whether it is the address of a web page and nothing else."""
+    """Whether `text` is the address of a web page and nothing else."""
     return _ADDRESS.fullmatch(text) is not None
 
 
 def one_line(text: str) -> str:
-    """`text` with line ends, control sequences and bidirectional marks replaced by spaces."""
+    """Return `text` with line ends, control characters and bidirectional marks replaced by spaces."""
     return "".join(c if c.isprintable() else " " for c in text)

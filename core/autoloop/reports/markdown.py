@@ -26,28 +26,28 @@ from autoloop.verdicts import Seen, reduced
 from autoloop.verdicts.wording import record_text
 
 MOST_SETS = 4
-"""Sets of metrics for which the runs of earlier rounds are kept in memory."""
+"""The number of metric sets for which the runs of earlier rounds are cached."""
 
 
 @dataclass(frozen=True)
 class _Section:
-    """Where a loop's section stands in its file: byte offsets."""
+    """The position of a loop's section in its file, in byte offsets."""
 
     begin: int
     end: int
     rounds: Sequence[int] = (0,)
-    """Where the text of each round begins, and where that of the last one ends."""
+    """Where the text of each round begins, and where the last one ends."""
     lead: bytes = b""
     tail: bytes = b""
-    """What is to stand around the section where it is new."""
+    """`lead` and `tail`: the text before and after a new section."""
 
 
 class MarkdownReport:
-    """The section of one loop in its report file, for whoever writes the loop itself.
+    """The section of one loop in its report file, for the engine that runs the loop.
 
-    Written again, it takes the rounds that have not changed from the file, if that is as it left it: so the step from one
-    round to the next costs the same however many were before. What another process changes in the loop it does not see;
-    `write_markdown` does.
+    When it writes again, it copies unchanged rounds from the file, if the file is as it left it, so the cost of a new round
+    does not grow with the number of rounds. It does not notice what other processes change in the loop; `write_markdown`
+    does.
     """
 
     def __init__(self, store: Store, loop: int, metrics: MetricBook) -> None:
@@ -58,9 +58,9 @@ class MarkdownReport:
         self._stamp: Stamp | None = None
 
     def write(self) -> str | None:
-        """Put the section into the file; the sections of other loops and people's own text stay.
+        """Write the section to the file; the sections of other loops and users' own text stay.
 
-        Returns a sentence if the file could not be written.
+        Return a sentence if the file could not be written, else None.
         """
         loop = self.store.loop(self.loop)
         path = Path(loop.spec.markdown_out)
@@ -80,7 +80,8 @@ class MarkdownReport:
         return None
 
     def _write(self, loop: Loop, old: BinaryIO, new: BinaryIO, left: _Section, changed: int) -> _Section:
-        """Copy the old file with the section made anew, its rounds from number `changed` on; returns where it is now."""
+        """Copy the old file with a new section, in which rounds from number `changed` on are rendered again. Return the
+        section's new position."""
         start, end = _markers(loop.name)
         copy(old, 0, left.begin, new)
         new.write(left.lead)
@@ -101,7 +102,7 @@ class MarkdownReport:
 
 
 def write_markdown(store: Store, loop: int, metrics: MetricBook) -> str | None:
-    """Put the whole section of a loop into its report file, with or without an engine. Returns a sentence if that failed."""
+    """Write the whole section of a loop to its report file, with or without an engine. Return a sentence if that failed."""
     return MarkdownReport(store, loop, metrics).write()
 
 
@@ -117,10 +118,10 @@ def _markers(loop: str) -> tuple[bytes, bytes]:
 
 
 def _find(text: bytes, loop: str) -> _Section:
-    """Where the loop's section is in the file, or is to be."""
+    """The position of the loop's section in the file, or where to add it."""
     start, end = _markers(loop)
     head, closed, _ = text.partition(end)
-    # The last start before the end: of a section that lost its end, nothing is known to be ours.
+    # The last start before the end: if a section lost its end marker, nothing after its start is known to be ours.
     if closed and (begin := head.rfind(start)) >= 0:
         return _Section(begin, len(head) + len(end))
     kept = len(text.rstrip(b"\n")) if text.strip() else 0
@@ -132,7 +133,7 @@ def _bytes(text: str) -> bytes:
 
 
 def render(store: Store, number: int, metrics: MetricBook) -> str:
-    """The section of one loop, from one state of the store."""
+    """Return the section of one loop as text, from one state of the store."""
     with store.reading():
         loop = store.loop(number)
         before = _Before(store, loop)
@@ -164,7 +165,8 @@ def _head(store: Store, loop: Loop, metrics: MetricBook) -> str:
 
 
 def _round(store: Store, loop: Loop, number: int, metrics: MetricBook, known: _Before) -> str:
-    """A round's part of the section. It tells of runs of this round and of earlier ones, never of a later one."""
+    """A round's part of the section. It only covers runs of this round and earlier ones, so that later rounds do not change
+    it."""
     runs, made = store.runs(loop.id, number), store.proposals(loop.id, number)
     bases = {run.base_run for run in runs if run.base_run} | {proposal.base_run for proposal in made}
     by_id = {run: store.run(run) for run in bases}
@@ -213,7 +215,7 @@ def _run_table(by_id: dict[str, Run], runs: list[Run], metrics: MetricBook) -> l
 
 
 def _seed_table(runs: list[Run], metrics: MetricBook) -> list[str]:
-    """Mean, spread and number of runs that differ only in the seed; empty if there are none."""
+    """A table of replicates: mean, spread and number of runs that differ only in the seed; empty if there are none."""
     keys = for_runs(metrics, runs).key_metrics
     groups = replicates(runs, keys)
     if not groups:
@@ -227,18 +229,18 @@ def _seed_table(runs: list[Run], metrics: MetricBook) -> list[str]:
 
 
 class _Before:
-    """The runs by which the configs of a round are judged: those of earlier rounds, and replicates in other loops. Asked for
-    one round after the other it reads each run once, for each set of metrics that rounds want."""
+    """The runs against which the configs of a round are judged: those of earlier rounds, and replicates in other loops. If
+    rounds are requested in order, each run is read once per set of metrics."""
 
     def __init__(self, store: Store, loop: Loop) -> None:
         self._store = store
         self._loop = loop
         self.seen = Seen()
         self._known: dict[frozenset[str], tuple[int, list[Run], list[Run]]] = {}
-        """By the metrics: the round up to which runs have been read, these, and those of other loops."""
+        """By set of metrics: the last round that was read, the runs up to it, and those of other loops."""
 
     def of(self, number: int, wanted: frozenset[str]) -> list[Run]:
-        """Of each run no more than the `wanted` metrics."""
+        """Return the runs before round `number`, each with only the `wanted` metrics."""
         store, loop = self._store, self._loop.id
         known = self._known.pop(wanted) if wanted in self._known else None
         read, earlier, elsewhere = known or (0, [], list(reduced(store.replicates_elsewhere(loop), wanted)))
@@ -250,7 +252,7 @@ class _Before:
 
 
 def _gpu_use(runs: list[Run]) -> list[str]:
-    """What the runs used of their GPUs; nothing if none was sampled."""
+    """The GPU use of the runs; empty if none was sampled."""
     used = [(run, run.summary.gpu) for run in runs if run.summary and run.summary.gpu]
     return (
         ["", "GPU use:", "", *(f"- {inert(run.name)} ({run.id}): {gpu_use_text(use)}" for run, use in used)] if used else []
@@ -258,7 +260,7 @@ def _gpu_use(runs: list[Run]) -> list[str]:
 
 
 def _failure(run: Run, last: list[Attempt]) -> list[str]:
-    """Why a run has not finished, the line of its log that decided it, and what to do."""
+    """Why a run did not finish, the log line that shows it, and what to do."""
     lines = [f"- {inert(run.name)} ({run.id}) {run.state.value}: {inert(run.reason or '')}"]
     for attempt in last:
         lines += [f"  - {inert(text)}" for text in attempt.diagnosis.details] if attempt.diagnosis else []
@@ -275,12 +277,12 @@ def _place(store: Store, loop: Loop, run: Run) -> str:
 
 
 def _uploads(loop: Loop, runs: list[Run]) -> list[str]:
-    """What to type so that W&B gets what it lacks."""
+    """The commands that upload what W&B lacks."""
     spec = loop.spec.wandb
     names = (("entity", spec.entity), ("project", spec.project))
     goal = "".join(f" --{name} {shlex.quote(value)}" for name, value in names if value)
     commands = [
-        # Of a run that was online wandb uploads nothing again unless it is told so.
+        # wandb uploads nothing again for a run that was online, unless --include-online is given.
         f"wandb sync{goal}{'' if Path(folder).name.startswith('offline-') else ' --include-online'} {shlex.quote(folder)}"
         for run in runs
         for folder in (run.wandb_sync or "").splitlines()

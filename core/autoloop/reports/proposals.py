@@ -1,4 +1,4 @@
-"""Proposals in the Markdown report: what was proposed and decided, and in the next round's part what became of it."""
+"""Proposals in the Markdown report: the proposals with their decisions, and in the next round's part their outcomes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop.verdicts.wording import expectation_said, result_texts, sentence
 
 
 def proposal_table(by_id: Mapping[str, Run], proposals: Sequence[Proposal], metrics: MetricBook) -> list[str]:
-    """`by_id`: the base runs."""
+    """A table of proposals with their decisions. `by_id`: the base runs."""
     rows = ["| # | base | by | reason | changes | decision |", "|---|---|---|---|---|---|"]
     return rows + [_row(by_id, proposal, metrics) for proposal in proposals]
 
@@ -41,9 +41,10 @@ def _row(by_id: Mapping[str, Run], proposal: Proposal, metrics: MetricBook) -> s
 def result_table(
     before: Sequence[Run], runs: Sequence[Run], proposals: Sequence[Proposal], metrics: MetricBook, seen: Seen | None = None
 ) -> list[str]:
-    """What became of the proposals that led to a round of `runs`, each with all its runs, as they stood at its end.
+    """A table of the outcomes, at the end of a round with `runs`, of the proposals that led to it, each with all its runs.
 
-    `before`: the runs of earlier rounds, and replicates in other loops; `seen`: by judges of earlier rounds."""
+    `before`: the runs of earlier rounds, and replicates in other loops; `seen`: the results shared with judges of earlier
+    rounds."""
     loop = {run.loop for run in runs}
     mine = [*(run for run in before if run.loop in loop), *runs]
     judge = Judge(mine, for_runs(metrics, runs), [run for run in before if run.loop not in loop], seen=seen)
@@ -60,7 +61,7 @@ def result_table(
 
 
 def _runs(result: Result, metrics: MetricBook) -> str:
-    """`ab12cd34, eval_l1 0.31`; of several runs with their mean: `3 runs (…), mean eval_l1 0.31`."""
+    """`ab12cd34, eval_l1 0.31`; for several runs, their mean: `3 runs (…), mean eval_l1 0.31`."""
     ids = ", ".join(run.id for run in result.runs)
     text = f"{len(result.runs)} runs ({ids})" if len(result.runs) > 1 else ids
     reached = [run.summary.metrics.get(result.metric or "") for run in result.finished if run.summary]

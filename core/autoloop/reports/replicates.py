@@ -1,4 +1,4 @@
-"""Runs whose trainings differ in nothing but the seed, with mean and spread of their metrics."""
+"""Replicates: runs that differ only in the seed, with mean and spread of their metrics."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from autoloop.verdicts.wording import WITHIN_RUN, noise_text, noise_unknown, sen
 
 @dataclass(frozen=True)
 class Replicates:
-    """`runs` of one config, which is called `name`. `values`: the last value of each finished run that has
-    the metric, by metric."""
+    """The `runs` of one config called `name`. `values`: by metric, the last values of the finished runs that have it."""
 
     name: str
     runs: tuple[Run, ...]
@@ -29,7 +28,7 @@ class Replicates:
 
 
 def mean_text(values: Sequence[float]) -> str:
-    """Mean, sample standard deviation and number of values, as `Replicates.text` has them."""
+    """Mean, sample standard deviation and number of values, as in `Replicates.text`."""
     if not values:
         return NOTHING
     spread = f" ± {number(statistics.stdev(values), 2)}" if len(values) > 1 else ""
@@ -37,7 +36,7 @@ def mean_text(values: Sequence[float]) -> str:
 
 
 def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
-    """The groups of two runs or more, in the order of their first runs; `keys`: the metrics to look at."""
+    """Return the groups of two or more replicates, in the order of their first runs. `keys`: the metrics to include."""
     found = []
     for members in by_config(runs):
         if len(members) < 2:
@@ -51,9 +50,9 @@ def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
 def verdict_lines(
     runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run] = (), seen: Seen | None = None
 ) -> list[str]:
-    """What may be said of the configs of these runs by their first key metric: the spread between seeds, and each config
-    against its base's, else the baseline. `elsewhere`: the loop's other runs that count, and replicates in other loops;
-    `seen`: by judges of earlier rounds."""
+    """Return the verdicts on the configs of these runs by their first key metric: the spread between seeds, and each config
+    against its base's config, or else the baseline. `elsewhere`: the loop's other runs that count, and replicates in other
+    loops; `seen`: the results shared with judges of earlier rounds."""
     finished = [run for run in runs if run.state is RunState.FINISHED and run.summary]
     keys = for_runs(book, finished).key_metrics
     key = next((key for key in keys if any(run.summary and key in run.summary.metrics for run in finished)), None)
@@ -85,10 +84,10 @@ def verdict_lines(
 
 
 MOST_VERDICTS = 12
-"""Configs of which a verdict is shown."""
+"""The most configs with a verdict."""
 
 
 def _name(members: Sequence[Run]) -> str:
-    """`lr=1e-3` of `lr=1e-3,seed=1` and `lr=1e-3,seed=2`; of later rounds with what was changed: `lr=1e-3_r2_1: wd=0.1`."""
+    """`lr=1e-3` for `lr=1e-3,seed=1` and `lr=1e-3,seed=2`; in later rounds with the changes: `lr=1e-3_r2_1: wd=0.1`."""
     changed = ", ".join(f"{change.path}={after_text(change)}" for change in members[0].changes)
     return f"{config_name(members[0])}: {changed}" if changed else config_name(members[0])

@@ -1,4 +1,4 @@
-"""What a loop that has ended came to, in lines that all clients share."""
+"""The result of an ended loop, in lines that all clients share."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
-    """The config that meets --until, whether a config is better than the baseline and what it took, the best single run,
-    and what became of --then."""
+    """Return the result: the config that met --until, whether a config is better than the baseline and the cost, the best
+    single run, and the progress of --then."""
 
     def name_of(each: Standing) -> str:
-        from autoloop.metrics import config_label  # here, as below: `status` of most loops needs none of it
+        from autoloop.metrics import config_label  # a local import, as below: `status` rarely needs it
 
         return config_label(store.run(each.run), each.runs)
 
@@ -47,7 +47,7 @@ def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
 
 
 def _lost_baseline(store: Store, loop: Loop) -> Run | None:
-    """The first run of the loop if no run of its config has finished."""
+    """The first run of the loop, if no run of its config has finished; else None."""
     runs = store.runs(loop.id, 1)
     of_first = [run for run in runs if run.id == runs[0].id or (run.group and run.group == runs[0].group)]
     return None if not runs or any(run.state is RunState.FINISHED for run in of_first) else runs[0]
@@ -59,7 +59,7 @@ def _has_metrics(store: Store, loop: Loop) -> bool:
 
 
 def winner_label(store: Store, winner: str) -> str:
-    """The config that meets --until, by the first of its runs, whose mean was judged."""
+    """The label of the config that met --until. `winner`: the first of its runs, whose mean was judged."""
     from autoloop.metrics import by_config, config_label
 
     run = store.run(winner)
@@ -68,7 +68,7 @@ def winner_label(store: Store, winner: str) -> str:
 
 
 def then_proposal(store: Store, loop: Loop) -> Proposal | None:
-    """The long training that `--then extend=…` asks for; None in other loops, and before the winner is known."""
+    """Return the proposal of the long training for `--then extend=…`; None in other loops and before there is a winner."""
     if loop.spec.extend_winner is None:
         return None
     made = store.proposals(loop.id, store.last_round(loop.id).number)
@@ -76,7 +76,7 @@ def then_proposal(store: Store, loop: Loop) -> Proposal | None:
 
 
 def then_line(store: Store, loop: Loop) -> str | None:
-    """How far `--then extend=…` is, in a line; None in a loop without it."""
+    """Return the progress of `--then extend=…` as a line; None in a loop without it."""
     steps = loop.spec.extend_winner
     if steps is None:
         return None

@@ -15,17 +15,17 @@ from autoloop.store import Store
 
 
 def write_runs(store: Store, loop: int, runs: Iterable[Run]) -> str | None:
-    """Merge some runs into the loop's summary file. Returns a sentence if something was in the way."""
+    """Merge some runs into the loop's summary file. Return a sentence if there was a problem, else None."""
     reached = [(run.output_dir, run.summary) for run in runs if run.output_dir is not None]
     entries = {directory: to_json(summary) for directory, summary in reached if summary is not None}
     return merge(Path(store.loop(loop).spec.summary_out), entries) if entries else None
 
 
 def write_summary(store: Store, loop: int) -> str | None:
-    """Merge every run of the loop again, as the store has them, with what earlier attempts had reached.
+    """Merge all runs of the loop from the store again, with the results of earlier attempts.
 
-    While a loop goes on its runs stand in the order of their ends; this puts them into the store's, so that a file that is
-    made anew is the same to the byte.
+    While a loop is active, its runs are listed in the order in which they ended; this puts them into the store's order, so
+    that a regenerated file is identical to the byte.
     """
     reached = [(attempt.output_dir, attempt.summary) for attempt in store.loop_attempts(loop)]
     reached += [(run.output_dir, run.summary) for run in store.runs(loop) if run.output_dir is not None]
@@ -36,9 +36,9 @@ def write_summary(store: Store, loop: int) -> str | None:
 
 
 def merge(path: Path, entries: dict[str, Any]) -> str | None:
-    """Add `entries` to the JSON object in `path`; what others put there stays.
+    """Add `entries` to the JSON object in `path`; entries of others stay.
 
-    A file that is not a JSON object is set aside and named. Returns a sentence if something was in the way.
+    A file that is not a JSON object is set aside and named. Return a sentence if there was a problem, else None.
     """
     said = None
     try:
@@ -50,7 +50,7 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
                         f"{path} could not be read as JSON; it is kept as {set_aside(path).name} and a new one was created"
                     )
                     known = {}
-                # Ours are finite numbers and clean text; what others put there may be neither and stays as it is.
+                # Our entries are finite numbers and valid text; those of others may be neither and stay as they are.
                 merged = _in_order(known, entries)
                 write_atomically(path, json.dumps(merged, indent=2) + "\n")
                 _keys[path] = set(merged)
@@ -62,7 +62,8 @@ def merge(path: Path, entries: dict[str, Any]) -> str | None:
 
 
 def _in_order(known: dict[str, Any], entries: dict[str, Any]) -> dict[str, Any]:
-    """`known` with `entries` in it, in their own order: first at the places where any of them stood, then at the end."""
+    """`known` merged with `entries`, which keep their order: they first fill the places of existing entries, then follow at
+    the end."""
     order = iter(entries)
     merged = {}
     for key, value in known.items():
@@ -75,18 +76,18 @@ def _in_order(known: dict[str, Any], entries: dict[str, Any]) -> dict[str, Any]:
 
 _left: dict[Path, Stamp | None] = {}
 _keys: dict[Path, set[str]] = {}
-"""The files as this process left them, and what they have entries for: they need not be parsed again then."""
+"""The stamps and entry keys of the files as this process left them, so that it need not parse them again."""
 
 END = b"\n}\n"
 
 LARGEST = 1 << 30
-"""Bytes of a summary file that is read; one entry, with its thirty metrics, takes about 10 kB."""
+"""The largest summary file that is read, in bytes; an entry with thirty metrics takes about 10 kB."""
 
 
 def _append(path: Path, entries: dict[str, Any]) -> bool:
-    """Put new entries at the file's end without parsing what is there, which is only copied.
+    """Append new entries without parsing the file, which is only copied.
 
-    False, and nothing is done, where the file is not as we left it or has one of them already: then it must be parsed.
+    Return False without writing if the file is not as we left it or has one of the entries already, and so must be parsed.
     """
     if _left.get(path) is None or _left[path] != stamp(path) or not _keys[path].isdisjoint(entries):
         return False
@@ -104,7 +105,7 @@ def _append(path: Path, entries: dict[str, Any]) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The object in the file; empty if there is no file; None if it cannot be understood."""
+    """The object in the file; empty if there is no file; None if the file is not a JSON object."""
     try:
         value = json.loads(read_regular(path, LARGEST).decode())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The report as one HTML page to share: no network, no third-party code, readable without its script."""
+"""The report as one self-contained HTML page: no network access, no third-party code, readable without its script."""
 
 from autoloop.reports.html.page import SIGN, render_page
 

@@ -1,4 +1,4 @@
-"""What a page is made of: one loop as the store has it, with as much of its histories as the page draws."""
+"""The data of an HTML report: one loop from the store, with the histories thinned to what the page draws."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from autoloop.verdicts import Judge, Results
 from autoloop.verdicts.outcome import rule_records
 
 MOST_POINTS, FEWEST = 150_000, 25
-"""Of all curves of a page together, so that 100 runs take less than 2 MB, and of one."""
+"""The most points of all curves of a page together, so that 100 runs take less than 2 MB, and the fewest of one curve."""
 DENSEST = 500
-"""Points of one curve: more cannot be seen."""
+"""The most points of one curve: more would not be visible."""
 CHARTS = 8
-"""Metrics of which curves are drawn."""
+"""The number of metrics with a chart."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A loop. `histories`: the curves of each run by metric. `metrics`: the book with the key metrics of its runs.
-    `records`: what became of rules' proposals in all loops of the project, by rule. `gpus`: the use of GPUs over time by the
-    newest attempt of each run."""
+    """The data of one loop. `histories`: each run's curves by metric. `metrics`: the book with the key metrics of its runs.
+    `records`: the outcomes of each rule's proposals in all loops of the project. `gpus`: the GPU use over time of each run's
+    newest attempt."""
 
     loop: Loop
     rounds: Sequence[Round]
@@ -54,7 +54,7 @@ class Contents:
 
     @cached_property
     def results(self) -> Results:
-        """What became of the proposals."""
+        """The results of the proposals."""
         return Results(self.runs, self.judge)
 
     @cached_property
@@ -63,7 +63,7 @@ class Contents:
 
     @cached_property
     def rules(self) -> list[RuleRecord]:
-        """What became of the rules' proposals: the outcome's, if the loop has one."""
+        """The records of the rules' proposals, taken from the loop's outcome if it has one."""
         if self.loop.outcome:
             return self.loop.outcome.rules
         key = self.metrics.key_metrics[0] if self.metrics.key_metrics else None
@@ -71,7 +71,7 @@ class Contents:
 
     @cached_property
     def _colours(self) -> dict[str, int]:
-        """Runs of one config have one colour."""
+        """The colour number of each run; runs of one config share one."""
         configs: dict[str, int] = {}
         return {run.id: configs.setdefault(run.group or run.config_hash, len(configs)) for run in self.runs}
 
@@ -89,12 +89,12 @@ class Contents:
         return self.by_id.get(run.base_run or "")
 
     def named(self, run: Run, seeds: int = 1) -> Markup:
-        """A run's name as a link to its row; that of its config, if that many seeds of it are meant."""
+        """A link to a run's row with the run's name; if `seeds` is more than one, with its config's name."""
         return element("a", config_label(run, seeds), href=f"#run-{run.id}")
 
 
 def gather(store: Store, number: int, metrics: MetricBook, read: Callable[[Run], Mapping[str, Series]]) -> Contents:
-    """The contents of the page of one loop. Each history is thinned at once, so that few are held at a time."""
+    """Collect the data of one loop's page. Each history is thinned right after reading, so that memory stays small."""
     found = take_snapshot(store, number)
     running = {run.id: read(run) for run in found.runs if run.state in (RunState.RUNNING, RunState.STOPPING)}
     book = for_runs(metrics, found.runs, list(running.values()))

@@ -13,18 +13,18 @@ from autoloop.text.plural import plural
 from autoloop.text.values import number
 
 WIDTH, HEIGHT = 720, 400
-"""Of a chart in its own units, of which two are a pixel on a phone; whole numbers of them keep the page small."""
+"""The size of a chart in its own units, two per pixel on a phone; integer coordinates keep the page small."""
 LEFT, RIGHT, TOP, BOTTOM = 104, 34, 14, 50
 LOG_FROM = 1000.0
-"""A chart whose highest value is that many times its lowest, above zero, has a logarithmic scale."""
+"""A chart has a logarithmic scale if its values are positive and the highest is at least this many times the lowest."""
 LARGEST = 1e300
-"""Values beyond it are drawn at the edge, so that the arithmetic stays finite."""
+"""Larger values are drawn at the edge, so that the arithmetic stays finite."""
 COLOURS = 10
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve. `run`: the id of its run; `colour`: 0, 1, 2 …; `base`: it is dashed."""
+    """A curve. `run`: the id of its run; `colour`: 0, 1, 2 …; `base`: whether it is a base's, which is dashed."""
 
     run: str
     name: str
@@ -35,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Dot:
-    """A value at a whole number; `name` is shown when it is pointed at."""
+    """A value at an integer position. `name`: its tooltip."""
 
     at: int
     value: float
@@ -44,7 +44,7 @@ class Dot:
 
 
 class _Axes:
-    """Where values stand in a chart."""
+    """The axes of a chart: they map values to coordinates."""
 
     def __init__(self, xs: Sequence[float], ys: Sequence[float], last_x: float = 0) -> None:
         self.x_low, self.x_high = min(xs), max(*xs, last_x)
@@ -68,7 +68,7 @@ class _Axes:
         return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM))
 
     def drawn(self, x_values: Iterable[float], x_title: str) -> list[Markup]:
-        """The lines of the grid and their labels."""
+        """The grid lines, the axis and their labels."""
         made = []
         values = list(_powers(self.low, self.high) if self.log else _round_values(self.low, self.high, 7))
         labels = [number(value) for value in values] if self.log else [text.strip() for text in aligned(values)]
@@ -84,8 +84,8 @@ class _Axes:
 
 
 def curves(title: str, lines: Sequence[Line], last: float = 0, over: str = "step") -> Markup | None:
-    """The curves of one metric over steps, or over what `over` names, at least to `last`; None if there is nothing to
-    draw."""
+    """A chart of one metric over steps, or over the quantity `over`, whose axis reaches at least to `last`; None if there is
+    no finite value."""
     found = [(step, value) for line in lines for step, value in line.points if math.isfinite(value)]
     if not found:
         return None
@@ -103,7 +103,7 @@ def curves(title: str, lines: Sequence[Line], last: float = 0, over: str = "step
 
 
 def by_round(title: str, dots: Sequence[Dot], firsts: Sequence[tuple[int, float]]) -> Markup:
-    """Values by round, and a line through the first of each."""
+    """A chart of values by round, with a line through `firsts`, the best of each round."""
     rounds = sorted({dot.at for dot in dots})
     axes = _Axes([rounds[0] - 0.5, rounds[-1] + 0.5], [dot.value for dot in dots])
     axes.x_low = rounds[0] - 0.5
@@ -123,7 +123,8 @@ def _svg(title: str, inner: Sequence[Markup]) -> Markup:
 
 
 def _path(axes: _Axes, points: Points) -> str:
-    """Relative lines, which take half the characters of absolute ones; a point alone is a line to itself."""
+    """An SVG path with relative lines, which take half the characters of absolute ones. A single point is a line of length
+    zero."""
     parts: list[str] = []
     at: tuple[int, int] | None = None
     for step, value in points:
@@ -140,12 +141,12 @@ def _path(axes: _Axes, points: Points) -> str:
 
 
 def _round_values(low: float, high: float, wanted: int) -> list[float]:
-    """About `wanted` round values between two others."""
+    """About `wanted` round values between `low` and `high`."""
     span = high / wanted - low / wanted
     if not (math.isfinite(span) and span > 0):
         return [low]
     power = 10.0 ** math.floor(math.log10(span))
-    if power == 0.0:  # a span below the smallest normal number
+    if power == 0.0:  # the span is below the smallest normal number
         return [low]
     step = next((factor * power for factor in (1, 2, 5) if factor * power >= span * 0.999), 10 * power)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

@@ -1,4 +1,4 @@
-"""Elements of HTML and SVG. Every text is escaped here, so nothing that others wrote can become markup."""
+"""Elements of HTML and SVG. All text is escaped here, so text from trainers and users cannot become markup."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from autoloop.reports.inert import is_address, one_line
 
 
 class Markup(str):
-    """Text that is markup already."""
+    """Text that is already markup."""
 
     __slots__ = ()
 
 
 Child = str | None | Iterable["Child"]
-"""A text, which is escaped; markup, which is not; nothing; or several of them."""
+"""Text, which is escaped; markup, which is not; None for nothing; or several of these."""
 
 
 def element(tag: str, *children: Child, **attributes: str | float | None) -> Markup:
-    """An element. `_` in the name of an attribute stands for `-`, one at the end for none; an attribute that is None is
-    left out."""
+    """An element. In attribute names `_` becomes `-`, and a trailing `_` is dropped; attributes with None are omitted."""
     given = ((name.removesuffix("_").replace("_", "-"), value) for name, value in attributes.items())
     words = "".join(f' {name}="{_text(str(value))}"' for name, value in given if value is not None)
     if tag == "meta":
@@ -29,7 +28,7 @@ def element(tag: str, *children: Child, **attributes: str | float | None) -> Mar
 
 
 def markup(child: Child) -> Markup:
-    """What stands in an element."""
+    """The content of an element as markup."""
     if child is None:
         return Markup()
     if isinstance(child, Markup):
@@ -48,18 +47,18 @@ def code(text: str) -> Markup:
 
 
 def link(url: str) -> Markup:
-    """An address as a link, if it is nothing else; else as text."""
+    """A link if `url` is the address of a web page and nothing else, otherwise text."""
     return element("a", url, href=url, rel="noopener noreferrer") if is_address(url) else markup(url)
 
 
 def bullets(items: Iterable[Child]) -> Markup:
-    """A list; nothing if it has no item."""
+    """A list; empty markup without items."""
     made = [element("li", item) for item in items]
     return element("ul", made) if made else Markup()
 
 
 class Cell:
-    """A cell of a table. `order`: what rows are sorted by if it is not the text; `mark`: a class."""
+    """A cell of a table. `order`: the sort key, if it is not the text; `mark`: a CSS class."""
 
     def __init__(self, content: Child, order: float | None = None, mark: str | None = None) -> None:
         self.content, self.order, self.mark = content, order, mark
@@ -69,8 +68,8 @@ Row = Sequence[Cell | Child]
 
 
 def table(title: str, head: Sequence[str], rows: Iterable[Row], ids: Sequence[str] = ()) -> Markup:
-    """A table that the page's script makes sortable. `ids`: the id of each row, which links lead to. The first cell of a
-    row is its header."""
+    """A table that the page's script makes sortable. `ids`: the id of each row, as a link target. The first cell of a row is
+    its header."""
     body = []
     for number, row in enumerate(rows):
         cells = [each if isinstance(each, Cell) else Cell(each) for each in row]

@@ -1,4 +1,4 @@
-"""The section on GPUs: what each run used of them, over time and in all."""
+"""The section on GPU use: the totals of each run, and the use over time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def section(contents: Contents) -> Markup:
     rows = []
     for run in contents.runs:
         use = run.summary.gpu if run.summary else None
-        if use is None and run.id in contents.gpus:  # it has not ended
+        if use is None and run.id in contents.gpus:  # the run has not ended
             use = contents.gpus[run.id].use
         if use is not None:
             rows.append(_row(contents, run, use))

@@ -1,4 +1,4 @@
-"""The page: what the loop came to, its rounds, then everything about single runs."""
+"""The whole page: the loop's outcome, its rounds, then the details of each run."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from autoloop.text.values import NOTHING, duration, number
 from autoloop.verdicts.wording import record_text
 
 SIGN = '<meta name="generator" content="autoloop-tui report">'
-"""Stands in the first lines of every page."""
+"""The marker in the first lines of every page."""
 
 
 def render_page(store: Store, number: int, metrics: MetricBook, read: Callable[[Run], Mapping[str, Series]]) -> str:
-    """The page of one loop. `read` gives a run's history by canonical name; an empty one if there is none any more."""
+    """Return the HTML page of one loop. `read` returns a run's history by canonical name, empty if it no longer exists."""
     contents = gather(store, number, metrics, read)
     loop = contents.loop
     sections: list[tuple[str, str, Markup]] = [
@@ -58,7 +58,8 @@ def render_page(store: Store, number: int, metrics: MetricBook, read: Callable[[
 
 
 def _document(title: str, body: list[Markup]) -> str:
-    """The page around its body. It may run and be styled by what is in it here, which a hash names, and load nothing."""
+    """The page around its body. Its content security policy allows only the embedded style and script, by their hashes, and
+    loads nothing."""
     style, script = (_resource(name) for name in ("page.css", "page.js"))
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     head = [
@@ -112,7 +113,7 @@ def _notes(contents: Contents) -> Markup:
 
 
 def _standings(contents: Contents) -> Markup | None:
-    """The configs of each round by the outcome's metric, and a line through the first of each."""
+    """A chart of the new configs of each round by the outcome's metric, with a line through the best of each round."""
     found = contents.loop.outcome
     if found is None or len(found.rounds) < 2:
         return None
@@ -137,7 +138,7 @@ def _changed(contents: Contents) -> Markup:
 
 
 def _rounds(contents: Contents) -> Markup:
-    """One row per round: its runs, the time they took, and the config that stands first of its new ones."""
+    """One row per round: its runs, their training time, and the best of its new configs."""
     outcome = contents.loop.outcome
     firsts = {each.round: each.first for each in outcome.rounds} if outcome else {}
     column = NumberColumn.of(first.value for first in firsts.values())
@@ -167,7 +168,7 @@ def _rounds(contents: Contents) -> Markup:
 
 
 def _rules(contents: Contents) -> Markup:
-    """What became of each rule's proposals."""
+    """The outcomes of each rule's proposals."""
     head = ["rule", "proposed", "ran", "better", "worse", "no difference", "undecided", "in all loops"]
     rows: list[Row] = []
     for each in contents.rules:

@@ -1,4 +1,4 @@
-"""The section of a round: its runs, their replicates, the verdicts, and the curves of the key metrics."""
+"""The section on a round: its runs, their replicates, the verdicts, and the curves of the key metrics."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def section(contents: Contents, round_: Round) -> Markup:
 
 
 def seconds(run: Run) -> float | None:
-    """Of training, with pauses between attempts; None while it is not known."""
+    """Seconds from a run's start to its end, including pauses between attempts; None until both are known."""
     return max(0.0, run.ended_at - run.started_at) if run.started_at and run.ended_at else None
 
 
 def swatch(contents: Contents, run: Run) -> Markup:
-    """The colour of a run in all charts."""
+    """A mark in the colour that a run has in all charts."""
     return element("span", class_=f"swatch c{contents.colour(run) % 10}")
 
 

@@ -1,4 +1,4 @@
-"""The sections on single runs: where each came from, why it did not finish, what was proposed, what it changed."""
+"""The sections on runs: lineage, failures, proposals, changes, and the locations of files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloop.verdicts.wording import expectation_said, result_texts
 
 
 def lineage(contents: Contents) -> Markup:
-    """The runs as a tree: each below the one that its config was made from. Nothing if none was made from another."""
+    """The runs as a tree: each below the run that its config was made from. Empty if no config was made from another."""
     children: dict[str, list[Run]] = {}
     for run in contents.runs:
         base = contents.base_of(run)
@@ -22,7 +22,7 @@ def lineage(contents: Contents) -> Markup:
     if len(children) < 2:
         return Markup()
     made: dict[str, Markup] = {}
-    # From the last to the first, because a run is made after its base: no recursion, however long a line is.
+    # From the last to the first, because a run comes after its base: no recursion, even for a long lineage.
     for run in reversed(contents.runs):
         below = [made.pop(child.id) for child in children.get(run.id, ()) if child.id in made]
         made[run.id] = element("li", _node(contents, run), element("ul", below) if below else None)
@@ -42,7 +42,7 @@ def _node(contents: Contents, run: Run) -> list[str | Markup]:
 
 
 def failures(contents: Contents) -> Markup:
-    """Why a run has not finished, the line of its log that decided it, and what to do."""
+    """For each run that did not finish: why, the log line that shows it, and what to do."""
     items = []
     for run in contents.runs:
         if run.state not in (RunState.FAILED, RunState.LOST, RunState.STOPPED):
@@ -55,7 +55,7 @@ def failures(contents: Contents) -> Markup:
 
 
 def proposals(contents: Contents) -> Markup:
-    """Every proposal with what led to it and what became of it."""
+    """A table of all proposals with their reasons, decisions and outcomes."""
     rows: list[Row] = []
     for each in contents.proposals:
         base = contents.by_id.get(each.base_run)
@@ -82,7 +82,7 @@ def proposals(contents: Contents) -> Markup:
 
 
 def _outcome(contents: Contents, proposal: Proposal) -> str:
-    """What became of it, and of what it expects."""
+    """The outcome of a proposal, and whether its expectation was met."""
     result = contents.results.of(proposal)
     texts = [result_texts(result)[0]] if result else []
     if proposal.expects:
@@ -103,7 +103,7 @@ def _changes(proposal: Proposal) -> str:
 
 
 def changes(contents: Contents) -> Markup:
-    """What each run's config changes against that of its base."""
+    """A table of each run's changes from its base's config."""
     rows = []
     for run in contents.runs:
         base = contents.base_of(run)
@@ -115,7 +115,7 @@ def changes(contents: Contents) -> Markup:
 
 
 def places(contents: Contents) -> Markup:
-    """Where each run ran and its files are, and what to know about its results."""
+    """A table of each run's config, output folder, W&B page and notes, and where it ran."""
     where = {run: each.where for run, each in contents.attempts.items() if each.where}
     rows = []
     for run in contents.runs:

@@ -1,4 +1,4 @@
-"""Fewer points of a series, with its extremes and the places that have no number."""
+"""Reduces the points of a series, but keeps its extremes and gaps."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bisect import bisect_left
 from autoloop.model import Series
 
 Points = list[tuple[float, float]]
-"""Steps and values; NaN for one or more values in a row that are no finite number."""
+"""Steps and values; NaN stands for one or more consecutive values that are not finite."""
 
 _A_BUCKET = 5
-"""Points that are kept of a bucket at most: first, lowest, highest, last, and the first that is not finite."""
+"""The most points kept per bucket: first, lowest, highest, last, and the first that is not finite."""
 
 
 def thinned(series: Series, most: int) -> Points:
-    """At most `most` points, at least 5: of each of several equal parts of the steps the first, the last, the lowest, the
-    highest and the first that is not finite."""
+    """Return at most `most` points; `most` is at least 5. The steps are divided into equal buckets, and each keeps its
+    first, last, lowest and highest point and the first that is not finite."""
     steps, values = series.steps, series.values
     if len(values) <= most:
         return [(step, value if math.isfinite(value) else math.nan) for step, value in series]
