@@ -1,4 +1,4 @@
-"""Runs on disk, in or outside loops: found under a folder, read once, cached until they change."""
+"""Runs on disk, in or outside loops: found below a folder, read once, and cached until they change."""
 
 from autoloop.run_archive.finding import FoundRun, find_runs
 from autoloop.run_archive.memory import Memory, memory_path, version_of

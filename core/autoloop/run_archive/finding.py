@@ -1,5 +1,5 @@
-"""Which runs have left a history below a folder: `run-<id>.wandb` of every W&B version since 0.10, `wandb-history.jsonl`
-as 0.9 and exports write it, the tap of a lagging W&B, and files of other loggers."""
+"""Finds the runs with a history below a folder: `run-<id>.wandb` of every W&B version since 0.10, `wandb-history.jsonl` of
+0.9 and exports, the tap that mirrors W&B's unwritten rows, and files of other loggers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from autoloop.run_archive.other_files import by_run, is_source, runs_of
 
 _RUN_FOLDER = re.compile(r".*run-\d{8}_\d{6}-(.+)", re.DOTALL)
 LATEST = "latest-run"
-"""W&B's link to the newest run folder; a copy that followed links has a folder of that name."""
+"""W&B's link to the newest run folder; a copy made with links followed has a folder with that name."""
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):
-    """What tells whether a file is still the one that was read: it changes with every write and every replacement."""
+    """Identifies a file's version: it changes with every write and every replacement."""
 
     path: str
     size: int
@@ -35,7 +35,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def identity(self) -> tuple[int, int, int, int, int]:
-        """Everything but the path, which may be written in several ways."""
+        """Everything except the path, which can be written in several ways."""
         return self.size, self.mtime_ns, self.ctime_ns, self.inode, self.device
 
     @classmethod
@@ -45,11 +45,11 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True)
 class FoundRun:
-    """A run that left a history. `name`: its output directory, below the folder as it was given; where one directory
-    holds several runs, the W&B folder of each, and its id behind that where they share even this. `segments`: its `.wandb`
-    files, oldest first; `taps`: what mirrors W&B rows that are not yet written; `rows`: its JSONL files, newest first;
-    `summaries`: what W&B left beside them. `others`: of a run without any of these, the files of other loggers;
-    with a `run_id`, the tracker's database that holds it among others.
+    """A run with a history. `name`: its output directory, below the folder as given; if a directory holds several runs, the
+    W&B folder, followed by the id if runs share that too. `segments`: its `.wandb` files, oldest first; `taps`: files that
+    mirror W&B rows not yet written; `rows`: its JSONL files, newest first; `summaries`: W&B's summary files. `others`: for
+    runs without any of these, the files of other loggers; with a `run_id`, the tracker's database that holds it among
+    others.
     """
 
     name: str
@@ -67,7 +67,7 @@ class FoundRun:
 
     @property
     def modified(self) -> float:
-        """When it was last written, in Unix seconds."""
+        """The time of its last write, in Unix seconds."""
         return max(stamp.mtime_ns for stamp in self.stamps) / 1e9
 
     @property
@@ -86,14 +86,14 @@ class _Run:
 
 
 _Held = dict[str, dict[str | None, _Run]]
-"""The runs by output directory and W&B id; None for rows of which no id is known."""
+"""The runs by output directory and W&B id; None for rows without a known id."""
 
 
 def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
-    """Every run below `root`, at any depth, newest first.
+    """Return every run below `root`, at any depth, newest first.
 
-    Hidden folders and links to folders are passed over, and of copies of one file all but one. What cannot be looked into
-    or is no ordinary file is passed over and told to `problems`; UserError if that is `root` itself.
+    Hidden folders, links to folders and further copies of a file are skipped. Unreadable folders and files that are not
+    regular are skipped and reported in `problems`; UserError if `root` itself is unreadable.
     """
     if not root.is_dir():
         raise UserError(f"There is no folder {root}; choose the one that your runs write to with --outputs-root.")
@@ -116,7 +116,7 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
         sources += [entry.path for entry in entries if not _is_history(entry.name) and is_source(entry.path)]
         databases += [(entry.path, run) for entry in entries for run in runs_of(entry.path, told)]
         if _RUN_FOLDER.fullmatch(os.path.basename(folder)) and any(_segment_id(stamp) for stamp in found):
-            # A W&B run folder: below it, only its summary is of interest.
+            # In a W&B run folder, only the summary is needed.
             summary = os.path.join(folder, "files", SUMMARY)
             files += [stamp for stamp in [_stamp(summary, told)] if stamp] if os.path.lexists(summary) else []
             continue
@@ -133,7 +133,7 @@ def find_runs(root: Path, problems: list[str] | None = None) -> list[FoundRun]:
         if others:
             runs.append(FoundRun(directory, directory, None, (), (), (), (), others))
     for path, run in databases:
-        if not any(_lies_in(path, directory) for directory in (*held, *alone)):  # else it repeats what lies there
+        if not any(_lies_in(path, directory) for directory in (*held, *alone)):  # otherwise it repeats a run found there
             wal = [stamp for each in (path, f"{path}-wal") if os.path.exists(each) and (stamp := _stamp(each, told))]
             runs.append(FoundRun(os.path.join(path, run), os.path.dirname(path), run, (), (), (), (), tuple(wal)))
     return sorted(runs, key=lambda run: (-run.modified, run.name))
@@ -148,7 +148,8 @@ def _is_history(name: str) -> bool:
 
 
 def _stamp(path: str, told: list[str]) -> Stamp | None:
-    """None for what is no ordinary file (opening a pipe would block for ever, a device may never end) or is gone again."""
+    """The file's stamp; None if it is not a regular file (opening a pipe may block for ever, a device may never end) or no
+    longer exists."""
     try:
         state = os.stat(path)
     except OSError as error:
@@ -166,7 +167,7 @@ def _segment_id(stamp: Stamp) -> str | None:
 
 
 def _id(stamp: Stamp) -> str | None:
-    """The W&B id of the run that a history belongs to, as far as its name or its folder's tells."""
+    """The W&B id of the run that a history belongs to, from its name or its folder's; None if neither shows it."""
     name = os.path.basename(stamp.path)
     folder = _RUN_FOLDER.fullmatch(os.path.basename(_run_folder(stamp)))
     return segment_id(name) or tap_id(name)[1] or (folder[1] if folder else None)
@@ -178,14 +179,14 @@ def _run_folder(stamp: Stamp) -> str:
 
 
 def _without_copies(files: list[Stamp]) -> list[Stamp]:
-    """One of each: outputs that were copied with their links followed hold a run twice, in its folder and `latest-run`."""
+    """The files without copies: outputs copied with links followed hold a run twice, in its folder and in `latest-run`."""
     kept: dict[tuple[str | None, str, int], list[Stamp]] = defaultdict(list)
     for stamp in sorted(files, key=lambda stamp: (_is_latest(stamp), os.path.islink(stamp.path), stamp.path)):
         name, id_ = os.path.basename(stamp.path), _id(stamp)
         if id_ is None and not _is_latest(stamp):
             kept[stamp.path, name, stamp.size].append(stamp)
             continue
-        # Rows in `latest-run` have no id: they are looked for among those of the folders beside it.
+        # Rows in `latest-run` have no id: they are compared with those of the folders beside it.
         beside = os.path.dirname(_run_folder(stamp))
         same_id, same_place = kept[id_, name, stamp.size], kept[beside, name, stamp.size]
         if not any(_same(stamp, other) for other in (same_id if id_ else same_place)):
@@ -221,7 +222,7 @@ def _add(held: _Held, stamp: Stamp) -> None:
 
 
 def _output_dir(folder: str) -> str:
-    """The output directory that a W&B run folder belongs to: what holds `wandb/`, else what holds the folder."""
+    """The output directory of a W&B run folder: the one that holds `wandb/`, or else the one that holds the folder."""
     name = os.path.basename(folder)
     if "run-" not in name and name != LATEST:
         return os.path.dirname(folder) if name == "wandb" else folder
@@ -230,7 +231,7 @@ def _output_dir(folder: str) -> str:
 
 
 def _named(directory: str, runs: dict[str | None, _Run]) -> list[FoundRun]:
-    if len(runs) == 2 and None in runs:  # rows beside the one W&B run of a directory are that run's
+    if len(runs) == 2 and None in runs:  # rows next to the only W&B run of a directory belong to that run
         nameless = runs.pop(None)
         only = next(iter(runs.values()))
         only.taps += nameless.taps

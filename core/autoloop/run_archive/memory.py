@@ -1,4 +1,4 @@
-"""What was read before, in one file: taken for true only if the reader, the metric names and the files are the same."""
+"""A cache of read runs in one file; an entry is used only if the reader, the metric names and the files are unchanged."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class _File(msgspec.Struct, Generic[T]):
 
 
 class Memory(Generic[T]):
-    """`entries` of one kind, by key. A file that is damaged, of another version or not ours counts as empty, and `save`
-    replaces it whole. It is only a memory: where it cannot be written, everything is read again the next time."""
+    """A cache of `entries` of one kind, by key. A file that is damaged, of another version or not ours counts as empty, and
+    `save` replaces it. If it cannot be written, everything is read again the next time."""
 
     def __init__(self, path: Path, kind: type[T], version: str) -> None:
         self.path = path
@@ -62,7 +62,8 @@ class _Version(msgspec.Struct):
 
 
 def memory_path(project: Path, root: Path, environment: Mapping[str, str]) -> Path:
-    """Where the runs below `root` are remembered: the project's `.autoloop/` if it has one, else the user's cache."""
+    """Return the cache file for the runs below `root`: in the project's `.autoloop/` if it is writable, else in the user's
+    cache."""
     home = project / ".autoloop"
     if not (home.is_dir() and os.access(home, os.W_OK)):
         cache_home = environment.get("XDG_CACHE_HOME") or os.path.join(environment.get("HOME", "/"), ".cache")
@@ -72,7 +73,7 @@ def memory_path(project: Path, root: Path, environment: Mapping[str, str]) -> Pa
 
 
 def version_of(books: MetricBooks) -> str:
-    """Changes with the code that reads and summarises, and with the metric books."""
+    """Return a version that changes with the code that reads and summarises, and with the metric books."""
     return f"{_code()}-{books.digest}"
 
 

@@ -1,4 +1,4 @@
-"""Runs that left files of other loggers than W&B: which folder is the run's, and which files are its history."""
+"""Runs with files of loggers other than W&B: the folder of each run, and the files with its history."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from autoloop.metric_readers import sqlite_log
 from autoloop.metric_readers.run_files import PASSED_OVER, folder_of, kind_of, tells_of_metrics
 
 DATABASE = "database"
-"""A tracker's: it holds all runs of a project."""
+"""The kind of a tracker's database, which holds all runs of a project."""
 _MLFLOW = "meta.yaml"
-"""Of a run that MLflow keeps in files; its metrics lie in a folder beside it."""
+"""The file of a run that MLflow stores in files; the metrics are in a folder beside it."""
 
 
 def is_source(path: str) -> bool:
-    """Whether a file of a run's folder may hold its metrics, by its name and what it begins with."""
+    """Whether a file of a run's folder may hold its metrics, judged by its name and its beginning."""
     name = os.path.basename(path)
     if name == _MLFLOW:
         return os.path.isdir(os.path.join(os.path.dirname(path), "metrics"))
@@ -26,7 +26,7 @@ def is_source(path: str) -> bool:
 
 
 def runs_of(path: str, problems: list[str]) -> list[str]:
-    """The runs of a tracker's database; none of any other file. What cannot be read is told to `problems`."""
+    """Return the runs in a tracker's database; empty for any other file. Read errors are reported in `problems`."""
     if kind_of(os.path.basename(path)) != DATABASE or not os.path.isfile(path):
         return []
     try:
@@ -37,8 +37,8 @@ def runs_of(path: str, problems: list[str]) -> list[str]:
 
 
 def by_run(root: str, sources: Iterable[str], taken: Iterable[str]) -> Mapping[str, list[str]]:
-    """Sources below `root` by the folder of their run: the highest one that has a source itself. Those below a folder of
-    `taken`, where W&B's runs lie, are left out: they repeat what W&B has."""
+    """Return the sources below `root` by the folder of their run: the topmost one that has a source itself. Sources in or
+    below a folder of `taken`, which holds W&B runs, are omitted because they repeat W&B's data."""
     folders: dict[str, list[str]] = {}
     for path in sources:
         if not PASSED_OVER & set(os.path.relpath(path, root).split(os.sep)):
@@ -54,7 +54,7 @@ def by_run(root: str, sources: Iterable[str], taken: Iterable[str]) -> Mapping[s
 
 
 def _above(folder: str) -> list[str]:
-    """The folders that it lies in, the highest first."""
+    """The parent folders, topmost first."""
     parts = folder.split(os.sep)
     return [os.sep.join(parts[:end]) for end in range(1, len(parts))]
 

@@ -1,4 +1,4 @@
-"""Runs on disk -> summaries under canonical names, by several processes where there is much to read."""
+"""Reads runs on disk into summaries with canonical names; in several processes if there is much to read."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from autoloop.run_archive.finding import FoundRun, Stamp
 from autoloop.run_archive.memory import Memory
 
 MUCH = 8 << 20
-"""Bytes; from here on further processes pay for their start."""
+"""Bytes from which on several processes are faster than one, in spite of their start-up time."""
 SETTLED = 2.0
-"""Seconds without a change after which a file's time stamps can be relied on to show the next one."""
+"""Seconds without a change after which a file's time stamps reliably show the next change."""
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """What a run's history says. `config`: as W&B recorded it, empty if it did not. `exit_code`: as W&B recorded it; None
-    if the run goes on, was killed, or says nothing. `problems`: a sentence for everything that could not be read as it
-    should."""
+    """The content of a run's history. `config`: as recorded by W&B, otherwise empty. `exit_code`: as recorded by W&B; None
+    if the run is active, was killed, or recorded none. `problems`: a sentence for everything that could not be read
+    properly."""
 
     summary: Summary
     config: dict[str, Any] = {}
@@ -46,7 +46,7 @@ class RunRecord(msgspec.Struct, frozen=True):
 
 
 class Remembered(msgspec.Struct, frozen=True):
-    """A record and the files that it was read from, as they were then."""
+    """A record, and the identities of the files that it was read from."""
 
     files: list[tuple[int, int, int, int, int]]
     record: RunRecord
@@ -60,10 +60,10 @@ def read_runs(
     memory: Memory[Remembered] | None = None,
     processes: int = 1,
 ) -> list[tuple[FoundRun, RunRecord]]:
-    """The first `limit` of the runs that were found, with their records. With `memory`, which is saved, only what is
-    new or has changed is read, and what is no longer found is forgotten.
+    """Return the first `limit` of the found runs, with their records. With `memory`, which is saved, only new or changed
+    runs are read, and entries of runs that are no longer found are dropped.
 
-    More than one process only from a program without threads: they are forks.
+    Use more than one process only in a program without threads, because they are forked.
     """
     runs = found[:limit]
     known = memory.entries if memory else {}
@@ -75,7 +75,7 @@ def read_runs(
             records[index] = entry.record
         else:
             unread.append(index)
-    unread.sort(key=lambda index: -runs[index].size)  # the largest first, so that no process is left with it at the end
+    unread.sort(key=lambda index: -runs[index].size)  # largest first, so that the last process does not start with it
     began = time.time()
     for index, record in zip(unread, _read_all([runs[index] for index in unread], books, processes), strict=True):
         records[index] = record
@@ -106,8 +106,8 @@ def _leave_ctrl_c_to_the_parent() -> None:
 
 
 class History(NamedTuple):
-    """What a run logged: `columns` by the trainer's names, and the rest as in `RunRecord`. `rate`: steps per second over its
-    last rows, if known."""
+    """A run's logged data. `columns`: by the trainer's metric names; `rate`: steps per second over the last rows, if known;
+    the other fields as in `RunRecord`."""
 
     columns: Mapping[str, Series]
     config: dict[str, Any]
@@ -117,15 +117,15 @@ class History(NamedTuple):
 
 
 def read_run(run: FoundRun, books: MetricBooks) -> RunRecord:
-    """A run's record. Never fails: what cannot be read is in `problems`."""
+    """Read a run's record. Never fails: unreadable data is reported in `problems`."""
     history = read_history(run)
     summary = summarise(history.columns, books.for_run(history.config, history.columns))
     return RunRecord(summary, history.config, history.exit_code, history.problems)
 
 
 def read_history(run: FoundRun) -> History:
-    """A run's whole history, read as while it trains: from W&B, else from the newest JSONL file that has a metric. Never
-    fails. A run without these is read from the files of other loggers."""
+    """Read a run's whole history with the readers used during training: from W&B, else from the newest JSONL file that has a
+    metric, else from the files of other loggers. Never fails."""
     if run.others:
         return _read_files(run)
     summaries = [Path(stamp.path) for stamp in run.summaries]
@@ -153,7 +153,7 @@ def _read_files(run: FoundRun) -> History:
 
 
 def _read_database(run: FoundRun, run_id: str) -> History:
-    """One of the runs that a tracker keeps in a database: of the kinds of databases, one has it."""
+    """Read one run of a tracker's database. Each kind of database is tried until one has the run."""
     problems: list[str] = []
     for kind in LOGS:
         log = kind(Path(run.others[0].path), Columns(), run_id)
@@ -171,7 +171,7 @@ def _read_database(run: FoundRun, run_id: str) -> History:
 
 
 def _rows(run: FoundRun, summaries: list[Path], problems: list[str]) -> Mapping[str, Series]:
-    """The first file that has a metric."""
+    """The columns of the first JSONL file that has a metric; empty if none has."""
     for stamp in run.rows:
         rows = JsonlLog(Path(stamp.path), Columns())
         while rows.poll():
@@ -190,8 +190,8 @@ def _rows(run: FoundRun, summaries: list[Path], problems: list[str]) -> Mapping[
 
 
 def _settled(run: FoundRun, began: float) -> bool:
-    """Whether a change from now on cannot look like what was read: the stamps are of before the reading and not so
-    fresh that a clock tick could hide one."""
+    """Whether every later change will be visible in the stamps: the files have not changed since before reading, and their
+    time stamps are too old for a clock tick to hide a change."""
     return began - max(max(stamp.mtime_ns, stamp.ctime_ns) for stamp in run.stamps) / 1e9 > SETTLED and all(
         _unchanged(stamp) for stamp in run.stamps
     )

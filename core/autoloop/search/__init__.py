@@ -1,4 +1,4 @@
-"""Which configs to try next, by Optuna from what has been run. Optuna works in a process of its own (`process.py`)."""
+"""Chooses the next configs with Optuna, from the results so far. Optuna runs in a separate process (`process.py`)."""
 
 from autoloop.search.question import Answer, How, Point, Proposed, Question, Tried, installed, key_of
 from autoloop.search.wording import reason

@@ -1,4 +1,4 @@
-"""Optuna is asked in a process of its own: whatever becomes of it, it can only hold or end that one.
+"""Runs Optuna in a separate process, so that it can only block or crash that process.
 
 The parent writes one question as JSON and waits a bounded time for one answer. The process ends with its parent.
 """
@@ -23,16 +23,16 @@ from autoloop.model.structs import decode
 from autoloop.search.question import Answer, Question, installed
 
 PATIENCE = 600.0
-"""Seconds until an answer must have come: a machine that trains is slow, and Optuna may be loaded from a cold disk."""
+"""Time limit for an answer, in seconds: a machine that trains is slow, and Optuna may be loaded from a cold disk."""
 PR_SET_PDEATHSIG = 1
 
 
 class SearchError(Exception):
-    """Optuna gave no answer; says why, to stand after a name of it."""
+    """Optuna gave no answer. The text says why and completes a sentence that begins with Optuna's name."""
 
 
 class SearchProcess:
-    """For one question. `ask` waits for the answer; `drop`, called by another thread, ends that."""
+    """The process for one question. `ask` waits for the answer; another thread may call `drop` to end the wait."""
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
@@ -41,7 +41,7 @@ class SearchProcess:
         self._lock = threading.Lock()
 
     def ask(self, question: Question) -> Answer:
-        """SearchError if there is none."""
+        """Return the answer. SearchError if there is none."""
         with tempfile.TemporaryFile() as printed:
             with self._lock:
                 if self._dropped:
@@ -52,7 +52,7 @@ class SearchProcess:
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                         stderr=printed,
-                        # Small sums: a GPU, and threads beside those of trainers, would only cost time.
+                        # The computations are small: a GPU, or threads that compete with trainers, would only cost time.
                         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
                         start_new_session=True,
                     )
@@ -72,7 +72,7 @@ class SearchProcess:
             raise SearchError("returned an unreadable answer") from None
 
     def drop(self) -> None:
-        """Nobody wants the answer any more."""
+        """End the process: the answer is no longer needed."""
         with self._lock:
             self._dropped = True
         self._end()
@@ -99,7 +99,7 @@ def _last_line(printed: IO[bytes]) -> str:
 
 
 def main() -> None:
-    """The other process: one question, one answer; what is printed meanwhile is kept apart."""
+    """Run in the separate process: read one question, write one answer; other output is kept apart."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -1,4 +1,4 @@
-"""What Optuna is asked and what it answers, as data that goes to another process and back."""
+"""The question to Optuna and its answer, as data that is sent to another process and back."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ Point = list[Any]
 """A value for each axis of a space."""
 
 NEEDS = {Sampler.TPE: (), Sampler.GP: ("scipy", "torch"), Sampler.QMC: ("scipy",)}
-"""Packages that Optuna itself does not bring."""
+"""Packages that a sampler needs and Optuna does not install."""
 
 
 class How(StrEnum):
-    """How a point was chosen."""
+    """The method that chose a point."""
 
     MODEL = "model"
     RANDOM = "random"
-    """Too few configs are known for a model."""
+    """At random, because too few configs are known for a model."""
     SPREAD = "spread"
-    """As the next point of a Sobol sequence."""
+    """The next point of a Sobol sequence."""
     LEFT = "left"
-    """The sampler had only points that have been run; this is one of the others."""
+    """The sampler suggested only points that have been run; this is another one, chosen at random."""
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """A config of the space that has been run: what its finished runs, one or more over seeds, came to. `failed`: none of
-    them finished, and the config is to blame; it counts as the worst."""
+    """A config of the space that has been run. `values`: the results of its finished runs, one or more over seeds. `failed`:
+    no run finished, because of the config; it counts as the worst."""
 
     point: Point
     name: str
-    """Of the first of its runs."""
+    """The name of its first run."""
     values: list[float] = []
     failed: bool = False
 
@@ -48,8 +48,8 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """`taken`: further points that are not to be proposed. `seed`: the same question with the same seed has the same
-    answer."""
+    """A question to Optuna. `taken`: further points that must not be proposed. `seed`: the same question with the same seed
+    has the same answer."""
 
     search: Search
     good: Direction
@@ -71,7 +71,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def runs(self) -> int:
-        """Finished ones."""
+        """The number of finished runs."""
         return sum(len(each.values) for each in self.tried)
 
 
@@ -81,8 +81,8 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """`left`: how many configs of the space are neither run nor proposed; None if they cannot be counted. `version`: that
-    of Optuna."""
+    """Optuna's answer. `left`: the number of configs of the space that are neither run nor proposed; None if the space is
+    too large to count. `version`: Optuna's."""
 
     proposed: list[Proposed]
     left: int | None
@@ -90,12 +90,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def key_of(point: Sequence[Any]) -> Hashable:
-    """Equal for points whose values are equal as JSON has them: 10 and 10.0 are, 1 and true are not."""
+    """Return a key that is equal for points whose values are equal in JSON: 10 and 10.0 are equal, 1 and true are not."""
     return json.dumps([float(each) if isinstance(each, int) and not isinstance(each, bool) else each for each in point])
 
 
 def installed(sampler: Sampler) -> None:
-    """UserError if what the sampler needs is not installed. Loads nothing."""
+    """Check that the packages for a sampler are installed, without importing them. UserError if not."""
     lacking = [name for name in ("optuna", *NEEDS[sampler]) if importlib.util.find_spec(name) is None]
     if lacking:
         more = " ".join(name for name in NEEDS[sampler] if name in lacking)

@@ -1,6 +1,6 @@
-"""Optuna's part: from what has been run to the points that are tried next. Loads Optuna; see `process.py`.
+"""Asks Optuna for the points to try next, given the results so far. Imports Optuna; see `process.py`.
 
-Configs are told by the mean over their seeds; to the Gaussian process, which estimates noise, run by run.
+Each config is reported to Optuna with the mean over its seeds; the Gaussian process, which estimates noise, gets every run.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from autoloop.model import Axis, Sampler
 from autoloop.search.question import Answer, How, Point, Proposed, Question, key_of
 
 FIRST = 5
-"""Configs that are known before a model is made of them."""
+"""The least number of known configs for a model."""
 COUNTED = 10_000
-"""A space with at most so many configs is counted, and searched to its end."""
+"""Spaces with at most this many configs are enumerated, and searched exhaustively."""
 TRIES = 20
-"""Points that have been run, and are suggested again, before another is taken."""
+"""The number of suggestions of known points after which another point is chosen."""
 MOST_RUNS = {Sampler.TPE: 1000, Sampler.GP: 100, Sampler.QMC: 0}
-"""The newest that are told: the time for a Gaussian process grows with the third power of it."""
+"""The number of newest results that are reported: a Gaussian process takes time that grows with the cube of it."""
 DIGITS = 3
-"""A value is told and written with so many significant digits, of its range if that is not logarithmic."""
+"""Significant digits of a value; if its range is not logarithmic, relative to the width of the range."""
 
 
 def answer(question: Question) -> Answer:
-    """The next points to try: none twice, and none that has been run. Fewer than asked for if none is left."""
+    """Return the next points to try, without repeats and without points that have been run; fewer than requested if no more
+    are left."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -68,7 +69,7 @@ def answer(question: Question) -> Answer:
 
 
 class _Dimension:
-    """An axis as Optuna has it. Values are told by their place among all; numbers among them in their order."""
+    """An axis as an Optuna distribution. Listed values are represented by their index; numbers are sorted first."""
 
     def __init__(self, axis: Axis, kinds: Any) -> None:
         self.axis = axis
@@ -102,7 +103,7 @@ class _Dimension:
         return min(high, max(low, rounded))
 
     def told(self, value: Any) -> Any:
-        """None for a value that is on no step."""
+        """Return Optuna's representation of a value; None for a value that is not on a step."""
         if self.values:
             return next(place for place, each in enumerate(self.values) if same(each, value))
         low, step = self.axis.low or 0, self.axis.step
@@ -123,7 +124,7 @@ def _study(question: Question, dimensions: Sequence[_Dimension], optuna: Any) ->
     sampler, how = _sampler(question, optuna)
     study = optuna.create_study(direction="minimize" if question.good == "low" else "maximize", sampler=sampler)
     distributions = {each.axis.path: each.distribution for each in dimensions}
-    if how is How.SPREAD:  # it looks at no result, and takes the space from an earlier trial
+    if how is How.SPREAD:  # this sampler ignores results, and takes the space from an earlier trial
         lowest = {each.axis.path: next(each.all()) if each.values else each.axis.low for each in dimensions}
         rows = [([lowest[each.axis.path] for each in dimensions], 0.0)]
     else:
@@ -160,7 +161,7 @@ def _sampler(question: Question, optuna: Any) -> tuple[Any, How]:
 
 
 def _somewhere(dimensions: Sequence[_Dimension], known: set[Any], chance: random.Random, optuna: Any) -> Proposed | None:
-    """A point at random that has not been run; None if there is hardly any."""
+    """A random point that has not been run; None if none was found, because hardly any is left."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=chance.randrange(2**31)))
     for _ in range(len(known) + TRIES):
         trial = study.ask({each.axis.path: each.distribution for each in dimensions})

@@ -1,4 +1,4 @@
-"""Why a point of the space is proposed, in words."""
+"""The reason for proposing a point, in words."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from autoloop.text.plural import plural
 from autoloop.text.values import number, value_text
 
 FEW = 6
-"""Values that are named at most."""
+"""The most values that are listed."""
 
 
 def reason(question: Question, proposed: Proposed, metric: str) -> str:
     """`TPE, from 12 configs: the next that its model of loss prefers; best so far: base_r2_1 (loss 0.31, lr 0.001)`.
 
-    `metric`: as it is called for users. The best so far is told by the values in which it differs.
+    `metric`: its name for users. The best config so far is shown with the values in which it differs.
     """
     sampler, best = question.search.sampler, question.best
     known = sum(bool(each.values) for each in question.tried)

@@ -1,7 +1,7 @@
-"""What must not be stored or shown. This package alone decides which names and values are secrets and how they are masked.
+"""Secrets, which must not be stored or shown. Only this package decides which names and values are secrets, and masks them.
 
-`names.py` judges names, `values.py` collects the values to look for, `masking.py` masks texts, and `withheld.py` keeps the
-secrets of a command out of the store.
+`names.py` classifies names, `values.py` collects the values to search for, `masking.py` masks texts, and `withheld.py` keeps
+a command's secrets out of the store.
 """
 
 from autoloop.secrets.masking import (

@@ -1,8 +1,8 @@
-"""Masking: asterisks for the secrets in texts, logs and documents.
+"""Masks secrets in texts, logs and documents with asterisks.
 
-A secret is known by its value (`known`), by the name in front of it (`--hf_token=…`, `'password': '…'`), or by its form
-(`ghp_…`, a password in a URL). Everything works on bytes and looks closely only at the few places where a word such as
-`token` stands, because every displayed line of a log passes here.
+A secret is recognised by its value (`known`), by the name in front of it (`--hf_token=…`, `'password': '…'`), or by its form
+(`ghp_…`, a password in a URL). Every displayed log line passes through here, so all functions work on bytes and examine only
+the few places with a word such as `token`.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ MASK = "***"
 
 
 def shown_value(name: str, value: str) -> str:
-    """The value of a variable or key as it may be shown."""
+    """Return the value of a variable or key, masked for display."""
     return MASK if is_secret(name, value) else mask(value)
 
 
 def mask(text: str, known: Sequence[str] = ()) -> str:
-    """`text` with asterisks for what is a secret, and for the values that are `known` to be."""
+    """Return `text` with asterisks in place of secrets. `known`: further secret values."""
     data = text.encode("utf-8", "surrogatepass")
     masked = mask_bytes(data, known)
     return text if masked is data else masked.decode("utf-8", "surrogatepass")
 
 
 def mask_lines(lines: list[str], known: Sequence[str] = ()) -> list[str]:
-    """The lines of a log, masked as one text: a key in PEM form goes over several."""
+    """Return the lines of a log, masked as one text because a PEM key spans several lines."""
     text = "\n".join(lines)
     masked = mask(text, known)
     return lines if masked is text else masked.split("\n")
 
 
 def mask_bytes(data: bytes, known: Sequence[str] = ()) -> bytes:
-    """The same for bytes of a log. The number of lines stays; `data` itself where nothing is masked."""
+    """Return the bytes of a log with secrets masked. The number of lines stays the same. Returns `data` itself if nothing is
+    masked."""
     spans = [*_of_known(data, known), *_of_form(data), *_of_name(data)]
     if not spans:
         return data
@@ -51,9 +52,9 @@ def mask_bytes(data: bytes, known: Sequence[str] = ()) -> bytes:
 
 
 def unsure(data: bytes, *, redrawn: bool = False) -> int:
-    """How many bytes at the end of a growing log may be the beginning of a secret: its last line is not all there yet.
+    """Return the number of bytes at the end of a growing log that may begin a secret: those of its unfinished last line.
 
-    `redrawn`: a carriage return does not end a line either; whoever shows its last state only waits for that.
+    `redrawn`: a carriage return does not end a line either, for readers that show only a line's last state.
     """
     tail = len(data) - 1 - data.rfind(b"\n")
     state = min(tail, len(data) - 1 - data.rfind(b"\r"))
@@ -61,7 +62,7 @@ def unsure(data: bytes, *, redrawn: bool = False) -> int:
 
 
 LONGEST = 64 << 10
-"""Bytes of an unfinished line that are waited for."""
+"""The longest unfinished line, in bytes, whose end is awaited."""
 
 _LINE = re.compile(rb"[^\r\n]+")
 _ALNUM = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
@@ -83,8 +84,8 @@ def _of_known(data: bytes, known: Sequence[str]) -> Iterator[Span]:
             yield at, at + len(secret)
 
 
-# Group 1 is what is masked. With True, its words hold a digit or a capital: `hf_transfer` and `sk-learn` are no keys.
-# Patterns are compiled when a text holds their hint; most commands meet none.
+# Group 1 is masked. True: only if it contains a digit or a capital letter, since `hf_transfer` and `sk-learn` are not keys.
+# A pattern is compiled only when a text contains its hint, which is rare.
 _FORMS: tuple[tuple[bytes, bytes, bool], ...] = (
     (b"hf_", rb"(hf_[A-Za-z0-9]{10,})(?![\w.])", True),
     (b"api_org_", rb"(api_org_[A-Za-z0-9]{10,})", True),
@@ -127,7 +128,7 @@ _FORMS: tuple[tuple[bytes, bytes, bool], ...] = (
 )
 _BASIC = b"uthorization"
 _MIDDLE = (b"earer ", b"asic ", b"ookie: ")
-"""Hints without their first letter, which may be a capital."""
+"""Hints without their first letter, which may be upper or lower case."""
 
 
 def _of_form(data: bytes) -> Iterator[Span]:
@@ -157,7 +158,7 @@ _VALUE = (
 
 
 def _of_name(data: bytes) -> Iterator[Span]:
-    """Values that stand behind a secret's name: `NAME=value`, `"name": "value"`, `--name value`, `name: v4lue`."""
+    """Values that follow the name of a secret: `NAME=value`, `"name": "value"`, `--name value`, `name: v4lue`."""
     low = data.lower()
     seen = -1
     for at in sorted(at for stem in _STEMS if stem in low for at in _places(low, stem)):
@@ -185,17 +186,17 @@ def _of_name(data: bytes) -> Iterator[Span]:
 
 
 def _unlike_words(value: str) -> bool:
-    """In prose, what follows `token:` is a secret only if no person would say it: "token: expired" is none."""
+    """Whether a value is not a word: after `token:` in prose, "expired" is not a secret."""
     return len(value) >= SHORTEST and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
 def masked_value(name: str, value: Any, known: Sequence[str] = ()) -> Any:
-    """A JSON value that is held under a name or path: masked as a whole if that is a secret's, else every text in it."""
+    """Return a JSON value with the given name or path, masked: as a whole if it is a secret, otherwise each text in it."""
     return MASK if is_secret(name, value) else masked_document(value, known)
 
 
 def masked_document(value: Any, known: Sequence[str] = ()) -> Any:
-    """A JSON value with every text in it masked, and what stands under a secret's name."""
+    """Return a JSON value with every text and every value under a secret's name masked."""
     if isinstance(value, dict):
         return {key: masked_value(str(key), inner, known) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Which names hold secrets: of variables, flags and keys of configs."""
+"""Recognises the names of secrets: variables, flags and config keys."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _ABOUT = _words(
     "file path dir folder name id length len count type policy enabled required field env backend url uri prefix "
     "version size dim limit manager arn sock helper"
 )
-"""Last words of names that tell something about a secret and hold none."""
+"""Last words of names that describe a secret without holding one."""
 _OF_TEXT = _words(
     "pad mask bos eos cls unk sep image img video audio action state task special additional start end stop num n max "
     "min per prompt class latent readout register padding first last new next text vision by unexpected"
 )
-"""Words before `token` that make it one of a tokenizer."""
+"""Words before `token` that make it a tokenizer's token."""
 _KEYS = _words(
     "api access secret private auth account signing encryption license service storage wandb hf openai anthropic ssh "
     "master client shared session subscription deploy admin app"
 )
-"""Words before `key` that make it a secret; `image_key` is none."""
+"""Words before `key` that make it a secret; `image_key` is not one."""
 _HARMLESS = re.compile(
     r"|true|false|none|null|yes|no|auto|\*+|\$\{?\w+\}?|<[^<>]*>|\[\w+\]|[-+]?[\d._]+(?:e[-+]?\d+)?", re.IGNORECASE
 )
@@ -35,7 +35,7 @@ _HARMLESS = re.compile(
 
 @functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether what a variable, flag or key of this name holds is a secret: `HF_TOKEN`, `hub.token`, `--db-password`."""
+    """Whether a variable, flag or key with this name holds a secret: `HF_TOKEN`, `hub.token`, `--db-password`."""
     name = name.strip(".").rpartition(".")[2]
     words = [word.lower() for word in _WORDS.findall(name)]
     while len(words) > 1 and (words[-1].isdigit() or len(words[-1]) == 1):
@@ -53,7 +53,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Whether `value`, held under `name`, is a secret: a switch, a number or a placeholder is none."""
+    """Whether `value`, stored under `name`, is a secret. Switches, numbers and placeholders are not."""
     if not isinstance(value, str) or _HARMLESS.fullmatch(value):
         return False
     # A shell's PWD is a folder.

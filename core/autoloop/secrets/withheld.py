@@ -1,4 +1,4 @@
-"""Secrets in a trainer's command: replaced by variables, so that the store and the reports have their names only."""
+"""Replaces secrets in a trainer's command by variables, so that the store and the reports hold only the variables' names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FLAG = re.compile(r"([+~]*(?:--?)?[\w.\-/@]+?)(=)(.*)", re.DOTALL)
 
 
 def withheld(words: Sequence[str], known: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
-    """A command's words with `${AUTOLOOP_SECRET_…}` for the secrets in them, and those variables with their values."""
+    """Return a command's words with secrets replaced by `${AUTOLOOP_SECRET_…}`, and these variables with their values."""
     shown: list[str] = []
     held: dict[str, str] = {}
 
@@ -39,13 +39,13 @@ def withheld(words: Sequence[str], known: Sequence[str] = ()) -> tuple[list[str]
 
 
 def missing(words: Iterable[str], environment: Mapping[str, str]) -> list[str]:
-    """The variables that a command's withheld words need and `environment` lacks."""
+    """Return the variables that a command's words refer to and `environment` lacks."""
     needed = (name for word in words for name in re.findall(rf"\$\{{({HELD}\w+)\}}", word))
     return [name for name in dict.fromkeys(needed) if name not in environment]
 
 
 def shown_words(words: Iterable[str], known: Sequence[str] = ()) -> list[str]:
-    """A command's words as they may be shown, for records made before anything was withheld."""
+    """Return a command's words masked for display, for records made before secrets were withheld."""
     shown, held = withheld(list(words), known)
     for name in held:
         shown = [word.replace(f"${{{name}}}", MASK) for word in shown]

@@ -1,1 +1,1 @@
-"""The wording that messages, reports and screens share, each piece once. Pure functions: data in, text out."""
+"""Wording shared by messages, reports and screens. Pure functions from data to text."""

@@ -1,4 +1,4 @@
-"""What edits do to a config, as people read it. A secret is masked wherever a change is shown."""
+"""Changes of a config, in words. Secrets are masked wherever a change is shown."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def _shown(path: str, value: Any, shown: Callable[[Any], str]) -> str:
 
 
 def without_secrets(change: Change) -> Change:
-    """The change as it may be stored and sent: its values masked, also those inside of a block."""
+    """Return the change for storing and sending: with its secrets masked, also inside blocks."""
     before, after = (masked_value(change.path, each) for each in (change.before, change.after))
     return msgspec.structs.replace(change, before=before, after=after, note=mask(change.note) if change.note else None)
 
 
 def change_text(change: Change) -> str:
-    """What becomes of one place, with its note if there is one: `0.1 → 0.15`."""
+    """One change without its path, with its note if it has one: `0.1 → 0.15`."""
     return f"{before_text(change)} → {after_text(change)}" + (f"   {change.note}" if change.note else "")
 
 
@@ -43,5 +43,5 @@ def changes_text(changes: Iterable[Change]) -> str:
 
 
 def extension_text(steps: int) -> str:
-    """The change that `--then extend=…` asks for, where a variant has its edits."""
+    """The change of `--then extend=…`, shown in place of a variant's edits."""
     return f"train on to {steps} steps"

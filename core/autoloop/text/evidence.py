@@ -1,4 +1,4 @@
-"""What a rule saw, as people read it."""
+"""The evidence of rules, in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from autoloop.model import Evidence, Observation
 from autoloop.text.values import number, value_text
 
 LONGEST = 120
-"""Characters that are shown of a line of a log."""
+"""The most characters shown of a log line."""
 
 
 def evidence_text(evidence: Evidence) -> str:
@@ -16,12 +16,12 @@ def evidence_text(evidence: Evidence) -> str:
 
 
 def averaged_text(evidence: Evidence) -> str:
-    """`mean of 3 runs over seeds`; empty where one run was judged."""
+    """`mean of 3 runs over seeds`; empty if a single run was judged."""
     return f"mean of {len(evidence.runs)} runs over seeds" if evidence.runs else ""
 
 
 def observation_text(observation: Observation) -> str:
-    """One comparison that a rule made: `ot_pi_sum.last = 3.4e-11 < 1e-6`, or the line of the log that it found."""
+    """One comparison of a rule: `ot_pi_sum.last = 3.4e-11 < 1e-6`, or the log line that it found."""
     if observation.op == "matches":
         return f'its log says "{str(observation.value)[:LONGEST]}"'
     if observation.value is True and observation.threshold is True:

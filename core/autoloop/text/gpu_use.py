@@ -1,4 +1,4 @@
-"""The use of GPUs, as people read it."""
+"""GPU use, in words."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from autoloop.text.values import NOTHING, number
 
 
 def gpu_use_text(use: GpuUse) -> str:
-    """`utilisation 87 %, idle 4 % of the time, memory up to 12.3 GiB, 312 W, 1.2 kWh`; what is not known is left out."""
+    """`utilisation 87 %, idle 4 % of the time, memory up to 12.3 GiB, 312 W, 1.2 kWh`; unknown values are omitted."""
     return ", ".join(gpu_use_facts(use))
 
 
 def gpu_use_facts(use: GpuUse) -> list[str]:
-    """The parts of that text, in the order of what they tell."""
+    """The parts of `gpu_use_text`, in order."""
     parts = []
     if use.utilisation is not None:
         parts.append(f"utilisation {use.utilisation:.0f} %")
@@ -28,7 +28,7 @@ def gpu_use_facts(use: GpuUse) -> list[str]:
 
 
 def memory_text(use: GpuUse) -> str:
-    """`12.3 GiB`: the most that one of the GPUs had in use."""
+    """`12.3 GiB`: the peak memory use of one of the GPUs."""
     return NOTHING if use.peak_memory_gib is None else f"{number(use.peak_memory_gib, 3)} GiB"
 
 

@@ -1,4 +1,4 @@
-"""Names: valid as part of a path and on a terminal, and not yet taken."""
+"""Makes names that are valid in paths and on terminals, and unused."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import unicodedata
 from collections.abc import Collection, Iterator
 
 LONGEST_NAME = 80
-"""Characters of a run's name, and half its bytes: a file name has 255 bytes, with index, id and suffixes."""
+"""The most characters of a run's name, and half its most bytes: file names, with index, id and suffixes, are limited to 255
+bytes."""
 
 
 def safe_name(name: str) -> str:
-    """A name that is safe as part of a path and on a terminal: letters, digits, their marks and emoji of any script."""
+    """Return the name with only characters that are safe in paths and on terminals: letters, digits and combining marks of
+    any script, emoji, and `._+=,-`."""
     kept = "".join(c if _belongs(c) else " " for c in unicodedata.normalize("NFC", name))
     short = re.sub(" +", "_", kept).strip("._")[:LONGEST_NAME]
     return short.encode()[: 2 * LONGEST_NAME].decode(errors="ignore").strip("._") or "config"
@@ -23,12 +25,12 @@ def _belongs(character: str) -> bool:
 
 
 def numbered(name: str) -> Iterator[str]:
-    """`name`, `name-2`, `name-3` … without an end."""
+    """Yield `name`, `name-2`, `name-3` … without end."""
     yield name
     for number in itertools.count(2):
         yield f"{name}-{number}"
 
 
 def unused_name(name: str, taken: Collection[str]) -> str:
-    """`name`, or `name-2`, `name-3` … where another run of the loop has it."""
+    """Return `name`, or the first of `name-2`, `name-3` … that is not taken."""
     return next(free for free in numbered(name) if free not in taken)

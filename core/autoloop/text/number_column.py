@@ -1,4 +1,4 @@
-"""A column of numbers: one notation, four significant digits, decimal points below each other."""
+"""A column of numbers: one notation, four significant digits, aligned decimal points."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import msgspec
 from autoloop.text.values import NOTHING, number
 
 DIGITS = 4
-"""Significant digits, if there is room for them."""
+"""Significant digits, if there is room."""
 
 LEAST, MOST = -3, 5
-"""Powers of ten between which numbers are written without one; see `values.number`."""
+"""Powers of ten between which numbers are written without an exponent; see `values.number`."""
 
 
 class NumberColumn(msgspec.Struct, frozen=True):
-    """How the numbers of one column are written. Every text is `width` cells wide, so that points stand below each other.
+    """The format of the numbers in one column. Every text is `width` cells wide, so that decimal points are aligned.
 
-    `left`: cells up to the last digit before the point; `decimals`: the most digits after it; `powers`: all are written as
-    `3.44e-11`, because one of them has to be; `power`: cells of its `e-11`. `signed`: these are changes, and a `+` is
-    written too.
+    `left`: cells up to the last digit before the point; `decimals`: the most digits after it; `powers`: whether all numbers
+    are written as `3.44e-11`, because one of them must be; `power`: the cells of the exponent `e-11`; `digits`: significant
+    digits; `signed`: whether the numbers are changes and get a `+`.
     """
 
     left: int = 1
@@ -35,7 +35,7 @@ class NumberColumn(msgspec.Struct, frozen=True):
     def of(
         cls, values: Iterable[float | None], *, digits: int = DIGITS, signed: bool = False, room: int | None = None
     ) -> NumberColumn:
-        """The column for `values`. `room`: cells that there are; significant digits are left out for them, not cells."""
+        """Return the format for `values`. `room`: the available cells; significant digits are reduced to fit them."""
         known = [value for value in values if value is not None]
         made = cls._of(known, digits, signed=signed)
         for fewer in range(digits - 1, 0, -1):
@@ -52,7 +52,7 @@ class NumberColumn(msgspec.Struct, frozen=True):
         powers = not LEAST <= least <= most < max(MOST, digits)
         before = 1 if powers else max(1, most + 1)
         minus = signed or any(value < 0 for value in finite)
-        # nan and inf stand before the point, as `–` does.
+        # nan and inf are placed before the point, as `–` is.
         words = max((len(_word(value)) for value in values if not math.isfinite(value)), default=0)
         column = cls(
             left=max(before + minus, words),
@@ -62,7 +62,7 @@ class NumberColumn(msgspec.Struct, frozen=True):
             signed=signed,
         )
         decimals, room = 0, max(0, digits - 1 - (0 if powers else least))
-        for value in set(sizes):  # of a thousand runs many have the same
+        for value in set(sizes):  # a thousand runs have many equal values
             decimals = max(decimals, len(column._parts(value, room)[1]))
             if decimals >= room:
                 break
@@ -70,27 +70,27 @@ class NumberColumn(msgspec.Struct, frozen=True):
 
     @property
     def width(self) -> int:
-        """Cells of every text."""
+        """The width of every text, in cells."""
         return self.left + self.right
 
     @property
     def right(self) -> int:
-        """Cells from the point on."""
+        """The cells from the point on."""
         return (self.decimals + 1 if self.decimals else 0) + self.power
 
     def text(self, value: float | None, nothing: str = NOTHING) -> str:
-        """The number in exactly `width` cells; one that came later and does not fit into the column is as wide as it has
-        to be."""
+        """Return the number in exactly `width` cells; a number that was added later and does not fit is as wide as
+        necessary."""
         if value is None or not math.isfinite(value):
             return f"{nothing if value is None else _word(value):>{self.left}}".ljust(self.width)
         whole, after, power = parts = self._parts(value, self.decimals)
         if not self._shows(value, parts):
-            return ("+" if self.signed and value > 0 else "") + number(value, self.digits)  # it came later
+            return ("+" if self.signed and value > 0 else "") + number(value, self.digits)  # it was added later
         after = after.ljust(min(self.decimals, self._most(value)), "0")
         return (f"{whole:>{self.left}}" + (f".{after}" if after else "") + power).ljust(self.width)
 
     def takes(self, value: float) -> bool:
-        """Whether a number that came later stands in the column as the others do."""
+        """Whether a number that was added later fits the format."""
         if not math.isfinite(value):
             return len(_word(value)) <= self.left
         parts = self._parts(value, self.decimals)
@@ -101,13 +101,13 @@ class NumberColumn(msgspec.Struct, frozen=True):
         return abs(float(f"{whole}.{after}{power}") - value) <= abs(value) * 0.51 * 10.0 ** (1 - self.digits)
 
     def _most(self, value: float) -> int:
-        """Digits after the point that four significant ones leave."""
+        """The digits after the point for `digits` significant ones."""
         if not value:
             return 0
         return self.digits - 1 if self.powers else max(0, self.digits - 1 - _exponent(value, self.digits))
 
     def _parts(self, value: float, decimals: int) -> tuple[str, str, str]:
-        """Sign and digits before the point, those after it without zeros at the end, and the power."""
+        """The sign with the digits before the point, the digits after it without trailing zeros, and the exponent."""
         sign = "-" if value < 0 else "+" if self.signed and value else ""
         size, power = abs(value), ""
         if not size:
@@ -122,7 +122,7 @@ class NumberColumn(msgspec.Struct, frozen=True):
 
 
 def _exponent(value: float, digits: int) -> int:
-    """The power of ten of its first digit, as it is rounded."""
+    """The power of ten of the first digit, after rounding."""
     return int(f"{value:.{digits - 1}e}".partition("e")[2])
 
 
@@ -131,7 +131,7 @@ def _word(value: float) -> str:
 
 
 def aligned(values: Iterable[float | None], *, signed: bool = False) -> list[str]:
-    """All of a column's numbers as texts of one width."""
+    """Return the numbers of a column as texts of equal width."""
     values = list(values)
     column = NumberColumn.of(values, signed=signed)
     return [column.text(value) for value in values]

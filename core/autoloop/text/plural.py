@@ -1,4 +1,4 @@
-"""Numbers of things in sentences."""
+"""Counted nouns."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ def plural(number: int, noun: str) -> str:
 
 
 def noun_for(number: int, noun: str) -> str:
-    """The noun alone, as it stands after that number."""
+    """The noun alone, in singular or plural."""
     return noun if number == 1 else f"{noun}s"

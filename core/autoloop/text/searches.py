@@ -1,4 +1,4 @@
-"""What is searched, and who proposed what, in words."""
+"""Search spaces and the origins of proposals, in words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def space_words(axes: Iterable[Axis]) -> str:
 
 
 def values_words(axis: Axis) -> str:
-    """`1e-4 … 0.01 (log)`, `2 … 6 (step 2)`; of values, `16, 32, 64`."""
+    """`1e-4 … 0.01 (log)`, `2 … 6 (step 2)`; for listed values, `16, 32, 64`."""
     if axis.values:
         return ", ".join(map(value_text, axis.values))
     how = ["log"] * axis.log + ([f"step {value_text(axis.step)}"] if axis.step not in (None, 1) else [])
@@ -29,7 +29,7 @@ def values_words(axis: Axis) -> str:
 
 
 def origins_words(proposals: Iterable[Proposal]) -> str:
-    """`1 proposal by rules, 2 by optuna (TPE)`, in the order in which they were made; `no proposals`."""
+    """`1 proposal by rules, 2 by optuna (TPE)`, in order of creation; or `no proposals`."""
     counts = Counter("rules" if each.author.by_rules else str(each.author) for each in proposals)
     parts = [
         f"{count} by {who}" if at else f"{plural(count, 'proposal')} by {who}"

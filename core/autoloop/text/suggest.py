@@ -1,4 +1,4 @@
-"""What was probably meant by a word that is not known."""
+"""Suggestions for unknown words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` is probably a slip of, whatever its case; None if none is near."""
+    """Return the known word that `word` is probably a typo of, ignoring case; None if none is near."""
     import difflib
 
     by_lower = {each.lower(): each for each in sorted(known)}

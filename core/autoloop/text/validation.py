@@ -1,4 +1,4 @@
-"""msgspec's validation errors in our words: the key first, what it must be, and the nearest known key for a slip."""
+"""msgspec's validation errors in our words: the key, what it must be, and for a typo the nearest known key."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ KINDS = {
     "object": "a table",
     "null": "nothing",
 }
-"""msgspec's names of types, in words."""
+"""msgspec's type names, in words."""
 
 GIVEN = KINDS | {"float": "a decimal number"}
-"""What stands there instead: who gives 1.5 for a whole number gave a number too."""
+"""The same for the given value: 1.5 in place of a whole number is a number too, so it is called a decimal number."""
 
 LIMITS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 
@@ -33,9 +33,9 @@ _PLACE = re.compile(r"(?P<text>.*) - at (?:`key` in )?`\$\.?(?P<path>.*)`", re.D
 
 
 def problem_text(error: msgspec.ValidationError, shape: Any, written: Mapping[str, str] = {}) -> str:
-    """What is wrong with data that are no `shape`, as a sentence: `gpus[1] must be a whole number, not a text.`
+    """Return why data do not match `shape`, as a sentence: `gpus[1] must be a whole number, not a text.`
 
-    `written`: how keys of the outermost table are written, where a field has another name (`{"command": "argv"}`).
+    `written`: the names of keys in the outermost table that differ from their fields (`{"command": "argv"}`).
     """
     text = _problem(error, shape, {field: key for key, field in written.items()})
     return text if text.endswith("?") else f"{text}."
@@ -76,7 +76,7 @@ def _inside(path: str, key: str) -> str:
 
 
 def _fields(shape: Any, path: str) -> Iterator[tuple[str, str]]:
-    """The keys that the table at `path` may have, each with the kind of its value."""
+    """The valid keys of the table at `path`, each with the type of its value."""
     from msgspec import inspect
 
     for found in _reached(shape, path):
@@ -95,7 +95,7 @@ def _choices(shape: Any, path: str) -> Iterator[Any]:
 
 
 def _reached(shape: Any, path: str) -> list[Any]:
-    """The types that may stand at a path such as `failures[2].cause`."""
+    """The valid types at a path such as `failures[2].cause`."""
     from msgspec import inspect
 
     reached = list(_alternatives(inspect.type_info(shape)))

@@ -1,4 +1,4 @@
-"""Values as people read them: in messages, tables, reports and on screens, each kind in one way."""
+"""Formats values for messages, tables, reports and screens, each kind in one way."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 
 NOTHING = "–"
-"""Shown where there is no value."""
+"""Shown for a missing value."""
 
 OF_SETTINGS = 6
 """Significant digits of a number in a config; a measured one has four."""
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """`1.842`, `31250`, `2.6e-85`, `nan`: that many significant digits without zeros at the end; `–` for None."""
+    """`1.842`, `31250`, `2.6e-85`, `nan`: a number to `digits` significant digits, without trailing zeros; `–` for None."""
     if value is None:
         return NOTHING
     if not math.isfinite(value):
@@ -25,7 +25,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def size_text(size: float) -> str:
-    """`118 GB`, `3.5 MB`, `12 kB`, `0`: powers of 1000, as disks are sold."""
+    """`118 GB`, `3.5 MB`, `12 kB`, `0`: powers of 1000, like the sizes of disks."""
     for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if size >= unit:
             return f"{size / unit:.3g} {name}"
@@ -39,7 +39,7 @@ def ordinal(place: int) -> str:
 
 
 def with_power(value: float, digits: int) -> str:
-    """A finite number as `3.1e4`, whatever its size: what takes the fewest characters of a large or small one."""
+    """A finite number of any size as `3.1e4`, the shortest notation for large and small ones."""
     mantissa, exponent = _scientific(value, digits)
     return f"{mantissa}e{exponent}"
 
@@ -54,9 +54,10 @@ def _trim(text: str) -> str:
 
 
 def value_text(value: object, most: int | None = None) -> str:
-    """A value of a config on one line, as JSON with rounded floats; cut at `most` characters, whatever its size.
+    """A value of a config on one line, as JSON with rounded floats, cut to `most` characters. Takes bounded time, even for a
+    large value.
 
-    It is for reading: an edit that is to give exactly this value is written with all its digits (`json.dumps`).
+    It is for display only: an edit that sets exactly this value needs all its digits (`json.dumps`).
     """
     parts: list[str] = []
     length = 0
@@ -91,18 +92,18 @@ def _parts(value: object, most: int | None) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    import json  # here: most commands show no such value
+    import json  # a local import, because most commands show no such value
 
     return json.dumps(text, ensure_ascii=False)
 
 
 def count(value: int) -> str:
-    """A whole number in groups of three: `31 250`."""
+    """An integer in groups of three digits: `31 250`."""
     return f"{value:,}".replace(",", " ")
 
 
 def duration(seconds: float | None) -> str:
-    """A time span in at most six characters: `42s`, `4m05s`, `1h02m`, `3d04h`; `–` if it is not known."""
+    """A duration in at most six characters: `42s`, `4m05s`, `1h02m`, `3d04h`; `–` if unknown."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     whole = max(0, int(seconds))

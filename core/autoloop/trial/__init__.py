@@ -1,6 +1,7 @@
-"""A few steps of the trainer, to see what reaches it and what can be read of it: `Trial`.
+"""Runs a few steps of the trainer, to find out which config values reach it and which of its output can be read.
 
-It goes the way of every run (plan, launch, supervisor, follower, diagnosis), but in a scratch folder and without a store.
+A trial uses the same path as every run (plan, launch, supervisor, follower, diagnosis), but in a scratch folder and without
+a store.
 """
 
 from autoloop.trial.findings import Missing, missing

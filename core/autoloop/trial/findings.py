@@ -1,4 +1,4 @@
-"""What a trial shows to be missing, each with the line of `autoloop.toml` that adds it."""
+"""The findings of a trial: what is missing, each with the line of `autoloop.toml` that adds it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _LOG_EVERY = re.compile(r"log\w*(interval|steps|every|freq|period)|(interval|eve
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """`line` is what to add to [trainer] in autoloop.toml; empty where `what` itself says what to do."""
+    """Something missing. `line`: what to add to [trainer] in autoloop.toml; empty if `what` itself says what to do."""
 
     what: str
     line: str = ""
 
 
 def missing(run: Attempted, outcome: Outcome, arrived: Sequence[Reached]) -> list[Missing]:
-    """Nothing where everything was found. `arrived`: the changes of all runs."""
+    """Return what is missing; empty if everything was found. `arrived`: the changes of all runs."""
     config = dict(leaves(run.planned.config))
     found = [*_output(run, outcome, config), *_metrics(run, outcome, config), *_axis(run, outcome, config)]
     return [*found, *_steps(run, config), *_seed(run, config), *_changes(run, arrived)]
@@ -85,7 +85,7 @@ def _metrics(run: Attempted, outcome: Outcome, config: dict[str, Any]) -> Iterat
 
 
 def _axis(run: Attempted, outcome: Outcome, config: dict[str, Any]) -> Iterator[Missing]:
-    """Whether the metrics stand on the steps that were to be made."""
+    """Problems if the metrics' steps do not match the planned steps."""
     if not outcome.columns or outcome.cause or run.preset.step:
         return
     total = run.planned.run.total_steps
@@ -148,7 +148,7 @@ def _how(preset: Preset) -> str:
 
 
 def _declared(run: Attempted, names: Sequence[str]) -> str:
-    """The flag of one of these names that the trainer's script declares."""
+    """The flag, among these names, that the trainer's script declares; empty without one."""
     script = next((word for word in run.preset.argv if word.endswith(".py")), "")
     flags = read_script(Path(run.spec.cwd), script, "").flags.values() if script else []
     return next((flag.key for flag in flags if named(flag.key, names)), "")

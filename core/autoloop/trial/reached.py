@@ -1,4 +1,4 @@
-"""What of a config reached the trainer: where a value was seen again, and whether a change of it changed a metric."""
+"""Whether config values reached the trainer: where a value was seen again, and whether changing it changed a metric."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ from autoloop.trial.running import Outcome
 from autoloop.trial.setup import Attempted
 
 _NOT_OF_THE_TRAINING = re.compile(r"time|fps|per_sec|runtime|mem|seconds|speed|throughput|mfu|[/_]s$", re.IGNORECASE)
-"""Metrics that differ between any two runs."""
+"""Metrics that differ between any two runs, such as times."""
 _CONFIG = (".yaml", ".yml", ".json")
 LARGEST = 1 << 20
 LOOKED_AT = 50
 
 
 class Reached(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of a config. `seen`: where its new value was found again, a phrase each. `against`: where another value
-    stands in its place."""
+    """One change of a config. `seen`: phrases that say where its new value was found again. `against`: phrases that say
+    where another value was found in its place."""
 
     path: str
     value: Any
     given: str
-    """How the command or the file gives it."""
+    """How it is passed: the words of the command, or in the config file."""
     seen: list[str]
     against: list[str]
     had_effect: bool | None = None
-    """Whether a metric differs from the run without it; None where that was not compared, or no metric could tell."""
+    """Whether a metric differs from the run without the change; None if no comparison was possible."""
 
 
 def reached(run: Attempted, outcome: Outcome, before: Outcome | None = None) -> list[Reached]:
-    """The changes of a run. `before`: the run that `run` differs from by what the first run had not."""
+    """Return the changes of a run, with the evidence that they reached the trainer. `before`: the outcome of the run without
+    them."""
     echoes = list(_echoes(run, outcome))
     effect = None
     if before is not None:
@@ -71,7 +72,7 @@ def _one(change: Change, run: Attempted, outcome: Outcome, echoes: list[tuple[st
 
 
 def _given(change: Change, run: Attempted) -> str:
-    words = run.planned.launch.argv[::-1]  # of a word that is given twice the last counts
+    words = run.planned.launch.argv[::-1]  # if a flag is given twice, the last one counts
     name = change.path.replace("_", "[-_]")
     word = next((word for word in words if re.fullmatch(rf"[+-]*{name}(=.*)?", word)), None)
     if run.preset.config != "file" and word is not None:
@@ -84,7 +85,7 @@ _NOTHING = object()
 
 
 def _at(config: Config, path: str, key: str) -> Any:
-    """The value at the path, else at the one key of its name, in what a trainer wrote."""
+    """The value in a trainer's config at the path, or else at the only key with that name."""
     try:
         return get(config, split(path))
     except (KeyError, IndexError, TypeError):
@@ -94,7 +95,7 @@ def _at(config: Config, path: str, key: str) -> Any:
 
 
 def _echoes(run: Attempted, outcome: Outcome) -> Iterator[tuple[str, Config]]:
-    """The configs that the trainer wrote, each with what it is called."""
+    """The configs that the trainer wrote, each with a name for messages."""
     if outcome.config:
         yield f"{outcome.sources[0] if outcome.sources else 'W&B'}'s record of its config", outcome.config
     output = Path(run.planned.output_dir)
@@ -108,7 +109,8 @@ def _echoes(run: Attempted, outcome: Outcome) -> Iterator[tuple[str, Config]]:
 
 
 def compared(columns: Mapping[str, Series], others: Mapping[str, Series]) -> tuple[int, list[str]]:
-    """How many metrics of the training two runs share at some step, and those that differ there."""
+    """Return the number of training metrics that two runs have in common at some step, and the names of those that differ
+    there."""
     shared, differing = 0, []
     for name in sorted(columns.keys() & others.keys()):
         mine, theirs = dict(columns[name]), dict(others[name])

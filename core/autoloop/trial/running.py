@@ -1,4 +1,4 @@
-"""One short run: started, followed until it has made its steps or its time is over, stopped, and explained."""
+"""Carries out one short run: starts it, follows it until its steps are made or its time is over, stops and explains it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from autoloop.wandb_cloud.key import known_secrets
 MAX_LOG = 64 << 20
 TURN = 0.1
 LINGERS = 5.0
-"""Seconds that a run may go on after its steps (a last evaluation, a checkpoint) before it is stopped."""
+"""Seconds that a run may continue after its steps (a last evaluation, a checkpoint) before it is stopped."""
 LOOKED_AT = 20_000
-"""Files of the project that are looked at for what was written elsewhere."""
+"""The most files of the project that are checked for having been written elsewhere."""
 _PASSED_OVER = {".git", ".autoloop", ".venv", "venv", "node_modules", "__pycache__", ".wandb_cache", ".envs", ".mypy_cache"}
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a short run came to. `stopped`: why we ended it; None if it ended itself."""
+    """The outcome of a short run. `stopped`: why we ended it; None if it ended on its own."""
 
     exit: ExitRecord | None
     stopped: str | None
@@ -45,12 +45,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, Any]
     """The config as W&B or TensorBoard recorded it."""
     lines: list[str]
-    """Of its log, secrets masked."""
+    """The lines of its log, with secrets masked."""
     log: str
     written: list[str]
-    """What it wrote into its own folder, relative to that."""
+    """The files that it wrote to its own folder, relative to that."""
     elsewhere: list[str]
-    """What it seems to have written below the project, but not there, relative to the project."""
+    """The files that it seems to have written elsewhere below the project, relative to the project."""
     problems: list[str]
 
 
@@ -59,9 +59,9 @@ class Interrupted(Exception):
 
 
 def carry_out(run: Attempted, scratch: Path, seconds: float, stop_asked: Callable[[], bool]) -> Outcome:
-    """Run it for at most `seconds`. `stop_asked` is called now and then: true ends it, and raises Interrupted.
+    """Run it for at most `seconds`. `stop_asked` is called repeatedly: true ends the run and raises Interrupted.
 
-    OSError or ValueError if it cannot be started. Nothing of it lives when this returns.
+    OSError or ValueError if it cannot be started. No process of it is left when this returns.
     """
     attempt = _attempt(run, scratch)
     directory = Path(attempt.directory)
@@ -126,7 +126,7 @@ def _wait(
     deadline: float,
     stop_asked: Callable[[], bool],
 ) -> str | None:
-    """Why it has to be ended; None if it has ended. Nothing is signalled here."""
+    """Wait until the run ends, and return None, or until it must be stopped, and return why. Sends no signal."""
     steps = min(run.planned.run.total_steps, run.spec.steps)
     reached_at: float | None = None
     while local.is_running(directory, handle):
@@ -146,7 +146,8 @@ def _wait(
 
 
 def _end(handle: local.Handle, attempt_id: str, directory: Path) -> None:
-    """Stop it by the preset's ladder, and wait until its supervisor has ended; whatever interrupts that."""
+    """Stop the run with the preset's sequence of signals and wait until its supervisor has ended. If this is interrupted,
+    kill it first."""
     asked = False
     try:
         while local.is_running(directory, handle):
@@ -167,7 +168,7 @@ def _end(handle: local.Handle, attempt_id: str, directory: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Files below a folder, LOOKED_AT at most; links are not followed."""
+    """Yield at most LOOKED_AT files below a folder, without following links."""
     found = 0
     for path, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _PASSED_OVER)

@@ -1,4 +1,4 @@
-"""The two short runs of a trial: the base with few steps, and the same with something changed."""
+"""Plans the two short runs of a trial: the base with few steps, and the same with a change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from autoloop.variants.request import VariantRequest
 
 
 class Attempted(msgspec.Struct, frozen=True, kw_only=True):
-    """One run that is tried. `changes`: in what its config differs from the given one."""
+    """One run of a trial. `changes`: the differences of its config from the given one."""
 
     name: str
     spec: LoopSpec
@@ -37,10 +37,10 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
 def planned_runs(
     spec: LoopSpec, settings: Settings, gpus: GpuReport, scratch: Path, edits: Sequence[str]
 ) -> list[Attempted]:
-    """The base, and a second run with `edits`, or without any with another seed, if the seed is known.
+    """Plan the base and, if possible, a second run: with `edits` or, without any, with another seed, if the seed is known.
 
-    Both make `spec.steps` steps at most, where it can be told how many. Writes configs below `scratch`. UserError for
-    whatever `run` would refuse.
+    Both make at most `spec.steps` steps, if the number of steps can be set. Writes configs below `scratch`. UserError for
+    everything that `run` would refuse.
     """
     preset = load_preset(spec.preset)
     given = read_source(_only(sources_of(spec, preset)), spec, preset, None)
@@ -62,7 +62,7 @@ def _only(sources: list[str]) -> str:
 
 
 def _few_steps(preset: Preset, config: Config, steps: int) -> list[str]:
-    """The edit that makes it short; none where the command gives the steps, or the config has no number of them."""
+    """The edit that shortens the run; empty if the command sets the steps, or the config has no number of steps."""
     place = None if passes_steps(preset) else steps_place(config, preset.steps)
     own = get(config, place) if place else 0
     return [f"{written(place)}={steps}"] if place and isinstance(own, int) and own > steps else []

@@ -1,5 +1,5 @@
-"""Edits that somebody wants, from the request to the checked config and its file; recipes.
+"""Variants: from requested edits to the checked config and its file; recipes.
 
-`check` is the one way from a request to a variant, for the engine, the command line, the console and users' scripts.
-No I/O but in `files`.
+The engine, the command line, the console and users' scripts all turn a request into a variant with `check`. No I/O except in
+`files`.
 """

@@ -1,4 +1,4 @@
-"""The axes of a grid and its seeds, as they are typed.
+"""Parses the axes of a grid and its seeds.
 
 An axis is written `lr=1e-3,3e-3`, `layers=2..6` (whole numbers), `lr=1e-4..1e-2:5` (evenly spaced) or `lr=1e-4..1e-2:3log`.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from autoloop.model import UserError
 
 MOST = 10_000
-"""Runs of one grid at most."""
+"""The most runs of one grid."""
 _RANGE = re.compile(r"(?P<first>[^.,:]+(?:\.\d+)?(?:e[-+]?\d+)?)\.\.(?P<last>[^:]+)(?::(?P<count>\d+)(?P<log>log)?)?")
 _WHOLE = re.compile(r"[-+]?\d+")
 SEED = "seed"
@@ -21,7 +21,7 @@ SEED = "seed"
 
 @dataclass(frozen=True)
 class Axis:
-    """A path (with an operation, as in an edit) and the values that it takes, as they were written."""
+    """A path (with an operation, as in an edit) and its values, as written."""
 
     name: str
     values: tuple[str, ...]
@@ -29,8 +29,8 @@ class Axis:
 
 @dataclass(frozen=True)
 class Grid:
-    """What is varied. `seeds`: the values that the seed takes in each combination; empty: it stays. `zipped`: the first
-    values of all axes go together, then the second ones."""
+    """A grid. `seeds`: the seeds with which each combination runs; if empty, the config's seed stays. `zipped`: the first
+    values of all axes are combined, then the second ones, instead of all combinations."""
 
     axes: tuple[Axis, ...] = ()
     seeds: tuple[int, ...] = ()
@@ -38,7 +38,7 @@ class Grid:
 
 
 def parse_grid(axes: Sequence[str], seeds: str | None, *, zipped: bool = False) -> Grid:
-    """The grid that `--grid`, `--seeds` and `--zip` give. UserError names the word that is wrong."""
+    """Return the grid for `--grid`, `--seeds` and `--zip`. UserError names the invalid word."""
     parsed = tuple(map(_axis, axes))
     if zipped and len({len(axis.values) for axis in parsed}) > 1:
         lengths = ", ".join(f"{axis.name} has {len(axis.values)}" for axis in parsed)
@@ -68,7 +68,7 @@ def _axis(text: str) -> Axis:
 
 
 def _parts(text: str) -> list[str]:
-    """The values between commas; a comma inside brackets or quotes belongs to its value."""
+    """Split at commas; a comma inside brackets or quotes belongs to its value."""
     parts, depth, quote = [""], 0, False
     for character in text:
         quote ^= character == '"'
@@ -81,7 +81,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _values(name: str, part: str) -> list[str]:
-    """A value as it is written, or those of a range."""
+    """The value as written, or the values of a range."""
     match = _RANGE.fullmatch(part)
     if match is None:
         return [part]
@@ -89,7 +89,7 @@ def _values(name: str, part: str) -> list[str]:
     try:
         low, high = float(first), float(last)
     except ValueError:
-        return [part]  # a text with two dots, such as a path
+        return [part]  # text with two dots, such as a path
     whole = bool(_WHOLE.fullmatch(first) and _WHOLE.fullmatch(last))
     what = f"--grid {name}={part}"
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -114,7 +114,7 @@ def _values(name: str, part: str) -> list[str]:
 
 
 def _seeds(text: str | None) -> tuple[int, ...]:
-    """`2` is the seeds 1 and 2; `42,43` and `5..8` are those that are named."""
+    """Parse seeds: `2` means the seeds 1 and 2; `42,43` and `5..8` list them."""
     if text is None:
         return ()
     wrong = UserError(f'--seeds "{text}" is not understood: write how many (3), or which (42,43 or 1..5).')

@@ -1,7 +1,7 @@
-"""From a request to a variant: edits resolved against a config, held within their bounds, and guarded.
+"""Turns a request into a variant: edits are resolved against a config, clamped to their bounds, and checked by guards.
 
-The order matters: what a config cannot take or a flag overrides is left out before the guards look, and the hash is that
-of the training as it would be launched.
+The order matters: edits that do not fit the config or that a flag overrides are left out before the guards check, and the
+hash is that of the training as it would be launched.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from autoloop.variants.request import VariantRequest
 
 @dataclass(frozen=True)
 class CheckedVariant:
-    """A variant as it would run: the `changes` that have an effect, the `config` they give and the hash of its training.
+    """A variant as it would run: the `changes` that have an effect, the resulting `config`, and the hash of its training.
 
-    `notes` say what was left out, dropped or held at a bound. `blocked`: why it must not be run, or None; edits that
-    cannot be applied leave the config as it was, and then the hash is empty.
+    `notes`: what was left out, dropped or clamped. `blocked`: why it must not be run, or None. If edits cannot be applied,
+    the config is unchanged and the hash is empty.
     """
 
     config: Config
@@ -41,11 +41,11 @@ class CheckedVariant:
 
 
 def check(config: Config, request: VariantRequest, policy: VariantPolicy, suffix: str = JSON) -> CheckedVariant:
-    """The variant of `config` that the request gives. What is wrong with it is in `blocked`, and raises nothing.
+    """Return the variant of `config` for the request. Problems are reported in `blocked`; nothing is raised.
 
-    `suffix`: the format of the config's file, which the variant's file has too.
-    Of a rule's request, the edits that this config cannot take are left out with a note, its bounds hold, and so do the
-    floors under which no rule may go. An edit of a user that matches nothing blocks the variant: it was meant.
+    `suffix`: the format of the config's file, and of the variant's.
+    In a rule's request, edits that do not fit this config are left out with a note, values are clamped to the rule's bounds,
+    and the floors for all rules apply. A user's edit that matches nothing blocks the variant, because it was intended.
     """
     edits: Sequence[str] = request.edits
     notes: list[str] = []
@@ -86,7 +86,7 @@ def check(config: Config, request: VariantRequest, policy: VariantPolicy, suffix
 
 
 def applicable(edits: Sequence[str], config: Config, fields: FieldTypes | None) -> tuple[list[str], list[str]]:
-    """The edits that `config` can take, and a note on each that it cannot. Together they never fail to resolve."""
+    """Return the edits that fit `config`, and a note on each other one. The returned edits always resolve together."""
     fitting: list[str] = []
     notes: list[str] = []
     for edit in edits:

@@ -1,4 +1,4 @@
-"""The files of variants: recipes read, variants written. The only I/O of this package."""
+"""Reads recipes and writes variants' config files. The only I/O of this package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autoloop.variants.check import CheckedVariant
 from autoloop.variants.recipes import Recipe, parse_recipe
 
 NAMED_BY = 6
-"""Characters of a config's hash in the name of its file."""
+"""The number of characters of a config's hash in its file name."""
 
 
 def recipe_names() -> list[str]:
@@ -25,7 +25,7 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name_or_path: str) -> Recipe:
-    """A shipped recipe by its name, or one from a file (a path has a `/` or ends with `.toml`)."""
+    """Load a shipped recipe by name, or one from a file (a path contains `/` or ends with `.toml`)."""
     if "/" in name_or_path or name_or_path.endswith(".toml"):
         return parse_recipe(read_text(Path(name_or_path).expanduser(), "recipe"), name_or_path)
     names = recipe_names()
@@ -36,7 +36,7 @@ def load_recipe(name_or_path: str) -> Recipe:
 
 
 class WrittenVariant(msgspec.Struct, frozen=True, kw_only=True):
-    """A variant's file. `new` is False where a file with just this content was there already."""
+    """A variant's file. `new`: False if a file with the same content existed already."""
 
     path: Path
     new: bool
@@ -45,14 +45,14 @@ class WrittenVariant(msgspec.Struct, frozen=True, kw_only=True):
 def write_variant(
     folder: Path, base: str, base_text: str, variant: CheckedVariant, suffix: str = ".json", *, named: str | None = None
 ) -> WrittenVariant:
-    """Write the variant's config as `<base>_<hash><suffix>`, or `<named><suffix>`, into `folder`, which is made; no other
+    """Write the variant's config as `<base>_<hash><suffix>`, or `<named><suffix>`, to `folder`, which is created; no other
     file is overwritten.
 
-    It is `base_text` except for the values that changed, so that `diff` shows just those. The same variant of the same base
-    has the same name each time. UserError where the place cannot be written.
+    The text is `base_text` except for the changed values, so that `diff` shows just those. The same variant of the same base
+    always has the same name. UserError if the file cannot be written.
     """
     text = rewrite(base_text, variant.config, suffix)
-    # A file name has 255 bytes at most.
+    # File names are limited to 255 bytes.
     name = (named or base).encode(errors="replace")[:200].decode(errors="ignore")
     name += "" if named else f"_{variant.hash[:NAMED_BY]}"
     path = folder / f"{name}{suffix}"
@@ -71,5 +71,5 @@ def write_variant(
 
 def _shipped() -> Traversable:
     folder = resources.files("autoloop") / "recipes"
-    # In a checkout they lie beside the packages; in a wheel they are inside this one.
+    # In a checkout the recipes are next to the packages; in a wheel they are inside this one.
     return folder if folder.is_dir() else Path(__file__).resolve().parents[3] / "recipes"

@@ -1,6 +1,6 @@
-"""Grids and seeds: every combination of some values of a config, each with a name that shows them.
+"""Grids and seeds: every combination of some values of a config, each with a name that shows the values.
 
-The name of an axis may be short: the one path that ends so is meant. How axes are written is in `axes`.
+The name of an axis may be short: it stands for the only path with that ending. `axes` describes their syntax.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from autoloop.variants.axes import SEED, Axis, Grid
 from autoloop.variants.policy import VariantPolicy
 
 _SHORT = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}
-"""What people call keys that trainers spell out."""
+"""Common abbreviations of keys that trainers spell out."""
 
 
 _MADE = re.compile(r"(_r\d+_\d+)?(_live\d+(-\d+)?)?$")
-"""What the engine adds to the name of a run."""
+"""The suffixes that the engine adds to a run's name."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Point:
 
 
 def points(config: Config, grid: Grid, policy: VariantPolicy, *, seed: str = "", suffix: str = JSON) -> Iterator[Point]:
-    """Each combination of the grid with `config`, the last axis changing first and the seed last of all.
+    """Yield each combination of the grid with `config`. The seed varies fastest, then the last axis.
 
-    `seed`: the path of the seed; without it the one key that is called so. UserError for a name that is no path or could be
-    several, for values that the config cannot take, and for what the command line sets for all runs.
+    `seed`: the path of the seed; by default the only key called seed. UserError for a name that is not a path or matches
+    several, for values that do not fit the config, and for paths that the command line sets for all runs.
     """
     axes = [(axis, *place(config, axis.name, policy.overridden)) for axis in grid.axes]
     labels = _labels(axes)
@@ -67,7 +67,8 @@ def points(config: Config, grid: Grid, policy: VariantPolicy, *, seed: str = "",
 
 
 def seed_path(config: Config, named: str = "") -> str | None:
-    """The path of the config's seed: the one that the preset names, else the one key that is called seed; None without."""
+    """Return the path of the config's seed: the one that the preset names, or else the only key called seed; None without
+    one."""
     if named:
         found = places(config, split(named))
         return written(found[0]) if len(found) == 1 else None
@@ -78,9 +79,9 @@ def seed_path(config: Config, named: str = "") -> str | None:
 
 
 def renamed(name: str, before: Config, after: Config) -> str:
-    """The name of a run of a grid with the values of another config: `lr=0.006_r2_1` for `lr=3e-3_r2_1` where that has
-    doubled. Values that are the same in both stay as they were typed, and so does what names no path. The name becomes part
-    of paths, so a value is shown as far as that can hold it."""
+    """Return the name of a grid's run with the values of another config: `lr=0.006_r2_1` for `lr=3e-3_r2_1` if the value has
+    doubled. Values that are equal in both stay as typed, and so do parts that name no path. The name becomes part of paths,
+    so values are shortened accordingly."""
     given = _MADE.sub("", name)
     parts = [_with_value(part, before, after) for part in given.split(",")]
     now = ",".join(parts)
@@ -100,14 +101,14 @@ def _with_value(part: str, before: Config, after: Config) -> str:
 
 
 def seed_of(config: Config, policy: VariantPolicy) -> str:
-    """The value of the config's seed as text; empty where it has none."""
+    """Return the value of the config's seed as text; empty without a seed."""
     path = seed_path(config, policy.seed)
     value = None if path is None else get(config, places(config, split(path))[0])
     return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
 def group_of(config: Config, policy: VariantPolicy) -> str:
-    """Equal for trainings that differ in nothing but the seed; empty where the config has none."""
+    """Return a hash that is equal for trainings that differ only in the seed; empty if the config has no seed."""
     path = seed_path(config, policy.seed)
     return "" if path is None else policy.hash(apply(config, resolve(config, parse_edits([f"{path}@del"]))))
 
@@ -116,8 +117,8 @@ def group_of(config: Config, policy: VariantPolicy) -> str:
 
 
 def place(config: Config, name: str, overridden: Collection[str], *, said: str = "--grid") -> tuple[str, str]:
-    """The path that a name of an axis means, and its operation (`@mul`), if it has one. UserError if it is no path, could be
-    several or is one that a flag sets; `said`: where the name stands."""
+    """Return the path that an axis name stands for, and its operation (`@mul`) or an empty text. UserError if the name
+    matches no path or several, or a path that a flag sets. `said`: the source of the name, for errors."""
     edit = parse_edit(f"{name}=1")
     operation = "" if edit.op == "set" and "@" not in name else f"@{edit.op}"
     path = ".".join(edit.path)
@@ -146,7 +147,7 @@ def _refuse_overridden(path: str, overridden: Collection[str], flag: str) -> Non
 
 
 def _all(config: Config) -> list[Keys]:
-    """Every place in the config, blocks too."""
+    """Every place in the config, including blocks."""
     found: list[Keys] = []
     todo: list[tuple[Keys, Any]] = [((), config)]
     for keys, node in todo:
@@ -162,14 +163,14 @@ def _ending(config: Config, path: Sequence[str]) -> list[Keys]:
 
 
 def _similar_end(config: Config, path: Sequence[str]) -> str | None:
-    """The one path whose last word a short name is probably a slip of."""
+    """The only path with a last key that is close to a short name, which is probably a typo of it; else None."""
     word = nearest(key_of(path[-1]), [str(keys[-1]) for keys in _all(config)]) if len(path) == 1 else None
     found = _ending(config, (word,)) if word else []
     return written(found[0]) if len(found) == 1 else None
 
 
 def _ending_in(config: Config, short: str) -> list[Keys]:
-    """Places whose last word is the short name: `optimizer_lr` for lr."""
+    """Places whose last key ends with the short name: `optimizer_lr` for lr."""
     return [keys for keys in _all(config) if str(keys[-1]).replace("-", "_").endswith(f"_{short}")]
 
 
@@ -184,7 +185,7 @@ def _no_seed(config: Config, named: str) -> str:
 
 
 def _labels(axes: Sequence[tuple[Axis, str, str]]) -> list[str]:
-    """What the axes are called in names: a short name as it was typed, of a path the shortest end that tells it apart."""
+    """The labels of the axes in run names: a short name as typed; for a path, its shortest unambiguous ending."""
     paths = [path for _, path, _ in axes]
     if twice := next((path for path in paths if paths.count(path) > 1), None):
         raise UserError(f"--grid names {twice} twice; give all its values at once, as {twice}=1,2,3.")
@@ -201,14 +202,14 @@ def _labels(axes: Sequence[tuple[Axis, str, str]]) -> list[str]:
 
 
 def _shown(value: str) -> str:
-    """A value in a name: a list as `1x2`, a path by its last part."""
+    """A value as shown in a name: a list as `1x2`, a path by its last part."""
     if value[:1] in "[{(":
         return re.sub(r"[\s\"\[\]{}()]", "", value).replace(",", "x")
     return value.strip('"').rstrip("/").rpartition("/")[2].replace(",", "x")
 
 
 def _varied(config: Config, edits: Sequence[str], policy: VariantPolicy, name: str, suffix: str) -> Config:
-    """`config` with one combination. A value that it has already is no mistake here."""
+    """`config` with one combination applied. Unlike in an edit, a value that the config already has is valid."""
     fields: FieldTypes | None = policy.fields
     try:
         changes = resolve(config, parse_edits(edits), fields)

@@ -1,4 +1,4 @@
-"""What decides on a variant besides its config and its edits: how its training is launched, and what has run before."""
+"""The context in which variants are checked: how their trainings are launched, and what has run before."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from autoloop.trainers import Preset, passes_steps, trainer_identity
 from autoloop.trainers.overrides import unsayable
 
 FindDuplicate = Callable[[str], str | None]
-"""From the hash of a training to where it has run, runs or will run (`run ab12cd34 of loop_1700000000`), or None."""
+"""Maps the hash of a training to where it ran, runs or will run (`run ab12cd34 of loop_1700000000`), or None."""
 
 
 @dataclass(frozen=True)
 class VariantPolicy:
     fields: FieldTypes | None = None
-    """None: those that the profiles know."""
+    """The types of config fields; None: those of the profiles."""
     overridden: Collection[str] = ()
     """Paths that a flag of the command line sets for all runs: an edit of one has no effect."""
     steps: int | None = None
-    """The number of steps that the command line gives; None if the trainer takes it from the config."""
+    """The number of steps on the command line; None if the trainer takes it from the config."""
     launch_words: Sequence[str] = ()
-    """Words of the launch that make it another training: the trainer's identity and the extra arguments."""
+    """Words of the launch that identify the training: the trainer's identity and the extra arguments."""
     duplicate: FindDuplicate = lambda _: None
     seed: str = ""
     """The path of the seed in the config, if the preset names it."""
     undeletable: Callable[[str], str | None] = lambda _: None
-    """Why the trainer cannot be told that a key of its config was deleted, from the key's path; None where it can."""
+    """Returns, for the path of a deleted key, why the deletion cannot be passed to the trainer; None if it can."""
 
     def trained(self, config: Config) -> Config:
-        """`config` with the number of steps that its training will have."""
+        """Return `config` with the number of steps that its training will make."""
         return config if self.steps is None else {**config, "steps": self.steps}
 
     def hash(self, config: Config) -> str:
-        """Equal for two runs that are the same training: the config, its steps, the extra arguments and the trainer."""
+        """Return a hash that is equal for equal trainings: same config, steps, extra arguments and trainer."""
         return config_hash(self.trained(config), self.launch_words)
 
 
@@ -48,7 +48,7 @@ def launch_policy(
     fields: FieldTypes | None = None,
     duplicate: FindDuplicate = lambda _: None,
 ) -> VariantPolicy:
-    """The policy for variants that are launched by `preset` with these arguments; `steps` None: as the config says."""
+    """Return the policy for variants that `preset` launches with these arguments. `steps`: None to use the config's."""
     return VariantPolicy(
         fields=fields,
         overridden=preset.flags,

@@ -1,6 +1,6 @@
-"""Recipes: several variants of one base, written down as TOML so that a round that proved useful can be made again.
+"""Recipes: several variants of one base in a TOML file, so that a useful round can be repeated.
 
-Here their text is read; `files` knows where they are.
+This module parses their text; `files` finds and reads the files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     variants: list[VariantRequest]
     base: str | None = None
-    """The config they start from, relative to where the command is given; None: it must be named there."""
+    """The base config, relative to the current folder; None: the command must name it."""
 
 
 class _RecipeTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,7 +35,7 @@ class _VariantTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def parse_recipe(text: str, source: str) -> Recipe:
-    """Read a recipe. UserError in one sentence: file, variant, key, what is wrong and the nearest that would be right."""
+    """Parse a recipe. UserError in one sentence: file, variant, key, what is wrong, and the nearest valid alternative."""
     raw = parse_toml(text, source)
     if "variant" not in raw and not raw.keys() - set(_RecipeTable.__struct_fields__):
         raise UserError(f"{source}: the recipe holds no [[variant]]; write at least one")

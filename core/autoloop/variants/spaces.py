@@ -1,7 +1,7 @@
-"""The space of a search: written as ranges and values, checked against the configs that are searched around.
+"""The space of a search: parsed from ranges and values, and checked against the configs that the search starts from.
 
-An axis is written as after `--grid` (`lr=1e-4..1e-2`, `layers=2..6`, `batch_size=16,32,64`), or as a table of `[search]`
-with `low`, `high`, `log` and `step`, or `values`. I/O is nobody's here.
+An axis is written as for `--grid` (`lr=1e-4..1e-2`, `layers=2..6`, `batch_size=16,32,64`), or as a table of `[search]` with
+`low`, `high`, `log` and `step`, or `values`. No I/O.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
 
 SPAN = 10.0
-"""A range of fractions whose ends differ by this factor is searched by ratios, unless `log` says otherwise."""
+"""A range of non-integers whose ends differ by at least this factor is logarithmic, unless `log` says otherwise."""
 TABLE = "[search]"
 _RANGE = re.compile(r"(?P<low>[^,:\[\]\"]+?)\.\.(?P<high>[^,:\[\]\"]+)(?P<log>:log)?")
 
@@ -42,11 +42,11 @@ class _AxisTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _Written = tuple[str, str, _AxisTable]
-"""Where an axis stands, as errors name it; its name; what it may be."""
+"""The source of an axis, for errors; its name; its range or values."""
 
 
 def space_of_words(words: Sequence[str]) -> list[_Written]:
-    """The axes that stand after `--grid`. UserError for a word that is none."""
+    """Return the axes given to `--grid`. UserError for an invalid word."""
     found: list[_Written] = []
     for word in words:
         name, equals, text = (part.strip() for part in word.partition("="))
@@ -57,15 +57,15 @@ def space_of_words(words: Sequence[str]) -> list[_Written]:
 
 
 def space_of_table(table: Mapping[str, Any]) -> list[_Written]:
-    """The axes of `[search]`. UserError for one that is none."""
+    """Return the axes of `[search]`. UserError for an invalid one."""
     return list(_axes_in(table, ()))
 
 
 def checked_space(
     axes: Sequence[_Written], configs: Sequence[tuple[str, Config]], policy: VariantPolicy, *, steps: str | None = None
 ) -> list[Axis]:
-    """The axes by their whole paths. `configs`, with their names, are searched around, each of them; `steps`: the path of
-    the number of steps, if the trainer takes it from the config. UserError in one sentence."""
+    """Return the axes with their full paths. `configs`: all configs that the search starts from, with their names; `steps`:
+    the path of the number of steps, if the trainer takes it from the config. UserError in one sentence."""
     found: list[Axis] = []
     _, first = configs[0]
     for said, name, given in axes:
@@ -91,7 +91,7 @@ def checked_space(
 
 
 def point_of(config: Config, axes: Sequence[Axis]) -> list[Any] | None:
-    """The values that a config has on the axes; None if it lacks one or one is outside of its axis."""
+    """Return a config's values on the axes; None if one is missing or outside its axis."""
     values = []
     for axis in axes:
         found = places(config, split(axis.path))
@@ -102,14 +102,14 @@ def point_of(config: Config, axes: Sequence[Axis]) -> list[Any] | None:
 
 
 def contains(axis: Axis, value: Any) -> bool:
-    """Whether a value lies between the ends of an axis or is one of its values; steps do not count."""
+    """Whether a value is within the range of an axis or one of its values; `step` is ignored."""
     if axis.values:
         return any(same(value, each) for each in axis.values)
     return is_number(value) and axis.low <= value <= axis.high and (not axis.whole or float(value).is_integer())
 
 
 def at_point(config: Config, axes: Sequence[Axis], point: Sequence[Any]) -> Config:
-    """A config, which has all axes, with the values of a point."""
+    """Return a config, which has all axes, with the values of a point."""
     moved: Config = copied(config)
     for axis, value in zip(axes, point, strict=True):
         put(moved, places(moved, split(axis.path))[0], value)
@@ -117,7 +117,7 @@ def at_point(config: Config, axes: Sequence[Axis], point: Sequence[Any]) -> Conf
 
 
 def edits_to(config: Config, axes: Sequence[Axis], point: Sequence[Any]) -> list[str]:
-    """The edits that lead from a config, which has all axes, to a point; none for what is so already."""
+    """Return the edits that lead from a config, which has all axes, to a point; none for values that are already equal."""
     return [
         f"{axis.path}={json.dumps(value, ensure_ascii=False)}"
         for axis, value in zip(axes, point, strict=True)
@@ -229,7 +229,7 @@ def _of_range(what: str, path: str, given: _AxisTable, values: Sequence[tuple[st
 
 
 def _try_ends(what: str, source: str, config: Config, axis: Axis, policy: VariantPolicy) -> None:
-    """Whether the trainer can be given the ends of an axis, or each of its values."""
+    """Check that a config can take the ends of an axis, or each of its values. UserError if not."""
     for value in axis.values or (axis.low, axis.high):
         edits = edits_to(config, [axis], [value])
         if edits and (why := check(config, VariantRequest(reason=what, edits=edits), policy).blocked):
