@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Collection, Iterator
 
 LONGEST_NAME = 80
-"""The most characters of a run's name, and half its most bytes: file names, with index, id and suffixes, are limited to 255
-bytes."""
+"""The most characters of a run's name. It also has at most twice as many bytes, because a file name, with index, id and
+suffixes, is limited to 255."""
 
 
 def safe_name(name: str) -> str:
