@@ -75,7 +75,7 @@ def read_runs(
             records[index] = entry.record
         else:
             unread.append(index)
-    unread.sort(key=lambda index: -runs[index].size)  # largest first, so that the last process does not start with it
+    unread.sort(key=lambda index: -runs[index].size)  # largest first, so that none is left for the end
     began = time.time()
     for index, record in zip(unread, _read_all([runs[index] for index in unread], books, processes), strict=True):
         records[index] = record

@@ -5,7 +5,7 @@ for (const table of document.querySelectorAll("table")) {
     const cell = row.cells[column];
     return "order" in cell.dataset ? Number(cell.dataset.order) : cell.textContent.trim();
   };
-  // Numbers before texts, and what has no value last, whatever the direction.
+  // Numbers sort before text, and missing values come last in both directions.
   const compare = (a, b, sign) => {
     const empty = (a === "–" || a === "") - (b === "–" || b === "");
     if (empty) return empty;
@@ -26,7 +26,7 @@ for (const table of document.querySelectorAll("table")) {
     });
   });
 }
-// Pointing at a run's row brings out its curves.
+// Hovering over a run's row highlights its curves.
 for (const row of document.querySelectorAll('tr[id^="run-"]')) {
   const lines = document.querySelectorAll(`.line[data-run="${CSS.escape(row.id.slice(4))}"]`);
   const pick = (on) => {
