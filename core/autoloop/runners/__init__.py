@@ -1,1 +1,1 @@
-"""Starting, watching and stopping the process of an attempt. `supervisor` runs beside it, `local` is its client."""
+"""Start, watch and stop the process of an attempt. `supervisor` runs beside that process, `local` is its client."""

@@ -1,4 +1,4 @@
-"""The thread of a place whose calls take time, and what it hands over to the engine's thread."""
+"""A worker thread for places with slow calls, and the queue of news from it to the engine's thread."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ AFTER_A_FAULT = 10.0
 
 
 class Background:
-    """Calls `turn` again and again in a thread of its own, and waits in between as long as that says, or until `wake`.
+    """Calls `turn` repeatedly in its own thread and waits between calls for the seconds it returns, or until `wake`.
 
-    The thread tells news; the engine's thread takes them. `closing` is seen by `turn`, which then returns None to end.
+    The worker thread puts news with `tell`, and the engine's thread gets them with `take`. `turn` checks `closing` and
+    returns None to end the thread.
     """
 
     def __init__(self, name: str, turn: Callable[[], float | None]) -> None:
@@ -29,7 +30,7 @@ class Background:
         self._readable = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._awake = threading.Event()
         self._open: set[str] = set()
-        """The attempts that are followed, for the engine's thread."""
+        """The attempts being followed; only the engine's thread uses it."""
         self.closing = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
@@ -45,11 +46,11 @@ class Background:
 
     def tell(self, news: News) -> None:
         self._news.append(news)
-        with contextlib.suppress(OSError):  # closed meanwhile
+        with contextlib.suppress(OSError):  # closed in the meantime
             os.eventfd_write(self._readable, 1)
 
     def follow(self, attempt: str) -> None:
-        """News of this attempt will come, its end last."""
+        """Expect news of this attempt; its end comes last."""
         self._open.add(attempt)
 
     def take(self) -> list[News]:
@@ -60,11 +61,11 @@ class Background:
         return taken
 
     def any_left(self) -> bool:
-        """Whether an attempt that is followed has not ended, as far as has been told."""
+        """Whether the end of any followed attempt has not been reported yet."""
         return bool(self._open - {id_ for id_, news in list(self._news) if isinstance(news, End)})
 
     def close(self, patience: float) -> None:
-        """Let the thread end; wait for that at most `patience` seconds, since it may be in the middle of a call."""
+        """End the thread. Waits at most `patience` seconds, because the thread may be in the middle of a call."""
         self.closing = True
         self.wake()
         if self._thread.ident:

@@ -1,8 +1,8 @@
-"""Runs attempts on this machine: starts a supervisor for each, finds it again after a restart, says how it ended.
+"""Runs attempts on this machine: starts a supervisor for each, finds it after a restart, and reports how it ended.
 
-The files in an attempt's directory are the truth about it; a process is known by boot id, PID namespace, pid and start
-time, never by its pid alone. What lives in another namespace of this machine (a container) cannot be seen or signalled
-from here: it is judged by its files and their beat, and asked by a file.
+The files in an attempt's directory are authoritative. A process is identified by boot id, PID namespace, pid and start
+time, never by its pid alone. A supervisor in another PID namespace of this machine (a container) cannot be seen or signalled
+from here: its state is read from its files and their heartbeat, and requests to it are files.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from autoloop.runners.sweeping import sweep as sweep
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 SILENCE = 12 * records.BEAT
-"""Seconds without a beat after which a supervisor in another container is taken to have ended."""
+"""Seconds without a heartbeat after which a supervisor in another container is assumed to have ended."""
 
 _spawned: set[int] = set()
-"""Supervisors that are children of this process and have not been collected yet."""
+"""Supervisors that are children of this process and have not been reaped yet."""
 
 
 class Handle(msgspec.Struct, frozen=True, kw_only=True):
-    """A supervisor, named for all time. `start_time` is in clock ticks since the boot `boot_id`."""
+    """Identifies a supervisor uniquely and permanently. `start_time` is in clock ticks since the boot `boot_id`."""
 
     pid: int
     start_time: int
     boot_id: str
     host: str
     pid_ns: int = 0
-    """The PID namespace, by its number; 0 in records of earlier versions: ours."""
+    """The number of the PID namespace; 0 in records of earlier versions, meaning ours."""
 
     @property
     def elsewhere(self) -> bool:
-        """In another PID namespace of this machine, where its pid means nothing to us."""
+        """Whether it is in another PID namespace of this machine, so that its pid is meaningless here."""
         return self.boot_id == procfs.boot_id() and self.pid_ns not in (0, procfs.pid_namespace())
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Handle(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Handle:
-        """Takes any mapping that holds the four fields, so a start.json will do; ValueError otherwise."""
+        """Accepts any mapping with the four required fields, such as a start.json. Raises ValueError otherwise."""
         return convert(dict(value), cls)
 
 
@@ -67,10 +67,10 @@ State = Alive | Ended | Vanished
 
 
 def start(spec: AttemptSpec, env: Mapping[str, str]) -> Handle:
-    """Start the attempt's supervisor; `env` is the command's whole environment and is written nowhere.
+    """Start the attempt's supervisor. `env` is the command's complete environment and is not written to disk.
 
-    Makes the directory (its parent must be there). Returns before the command runs: whether that could be started is
-    told by the exit record. OSError where the directory cannot be written or no process can be had.
+    Creates the directory, whose parent must exist. Returns before the command runs; the exit record states whether the
+    command could be started. Raises OSError if the directory cannot be written or no process can be created.
     """
     write_spec(spec)
     pid = os.posix_spawn(
@@ -79,7 +79,7 @@ def start(spec: AttemptSpec, env: Mapping[str, str]) -> Handle:
         env,
         file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)],
         setsid=True,
-        # Blocked from its first instruction: a stop that comes while it starts waits for it instead of ending it.
+        # Blocked from its first instruction, so that a stop during its start stays pending instead of ending it.
         setsigmask=[signal.SIGTERM, signal.SIGUSR1],
         setsigdef=[signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD],
     )
@@ -88,7 +88,7 @@ def start(spec: AttemptSpec, env: Mapping[str, str]) -> Handle:
 
 
 def reap() -> None:
-    """Collect the supervisors of this process that ended, so that none stays a zombie. Touches no other child."""
+    """Reap the supervisors of this process that have ended, so that none stays a zombie. Other children are not touched."""
     for pid in tuple(_spawned):
         try:
             ended, _ = os.waitpid(pid, os.WNOHANG)
@@ -99,7 +99,7 @@ def reap() -> None:
 
 
 def open_pidfd(handle: Handle) -> int | None:
-    """A descriptor that becomes readable when the supervisor ends; the caller closes it. None if it has ended."""
+    """Return a descriptor that becomes readable when the supervisor ends, or None if it has ended. The caller closes it."""
     if handle.boot_id != procfs.boot_id() or handle.elsewhere:
         return None
     return procfs.open_alive(handle.pid, handle.start_time)
@@ -111,7 +111,7 @@ def has_ended(pidfd: int) -> bool:
 
 
 def is_running(directory: Path, handle: Handle) -> bool:
-    """Whether the attempt's supervisor lives, as far as can be seen from here at once; changes nothing."""
+    """Whether the attempt's supervisor is alive, as far as a single check can tell. Changes nothing."""
     if handle.elsewhere:
         return not (directory / "exit.json").exists() and time.time() - Pulse(directory).at < SILENCE
     fd = open_pidfd(handle)
@@ -122,18 +122,18 @@ def is_running(directory: Path, handle: Handle) -> bool:
 
 
 def seems_alive(directory: Path, handle: Handle | None) -> bool:
-    """`is_running`, also where no handle was stored: then the attempt's own files name its supervisor."""
+    """Like `is_running`, but if no handle was stored, the attempt's own files identify its supervisor."""
     handle = handle or _recorded_handle(directory)
     return handle is not None and is_running(directory, handle)
 
 
 def marked(attempts: Sequence[tuple[str, Path]]) -> set[str]:
-    """Those of the attempts, each with its directory, of which a living process carries the mark."""
+    """Return the ids of the attempts of which a live process carries the mark. `attempts` are pairs of id and directory."""
     seen: set[tuple[bytes, bytes]] = set()
     for pid, found in procfs.processes().items():
         if found.state in procfs.DEAD:
             continue
-        with contextlib.suppress(OSError):  # somebody else's, or just gone
+        with contextlib.suppress(OSError):  # another user's, or it has just ended
             environ = Path(f"/proc/{pid}/environ").read_bytes()
             if procfs.MARK.encode() not in environ:
                 continue
@@ -153,7 +153,7 @@ def marked(attempts: Sequence[tuple[str, Path]]) -> set[str]:
 
 
 class Pulse:
-    """The beat of a supervisor that lives in another container; followed by our own clock, as clocks are set."""
+    """The heartbeat of a supervisor in another container, timed by our monotonic clock, because wall clocks can be set."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -161,7 +161,7 @@ class Pulse:
         self._heard = time.monotonic()
 
     def silent(self) -> bool:
-        """Whether it has not changed for so long, while it was followed, that nobody can be there."""
+        """Whether the heartbeat has not changed for `SILENCE` seconds of observation, so the supervisor must have ended."""
         if (at := self._look()) != self.at:
             self.at, self._heard = at, time.monotonic()
         return time.monotonic() - self._heard > SILENCE
@@ -174,15 +174,15 @@ class Pulse:
 
 
 def give_up(directory: Path) -> None:
-    """Should the supervisor of another container only have been standing still, it ends its command when it goes on."""
+    """Leave a request to kill: if a supervisor in another container was only suspended, it ends its command on resuming."""
     with contextlib.suppress(OSError):
         records.ask(str(directory), "kill")
 
 
 def request_stop(handle: Handle, directory: Path | None = None, *, kill: bool = False) -> bool:
-    """Ask the supervisor to stop its command by the ladder, or to kill it at once. False if the supervisor is gone.
+    """Ask the supervisor to stop its command by the signal ladder, or to kill it. Returns False if the supervisor is gone.
 
-    `directory` is the attempt's; without it, one in another container cannot be asked.
+    `directory` is that of the attempt; without it, a supervisor in another container cannot be asked.
     """
     if handle.elsewhere:
         if directory is None or not is_running(directory, handle):
@@ -198,11 +198,11 @@ def request_stop(handle: Handle, directory: Path | None = None, *, kill: bool = 
 
 
 def inspect(directory: Path, attempt_id: str, handle: Handle | None = None, *, patience: float = 1.0) -> State:
-    """What became of an attempt, from its files and the process table.
+    """Return the state of an attempt, from its files and the process table.
 
-    Without a handle (the engine died before it stored one) claim and start.json tell who runs it. If a supervisor was
-    perhaps just being started, waits up to `patience` seconds for its claim; then the attempt is fenced off, so that a
-    supervisor that comes later refuses to run, and the answer stays right.
+    Without a handle (the engine died before it stored one), claim and start.json identify the supervisor. If a supervisor
+    may still be starting, waits up to `patience` seconds for its claim. Then the attempt is fenced off: a supervisor that
+    starts later refuses to run, so the result stays correct.
     """
     if (record := exit_record(directory, attempt_id)) is not None:
         return Ended(record)
@@ -215,17 +215,17 @@ def inspect(directory: Path, attempt_id: str, handle: Handle | None = None, *, p
     if (fd := open_pidfd(handle)) is not None:
         os.close(fd)
         return Vanished("it was started by the project that this one was copied from, and continues there", ours=False)
-    # It may have written its record and ended since we looked.
+    # It may have written its record and ended since the first check.
     if (record := exit_record(directory, attempt_id)) is not None:
         return Ended(record)
     return _vanished(directory, handle)
 
 
 def _of_another_copy(directory: Path, handle: Handle) -> bool:
-    """Whether the supervisor's folder is not this one but, with its name, that of a copy. A folder that was moved is."""
+    """Whether the supervisor's folder belongs to another copy of the project. A folder that was moved is still this one."""
     try:
         return procfs.place_of(f"/proc/{handle.pid}/fd/{procfs.PLACE}") != procfs.place_of(str(directory))
-    except OSError:  # it has just begun, or is of an earlier version; or the folder is gone, and it is ours for all we know
+    except OSError:  # just started, or an earlier version; or the folder is gone, and we assume ours
         return False
 
 
@@ -248,7 +248,7 @@ def exit_record(directory: Path, attempt_id: str) -> ExitRecord | None:
 
 
 def _recorded_handle(directory: Path) -> Handle | None:
-    """Who runs the attempt, from start.json or, before that is written, from its claim."""
+    """Return the supervisor's handle from start.json or, before that is written, from the claim."""
     for name in ("start.json", "claim"):
         record = _read(directory / name)
         if record is not None:
@@ -260,7 +260,7 @@ def _recorded_handle(directory: Path) -> Handle | None:
 
 
 def _await_claim(directory: Path, patience: float) -> Handle | None:
-    """Wait for a supervisor that may be on its way, then fence the attempt off. None: there will never be one."""
+    """Wait for a supervisor that may be starting, then fence the attempt off. None means that there never will be one."""
     deadline = time.monotonic() + (patience if (directory / "spec.json").exists() else 0.0)
     while (handle := _recorded_handle(directory)) is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -268,7 +268,7 @@ def _await_claim(directory: Path, patience: float) -> Handle | None:
         return handle
     directory.mkdir(mode=0o700, exist_ok=True)
     if not records.claim(str(directory), {"fenced_by": os.getpid()}):
-        # The claim came in the last moment, or is a fence of an earlier time.
+        # A supervisor claimed it at the last moment, or it was fenced off earlier.
         time.sleep(0.01)
     return _recorded_handle(directory)
 
@@ -284,7 +284,7 @@ def _vanished(directory: Path, handle: Handle) -> Vanished:
         return Vanished(f"it was started on {handle.host}, and this is {host}")
     if not directory.exists():
         return Vanished(f"its directory {directory} is gone, including the record of how it ended")
-    if not (directory / "log.txt").exists():  # it is made before the command is started
+    if not (directory / "log.txt").exists():  # created before the command is started
         return Vanished("its supervisor exited before it could start the command (disk full?)", started=False)
     if not (directory / "start.json").exists():
         return Vanished("its supervisor exited before it recorded the start")

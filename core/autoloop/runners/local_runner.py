@@ -1,4 +1,4 @@
-"""This machine as a place: attempts are processes whose ends wake the engine at once."""
+"""The `Runner` of this machine: attempts are local processes, and the engine wakes as soon as one ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autoloop.runners.runner import AttemptSpec, End, Followed, News, Vanished
 
 @dataclass(frozen=True)
 class _Watched:
-    """It has no pidfd where its supervisor lives in another container: then its files are looked at, and its pulse."""
+    """A followed attempt. With a supervisor in another container it has no pidfd: its files and `pulse` are checked."""
 
     attempt: str
     directory: Path
@@ -46,7 +46,7 @@ class LocalRunner:
 
     def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> dict[str, Any]:
         handle = local.start(spec, env)
-        # Our own child: until it is collected, its pid is its own.
+        # It is our own child, so its pid cannot be reused before we reap it.
         self._watch(_Watched(attempt.id, spec.directory, handle, os.pidfd_open(handle.pid)))
         return handle.to_dict()
 
@@ -54,7 +54,7 @@ class LocalRunner:
         directory, handle = Path(attempt.directory), handle_of(attempt)
         state = local.inspect(directory, attempt.id, handle)
         if isinstance(state, Vanished) and handle and handle.elsewhere:
-            state = local.Alive(handle)  # whether it is silent, or its clock is another, is seen by following it
+            state = local.Alive(handle)  # only following it shows whether it is silent or its clock differs
         if not isinstance(state, local.Alive):
             return _cleaned(state, attempt.id, directory, handle)
         handle = state.handle
@@ -120,7 +120,7 @@ def _end(attempt_id: str, directory: Path, handle: local.Handle) -> End:
 
 
 def _cleaned(end: End, attempt_id: str, directory: Path, handle: local.Handle | None) -> End:
-    """The end of an attempt; of one whose supervisor vanished, nothing is left running."""
+    """Return the end of an attempt; if its supervisor vanished, first end its left-over processes."""
     if not isinstance(end, Vanished):
         return end
     if (handle and handle.elsewhere) or not end.ours:

@@ -1,6 +1,6 @@
-"""Processes by /proc and pidfd: who they are, what descends from whom, and signals that cannot hit the wrong one.
+"""Processes through /proc and pidfd: identity, descendants, and signals that cannot reach the wrong process.
 
-Standard library only, and no module that is slow to import: every supervisor loads this.
+Standard library only, and no modules that are slow to import, because every supervisor loads this.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ else:
     import _signal as signal
 
 MARK = "AUTOLOOP_ATTEMPT"
-"""Environment variable that every process of an attempt carries: finds them when their supervisor is gone."""
+"""Environment variable set in every process of an attempt, to find them if their supervisor is gone."""
 
 MARK_PLACE = "AUTOLOOP_PLACE"
-"""Another, the attempt's folder as `place_of` names it: a copy of a project has attempts of the same names."""
+"""Environment variable with the attempt's folder as `place_of` names it: a copy of a project has the same attempt ids."""
 
 PLACE = 63
-"""A supervisor's descriptor of its attempt's folder, by which others know whose it is; higher than any that Python has open
-while it starts."""
+"""The descriptor under which a supervisor keeps its attempt's folder open, so that others can identify the folder. It is
+higher than any that Python has open while it starts."""
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -42,7 +42,7 @@ DEAD = ("Z", "X")
 
 
 def process(pid: int) -> Process | None:
-    """What /proc says of a process; None when there is none. A zombie is there, with its state."""
+    """Return the process from /proc, or None if there is none. A zombie is returned, with its state."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -58,7 +58,7 @@ def process(pid: int) -> Process | None:
 
 
 def processes() -> dict[int, Process]:
-    """All processes that can be seen, by pid."""
+    """Return all visible processes by pid."""
     found = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (seen := process(int(entry))):
@@ -67,7 +67,7 @@ def processes() -> dict[int, Process]:
 
 
 def descendants(roots: set[int], seen: dict[int, Process]) -> set[int]:
-    """The pids in `seen` that descend from `roots`, without these."""
+    """Return the pids in `seen` that descend from `roots`, without `roots`."""
     children: dict[int, list[int]] = {}
     for pid, found in seen.items():
         children.setdefault(found.parent, []).append(pid)
@@ -81,9 +81,9 @@ def descendants(roots: set[int], seen: dict[int, Process]) -> set[int]:
 
 
 def open_alive(pid: int, start_time: int) -> int | None:
-    """A pidfd of exactly this process, which the caller closes; None if it has ended.
+    """Return a pidfd of exactly this process, or None if it has ended. The caller closes it.
 
-    The start time is compared after the pidfd is open: from then on the pid cannot come to mean another process.
+    The start time is compared after the pidfd is open, because from then on the pidfd cannot refer to another process.
     """
     try:
         fd = os.pidfd_open(pid)
@@ -97,7 +97,7 @@ def open_alive(pid: int, start_time: int) -> int | None:
 
 
 def can_open() -> bool:
-    """Whether this kernel and this Python have pidfds: from Linux 5.3 on, unless Python was built for an older one."""
+    """Whether this kernel and this Python support pidfds: Linux 5.3 or later, and a Python not built for an older kernel."""
     try:
         os.close(os.pidfd_open(os.getpid()))
         return hasattr(signal, "pidfd_send_signal")
@@ -106,7 +106,7 @@ def can_open() -> bool:
 
 
 def send(pid: int, start_time: int, *numbers: int) -> bool:
-    """Send signals to exactly this process. False if it has ended or may not be signalled."""
+    """Send signals to exactly this process. Returns False if it has ended or may not be signalled."""
     fd = open_alive(pid, start_time)
     if fd is None:
         return False
@@ -121,13 +121,13 @@ def send(pid: int, start_time: int, *numbers: int) -> bool:
 
 
 def place_of(folder: str | int) -> str:
-    """A folder as itself, wherever it is moved to; a copy is another one. OSError where there is none."""
+    """Identify a folder by device and inode: unchanged by a move, different for a copy. Raises OSError if there is none."""
     found = os.stat(folder)
     return f"{found.st_dev}:{found.st_ino}"
 
 
 def pid_namespace() -> int:
-    """In which numbering of processes this one lives: every container has its own."""
+    """Return the number of this process's PID namespace; every container has its own."""
     return os.stat("/proc/self/ns/pid").st_ino
 
 
@@ -137,7 +137,7 @@ def boot_id() -> str:
 
 
 def identity(pid: int) -> dict[str, str | int | float | None]:
-    """pid, start time, PID namespace, boot id and host: together they name one process for all time."""
+    """Return pid, start time, PID namespace, boot id and host, which together identify a process permanently."""
     seen = process(pid)
     return {
         "pid": pid,
@@ -149,7 +149,7 @@ def identity(pid: int) -> dict[str, str | int | float | None]:
 
 
 def become_subreaper() -> bool:
-    """Orphans of our tree become our children, whatever sessions they make. False where that cannot be had."""
+    """Make orphans of our tree our children, even if they start new sessions. Returns False if that is not possible."""
     try:
         import _ctypes  # ctypes itself takes 3 ms to import
 

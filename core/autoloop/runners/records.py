@@ -1,6 +1,6 @@
-"""The small JSON files of an attempt (claim, start.json, exit.json): whole or not there, also after a power cut.
+"""The small JSON files of an attempt (claim, start.json, exit.json): complete or absent, even after a power cut.
 
-Standard library only. It goes to the C functions below `json`, because `json` itself takes 7 ms to import.
+Standard library only. It uses the C functions underneath `json`, because importing `json` itself takes 7 ms.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from _json import encode_basestring_ascii, make_scanner
 
 BEAT = 5.0
-"""Seconds between two beats of a supervisor, about."""
+"""Approximate seconds between two heartbeats of a supervisor."""
 
 ASKED = "asked"
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Decoder:
-    """What the C scanner asks of a decoder."""
+    """The attributes that the C scanner reads from a decoder."""
 
     strict = True
     object_hook = object_pairs_hook = None
@@ -29,12 +29,12 @@ class Decoder:
 
 
 def read_json(path: str) -> dict[str, object]:
-    """The object in a JSON file. OSError or ValueError where there is none."""
+    """Return the object in a JSON file. Raises OSError or ValueError if there is none."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
     try:
         value = make_scanner(Decoder)(text, 0)[0]  # type: ignore[arg-type]
-    except (StopIteration, SystemError):  # its errors live in the module that we did without
+    except (StopIteration, SystemError):  # its exceptions are defined in the module that we avoid importing
         import json
 
         value = json.loads(text)
@@ -69,7 +69,7 @@ def write_record(directory: str, name: str, record: Record) -> None:
 
 
 def claim(directory: str, record: Record) -> bool:
-    """Make the attempt ours; False if somebody had it before. An attempt is claimed once, for ever."""
+    """Claim the attempt. Returns False if it was already claimed: an attempt is claimed once, permanently."""
     try:
         fd = os.open(f"{directory}/claim", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -77,23 +77,23 @@ def claim(directory: str, record: Record) -> bool:
     try:
         _write_all(fd, to_json(record))
     except OSError:
-        pass  # a full disk: it is ours nevertheless, and start.json will say by whom
+        pass  # a full disk: the claim is valid anyway, and start.json will identify its owner
     finally:
         os.close(fd)
     return True
 
 
 def beat(directory: str) -> None:
-    """Say that the attempt's supervisor lives, to those who cannot see its process: by the time of its claim."""
-    now = time.time()  # ours, and not that of a file server
+    """Update the claim's mtime: a heartbeat of the supervisor for those who cannot see its process."""
+    now = time.time()  # our clock, not a file server's
     try:
         os.utime(f"{directory}/claim", (now, now))
     except OSError:
-        return  # a bad disk, or the folder is gone: that ends nobody's training
+        return  # a bad disk, or the folder is gone: no reason to end the training
 
 
 def ask(directory: str, what: str) -> None:
-    """Ask the attempt's supervisor to `stop` or to `kill`, where it cannot be sent a signal. OSError if that fails."""
+    """Ask the attempt's supervisor to `stop` or `kill` if it cannot be sent a signal. Raises OSError."""
     temporary = f"{directory}/{ASKED}.tmp"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
@@ -104,7 +104,7 @@ def ask(directory: str, what: str) -> None:
 
 
 def asked(directory: str) -> str | None:
-    """What `ask` asked for last."""
+    """Return the last request that `ask` wrote."""
     try:
         fd = os.open(f"{directory}/{ASKED}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

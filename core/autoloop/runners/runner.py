@@ -1,8 +1,8 @@
-"""What the engine asks of every place where attempts run: this machine, a cluster, another host.
+"""The interface between the engine and every place where attempts run: this machine, a cluster, another host.
 
-An attempt is known by its own id, whatever a place calls it. How it ended is told by the files that its supervisor leaves in
-its folder, never by the place alone. No call waits for another machine: what takes time is done by a thread of the runner,
-and `news` hands over what has come of it.
+An attempt is identified by its own id, whatever a place calls it. How it ended is read from the files that its supervisor
+leaves in its folder, never from the place alone. No call waits for another machine: a thread of the runner does the slow
+work, and `news` returns the results.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autoloop.model import Attempt, ExitRecord, Taken
 
 
 class AttemptSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One command to run. `directory` belongs to this attempt alone; `stop` is (signal name, seconds of grace)."""
+    """One command to run. `directory` belongs to this attempt alone; `stop` lists (signal name, seconds of grace)."""
 
     attempt_id: str
     argv: Sequence[str]
@@ -27,15 +27,15 @@ class AttemptSpec(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path
     stop: Sequence[tuple[str, float]] = (("INT", 10.0), ("TERM", 10.0), ("KILL", 0.0))
     straggler_grace: float = 15.0
-    """Seconds that processes may outlive the command (a logger that finishes its upload) before they are killed."""
+    """Seconds for which processes may outlive the command (a logger that finishes its upload) before they are killed."""
     max_log: int = 256 << 20
-    """Bytes; of a longer log the middle is left out."""
+    """Maximum bytes of the log; the middle of a longer log is left out."""
     given: Mapping[str, str] = {}
-    """What of the environment is set for this attempt, without secrets: all that another machine takes over of it."""
+    """The environment variables set for this attempt, without secrets: the only ones that another machine adopts."""
 
 
 def write_spec(spec: AttemptSpec) -> None:
-    """Make the attempt's folder, and write what its supervisor reads there. OSError."""
+    """Create the attempt's folder and write the spec.json that its supervisor reads. Raises OSError."""
     body = {
         "attempt_id": spec.attempt_id,
         "argv": list(spec.argv),
@@ -49,16 +49,16 @@ def write_spec(spec: AttemptSpec) -> None:
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """`taken`: its place ended it, and not we."""
+    """The attempt left an exit record. `taken` is set if its place ended it, not this loop."""
 
     record: ExitRecord
     taken: Taken | None = None
 
 
 class Vanished(msgspec.Struct, frozen=True):
-    """No supervisor and no exit record. `started` is False where the command certainly never ran and never will.
+    """There is neither a supervisor nor an exit record. `started` is False if the command never ran and never will.
 
-    `ours` is False where what carries the attempt's name may belong to another copy of the project.
+    `ours` is False if the processes with the attempt's id may belong to another copy of the project.
     """
 
     reason: str
@@ -71,73 +71,73 @@ End = Ended | Vanished
 
 
 class Followed(msgspec.Struct, frozen=True):
-    """An attempt that is not over as far as is known: `news` will tell of its end. `handle` is None while its place has
-    none for it."""
+    """The attempt has not ended as far as is known; `news` will report its end. `handle` is None until its place has one
+    for it."""
 
     handle: dict[str, Any] | None
     how: str = "and is being followed again"
 
 
 class Handed(msgspec.Struct, frozen=True):
-    """The place has taken the attempt, and finds it again by `handle`."""
+    """The place has accepted the attempt and can find it again by `handle`."""
 
     handle: dict[str, Any]
 
 
 class Waits(msgspec.Struct, frozen=True):
-    """The place has the attempt and has not begun it."""
+    """The place has the attempt but has not started it."""
 
     why: str
 
 
 class Runs(msgspec.Struct, frozen=True):
-    """Its command runs since `since`, on the machine `node`."""
+    """Its command has been running since `since` (Unix seconds) on the machine `node`."""
 
     since: float
     node: str
 
 
 News = tuple[str, Handed | Waits | Runs | End]
-"""Of an attempt, by its id. After an `End` its runner has forgotten it."""
+"""An attempt's id and what happened to it. After an `End`, the runner no longer knows the attempt."""
 
 
 class Runner(Protocol):
-    """One place. Only the engine's thread calls it. The folder and the output directory of an attempt that is followed are
-    kept up to date on this machine: readers of logs and histories know nothing of places."""
+    """One place. Only the engine's thread calls it. It keeps the folder and the output directory of a followed attempt up to
+    date on this machine, so readers of logs and histories need not know about places."""
 
     @property
     def trouble(self) -> str | None:
-        """Since when and why the place does not answer, in words; what it was told to do waits. None while it does."""
+        """Why the place does not answer and since when, for users; requests to it wait. None while it answers."""
 
     @property
     def gpus(self) -> Asker | None:
-        """The GPUs of its machine; None where the place chooses them itself, and lets runs wait for them."""
+        """The GPUs of its machine; None if the place assigns GPUs and queues runs itself."""
 
     @property
     def loads(self) -> Asker | None:
-        """The same without who computes on them, for samples every few seconds."""
+        """The same without the processes on them, for samples every few seconds."""
 
     def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> dict[str, Any] | None:
-        """Start an attempt, or see to it that it will be; its handle if that is known at once. From here on it is followed.
+        """Start or queue an attempt and follow it. Returns its handle if that is known immediately.
 
-        `env` is the command's whole environment, and is written nowhere by us. The folder of the attempt's folder exists.
-        OSError or ValueError if it certainly cannot be started.
+        `env` is the command's complete environment, and we do not write it to disk. The parent of the attempt's folder
+        exists. Raises OSError or ValueError if the attempt certainly cannot be started.
         """
 
     def reattach(self, attempt: Attempt) -> Followed | End:
-        """Follow an attempt that an earlier engine submitted, or died before it could."""
+        """Follow an attempt that an earlier engine submitted, or was about to submit when it died."""
 
     def stop(self, attempt: Attempt, *, kill: bool) -> None:
-        """Ask for the end of an attempt, by its ladder of signals or by SIGKILL. Its end is told by `news`."""
+        """Ask for the end of an attempt, by its ladder of signals or by SIGKILL. `news` reports the end."""
 
     def fileno(self) -> int:
-        """Becomes readable when there are news."""
+        """Return a descriptor that becomes readable when there is news."""
 
     def news(self) -> list[News]:
-        """What has happened since the last call."""
+        """Return the news since the last call."""
 
     def any_left(self) -> bool:
-        """Whether any attempt that is followed has not ended. Changes nothing."""
+        """Whether any followed attempt has not ended. Changes nothing."""
 
     def close(self) -> None:
-        """Follow nothing any more. Attempts go on."""
+        """Stop following attempts; they continue to run."""

@@ -1,10 +1,10 @@
 """One process beside each attempt: starts the command, outlives the engine, stops the whole tree, records the end.
 
-Started by `supervisor.py`, in a session of its own; its environment is the command's.
-It reads spec.json there and writes claim, start.json, log.txt and exit.json. SIGTERM asks it to stop the command by
-the signal ladder, SIGUSR2 to do so because its time is nearly over, SIGUSR1 to kill it; who lives in another container
-or on another machine asks by the file `asked` and sees by the time of `claim` that the supervisor lives. The directory
-may be moved meanwhile. Standard library only.
+It is started by `supervisor.py` in its own session, and its environment is the command's.
+In the attempt's directory it reads spec.json and writes claim, start.json, log.txt and exit.json. SIGTERM asks it to stop
+the command by the signal ladder, SIGUSR2 to do so because its time limit is near, and SIGUSR1 to kill it. Clients in another
+container or on another machine write the file `asked` instead, and see from the mtime of `claim` that the supervisor is
+alive. The directory may be moved while it runs. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING or __package__:
 
     from autoloop.runners import bounded_log, procfs, records
 else:
-    # Every attempt pays for this start: `signal` (for its enums), `json` and `ctypes` would take 11 ms.
+    # This delays the start of every attempt: `signal` (for its enums), `json` and `ctypes` would take 11 ms.
     import _signal as signal
 
     import bounded_log
@@ -26,7 +26,8 @@ else:
     import records
 
 HELD = "AUTOLOOP_SECRET_"
-"""Variables that hold what spec.json must not: `${AUTOLOOP_SECRET_…}` in argv stands for them (see `autoloop.secrets`)."""
+"""Prefix of the variables for secrets, which spec.json must not contain: `${AUTOLOOP_SECRET_…}` in argv refers to them (see
+`autoloop.secrets`)."""
 
 ALREADY_CLAIMED = 75
 CANNOT_RECORD = 74
@@ -36,7 +37,7 @@ WAITED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Attempt:
-    """One command and everything below it, from its start to the empty tree."""
+    """One command and all its descendants, from its start until none is left."""
 
     def __init__(self, name: str, me: records.Record) -> None:
         self.directory = f"/proc/self/fd/{procfs.PLACE}"
@@ -55,7 +56,7 @@ class Attempt:
         self.obeyed: str | None = None
 
     def run(self) -> int:
-        """Start, wait, record. Returns the code to end with: the command's, 128 + n after signal n."""
+        """Start, wait, record. Returns the exit code: that of the command, or 128 + n after signal n."""
         error = self.start()
         if error is None:
             self.attend()
@@ -79,7 +80,7 @@ class Attempt:
         return CANNOT_RECORD if not written else code if code >= 0 else 128 - code
 
     def start(self) -> str | None:
-        """Start the command; says why where that is impossible."""
+        """Start the command. Returns an error message if that is impossible."""
         try:
             spec = records.read_json(f"{self.directory}/spec.json")
             self.attempt_id = str(spec["attempt_id"])
@@ -106,9 +107,9 @@ class Attempt:
                 argv,
                 {name: value for name, value in os.environ.items() if not name.startswith(HELD)}
                 | {procfs.MARK: self.attempt_id, procfs.MARK_PLACE: procfs.place_of(procfs.PLACE)},
-                setpgroup=0,  # so that the first signal spares helpers with a group of their own, such as wandb-core
+                setpgroup=0,  # so that the first signal spares helpers in their own group, such as wandb-core
                 setsigmask=(),
-                # nohup and background shells leave SIGINT ignored, and the first step of the ladder is SIGINT
+                # nohup and background shells leave SIGINT ignored, but it is the first step of the ladder
                 setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
             )
         except (OSError, ValueError, IndexError) as error:
@@ -125,7 +126,7 @@ class Attempt:
         return None
 
     def attend(self) -> None:
-        """Wait until nothing is left below us, carrying out what we are asked meanwhile."""
+        """Wait until no descendant is left, and carry out requests in the meantime."""
         steps: list[tuple[str, float]] = []
         deadline: float | None = None
         stopping = False
@@ -147,13 +148,13 @@ class Attempt:
             if alive and deadline is not None and now >= deadline:
                 name, grace = steps.pop(0) if steps else ("KILL", 0.0)
                 self.signal_tree(name)
-                if name == "KILL":  # what was forked between the look and the signal is met the next time round
+                if name == "KILL":  # processes forked between the listing and the signal are killed the next time
                     grace, pause = max(grace, pause), min(pause * 2, 1.0)
                 deadline = now + grace
 
     def wait(self, deadline: float | None) -> int | None:
-        """Sleep until a child ends, somebody asks, the deadline, or the log's next look; gives the signal that came."""
-        pause = self.log.tend() if self.log is not None else 1.0  # a start that is not written yet is tried each second
+        """Sleep until a child ends, a request, the deadline or the log's next check. Returns the signal received, if any."""
+        pause = self.log.tend() if self.log is not None else 1.0  # an unwritten start.json is retried each second
         if (asked := self.tend_files()) is not None:
             return asked
         if deadline is not None:
@@ -162,7 +163,7 @@ class Attempt:
         return got.si_signo if got else None
 
     def tend_files(self) -> int | None:
-        """Beat if it is time to; the signal that somebody would send who can only write a file."""
+        """Send a heartbeat if one is due. Returns the signal that a new request in the file `asked` stands for."""
         now = time.monotonic()
         if now >= self.beats_next:
             self.beats_next = now + records.BEAT
@@ -174,7 +175,7 @@ class Attempt:
         return signal.SIGUSR1 if asked == "kill" else signal.SIGTERM
 
     def reap(self) -> bool:
-        """Collect what has ended. False when nothing lives below us: an orphan would have become our child."""
+        """Reap ended children. Returns False if no descendant is left: an orphan would have become our child."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -186,15 +187,15 @@ class Attempt:
                 self.status = status
 
     def signal_tree(self, name: str) -> None:
-        """SIGINT goes to the command's process group, as from a keyboard; every other signal to all descendants."""
+        """Send SIGINT to the command's process group, as a keyboard does, and any other signal to all descendants."""
         seen = procfs.processes()
         for pid in procfs.descendants({os.getpid()}, seen):
             if name != "INT" or seen[pid].group == self.child:
-                # A process that was suspended with SIGSTOP must go on to see it.
+                # A process suspended with SIGSTOP must continue to receive it.
                 procfs.send(pid, seen[pid].start_time, number_of(name), signal.SIGCONT)
 
     def record_start(self) -> None:
-        """Write start.json if that is still to do; on a full disk, `wait` brings us here again every second."""
+        """Write start.json if it is not written yet. On a full disk, `wait` returns every second for another try."""
         if self.unwritten is None:
             return
         try:
@@ -205,7 +206,7 @@ class Attempt:
             self.unwritten = None
 
     def record_end(self, record: records.Record) -> bool:
-        """Write exit.json, trying each second till there is space. False if asked to give up or the folder is gone."""
+        """Write exit.json, retrying each second until there is space. False if asked to give up or the folder is gone."""
         while True:
             try:
                 records.write_record(self.directory, "exit.json", record)
@@ -223,7 +224,7 @@ def number_of(name: str) -> int:
 
 
 def revealed(word: str) -> str:
-    """A word of the command with the secrets in it, which came by inheritance."""
+    """Return a word of the command with its secrets inserted from the inherited environment."""
     if HELD in word:
         for name, value in os.environ.items():
             if name.startswith(HELD):
@@ -232,7 +233,7 @@ def revealed(word: str) -> str:
 
 
 def write_log(text: str) -> None:
-    """A line in the attempt's log, where a user looks first; a full disk must not end us for it."""
+    """Write a line to the attempt's log, which users read first. A full disk must not end us here."""
     try:
         os.write(2, f"autoloop: {text}\n".encode(errors="replace"))
     except OSError:
@@ -243,7 +244,7 @@ def main(directory: str) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, WAITED)
-    for number in WAITED:  # a job's script ignores them until now
+    for number in WAITED:  # a job script ignores them up to here
         signal.signal(number, signal.SIG_DFL)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     directory = os.path.abspath(directory)
@@ -254,7 +255,7 @@ def main(directory: str) -> int:
         place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.dup2(place, procfs.PLACE, inheritable=False)
         null = os.open(os.devnull, os.O_RDONLY)
-        # Handed to the command as it is: whatever it prints, no byte passes through us, and it never waits for us.
+        # The command inherits this descriptor: its output does not pass through us, so it never waits for us.
         log = os.open(f"{directory}/log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         write_log(f"cannot use {directory}: {error}")

@@ -1,7 +1,7 @@
-"""Where the supervisor starts: `python -I -S supervisor.py <attempt directory>`, in a session of its own.
+"""Entry point of the supervisor: `python -I -S supervisor.py <attempt directory>`, in its own session.
 
-Python compiles the file that it is given at every start; what it imports comes from the bytecode kept beside it. Every
-attempt pays for this start, so all else is in `supervising.py`. Standard library only.
+Python compiles the script itself at every start, but loads imported modules from cached bytecode. To keep the start of every
+attempt fast, everything else is in `supervising.py`. Standard library only.
 """
 
 from __future__ import annotations
@@ -17,4 +17,4 @@ else:
     import supervising
 
 if __name__ == "__main__":
-    os._exit(supervising.main(sys.argv[1]))  # nothing is buffered, and taking the interpreter down would cost 2 ms
+    os._exit(supervising.main(sys.argv[1]))  # nothing is buffered, and finalising the interpreter would take 2 ms

@@ -1,6 +1,6 @@
-"""Ends what an attempt left behind whose supervisor is gone, by the mark that all its processes carry.
+"""Ends the processes of an attempt whose supervisor is gone, found by the mark in their environment.
 
-Standard library only: it travels to other hosts.
+Standard library only, because it is sent to other hosts.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from autoloop.runners import procfs
 
 
 def sweep(attempt_id: str, directory: str | os.PathLike[str] | None = None, *, grace: float = 1.0) -> int:
-    """End what carries the attempt's mark, and what descends from that: SIGTERM, `grace` seconds, then SIGKILL.
+    """End the processes with the attempt's mark and their descendants: SIGTERM, `grace` seconds, then SIGKILL.
 
-    With the attempt's `directory`, what belongs to the same attempt of another copy of the project is spared.
-    For attempts whose supervisor vanished. Returns how many processes there were; one that survives three SIGKILLs
-    (stuck in the kernel) is left.
+    For attempts whose supervisor vanished. With the attempt's `directory`, processes of the same attempt in another copy
+    of the project are spared. Returns the number of processes found; one that survives three SIGKILLs (stuck in the
+    kernel) is left.
     """
     met: set[tuple[int, int]] = set()
     for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL):
@@ -29,7 +29,7 @@ def sweep(attempt_id: str, directory: str | os.PathLike[str] | None = None, *, g
 
 
 def _signal_and_wait(targets: set[tuple[int, int]], number: int, grace: float) -> bool:
-    """Send to each (pid, start time) and wait until all have ended, at most `grace` seconds. False: none was alive."""
+    """Signal each (pid, start time), wait at most `grace` seconds for all to end. Returns False if none was alive."""
     poll = select.poll()
     left: set[int] = set()
     for pid, start_time in targets:
@@ -50,7 +50,7 @@ def _signal_and_wait(targets: set[tuple[int, int]], number: int, grace: float) -
 
 
 def _orphans(attempt_id: str, directory: str | os.PathLike[str] | None) -> set[tuple[int, int]]:
-    """(pid, start time) of the living processes that carry the mark or descend from one that does."""
+    """Return (pid, start time) of the live processes that carry the mark or descend from one that does."""
     mark = f"\0{procfs.MARK}={attempt_id}\0".encode()
     place = f"\0{procfs.MARK_PLACE}=".encode()
     try:
@@ -63,7 +63,7 @@ def _orphans(attempt_id: str, directory: str | os.PathLike[str] | None) -> set[t
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 environ = b"\0" + file.read()
-        except OSError:  # somebody else's, or just gone
+        except OSError:  # another user's, or it has just ended
             continue
         if mark in environ and (here in environ or place not in environ):
             ours.add(pid)

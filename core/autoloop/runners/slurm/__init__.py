@@ -1,1 +1,1 @@
-"""A Slurm cluster as a place, through sbatch, squeue, scancel and, where there is accounting, sacct."""
+"""Runs attempts on a Slurm cluster, with sbatch, squeue, scancel and, if there is accounting, sacct."""

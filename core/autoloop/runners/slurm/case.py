@@ -1,4 +1,4 @@
-"""One attempt as the thread of the Slurm runner knows it: from its files, and from what Slurm has answered."""
+"""The state of one attempt in the thread of the Slurm runner, from its files and from Slurm's answers."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ from autoloop.runners.slurm.commands import Job, job_name
 LOG = logging.getLogger(__name__)
 
 CLEARING = 300.0
-"""Seconds for which Slurm may be clearing up after a job that was killed or stopped, until its end is told without why."""
+"""Seconds that Slurm gets to clean up after a killed or stopped job, before its end is reported without a reason."""
 FAILING = 30.0
-"""The same for a command that ended itself with an error: Slurm can only add that memory was short."""
+"""The same for a command that exited with an error: Slurm can only add that it ran out of memory."""
 
 
 @dataclass
 class Case:
-    """An attempt that is followed; the thread's own. Times are monotonic."""
+    """A followed attempt; owned by the runner's thread. Times are monotonic unless stated otherwise."""
 
     id: str
     directory: Path
     created_at: float
-    """When its attempt was, in Unix seconds."""
+    """When the attempt was created, in Unix seconds."""
     since: float
-    """When it was submitted, or taken over."""
+    """When it was submitted, or taken over from an earlier engine."""
     ladder: float = 0.0
     handle: dict[str, Any] | None = None
     submission: tuple[AttemptSpec, Mapping[str, str]] | None = None
-    """To be carried out still."""
+    """The pending submission; None once it has been made or withdrawn."""
     begun: bool = False
     begun_at: float = 0.0
-    """When that was seen."""
+    """When `begun` was set."""
     adopted: bool = False
     """An earlier engine submitted it."""
     said: object = None
     beat: float = 0.0
     heard: float = 0.0
-    """When its beat changed last."""
+    """When its heartbeat last changed."""
     asked: str | None = None
-    """`stop` or `kill`, by this loop."""
+    """`stop` or `kill`, if this loop has requested it."""
     cancel_at: float | None = None
     job: Job | None = None
-    """As Slurm showed it last."""
+    """The latest state reported by Slurm."""
     job_at: float = 0.0
-    """When Slurm was asked for that."""
+    """When Slurm was queried for `job`."""
     missing_since: float | None = None
-    """Since when Slurm, which answers, does not know it."""
+    """Since when Slurm has been answering without knowing the job."""
     record: ExitRecord | None = None
     asked_why: float | None = None
-    """When Slurm was to be asked who stopped it."""
+    """Since when Slurm has been asked why it ended."""
     again: bool = False
-    """Slurm has put it back into its queue."""
+    """Slurm has requeued it."""
     condemned: bool = False
-    """Its supervisor was told to end, as Slurm no longer runs it."""
+    """Its supervisor was asked to end, because Slurm no longer runs the job."""
 
     @property
     def requeued(self) -> bool:
-        """Slurm says that it waits, and was asked after it had begun."""
+        """Whether a query made after it had begun reports the job as waiting."""
         return self.begun and self.job is not None and self.job.waiting and self.job_at > self.begun_at
 
     @property
@@ -75,7 +75,7 @@ class Case:
 
 
 def end_unbegun(case: Case, limit: str | None) -> End:
-    """How an attempt ended whose job is gone, and whose supervisor never began."""
+    """Return the end of an attempt with a finished or unknown job and a supervisor that never began."""
     job, now = case.job if case.missing_since is None else None, time.time()
     if case.asked:
         return Ended(ExitRecord(stopped_by=case.asked, ended_at=now))
@@ -100,7 +100,7 @@ def was_requeued() -> Taken:
 
 
 def explained(case: Case, record: ExitRecord, limit: str | None) -> Ended | None:
-    """Its end, if its record tells all of it; None where Slurm may know why."""
+    """Return the end if the exit record explains it; None if Slurm may know the reason."""
     if case.asked or record.error or (record.code == 0 and record.stopped_by is None):
         return Ended(record)
     if record.stopped_by == "time limit":
@@ -109,10 +109,10 @@ def explained(case: Case, record: ExitRecord, limit: str | None) -> Ended | None
 
 
 def fence(case: Case) -> bool:
-    """Whether the attempt has not begun and never will."""
+    """Claim the attempt so that it can never begin. Returns False if it has begun or cannot be claimed."""
     try:
         return records.claim(str(case.directory), {"fenced_by": case.name})
-    except FileNotFoundError:  # without its folder it cannot begin
+    except FileNotFoundError:  # it cannot begin without its folder
         return True
     except OSError as error:
         LOG.debug("%s: cannot be fenced off: %s", case.id, error)
@@ -120,7 +120,7 @@ def fence(case: Case) -> bool:
 
 
 def patience(case: Case, record: ExitRecord, unknown: float) -> float:
-    """Seconds for which Slurm is asked why an attempt ended; at most `unknown` if it does not know the job."""
+    """Return for how many seconds to ask Slurm why an attempt ended; at most `unknown` if it does not know the job."""
     by_force = record.stopped_by is not None or record.signal is not None or (record.code or 0) > 128
     longest = CLEARING if by_force else FAILING
     return min(unknown, longest) if case.missing_since else longest

@@ -1,4 +1,4 @@
-"""The calls of Slurm's commands, each with a time limit, and what they print."""
+"""Calls Slurm's commands, each with a time limit, and parses their output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloop.model import Attempt
 from autoloop.runners import records
 
 PATIENCE = 30.0
-"""Seconds for one call. With its controller down, a command of Slurm takes 10 to give up."""
+"""Seconds for one call. If the controller is down, Slurm's commands take 10 s to give up."""
 
 MAY_PASS = (
     "unable to contact slurm controller",
@@ -30,16 +30,16 @@ MAY_PASS = (
     "resource temporarily unavailable",
     "no route to host",
 )
-"""Slurm ends with code 1 for everything: these are the messages of a controller that does not answer."""
+"""Slurm's commands exit with code 1 for every error: these messages mean that the controller does not answer."""
 FULL = ("maxsubmit", "submit limit", "qosmaxsubmit", "assocmaxsubmit", "too many jobs", "maxjobcount", "maximum job count")
-"""Those of one that takes no more jobs now."""
+"""These mean that it accepts no more jobs now."""
 
 ACTIVE = frozenset({"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"})
 WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"})
 
 
 class SlurmError(Exception):
-    """A command failed; its text is what it printed. `silent`: Slurm does not answer, and may have done what was asked."""
+    """A command failed; the text is what it printed. `silent`: Slurm did not answer and may have carried out the request."""
 
     def __init__(self, text: str, *, silent: bool = False) -> None:
         super().__init__(text)
@@ -47,19 +47,19 @@ class SlurmError(Exception):
 
     @property
     def full(self) -> bool:
-        """The cluster takes no more jobs from this user now."""
+        """Whether the cluster accepts no more jobs from this user now."""
         return any(words in str(self).lower() for words in FULL)
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One job as Slurm shows it."""
+    """One job as Slurm reports it."""
 
     id: str
     state: str
     reason: str
     nodes: str = ""
     start: float | None = None
-    """When it started, or is expected to."""
+    """When it started or is expected to start, in Unix seconds."""
     partition: str = ""
 
     @property
@@ -76,7 +76,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Meanwhile = Callable[[], object]
-"""What is done every second while a command has not answered."""
+"""Called every second while a command has not answered."""
 
 
 def call(
@@ -86,7 +86,7 @@ def call(
     patience: float | None = None,
     meanwhile: Meanwhile = lambda: None,
 ) -> str:
-    """What a command prints. `env`: the environment that a job inherits. SlurmError."""
+    """Run a command and return its output. `env` is the environment that a job inherits. Raises SlurmError."""
     patience = PATIENCE if patience is None else patience
     quiet = {**os.environ, "SLURM_TIME_FORMAT": "%s", "LC_ALL": "C"}
     try:
@@ -126,7 +126,7 @@ def _patiently(process: subprocess.Popen[bytes], patience: float, meanwhile: Mea
 
 
 def try_submission(asked: Sequence[str]) -> str:
-    """What Slurm says of a job that is not submitted: when and where it would start. SlurmError if it refuses it."""
+    """Ask Slurm when and where a job would start, without submitting it. Raises SlurmError if Slurm rejects it."""
     said = call(["sbatch", "--test-only", *asked, "--wrap=true"], {**os.environ, "LC_ALL": "C"})
     return " ".join(said.replace("sbatch: ", "").split())
 
@@ -136,13 +136,13 @@ def user() -> str:
 
 
 def squeue(names: Iterable[str], meanwhile: Meanwhile = lambda: None) -> dict[str, Job]:
-    """The jobs of these names, by name. Of several with one name that which is not over, else the newest. SlurmError."""
+    """Return the jobs by name. Of several with one name, prefer one that is not over, then the newest. Raises SlurmError."""
     asked = ["-h", "-u", user(), "-t", "all", f"--name={','.join(names)}", "-o", "%i|%T|%r|%N|%S|%P|%j"]
     return by_name(call(["squeue", *asked], meanwhile=meanwhile))
 
 
 def by_name(text: str) -> dict[str, Job]:
-    """The lines of a squeue or sacct. Lines that cannot be read are no jobs of ours."""
+    """Parse the output of squeue or sacct. Lines that cannot be parsed are not our jobs and are ignored."""
     found: dict[str, Job] = {}
     for line in text.splitlines():
         parts = line.split("|", 6)
@@ -157,13 +157,13 @@ def by_name(text: str) -> dict[str, Job]:
 
 
 def sacct(names: Iterable[str], since: float, meanwhile: Meanwhile = lambda: None) -> dict[str, Job]:
-    """The same from the accounting, which also knows jobs that squeue has forgotten. SlurmError where there is none."""
+    """Like `squeue`, from accounting, which also knows jobs that squeue has forgotten. SlurmError without accounting."""
     given = ["-n", "-P", "-X", "-u", user(), "-S", f"now-{max(1, int(since // 60) + 1)}minutes", f"--name={','.join(names)}"]
     return by_name(call(["sacct", *given, "-o", "JobID,State,Reason,NodeList,Start,Partition,JobName"], meanwhile=meanwhile))
 
 
 def scancel(name: str, *words: str, meanwhile: Meanwhile = lambda: None) -> None:
-    """By name only: the number of a job may have come to mean another. SlurmError."""
+    """Cancel or signal by name only, because a job number may have been reused. Raises SlurmError."""
     call(["scancel", f"--user={user()}", f"--name={name}", *words], meanwhile=meanwhile)
 
 
@@ -172,14 +172,16 @@ def job_name(attempt_id: str) -> str:
 
 
 def ask_to_end(attempt: Attempt, *, kill: bool) -> bool:
-    """Ask an attempt to end, whether its job waits or runs; False if Slurm does not answer. A file tells it to a supervisor
-    that begins only now, a signal makes one that runs look at once."""
+    """Ask an attempt to end, whether its job is waiting or running. Returns False if Slurm does not answer.
+
+    A file reaches a supervisor that is only starting; a signal makes a running one react immediately.
+    """
     with contextlib.suppress(OSError):
         records.ask(attempt.directory, "kill" if kill else "stop")
     try:
         scancel(job_name(attempt.id), "--state=PENDING")
         scancel(job_name(attempt.id), "--batch", f"--signal={'USR1' if kill else 'TERM'}")
-    except SlurmError as error:  # not silent: it has ended in the meantime, or begins and sees the file
+    except SlurmError as error:  # not silent: it has ended in the meantime, or is starting and will see the file
         return not error.silent
     return True
 

@@ -1,6 +1,6 @@
-"""Jobs of attempts that have ended, until Slurm has done with them.
+"""Watches the jobs of ended attempts until Slurm has finished with them.
 
-One that is put back into Slurm's queue just as it ends would wait there for nothing, and for ever if it is held.
+A job that Slurm requeues just as its attempt ends would wait in the queue for no purpose, and forever if it is held.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from autoloop.runners.slurm.commands import Job, Meanwhile, SlurmError, scancel
 
 PATIENCE = 300.0
-"""Seconds after an end for which its job is looked at."""
+"""Seconds for which a job is watched after its attempt has ended."""
 
 
 class PutBack:
@@ -20,7 +20,7 @@ class PutBack:
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
-        """By name, in monotonic seconds."""
+        """Deadlines by job name, in monotonic seconds."""
 
     @property
     def names(self) -> Collection[str]:
@@ -30,7 +30,7 @@ class PutBack:
         self._until[name] = time.monotonic() + PATIENCE
 
     def take_out(self, found: Mapping[str, Job], meanwhile: Meanwhile) -> None:
-        """By what Slurm has just said of them: nothing is left to do of what is over, what waits is taken out."""
+        """Cancel the watched jobs that wait according to `found`; stop watching those that are over, unknown or timed out."""
         for name, until in list(self._until.items()):
             job = found.get(name)
             if job is None or job.over or time.monotonic() > until:

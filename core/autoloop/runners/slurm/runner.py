@@ -1,8 +1,8 @@
 """The `Runner` of a Slurm cluster: each attempt is a job that becomes its supervisor, in a folder that both sides see.
 
-Whether an attempt runs and how it ended is read from its files; Slurm is asked for what only it knows. A job is known by its
-name, which holds the attempt's id: after a crash of its controller Slurm may forget jobs, give their numbers to others, and
-kill them or let them run on.
+Whether an attempt runs and how it ended is read from its files; Slurm is only asked for what the files cannot show. A job is
+identified by its name, which contains the attempt's id, because after a crash of its controller Slurm may forget jobs, reuse
+their numbers, and kill them or let them continue.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from autoloop.runners.slurm.put_back import PutBack
 LOG = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks at the files of the attempts."""
+"""Seconds between two reads of the attempts' files."""
 UNKNOWN = 60.0
-"""Seconds for which a job may be unknown to a Slurm that answers before it is taken to have gone."""
+"""Seconds for which a job may be unknown to a Slurm that answers before it is assumed to be gone."""
 SILENCE = local.SILENCE
-"""Seconds without a beat, of what Slurm no longer runs, after which its supervisor is taken to have ended."""
+"""Seconds without a heartbeat after which the supervisor of a job that Slurm no longer runs is assumed to have ended."""
 SOON = 5.0
-"""Seconds after which it is said that Slurm is waited for."""
+"""Seconds of waiting for Slurm after which the wait is reported."""
 SLOWEST = 120.0
-"""Seconds between two questions at most, to a Slurm that does not answer."""
+"""Maximum seconds between two queries while Slurm does not answer."""
 LAST_RESORT = 60.0
-"""Seconds after a ladder of signals is over until a job is cancelled without grace."""
+"""Seconds after the end of the signal ladder until a job is cancelled without grace."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class _Stop:
 
 @dataclass
 class SlurmRunner:
-    """`gres`: what a job asks for if the settings do not say."""
+    """The `Runner` of one cluster. `gres` is the job's default if the settings do not give one."""
 
     spec: SlurmSpec
     gres: str | None = None
@@ -123,10 +123,10 @@ class SlurmRunner:
         return self._background.any_left()
 
     def close(self) -> None:
-        """Submissions under way are finished: what is not submitted when an engine leaves starts when the next one comes."""
+        """End the thread after the current submissions. The next engine submits what is still pending."""
         self._background.close(5.0)
 
-    # ---------------------------------------------------------------------------------------------------- the other one
+    # ------------------------------------------------------------------------------------------------ the worker thread
 
     def _turn(self) -> float | None:
         self._take_requests()
@@ -160,7 +160,7 @@ class SlurmRunner:
                     self._stop(case, request.kill)
 
     def _tell(self, case: Case, news: Handed | Waits | Runs | End) -> None:
-        if case.id not in self._cases:  # its end was seen during a call
+        if case.id not in self._cases:  # its end was found during a call
             return
         if isinstance(news, Waits | Runs):
             if news == case.said:
@@ -183,7 +183,7 @@ class SlurmRunner:
             command = [*script.arguments(spec, self.spec, self.gres), str(spec.directory / script.SCRIPT)]
             told = call(command, env, meanwhile=self._look_on)
         except SlurmError as error:
-            if error.silent:  # it may have taken it: that is seen when it answers
+            if error.silent:  # it may have accepted the job: the next answer shows it
                 self._silent(error)
             elif not fence(case):
                 return
@@ -194,7 +194,7 @@ class SlurmRunner:
         else:
             number, _, cluster = told.strip().partition(";")
             self._handed(case, number, cluster)
-            if not case.begun:  # before sbatch had answered
+            if not case.begun:  # it may have begun before sbatch answered
                 self._tell(case, Waits("Slurm: it was submitted"))
             self._ask_soon(2.0)
         case.since = time.monotonic()
@@ -209,7 +209,7 @@ class SlurmRunner:
     # --------------------------------------------------------------------------------------------------------- stopping
 
     def _stop(self, case: Case, kill: bool) -> None:
-        """The file is seen by a supervisor that begins only now; the signal makes it look at once."""
+        """The file reaches a supervisor that is only starting; the signal makes a running one react immediately."""
         case.asked = "kill" if kill or case.asked == "kill" else "stop"
         with contextlib.suppress(OSError):
             records.ask(str(case.directory), case.asked)
@@ -230,7 +230,7 @@ class SlurmRunner:
         self._ask_soon(2.0)
 
     def _withdrawn(self, case: Case) -> bool:
-        """End an attempt that was asked to stop before its supervisor began; False if that has begun after all."""
+        """End an attempt that was asked to stop before its supervisor began. Returns False if the supervisor has begun."""
         if not fence(case):
             return False
         self._tell(case, Ended(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
@@ -239,7 +239,7 @@ class SlurmRunner:
     # ---------------------------------------------------------------------------------------------------------- looking
 
     def _look(self, case: Case) -> None:
-        """At its files."""
+        """Read its files: exit record, heartbeat, and whether it has begun."""
         if case.submission is not None:
             return
         case.record = case.record or local.exit_record(case.directory, case.id)
@@ -253,7 +253,7 @@ class SlurmRunner:
             self._begin(case, beat)
 
     def _look_on(self) -> None:
-        """While a command of Slurm has not answered: what the files tell is told at once."""
+        """Report what the files show while a command of Slurm has not answered yet."""
         for case in list(self._cases.values()):
             self._look(case)
             if case.record is not None and (end := explained(case, case.record, self.spec.time)):
@@ -276,7 +276,7 @@ class SlurmRunner:
             self._ask_at = min(self._ask_at, time.monotonic() + seconds)
 
     def _ask(self) -> None:
-        """One question for all of them."""
+        """Query Slurm once for all attempts."""
         cases = {case.name: case for case in self._cases.values() if case.submission is None}
         now = time.monotonic()
         names = [*cases, *self._put_back.names]
@@ -309,7 +309,7 @@ class SlurmRunner:
             case.missing_since = None
 
     def _from_accounting(self, cases: Mapping[str, Case]) -> dict[str, Job]:
-        """Of those that have been unknown for a while, what the accounting has kept; none where there is no accounting."""
+        """Return finished jobs from accounting, for cases unknown to squeue for a while; empty without accounting."""
         now = time.monotonic()
         patience = self.spec.poll
         late = {id_: case for id_, case in cases.items() if case.missing_since and now - case.missing_since > patience}
@@ -327,7 +327,7 @@ class SlurmRunner:
     # --------------------------------------------------------------------------------------------------------- deciding
 
     def _decide(self, case: Case) -> None:
-        """What its files and Slurm together say of an attempt."""
+        """Decide from its files and Slurm's answer whether the attempt waits or has ended, and report that."""
         if case.submission is not None:
             if self.trouble:
                 self._tell(case, Waits("Slurm does not answer; the run is submitted when it does"))
@@ -358,13 +358,13 @@ class SlurmRunner:
             self._tell(case, end_unbegun(case, self.spec.time))
 
     def _requeued(self, case: Case) -> None:
-        """It ran, and Slurm would run it again: an attempt runs once."""
+        """It has run and Slurm requeued it. An attempt runs only once, so the job is cancelled."""
         case.again = True
         with contextlib.suppress(SlurmError):
             scancel(case.name, "--state=PENDING", meanwhile=self._look_on)
 
     def _recorded(self, case: Case, record: ExitRecord, now: float) -> None:
-        """It has ended. Where it failed, or was stopped and not by us, Slurm may know why."""
+        """It has ended. If it failed, or was stopped but not by us, Slurm may know the reason."""
         stopped = record.stopped_by is not None
         if end := explained(case, record, self.spec.time):
             self._tell(case, end)
@@ -385,8 +385,10 @@ class SlurmRunner:
             self._ask_soon(2.0)
 
     def _gone(self, case: Case, now: float) -> None:
-        """Slurm no longer runs it, and there is no exit record. While its supervisor beats, it lives: a job that Slurm has
-        forgotten may go on, what it ended or would run again may not."""
+        """Slurm no longer runs it, and there is no exit record.
+
+        While its supervisor sends heartbeats, it is alive. A job that Slurm has forgotten may continue; one that Slurm
+        ended or requeued is killed."""
         job = case.job if case.missing_since is None else None
         if now - case.heard <= SILENCE:
             if (job is not None or case.again) and not case.condemned:

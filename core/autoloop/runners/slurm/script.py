@@ -1,4 +1,4 @@
-"""The job that Slurm runs for an attempt: it becomes the attempt's supervisor."""
+"""The job script that Slurm runs for an attempt; it execs the attempt's supervisor."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from autoloop.runners.runner import AttemptSpec
 from autoloop.runners.slurm.commands import job_name
 
 SCRIPT, OUTPUT, ALLOCATION = "job.sh", "place.txt", "allocation.json"
-"""In the attempt's folder: the job, what it prints before the supervisor and what Slurm adds, and where it was begun."""
+"""Files in the attempt's folder: the job script; the output of the script and of Slurm; the job number and node."""
 
 LEAST_WARNING = 120.0
-"""Slurm looks at its limits every 30 s and may warn 60 s early, and together with the limit if asked for less."""
+"""Seconds. Slurm checks limits every 30 s, may warn up to 60 s early, and warns only at the limit if asked for less."""
 
 
 def script(spec: AttemptSpec, slurm: SlurmSpec) -> str:
-    """Signals that come before the supervisor waits for them are held off: who stops an attempt also leaves a file."""
+    """Return the job script. It ignores signals until the supervisor waits for them: stop requests are also left as a file."""
     directory = shlex.quote(str(spec.directory))
     where = '{"job": "%s", "node": "%s"}\\n'
     return "\n".join(
@@ -36,12 +36,12 @@ def script(spec: AttemptSpec, slurm: SlurmSpec) -> str:
 
 
 def default_gres(spec: LoopSpec) -> str | None:
-    """What a job of a loop asks for if its settings do not say."""
+    """Return the GRES that a loop's jobs request if the settings do not give one."""
     return None if spec.device == "cpu" else f"gpu:{spec.gpus_per_run}"
 
 
 def resources(slurm: SlurmSpec, gres: str | None) -> list[str]:
-    """What a job asks for."""
+    """Return the sbatch options for the resources of a job."""
     given = {
         "partition": slurm.partition,
         "account": slurm.account,
@@ -54,7 +54,7 @@ def resources(slurm: SlurmSpec, gres: str | None) -> list[str]:
 
 
 def arguments(spec: AttemptSpec, slurm: SlurmSpec, gres: str | None) -> list[str]:
-    """The call of sbatch. As words, which count more than the variables SBATCH_* of a user."""
+    """Return the sbatch command. Options on the command line override the user's SBATCH_* variables."""
     return [
         "sbatch",
         "--parsable",
@@ -70,15 +70,15 @@ def arguments(spec: AttemptSpec, slurm: SlurmSpec, gres: str | None) -> list[str
 
 
 def warning(spec: AttemptSpec, limit: float | None) -> int:
-    """Seconds before the time limit at which the attempt is stopped, so that it can leave a checkpoint; half of a limit
-    that is short."""
+    """Return how many seconds before the time limit the attempt is stopped so that it can save a checkpoint; at most half
+    of the limit."""
     wanted = max(LEAST_WARNING, 60 + sum(grace for _, grace in spec.stop) + spec.straggler_grace)
     return int(min(wanted, limit / 2) if limit else wanted)
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The attempt's environment as the job gets it: without what belongs to a job in which we run ourselves, and without a
-    choice of GPUs, which is Slurm's."""
+    """Return the environment for the job: without the variables of a job in which we run ourselves, and without a choice of
+    GPUs, because Slurm assigns them."""
     kept = ("SLURM_CONF", "SLURM_CLUSTERS")
     clean = {name: value for name, value in env.items() if not name.startswith(("SLURM_", "SLURMD_")) or name in kept}
     if clean.get("CUDA_VISIBLE_DEVICES"):

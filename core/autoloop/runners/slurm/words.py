@@ -1,4 +1,4 @@
-"""What Slurm's states and reasons mean, for people."""
+"""Slurm's states and reasons in words for users."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REASONS = {
 
 
 def waiting_words(job: Job, now: float) -> str:
-    """Why a job waits, with Slurm's estimate of its start: `Slurm: other jobs have priority (about 14:05)`."""
+    """Return why a job waits, with Slurm's estimate of its start: `Slurm: other jobs have priority (about 14:05)`."""
     reason = job.reason.split(",")[0].strip("()")
     known = REASONS.get(reason)
     if known is None and reason.startswith(("QOS", "Assoc")):
@@ -52,7 +52,7 @@ def waiting_words(job: Job, now: float) -> str:
 
 
 def reason_awaited(record: ExitRecord) -> str:
-    """Of a run that has ended, and whose end may have a reason that only Slurm knows."""
+    """Return the status of an ended run while Slurm is asked for the reason of its end."""
     if record.stopped_by is not None:
         how = "was stopped"
     else:
@@ -61,7 +61,7 @@ def reason_awaited(record: ExitRecord) -> str:
 
 
 def taken(job: Job, limit: str | None) -> Taken | None:
-    """Why Slurm ended a job that nobody here asked to end; None where it did not."""
+    """Return why Slurm ended a job that this loop did not ask to end; None if Slurm did not end it."""
     where = f" ({job.nodes})" if job.nodes else ""
     texts = {
         "PREEMPTED": (TakenKind.PREEMPTED, "Slurm preempted it for another job"),

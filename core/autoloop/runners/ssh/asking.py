@@ -1,4 +1,4 @@
-"""What a command asks of a host itself, without an engine: to end an attempt, and for files that stayed there."""
+"""Requests that a command sends to a host without an engine: to end an attempt, or to copy files that stayed there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE = 20.0
 
 @contextlib.contextmanager
 def asking(host: HostSpec, spec: LoopSpec, machine: Machine | None) -> Iterator[tuple[Connection, Layout]]:
-    """A connection for a moment. UnreachableError, also where it leads to another than `machine`."""
+    """Open a short-lived connection. Raises UnreachableError, also if it leads to a machine other than `machine`."""
     connection, hello = connect(host, patience=PATIENCE)
     try:
         if machine and not machine.is_(hello.machine):
@@ -28,7 +28,7 @@ def asking(host: HostSpec, spec: LoopSpec, machine: Machine | None) -> Iterator[
 
 
 def ask_to_end(spec: LoopSpec, attempt: Attempt, *, kill: bool) -> bool:
-    """False if the host does not answer, or the attempt is not there."""
+    """Ask an attempt to end. Returns False if the host does not answer or the attempt is not there."""
     host = next((each for each in spec.hosts if each.name == attempt.place), None)
     if host is None:
         return False

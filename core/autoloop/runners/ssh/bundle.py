@@ -1,4 +1,4 @@
-"""The program that travels: the text of its modules, and the few words of the command that read it from standard input."""
+"""The program that is sent to a host: its modules as text, and the short command that reads them from standard input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODULES = (
     *("procfs", "records", "bounded_log", "sweeping", "supervising", "supervisor"),
     *("ssh.far.gpus", "ssh.far.following", "ssh.far.copies", "ssh.far.logout", "ssh.far.main"),
 )
-"""In the order in which they are loaded; the supervisor's two are only handed on."""
+"""In loading order. The supervisor's two modules are not loaded but written to files on the host."""
 
 OLD_PYTHON = "AUTOLOOP-OLD-PYTHON "
 
@@ -37,7 +37,7 @@ sys.modules["autoloop.runners.ssh.far.main"].main(SOURCES, DIGEST)
 
 @functools.cache
 def program() -> bytes:
-    """What is sent first: its length in a line, then itself, packed, so that it fits into a pipe that nobody reads yet."""
+    """Return the first bytes to send: a line with the length, then the program, compressed to fit into an unread pipe."""
     sources = {f"autoloop.runners.{name}": (RUNNERS / f"{name.replace('.', '/')}.py").read_text() for name in MODULES}
     digest = hashlib.sha256(repr(sources).encode()).hexdigest()[:16]
     packed = zlib.compress(f"SOURCES = {sources!a}\nDIGEST = {digest!r}\n{_LOADER}".encode("ascii"), 9)
@@ -45,7 +45,7 @@ def program() -> bytes:
 
 
 def command(python: str) -> str:
-    """For the login shell of the other side, whichever that is. `~/` is left to it."""
+    """Return the command for the login shell of the host, whichever shell that is. `~/` is left for it to expand."""
     home, rest = ("~/", python[2:]) if python.startswith("~/") else ("", python)
     words = "import sys,zlib;s=sys.stdin.buffer;exec(zlib.decompress(s.read(int(s.readline()))))"
     return f"exec {home}{shlex.quote(rest)} -I -S -c '{words}'"

@@ -1,4 +1,4 @@
-"""One attempt as the thread of a host's runner knows it, and what it makes of what the host says of it."""
+"""The state of one attempt in the thread of a host's runner, and its end as derived from the host's answers."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from autoloop.runners.ssh.mirror import Mirror
 
 SILENCE = local.SILENCE
 SKEW = 2.0
-"""Seconds of difference between two clocks that are not worth a correction."""
+"""Clock differences of up to this many seconds are not corrected."""
 
 
 @dataclass
 class Case:
-    """Times are monotonic."""
+    """A followed attempt. Times are monotonic."""
 
     attempt: Attempt
     mirror: Mirror
     submission: tuple[AttemptSpec, Mapping[str, str]] | None = None
-    """To be carried out still; it may have been, where the connection was cut meanwhile."""
+    """The pending submission; if the connection was cut, it may have been carried out already."""
     tried: bool = False
-    """Whether its start was ever asked for."""
+    """Whether its start was ever requested."""
     since: float = field(default_factory=time.monotonic)
-    """When it was handed over, or taken over."""
+    """When it was submitted, or taken over from an earlier engine."""
     again: float = 0.0
-    """Not before this is its start tried again."""
+    """Its start is not retried before this time."""
     begun: bool = False
     said: object = None
     asked: str | None = None
-    """`stop` or `kill`, by this loop."""
+    """`stop` or `kill`, if this loop has requested it."""
     asked_there: str | None = None
-    """What of that the host knows."""
+    """The part of `asked` that the host has received."""
     followed: bool = False
-    """The host tells of it, on this connection."""
+    """The host reports on it over the current connection."""
     beat: object = None
     heard: float = field(default_factory=time.monotonic)
-    """When its beat changed last, by our clock."""
+    """When its heartbeat last changed, by our clock."""
     unseen_since: float | None = None
-    """Since when it has ended, and its record is not to be seen here."""
+    """Since when it has been ended without its exit record being visible here."""
     machine: Machine | None = None
-    """Where it was started, once that is known."""
+    """The machine on which it was started, once known."""
     state: dict[str, Any] = field(default_factory=dict)
-    """As the host told it last."""
+    """The latest state reported by the host."""
 
     @property
     def id(self) -> str:
@@ -59,13 +59,13 @@ class Case:
 
 
 def machine_of(attempt: Attempt) -> Machine | None:
-    """Where it was started; None as long as that is not known."""
+    """Return the machine on which it was started; None if not known yet."""
     handle = attempt.handle or {}
     return Machine(str(handle["node"]), str(handle.get("boot", ""))) if handle.get("node") else None
 
 
 def ours(told: object, skew: float) -> float | None:
-    """A time of the host on our clock."""
+    """Convert a time on the host's clock to ours; None if `told` is not a number."""
     if not isinstance(told, int | float):
         return None
     return float(told) + (skew if abs(skew) > SKEW else 0.0)
@@ -82,7 +82,7 @@ def exit_record(case: Case, skew: float) -> ExitRecord | None:
 
 
 def end_of(case: Case, skew: float) -> End:
-    """How one ended that left its record."""
+    """Return the end of an attempt that left an exit record."""
     record = exit_record(case, skew)
     if record is None:
         return Vanished("its exit record cannot be read")
@@ -92,7 +92,7 @@ def end_of(case: Case, skew: float) -> End:
 
 
 def vanished(case: Case, name: str, killed: int) -> Vanished:
-    """How one ended that left none."""
+    """Return the end of an attempt that left no exit record."""
     state = case.state
     left = f"; {killed} left-over process{'es' if killed > 1 else ''} ended" if killed else ""
     if state["state"] == "none":

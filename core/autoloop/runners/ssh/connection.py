@@ -1,6 +1,6 @@
-"""One lasting connection to a host: the user's own ssh, and the program at its other end that answers questions.
+"""A persistent connection to a host: the user's own ssh, and a program at the other end that answers requests.
 
-ssh decides by ~/.ssh/config, agent and known_hosts, as in the user's shell; a ControlMaster that is set up there is used.
+ssh uses ~/.ssh/config, the agent and known_hosts, as in the user's shell; an existing ControlMaster is used.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from autoloop.runners.ssh import bundle, words
 SSH = (
     *("ssh", "-T", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10"),
     *("-o", "ServerAliveCountMax=3", "-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none"),
-    *("-o", "ControlMaster=no"),  # one that is there is used; ours would end the user's other sessions with itself
+    *("-o", "ControlMaster=no"),  # an existing one is used; the end of one of ours would end other sessions of the user
 )
 MARK = b"AUTOLOOP-FAR "
 PATIENCE = 60.0
-"""Seconds without a byte after which a connection is given up."""
+"""Seconds without a byte after which a connection is abandoned."""
 NOISE = 64 << 10
-"""Bytes that a login shell may print before the program begins."""
+"""Maximum bytes that a login shell may print before the program begins."""
 MOST = 64 << 20
-"""Bytes of a line, or of what comes behind it, that are read: no answer has so many."""
+"""Maximum bytes of a line, and of the data after it; valid answers are shorter."""
 
 
 class UnreachableError(Exception):
-    """The host cannot be reached or used; its text says why. What it was asked may have been done."""
+    """The host cannot be reached or used; the text says why. The host may have carried out the request."""
 
 
 class RefusedError(Exception):
-    """The host answers, and could not do it: a full disk, a folder without rights."""
+    """The host answered that it could not carry out the request: a full disk, a folder without permissions."""
 
     def __init__(self, text: str, errno: int | None) -> None:
         super().__init__(text)
@@ -46,18 +46,18 @@ class RefusedError(Exception):
 
 
 class Machine(NamedTuple):
-    """Which machine it is, by its name and by when it was started last."""
+    """Identifies a machine by its node name and the boot id of its last start."""
 
     node: str
     boot: str = ""
 
     def is_(self, other: Machine) -> bool:
-        """A machine that was started again has its name still, a container that was made anew the boot of its machine."""
+        """Whether both are the same: a rebooted machine keeps its name, a recreated container the boot id of its machine."""
         return self.node == other.node or (bool(self.boot) and self.boot == other.boot)
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host says of itself."""
+    """A host's description of itself."""
 
     python: tuple[int, int, int]
     executable: str
@@ -73,12 +73,12 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection:
-    """Opened by `connect`. Every call raises UnreachableError once it is broken; calls are made by one thread."""
+    """Opened by `connect`. Once it is broken, every call raises UnreachableError. Only one thread makes calls."""
 
     def __init__(self, host: HostSpec) -> None:
         self.host = host
         self.sent = self.received = 0
-        """Bytes, both ways."""
+        """Bytes in each direction."""
         self.skew = 0.0
         """Seconds by which our clock is ahead of the host's."""
         self._quickest = float("inf")
@@ -104,7 +104,7 @@ class Connection:
             os.set_blocking(fd, False)
 
     def open(self, patience: float = PATIENCE) -> Hello:
-        """Send the program, and hear what the host says of itself."""
+        """Send the program and return the host's description of itself."""
         self._send(bundle.program(), patience)
         noise = 0
         while not (line := self._line(patience, NOISE)).startswith(MARK):
@@ -116,7 +116,7 @@ class Connection:
         return decode(line[len(MARK) :], Hello)
 
     def ask(self, verb: str, given: dict[str, Any], payload: bytes = b"", *, patience: float = PATIENCE) -> dict[str, Any]:
-        """The answer; what came with it stands under `data`. RefusedError if the host could not do it."""
+        """Send a request and return the answer, with its payload under `data`. RefusedError if the host could not do it."""
         question = json.dumps({**given, "do": verb, "bytes": len(payload)}).encode()
         before = time.time()
         self._send(question + b"\n" + payload, patience)
@@ -135,7 +135,7 @@ class Connection:
         return answer
 
     def _compare_clocks(self, before: float, after: float, there: float) -> None:
-        """The quickest answer tells the most."""
+        """Estimate the clock skew from the fastest answer, which is the most precise."""
         if 0 <= after - before < self._quickest:
             self._quickest, self.skew = after - before, (before + after) / 2 - there
 
@@ -192,7 +192,7 @@ class Connection:
         self._buffer += data
 
     def _wait(self, fd: int, patience: float) -> bool:
-        """Until `fd` is ready; what is printed as an error meanwhile is kept."""
+        """Wait until `fd` is ready and keep what ssh prints to stderr. Returns False after `patience` seconds."""
         deadline = time.monotonic() + patience
         poll = select.poll()
         poll.register(fd, select.POLLOUT if fd == self._in else select.POLLIN)
@@ -215,7 +215,7 @@ class Connection:
         return bool(data)
 
     def _broken(self, sentence: str | None = None) -> UnreachableError:
-        """The error for a connection that is over; ssh may have printed why."""
+        """Close the connection and return the error to raise; ssh may have printed the reason."""
         code = None
         if sentence is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -228,7 +228,7 @@ class Connection:
 
 
 def connect(host: HostSpec, *, patience: float = PATIENCE) -> tuple[Connection, Hello]:
-    """A connection that is ready for questions. UnreachableError."""
+    """Return a connection that is ready for requests. Raises UnreachableError."""
     connection = Connection(host)
     try:
         hello = connection.open(patience)

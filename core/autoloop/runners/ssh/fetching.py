@@ -1,4 +1,4 @@
-"""Files of a run that stayed on its host, brought here on demand; what was brought in part goes on from there."""
+"""Copies files of a run that stayed on its host, on demand; partial copies are resumed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from autoloop.text.values import size_text
 PIECE = 4 << 20
 TRIES = 5
 COARSE = 2 * 10**9
-"""Nanoseconds by which a file system may round the time of a file."""
+"""Nanoseconds by which a file system may round the mtime of a file."""
 
 Stamp = list[int]
-"""Of a file on the host: inode, bytes, time in nanoseconds."""
+"""Identifies a state of a file on the host: inode, size in bytes, mtime in nanoseconds."""
 
 
 def fetch(
     host: HostSpec, left: Left, output: Path, patterns: Collection[str], tell: Callable[[str, int], None]
 ) -> dict[str, int]:
-    """The files that were brought, with their sizes; `tell` hears of each. `patterns`: only these, of paths below the output
-    directory. UserError, OSError."""
+    """Fetch missing files into `output` and return their sizes by path. `tell` is called for each file.
+
+    `patterns` select files by their paths below the output directory. Raises UserError or OSError.
+    """
     try:
         connection, _ = connect(host)
         try:
@@ -64,7 +66,7 @@ def fetch(
 
 
 def _lacking(listed: Mapping[str, Any], folder: str, output: Path, patterns: Collection[str]) -> dict[str, Stamp]:
-    """What is not here, has another size, or is newer there: what was fetched has the time that it has there."""
+    """Return files that are missing here, differ in size, or are newer on the host; fetched files keep its mtime."""
     found = {}
     folders = called(listed["links"], folder, patterns)
     for path, stamp in sorted(listed["files"].items()):
@@ -78,8 +80,10 @@ def _lacking(listed: Mapping[str, Any], folder: str, output: Path, patterns: Col
 
 
 def bring(connection: Connection, there: str, here: Path, stamp: Stamp) -> int | None:
-    """One file: whole under its name, or in part under another, that goes on only if it is the same file still. Its size;
-    None if it was another one each time."""
+    """Fetch one file and return its size; None if the file changed during every try.
+
+    A partial copy has a temporary name and is resumed only if the file on the host is unchanged.
+    """
     here.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(TRIES):
         part = part_of(here, stamp)
@@ -88,7 +92,7 @@ def bring(connection: Connection, there: str, here: Path, stamp: Stamp) -> int |
                 answer = connection.ask("fetch", {"path": there, "at": file.tell(), "room": PIECE})
                 if answer["of"] != stamp:
                     stamp = answer["of"]
-                    if file.tell():  # its beginning may be another by now
+                    if file.tell():  # its beginning may have changed
                         break
                     part = part.rename(part_of(here, stamp))
                 file.write(answer["data"])
@@ -102,7 +106,7 @@ def bring(connection: Connection, there: str, here: Path, stamp: Stamp) -> int |
 
 
 def part_of(here: Path, stamp: Stamp) -> Path:
-    """Where one state of a file is kept until it is whole; parts of other states are deleted."""
+    """Return the path for a partial copy of this state of the file. Deletes partial copies of other states."""
     prefix = f".{hashlib.sha256(os.fsencode(here.name)).hexdigest()[:12]}."
     part = here.with_name(f"{prefix}{'-'.join(map(str, stamp))}.part")
     for other in here.parent.glob(f"{prefix}*.part"):
@@ -112,5 +116,5 @@ def part_of(here: Path, stamp: Stamp) -> Path:
 
 
 def _no_link(path: str, flags: int) -> int:
-    """The host may have sent a link of that name. OSError then."""
+    """Open without following links, because the host may have sent one of that name. Raises OSError for a link."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)

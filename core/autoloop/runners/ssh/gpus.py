@@ -1,4 +1,4 @@
-"""The GPUs of a host, asked for as those of this machine are: a question now, its answer later."""
+"""The GPUs of a host, with the same interface as those of this machine: request now, answer later."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from autoloop.model.structs import convert
 
 
 class HostGpus:
-    """As `gpus.Watcher`. The engine's thread asks; the runner's thread carries the question and its answer.
+    """Like `gpus.Watcher`. The engine's thread asks; the runner's thread sends the request and receives the answer.
 
-    `key`: of which question of a poll, and of its answer; `wake` sees to it that the question is sent.
+    `key` is the prefix of the fields in polls and their answers; `wake` makes the runner's thread send the request.
     """
 
     def __init__(self, key: str, wake: Callable[[], None]) -> None:
@@ -24,13 +24,13 @@ class HostGpus:
         self.report: GpuReport | None = None
         self.asked_at: float | None = None
         self.wanted = False
-        """A question waits to be sent."""
+        """A request is waiting to be sent."""
         self._number: int | None = None
-        """Of the question whose answer is awaited, on this connection."""
+        """The number of the request being awaited on this connection."""
 
     @property
     def open(self) -> bool:
-        """Whether an answer is awaited."""
+        """Whether an answer is still expected."""
         return self.wanted or self._number is not None
 
     def ask(self) -> None:
@@ -40,16 +40,16 @@ class HostGpus:
             self._wake()
 
     def wait(self, seconds: float) -> GpuReport:
-        """Never waits: another machine is asked."""
+        """Never waits, because another machine has to answer."""
         return self.report or GpuReport(error="no answer yet")
 
     def cut(self) -> None:
-        """The connection is gone, and the question with it."""
+        """The connection and the request sent over it are lost: send the request again."""
         if self.open:
             self.wanted, self._number = True, None
 
     def take(self, answer: dict[str, Any], asked: bool) -> None:
-        """What came with the answer of a poll, which carried the question if `asked`."""
+        """Process the answer to a poll; `asked` states whether that poll contained the request."""
         number = int(answer[f"{self._key}_at"])
         if asked:
             self.wanted, self._number = False, int(answer[f"{self._key}_asked"])

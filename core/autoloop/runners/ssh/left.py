@@ -1,4 +1,4 @@
-"""What of a run's output stayed on the host where it ran: a file in its output directory on this machine says so."""
+"""Run output that stayed on the host, as recorded in a file in the output directory on this machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ LEFT = ".autoloop-host.json"
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """`folder` is the output directory on `host`, `files` are the sizes of what is only there, by path below it.
-    `cut`: how many small files were too many to be brought while it ran.
-    `skipped`: paths that cannot be written on this machine, with why."""
+    """`folder` is the output directory on `host`; `files` maps the paths that exist only there to their sizes in bytes.
+
+    `cut` is the number of small files that were not copied during the run because there were too many.
+    `skipped` maps paths that cannot be written on this machine to the reasons.
+    """
 
     host: str
     folder: str
@@ -28,13 +30,13 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_left(output: Path, left: Left) -> None:
-    """OSError."""
+    """Write the record into the output directory. Raises OSError."""
     output.mkdir(parents=True, exist_ok=True)
     replace(output / LEFT, json.dumps(msgspec.to_builtins(left)).encode(), sync=True)  # names need not be UTF-8
 
 
 def read_left(output: Path | str) -> Left | None:
-    """None for a run of this machine."""
+    """Return the record in an output directory; None for a run on this machine."""
     try:
         return convert(json.loads((Path(output) / LEFT).read_bytes()), Left)
     except (OSError, ValueError, msgspec.MsgspecError):
@@ -42,18 +44,18 @@ def read_left(output: Path | str) -> Left | None:
 
 
 def exists(path: str, output: str) -> bool:
-    """Whether a file or folder of an output directory is there, here or on the host of the run."""
+    """Whether a file or folder of an output directory exists here or on the host of the run."""
     if os.path.exists(path):
         return True
     left = read_left(output)
     if left is None:
         return False
-    inside = os.path.relpath(os.path.realpath(path), os.path.realpath(output))  # a link may lead to what stayed there
+    inside = os.path.relpath(os.path.realpath(path), os.path.realpath(output))  # a link may lead to a file that stayed there
     return inside in left.files or any(each.startswith(inside + "/") for each in left.files)
 
 
 def notes_on(output: Path | str, host: str | None) -> list[str]:
-    """What of a run's small files did not come from its host, in a sentence each."""
+    """Return a sentence about each kind of small file that was not copied from the host."""
     left = read_left(output)
     if left is None or left.host != host:
         return []
@@ -72,8 +74,10 @@ def notes_on(output: Path | str, host: str | None) -> list[str]:
 
 
 def replace(path: Path, data: bytes, *, sync: bool = False) -> None:
-    """Readers see the old file or the new one. No host can know the name under which it is written, and make it a link
-    before. `sync`: for what is not brought again when it is lost with the power."""
+    """Replace a file atomically. `sync` is for data that would not be sent again after a power loss.
+
+    The temporary name is random, so a host cannot create a link of that name in advance.
+    """
     fresh = path.with_name(f".{secrets.token_hex(8)}.tmp")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:

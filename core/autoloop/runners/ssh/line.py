@@ -1,4 +1,4 @@
-"""The connection to one host, made again with growing pauses when it was cut, and since when there is none."""
+"""The connection to one host, re-established with increasing delays, and the time since it was lost."""
 
 from __future__ import annotations
 
@@ -14,43 +14,45 @@ from autoloop.runners.ssh.paths import Layout, default_folder
 LOG = logging.getLogger(__name__)
 
 SLOWEST = 60.0
-"""Seconds between two attempts to reach a host at most."""
+"""Maximum seconds between two tries to reach a host."""
 
 
 HURRY = 5.0
-"""Seconds in which a connection that is cut again and again is made anew at once only once."""
+"""Seconds within which a connection that keeps breaking is retried without delay only once."""
 
 
 class Line:
-    """Owned by a runner's thread; `trouble` is read by others."""
+    """Owned by a runner's thread; other threads read `trouble`."""
 
     def __init__(self, host: HostSpec, spec: LoopSpec) -> None:
         self.host, self.spec = host, spec
         self.trouble: str | None = None
         self.machine = Machine("")
-        """Where the connection leads."""
+        """The machine at the other end of the connection."""
         self._open: tuple[Connection, Layout] | None = None
         self._again = 0.0
         self._pause = 0.0
         self._hurried = -HURRY
-        """When it was last tried again at once."""
+        """When it was last retried without delay."""
         self._unreached: float | None = None
         self._since = ""
-        """The same for people."""
+        """The same time as text for users."""
 
     @property
     def pause(self) -> float:
-        """Seconds until the host is to be tried again; 0 with a connection."""
+        """Seconds until the host is tried again; 0 with a connection."""
         return 0.0 if self._open else max(0.0, self._again - time.monotonic())
 
     @property
     def silent(self) -> float:
-        """Seconds for which it could not be reached."""
+        """Seconds for which the host has been unreachable."""
         return 0.0 if self._unreached is None else time.monotonic() - self._unreached
 
     def reach(self, machines: Collection[Machine]) -> tuple[Connection, Layout]:
-        """The connection, made if there is none. UnreachableError, also where it leads to none of the `machines` that runs
-        are on."""
+        """Return the connection, opening it if necessary.
+
+        Raises UnreachableError, also if it leads to another machine than `machines`, on which runs were started.
+        """
         if self._open is None:
             connection, hello = connect(self.host)
             for each in machines:
@@ -71,7 +73,7 @@ class Line:
         self._open = None
 
     def lost(self, why: str) -> float:
-        """It does not answer; seconds until it is tried again: the first time at once."""
+        """Record that the host does not answer. Returns the seconds until the next try; the first is immediate."""
         LOG.debug("%s is lost: %s", self.host.name, why)
         now = time.monotonic()
         at_once = self._open is not None and now - self._hurried > HURRY
@@ -88,7 +90,7 @@ class Line:
 
 
 def settle(connection: Connection, host: HostSpec, spec: LoopSpec, hello: Hello) -> Layout:
-    """The folders on a host, made if they are not there. UnreachableError if it cannot be used."""
+    """Create the folders on a host if necessary and return their layout. UnreachableError if the host cannot be used."""
     try:
         answer = connection.ask("settle", {"folder": default_folder(host, spec), "make": not host.shared})
     except RefusedError as error:

@@ -1,4 +1,4 @@
-"""What an attempt wrote on another host, kept up to date in its folders on this machine."""
+"""Keeps copies of the files that an attempt writes on another host up to date on this machine."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ OF_THE_PATH = frozenset(
         *(errno.EINVAL, errno.EILSEQ, errno.EFBIG, errno.ENXIO, errno.ETXTBSY),
     }
 )
-"""Errors that lie in a path itself, so that trying again does not help."""
+"""Errors caused by the path itself, so that retrying does not help."""
 
 
 class Mirror:
-    """One attempt. What a host sends is never written outside the attempt's folder and output directory, nor through a
-    link. OSError passes through: then all is compared anew."""
+    """The copy of one attempt's files. Data from a host is never written outside the attempt's folder and output directory,
+    nor through a link. Methods raise OSError; the caller then compares all files again."""
 
     def __init__(self, directory: Path, output: Path, host: str, max_log: int) -> None:
         self.directory, self.output = directory, output
         self._host = host
         self.folder = ""
-        """The output directory there."""
+        """The output directory on the host."""
         self._max_log = max_log
         self._left: dict[str, int] = {}
         self._cut = 0
         self.skipped: dict[str, str] = {}
-        """Paths that cannot be written here, with why; the rest of the attempt does not wait for them."""
+        """Paths that cannot be written here, with the reasons; they do not block the rest of the attempt."""
 
     def has(self) -> dict[str, list[int]]:
-        """The files that are here, each with its size and the checksum of its end."""
+        """Return the files present here: path to size and checksum of the last bytes."""
         found = {}
         for parent, _, names in os.walk(self.output):
             for name in names:
@@ -56,7 +56,7 @@ class Mirror:
         return found
 
     def log_written(self) -> int:
-        """Bytes of the log that were ever written, as far as they came here."""
+        """Return the bytes of the log ever written, as far as they have been received."""
         try:
             fd = os.open(self.directory / "log.txt", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -68,7 +68,7 @@ class Mirror:
             os.close(fd)
 
     def take(self, chunk: Mapping[str, Any], data: bytes) -> None:
-        """Write a piece that came."""
+        """Write a received chunk."""
         if chunk.get("log"):
             self._log(chunk.get("keep"), data)
             return
@@ -105,16 +105,16 @@ class Mirror:
             os.close(fd)
 
     def record(self, name: str, value: Mapping[str, Any]) -> None:
-        """A record of its supervisor."""
+        """Write a record of the supervisor."""
         replace(self.directory / name, json.dumps(value).encode() + b"\n")
 
     def beat(self) -> None:
-        """Its supervisor gave a sign of life, by our clock."""
+        """Update the claim's mtime after a heartbeat of the supervisor, by our clock."""
         with contextlib.suppress(OSError):
             os.utime(self.directory / "claim", (time.time(),) * 2)
 
     def left(self, files: Mapping[str, int], links: Mapping[str, str], cut: int = 0) -> None:
-        """What stays on the host, and the links between its files; how many small files are too many to be brought."""
+        """Record the files that stay on the host and `cut`, the number of small files not sent; create the links."""
         self._left, self._cut = dict(files), cut
         self._skip(make_links(self.output, links))
 
@@ -137,8 +137,7 @@ class Mirror:
 
 
 def inside(output: Path, path: str) -> Path | None:
-    """A path below an output directory, to be written; None for one that leads out of it, through a link or to what says
-    where the rest of it is."""
+    """Return the path below an output directory to write to; None if it is invalid, passes through a link, or is `LEFT`."""
     parts = _parts(path)
     return None if parts is None or any(parent.is_symlink() for parent in _parents(output, parts)) else output / path
 
@@ -155,8 +154,10 @@ def _parents(path: Path, parts: list[str]) -> Iterator[Path]:
 
 
 def make_way(output: Path, path: str) -> None:
-    """Take away what a path of an output directory cannot be written for, since it was something else before: a file or a
-    link of ours is removed, a folder gets another name. OSError."""
+    """Clear what blocks writing to a path of an output directory because it was another kind of entry before.
+
+    A file, or a link that stays inside, is removed; a non-empty folder is renamed. Raises OSError.
+    """
     parts = _parts(path)
     if parts is None:
         raise OSError(errno.EINVAL, "it would be outside the output directory")
@@ -179,7 +180,7 @@ def make_way(output: Path, path: str) -> None:
 
 
 def make_links(output: Path, links: Mapping[str, str]) -> dict[str, str]:
-    """The links of an output directory that lead to files of it; those whose path cannot be made, with why. OSError."""
+    """Create the links that stay inside the output directory. Returns failed paths with the reasons. Raises OSError."""
     failed = {}
     for path, target in links.items():
         try:
@@ -204,8 +205,8 @@ def _link(output: Path, path: str, target: str) -> None:
 
 
 def _stays(output: Path, link: Path, target: str) -> bool:
-    """Whether a link leads to something below the output directory, and still does whatever becomes of the links on its
-    way: what stands before `..` could be one of them."""
+    """Whether a link leads into the output directory, and still would if links on its way changed: `..` is only allowed at
+    the start, because a name before it could be a link."""
     parts = target.split("/")
     names = [at for at, part in enumerate(parts) if part not in ("", ".", "..")]
     if not target or "\0" in target or os.path.isabs(target) or (names and ".." in parts[names[0] :]):

@@ -1,4 +1,4 @@
-"""Paths of this machine as they are on a host: in commands, environments and configs."""
+"""Translates paths of this machine to paths on a host, in commands, environments and configs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONFIGS = "configs"
 
 
 class PathMap:
-    """Replaces paths, and what begins with them, wherever they stand as such in a text; the longest first."""
+    """Replaces paths and path prefixes in a text if they stand there as paths; the longest match wins."""
 
     def __init__(self, pairs: Mapping[str, str]) -> None:
         self._pairs = {here.rstrip("/"): there.rstrip("/") for here, there in pairs.items() if here.rstrip("/")}
@@ -25,7 +25,7 @@ class PathMap:
 
 
 class Layout:
-    """Where things of a project are on one host. `folder` is absolute, as the host tells it."""
+    """The locations of a project's files on one host. `folder` is the absolute path reported by the host."""
 
     def __init__(self, host: HostSpec, spec: LoopSpec, folder: str, home: str, python: str) -> None:
         self.host, self.spec, self.folder, self.home = host, spec, folder, home
@@ -52,7 +52,7 @@ class Layout:
         return f"{self.folder}/code/{digest}"
 
     def data(self) -> dict[str, str]:
-        """Where data is there, by its absolute path here."""
+        """Return the paths of data on the host by absolute path here."""
         found = {}
         for here, there in self.host.data.items():
             path = os.path.normpath(os.path.join(self.spec.cwd, os.path.expanduser(here)))
@@ -60,7 +60,7 @@ class Layout:
         return found
 
     def links(self, code: str) -> dict[str, str]:
-        """Links in the code that lead to data which the project has below itself, for paths that are relative to it."""
+        """Return links to create in the code for data below the project's folder, so that relative paths to it work."""
         if self.shared:
             return {}
         root = self.spec.cwd
@@ -68,7 +68,7 @@ class Layout:
         return {f"{code}/{os.path.relpath(here, root)}": there for here, there in inside.items()}
 
     def pairs(self, attempt: Attempt, code: str, config_folder: str) -> dict[str, str]:
-        """All paths that mean something else there."""
+        """Return all paths that differ on the host."""
         data = {**self.data(), self.spec.python: self.python}
         if self.shared:
             return {self.spec.cwd: self.folder, **data}
@@ -82,7 +82,7 @@ class Layout:
         }
 
     def programs(self) -> dict[str, str]:
-        """The folder of the interpreter, for the programs beside it."""
+        """Map the folder of the interpreter, for the programs beside it."""
         return {os.path.dirname(self.spec.python): os.path.dirname(self.python)} if os.path.isabs(self.spec.python) else {}
 
     def _shared(self, path: str) -> str:
@@ -90,5 +90,5 @@ class Layout:
 
 
 def default_folder(host: HostSpec, spec: LoopSpec) -> str:
-    """As it is asked for: `~/` is the host's."""
+    """Return the folder to request; `~/` is expanded on the host."""
     return host.folder or (spec.cwd if host.shared else f"~/.autoloop/{os.path.basename(spec.cwd) or 'project'}")

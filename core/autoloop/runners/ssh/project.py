@@ -1,4 +1,4 @@
-"""The project's code as it goes to a host: which files, the hash of what they hold, and an archive of them."""
+"""The project's code for a host: the files to send, the hash of their contents, and an archive of them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from autoloop.model import LoopSpec, UserError
 from autoloop.toml import SETTINGS_FILE
 
 LARGEST = 256 << 20
-"""Bytes of code at most: more is data, which has another way."""
+"""Maximum bytes of code; anything larger must be data, which is not sent with the code."""
 PATIENCE = 60.0
 NEVER = (SETTINGS_FILE, ".git", ".autoloop", ".wandb_cache", "__pycache__")
-"""Names of files and folders that stay here."""
+"""Names of files and folders that are never sent."""
 SECRET = (".env", ".env.*", ".netrc", "*.pem", "*.key", "id_rsa*", "id_ed25519*", "id_ecdsa*")
 USUAL = (".venv", "venv", "node_modules", "wandb", "nohup.out", ".mypy_cache", ".ruff_cache", ".pytest_cache")
-"""What stays here, unless git knows it, though no .gitignore names it."""
+"""Not sent even if no .gitignore lists them, unless git tracks them."""
 
 
 class Code:
-    """The code of one project. What a file holds is read again only if the file has changed."""
+    """The code of one project. A file is read again only if it has changed."""
 
     def __init__(self, spec: LoopSpec) -> None:
         self.root = Path(spec.cwd)
@@ -38,13 +38,13 @@ class Code:
         self._sums: dict[str, tuple[tuple[int, int, int], str]] = {}
 
     def digest(self) -> tuple[str, list[str]]:
-        """The hash of the files, and their paths in the project. UserError if they are too large; OSError."""
+        """Return the hash of the files and their paths in the project. UserError if they are too large; OSError."""
         total = hashlib.sha256()
         paths, size, largest = [], 0, (0, "")
         for path in sorted(set(self._files())):
             try:
                 state = os.lstat(self.root / path)
-            except FileNotFoundError:  # git knows it, and it was deleted
+            except FileNotFoundError:  # tracked by git, but deleted
                 continue
             size, largest = size + state.st_size, max(largest, (state.st_size, path))
             if size > LARGEST:
@@ -52,14 +52,16 @@ class Code:
                     f"the project's files take more than {LARGEST >> 20} MiB, the largest of them {largest[1]} "
                     f"({largest[0] >> 20} MiB): list data in .gitignore and set its path there with data in [[host]]"
                 )
-            with contextlib.suppress(FileNotFoundError):  # deleted just now
+            with contextlib.suppress(FileNotFoundError):  # it has just been deleted
                 total.update(_entry(path, state, self._sum(path, state)))
                 paths.append(path)
         return total.hexdigest()[:20], paths
 
     def archive(self, paths: list[str]) -> tuple[IO[bytes], str]:
-        """An archive of the files as they are now, and the hash of what it holds: of another state than `digest` saw, if
-        they have changed since. The same bytes for the same files, so that one that was sent in part goes on."""
+        """Return an archive of the files and the hash of its contents, which differs from `digest` if files have changed.
+
+        The archive is reproducible: unchanged files give the same bytes, so that an interrupted transfer can resume.
+        """
         file, total = tempfile.TemporaryFile(), hashlib.sha256()  # noqa: SIM115
         with (
             gzip.GzipFile(filename="", mode="wb", compresslevel=5, fileobj=file, mtime=0) as packed,
@@ -69,7 +71,7 @@ class Code:
                 try:
                     state = os.lstat(self.root / path)
                     data = _read(self.root / path, state)
-                except FileNotFoundError:  # deleted just now
+                except FileNotFoundError:  # it has just been deleted
                     continue
                 total.update(_entry(path, state, hashlib.sha256(data).hexdigest()))
                 member = tarfile.TarInfo(path)
@@ -109,13 +111,13 @@ def _read(path: Path, state: os.stat_result) -> bytes:
 
 
 def _entry(path: str, state: os.stat_result, held: str) -> bytes:
-    """What is hashed of a file."""
+    """Return the bytes to hash for a file: path, type and executable bit, and the hash `held` of its contents."""
     return f"{path}\0{state.st_mode & 0o170100}\0{held}\0".encode(errors="surrogateescape")
 
 
 def _git_files(root: Path, prefix: str = "") -> list[str] | None:
-    """What git knows below `root` or would add, submodules too. Where there is no repository, by the .gitignore alone; None
-    without git."""
+    """Return the files below `root` that git tracks or would add, including submodules. Without a repository, only
+    .gitignore is applied. None without git."""
     untracked = ("-o", "--exclude-standard", *(f"--exclude={name}" for name in USUAL), "-z")
     listed = _git(root, "-C", str(root), "ls-files", "-c", *untracked)
     if listed is None:

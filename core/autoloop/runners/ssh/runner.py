@@ -1,7 +1,7 @@
 """The `Runner` of a host: one connection, over which all its attempts are started, followed and stopped.
 
-No answer is no end: while the host cannot be reached nothing is decided, and afterwards everything is read from where it
-stopped.
+A missing answer is never taken as an end: while the host cannot be reached nothing is decided, and afterwards reading
+continues from where it stopped.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from autoloop.runners.ssh.starting import Starter
 LOG = logging.getLogger(__name__)
 
 POLL_EVERY = 1.0
-"""Seconds between two questions, each about all attempts."""
+"""Seconds between two polls, each for all attempts."""
 ROOM = 1 << 20
-"""Bytes of logs and histories in one answer."""
+"""Maximum bytes of logs and histories in one answer."""
 GIVE_BACK = 60.0
-"""Seconds for which a run whose start was never asked for waits for a host that cannot be reached."""
+"""Seconds for which a run waits for an unreachable host if its start has not been requested yet."""
 UNCLAIMED = 60.0
-"""Seconds after which a supervisor that was started and has not begun is taken never to begin."""
+"""Seconds after which a supervisor that was started but has not claimed its attempt is assumed never to begin."""
 AGAIN = 15.0
-"""Seconds to the next start that a full disk prevented."""
+"""Seconds until a start or write that failed, for example on a full disk, is retried."""
 PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO})
 
 
@@ -62,14 +62,14 @@ class HostRunner:
         self._max_log = max_log
         self._background = Background(f"ssh {host.name}", self._turn)
         self.gpus = HostGpus("gpus", self._wake)
-        self.loads = HostGpus("loads", lambda: None)  # it goes along with the next question
+        self.loads = HostGpus("loads", lambda: None)  # it is sent with the next poll
         self._requests: queue.SimpleQueue[_Take | _Stop] = queue.SimpleQueue()
         self._cases: dict[str, Case] = {}
         self._starter = Starter(Code(spec))
         self._line = Line(host, spec)
         self._forget: list[str] = []
         self._unkept: dict[str, str] = {}
-        """Attempts of which something cannot be written on this machine, with why."""
+        """Attempts with output that cannot be written on this machine, with the reason."""
 
     # ---------------------------------------------------------------------------------------------- the engine's thread
 
@@ -114,7 +114,7 @@ class HostRunner:
         self._background.start()
         self._background.wake()
 
-    # ---------------------------------------------------------------------------------------------------- the other one
+    # ------------------------------------------------------------------------------------------------ the worker thread
 
     def _turn(self) -> float | None:
         self._take_requests()
@@ -135,14 +135,14 @@ class HostRunner:
             for case in list(self._cases.values()):
                 try:
                     self._decide(case, connection, layout)
-                except RefusedError as error:  # a full disk: asked again the next time
+                except RefusedError as error:  # a full disk: asked again next time
                     LOG.debug("%s: %s", case.id, error)
         except UnreachableError as error:
             return self._lost(str(error))
         except RefusedError as error:
             LOG.debug("%s refuses: %s", self.host.name, error)
             return self._lost(f"it cannot be used: {error}")
-        except Exception as error:  # part of an answer may be lost: all is read anew
+        except Exception as error:  # part of an answer may be lost: read everything again
             LOG.exception("%s: unexpected", self.host.name)
             return self._lost(f"an answer of it could not be used: {type(error).__name__}: {error}")
         return 0.0 if more else POLL_EVERY if self._cases else 0.2 if self.gpus.open else 3600.0
@@ -157,7 +157,7 @@ class HostRunner:
                     case.asked = "kill" if request.kill or case.asked == "kill" else "stop"
 
     def _withdraw(self) -> None:
-        """End what no start was ever asked for, if it is to stop, or has waited for the host long enough."""
+        """End attempts with no start requested yet, if they were asked to stop or have waited too long for the host."""
         silent = self._line.silent > GIVE_BACK
         for case in list(self._cases.values()):
             if case.submission is None:
@@ -184,7 +184,7 @@ class HostRunner:
     # ------------------------------------------------------------------------------------------------------ connection
 
     def _cut(self) -> None:
-        """Nothing is known any more of what the other side has been asked."""
+        """Reset the state of the connection: the host no longer knows what it was asked."""
         self._forget = []
         for case in self._cases.values():
             case.followed, case.asked_there, case.state = False, None, {}
@@ -230,14 +230,14 @@ class HostRunner:
     def _pass_stop(self, case: Case, connection: Connection, layout: Layout) -> None:
         if case.asked is None or case.asked == case.asked_there or case.submission is not None or case.id not in self._cases:
             return
-        with contextlib.suppress(RefusedError):  # a full disk, and a supervisor that cannot be seen there: tried again
+        with contextlib.suppress(RefusedError):  # a full disk, and the supervisor is not visible there: retried
             connection.ask("stop", {"id": case.id, "dir": layout.attempt(case.attempt), "what": case.asked})
             case.asked_there = case.asked
 
     # ---------------------------------------------------------------------------------------------------------- polling
 
     def _poll(self, connection: Connection, layout: Layout) -> bool:
-        """One question about all attempts; what they wrote is taken over. Whether there is more at once."""
+        """Poll the host for all attempts and store their output. Returns whether more data is ready."""
         fresh = [case for case in self._cases.values() if self._may_follow(case)]
         asked, sampled = self.gpus.wanted, self.loads.wanted
         answer = connection.ask(
@@ -285,10 +285,10 @@ class HostRunner:
         }
 
     def _write(self, case: Case, write: Any) -> None:
-        """On this machine. Where that fails, the attempt is compared with what is here once more."""
+        """Write to this machine. If that fails, the attempt's files are compared with those here again later."""
         try:
             write(case.mirror)
-        except Exception as error:  # the others go on
+        except Exception as error:  # the other attempts continue
             LOG.debug("%s: cannot be written here: %s", case.id, error, exc_info=not isinstance(error, OSError))
             self._unkept[case.id] = f"output of {case.attempt.run} on {self.host.name} cannot be written here: {error}"
             case.followed, case.state, case.again = False, {}, time.monotonic() + AGAIN
@@ -335,10 +335,10 @@ class HostRunner:
         elif kind == "fenced":
             self._unbegun(case)
         elif kind == "none" and (case.asked or not case.tried or time.monotonic() - case.since > UNCLAIMED):
-            connection.ask("fence", {"dir": layout.attempt(case.attempt)})  # whose claim it is, is told by the next poll
+            connection.ask("fence", {"dir": layout.attempt(case.attempt)})  # the next poll shows who has the claim
 
     def _begin(self, case: Case, state: dict[str, Any], skew: float) -> None:
-        """Its command runs, or did."""
+        """Report that its command runs or ran, once its start or exit record has arrived."""
         if "start" not in state and "exit" not in state:
             return
         since = ours(state.get("start", {}).get("started_at"), skew)
@@ -353,7 +353,7 @@ class HostRunner:
             self._tell(case, Vanished(f"it was never started on {self.host.name}", started=False))
 
     def _visible(self, case: Case) -> bool:
-        """Whether what was written in the shared folder has come to be seen here; not waited for without end."""
+        """Whether the exit record in the shared folder is visible here, or has been awaited for `SILENCE` seconds."""
         if local.exit_record(case.mirror.directory, case.id) is not None:
             return True
         case.unseen_since = case.unseen_since or time.monotonic()

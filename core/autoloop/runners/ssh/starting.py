@@ -1,4 +1,4 @@
-"""The start of an attempt on a host: its code goes there once for each hash, its command with the paths of that machine."""
+"""Starts attempts on a host: sends the code once per hash, and the command with its paths translated to the host's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloop.runners.ssh.paths import CONFIGS, Layout, PathMap
 from autoloop.runners.ssh.project import Code
 
 PIECE = 256 << 10
-"""Bytes of an archive sent in one question."""
+"""Bytes of an archive sent in one request."""
 TRAVELS = (
     "WANDB_API_KEY",
     "WANDB_BASE_URL",
@@ -24,7 +24,7 @@ TRAVELS = (
     "HUGGING_FACE_HUB_TOKEN",
     "WANDB_RUN_ID",
 )
-"""Variables of this machine that a command gets on a host too; its other ones are the host's own."""
+"""Environment variables that are passed from this machine to commands on a host; all others are the host's own."""
 HELD = "AUTOLOOP_SECRET_"
 
 
@@ -35,14 +35,14 @@ class Starter:
         self._code = code
 
     def send_code(self, connection: Connection, layout: Layout) -> str:
-        """The folder on the host that holds the project as it is now. UserError, OSError or what a connection raises."""
+        """Send the project's code if necessary and return its folder on the host. UserError, OSError, connection errors."""
         if layout.shared:
             return layout.folder
         digest, paths = self._code.digest()
         path = layout.code(digest)
-        if connection.ask("put", {"path": path})["there"]:  # asked each time: it may have been deleted
+        if connection.ask("put", {"path": path})["there"]:  # asked each time, because it may have been deleted
             return path
-        archive, digest = self._code.archive(paths)  # files may have changed since: they go under the hash that is theirs
+        archive, digest = self._code.archive(paths)  # files may have changed, so use the archive's hash
         with archive:
             path, whole = layout.code(digest), _sha256(archive)
             answer = connection.ask("put", {"path": path})
@@ -62,7 +62,7 @@ class Starter:
         spec: AttemptSpec,
         env: Mapping[str, str],
     ) -> dict[str, Any]:
-        """What the host answers: the pid of the supervisor, or that the attempt was claimed before."""
+        """Start the supervisor. Returns the host's answer: the pid, or that the attempt had already been claimed."""
         configs = spec.directory.parent.parent / CONFIGS
         pairs = layout.pairs(attempt, code, str(configs))
         mapped, words = PathMap(pairs), PathMap({**layout.programs(), **pairs})
@@ -70,7 +70,7 @@ class Starter:
             "attempt_id": spec.attempt_id,
             "argv": [words(word) for word in spec.argv],
             "cwd": mapped(spec.cwd),
-            "code": code,  # which may also stand in the environment alone: a copy that is named here is not deleted
+            "code": code,  # keeps this copy from being deleted, even if only the environment refers to it
             "stop": [list(step) for step in spec.stop],
             "straggler_grace": spec.straggler_grace,
             "max_log": spec.max_log,
@@ -94,7 +94,7 @@ class Starter:
 
 
 def _configs(run: str, configs: Path, mapped: PathMap, folder: str) -> list[tuple[str, bytes]]:
-    """The frozen config of the run, with the paths in it as they are on the host."""
+    """Return the path on the host and the content of the run's frozen config, with its paths translated."""
     found = []
     for path in sorted(configs.glob(f"{run}.*")):
         text = path.read_bytes().decode("utf-8", "surrogateescape")

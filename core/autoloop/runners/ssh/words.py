@@ -1,4 +1,4 @@
-"""Why a host cannot be used, for people: from what ssh and the shell there print."""
+"""Explains to users why a host cannot be used, from the output of ssh and the remote shell."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ SAID = (
     ("no space left", "its disk is full"),
     ("disk quota exceeded", "your quota there is used up"),
 )
-"""What is printed, and the sentence for it; the first that fits."""
+"""Printed text and the sentence for it; the first match wins."""
 
 NOISY = "its shell prints too much before a command starts"
 
 
 def why(host: HostSpec, printed: str, code: int | None) -> str:
-    """One sentence, without its end."""
+    """Return the reason as one sentence without a full stop."""
     lower = printed.lower()
     for said, sentence in SAID:
         if said in lower:
@@ -46,7 +46,7 @@ def why(host: HostSpec, printed: str, code: int | None) -> str:
 
 
 def unfit(system: str, *, pidfd: bool) -> str | None:
-    """Why runs cannot be followed on a machine, if so."""
+    """Return why runs cannot be followed on a machine; None if they can."""
     if system != "Linux":
         return f"it runs {system}, but Linux is needed"
     if not pidfd:

@@ -1,1 +1,1 @@
-"""What runs on the other machine: Python 3.9, standard library only, sent there as text (`bundle.py`)."""
+"""The program that runs on a host: Python 3.9, standard library only, sent there as text (`bundle.py`)."""

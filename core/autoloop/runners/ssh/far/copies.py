@@ -1,8 +1,8 @@
-"""The copies of the project's code that lie on this machine: which of them may go.
+"""Deletes old copies of the project's code on this machine.
 
-A copy is deleted if no attempt that may still run works in it, nobody has asked for it for a day, and there are enough
-newer ones. Several hosts may have one home, so an attempt is over only if its files say so, or if it was this machine's and
-is dead.
+A copy is deleted if no attempt that may still run uses it, it has not been requested for a day, and there are enough newer
+ones. Several hosts may share a home directory, so an attempt is over only if its files say so, or if it ran on this machine
+and is dead.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from autoloop.runners import procfs
 from autoloop.runners.ssh.far import following
 
 KEPT = 10
-"""Copies that stay in any case, the newest ones."""
+"""The number of newest copies that are always kept."""
 RECENT = 86_400
-"""Seconds since it was asked for last in which a copy stays, and since its beginning in which code may have come in part."""
+"""Seconds for which a copy is kept after its last request, and an incomplete transfer after its last change."""
 
 
 def use(path: str) -> bool:
-    """Note that a copy is asked for now; whether it is there."""
+    """Record a request for a copy. Returns whether the copy exists."""
     if not os.path.isdir(path):
         return False
     try:
         os.utime(path)
-    except FileNotFoundError:  # it was deleted just now
+    except FileNotFoundError:  # it has just been deleted
         return False
-    except OSError:  # it is another user's
+    except OSError:  # it belongs to another user
         pass
     return True
 
 
 def clear(folder: str) -> None:
-    """Delete what was sent, unpacked or deleted in part and given up."""
+    """Delete the remains of abandoned transfers, extractions and deletions."""
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
         with contextlib.suppress(OSError):
@@ -45,7 +45,7 @@ def clear(folder: str) -> None:
 
 
 def prune(folder: str, attempts: str) -> None:
-    """Delete old copies. OSError or ValueError where it cannot be seen which are used: then all stay."""
+    """Delete old copies. Raises OSError or ValueError if the copies in use cannot be determined; then all are kept."""
     copies = []
     for entry in os.scandir(folder):
         if "." not in entry.name and entry.is_dir(follow_symlinks=False):
@@ -62,8 +62,8 @@ def prune(folder: str, attempts: str) -> None:
 
 
 def _delete(path: str, at: int) -> None:
-    """Delete a copy that was asked for last at `at`, unless it is asked for meanwhile."""
-    gone = f"{path}.{os.getpid()}.old"  # so that none is there in part
+    """Delete a copy last requested at `at`, unless it is requested in the meantime."""
+    gone = f"{path}.{os.getpid()}.old"  # so that an incomplete copy is never visible
     if os.stat(path).st_mtime_ns == at:
         os.rename(path, gone)
         if os.stat(gone).st_mtime_ns == at:
@@ -73,22 +73,22 @@ def _delete(path: str, at: int) -> None:
 
 
 def _used(attempts: str) -> list[str]:
-    """What the attempts were given that are not over; OSError or ValueError where one cannot be read.
+    """Return the specs of the attempts that are not over, as text. Raises OSError or ValueError if one cannot be read.
 
-    The name of a copy is a hash: it stands in JSON as it is, whichever letters and links the path to it has."""
+    The name of a copy is a hash, which JSON never escapes, whatever the rest of the path looks like."""
     texts = []
     for entry in os.scandir(attempts):
         if _is_over(entry.path, entry.name):
             continue
         with open(f"{entry.path}/spec.json", encoding="utf-8") as file:
             text = file.read()
-        json.loads(text)  # only to see that it is whole
+        json.loads(text)  # only to check that it is complete
         texts.append(text)
     return texts
 
 
 def _is_over(directory: str, attempt_id: str) -> bool:
-    """Whether nothing of an attempt runs anywhere, nor ever will."""
+    """Whether no process of an attempt runs anywhere or ever will."""
     found = following.state_of(directory, attempt_id)
     if found["state"] == "none":
         return not os.path.exists(f"{directory}/spec.json")
@@ -98,6 +98,6 @@ def _is_over(directory: str, attempt_id: str) -> bool:
     assert isinstance(claim, dict)
     if claim.get("boot_id") == procfs.boot_id():
         return True
-    # Of this machine before it was started again; or of another one of that name, which beats.
+    # It ran on this machine before a reboot, or on another machine of that name, which would send heartbeats.
     silent = time.time() - os.stat(f"{directory}/claim").st_mtime > RECENT
     return claim.get("host") == os.uname().nodename and "boot_id" in claim and silent

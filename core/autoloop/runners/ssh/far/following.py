@@ -1,6 +1,6 @@
-"""What attempts wrote since the last question: new bytes of logs and histories, whole files that changed, and how they are.
+"""Collects what attempts wrote since the last poll: new bytes of logs and histories, changed files, and their states.
 
-Nothing is remembered over a connection: who asks says what it has, by sizes and by a checksum of the last bytes.
+No state outlives a connection: the client reports what it has by sizes and a checksum of the last bytes.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from collections.abc import Iterator
 from autoloop.runners import bounded_log, procfs, records
 
 LARGEST = 256 << 20
-"""Bytes; of larger files only their names are told."""
+"""Bytes; only the names of larger files are sent."""
 REWRITTEN = 16 << 20
-"""Bytes; a larger file that keeps its size is taken to have only been touched, unless it was asked for."""
+"""Bytes; a larger file of unchanged size is assumed to have only a new mtime, unless a pattern asks for it."""
 DATABASES = ("*.db", "*.db-wal", "*.sqlite", "*.sqlite3", "*.sqlite-wal", "*.sqlite3-wal")
 FIRST = ("*.jsonl", "*.csv", "*.tsv", "*.log", "*.out", "*.err", "log*.txt", "*tfevents*", "*.wandb", *DATABASES)
-"""Histories and logs, brought before all else."""
+"""Histories and logs, sent before everything else."""
 TAIL = 4096
-"""Bytes before an offset by which a file is known again."""
+"""Bytes before an offset in the checksum that identifies a file."""
 MOST_FILES = 5000
 MOST_IN_FOLDER = 1000
 MOST_LOOKED = 50_000
-"""Entries of folders that one look takes in."""
+"""Maximum files examined in one scan."""
 MOST_LEFT = 2000
 MOST_NAMES = 8
-"""Links by which one folder may be named in a pattern."""
+"""Maximum links to one folder that are matched against patterns."""
 LEFT_FOLDERS = ("*checkpoint*", "*ckpt*", "weights", ".wandb_cache", "__pycache__", "artifacts")
 LEFT_NAMES = (
     *("*.safetensors", "*.pt", "*.pth", "*.ckpt", "*.bin", "*.onnx", "*.h5", "*.hdf5", "*.npy", "*.npz", "*.msgpack"),
     *("*.pkl", "*.pickle", "*.tar", "*.gz", "*.zip", "*.zst", "*.parquet", "*.arrow", "*.mp4", "*.avi", "*.gif"),
 )
 SMALL = 256 << 10
-"""Bytes; a smaller file in a folder of checkpoints is brought nevertheless: it says how to go on from them."""
+"""Bytes; smaller files in checkpoint folders are sent anyway, because they state how to resume from the checkpoint."""
 
 Chunk = dict[str, object]
 
 
 class Room:
-    """How many bytes an answer may still hold; what it holds."""
+    """The remaining bytes in an answer, and its contents so far."""
 
     def __init__(self, limit: int) -> None:
         self.left = limit
@@ -58,7 +58,7 @@ class Room:
 
 
 class Followed:
-    """One attempt. `directory` is its own, `output` where its command writes; `wanted` are patterns of large files."""
+    """One attempt. `directory` is its folder, `output` its command's output directory; `wanted` are patterns of large files."""
 
     def __init__(self, given: dict[str, object]) -> None:
         self.id = str(given["id"])
@@ -67,23 +67,23 @@ class Followed:
         self.files = bool(given["files"])
         self.wanted = [str(each) for each in given["fetch"]]  # type: ignore[attr-defined]
         self.log_at = int(given["log"])  # type: ignore[call-overload]
-        """How many bytes of the log that was ever written are there."""
+        """The bytes of all log output ever written that the client has."""
         self.has: dict[str, list[int]] = dict(given["has"])  # type: ignore[call-overload]
-        """Of files that are there: size and checksum of the tail."""
+        """Size and tail checksum of the files that the client has."""
         self.sent: dict[str, tuple[int, int, int]] = {}
-        """Of files sent on this connection: inode, bytes, time."""
+        """Inode, size and mtime of the files sent on this connection."""
         self.told: object = None
         self.last: Chunk = {}
 
     def news(self, room: Room) -> Chunk | None:
-        """How it is, if that has changed; what is new goes into `room`."""
+        """Put new data into `room` and return the state if it has changed, otherwise None."""
         found = self._look(room)
         same = found == self.last
         self.last = found
         return None if same else found
 
     def _look(self, room: Room) -> Chunk:
-        """How it is; what is new goes into `room`. `complete`: all that it had written then is in here or was sent."""
+        """Put new data into `room` and return the state. `complete`: all output up to now is in `room` or was sent before."""
         found = state_of(self.directory, self.id)
         full = False
         if self.files:
@@ -96,10 +96,9 @@ class Followed:
     # -------------------------------------------------------------------------------------------------------------- log
 
     def _log(self, room: Room) -> bool:
-        """Send what the log has more, in at most half of the room; True if not all of it had room.
+        """Send new bytes of the log, in at most half of the room. Returns True if there was no room for all of them.
 
-        `log_at` counts all bytes that were ever written. What stands behind the line of a cut is so found also in a copy
-        that was cut at other places.
+        `log_at` counts all bytes ever written, so positions after a cut can be matched with a copy that was cut elsewhere.
         """
         try:
             fd = os.open(f"{self.directory}/log.txt", os.O_RDONLY | os.O_CLOEXEC)
@@ -112,7 +111,7 @@ class Followed:
                 offset, keep = self.log_at, None
                 if gone and offset > bounded_log.HEAD:
                     offset += bounded_log.LENGTH - gone
-                    if offset < bounded_log.HEAD + bounded_log.LENGTH:  # what follows was cut out before it was sent
+                    if offset < bounded_log.HEAD + bounded_log.LENGTH:  # the next bytes were cut out before they were sent
                         offset = keep = bounded_log.HEAD
                 if offset > size:
                     offset = keep = 0
@@ -120,7 +119,7 @@ class Followed:
                 if gone and offset < bounded_log.HEAD:
                     end = min(end, bounded_log.HEAD)
                 data = os.pread(fd, end - offset, offset)
-                if bounded_log.left_out(fd) != gone:  # it was cut meanwhile
+                if bounded_log.left_out(fd) != gone:  # it was cut in the meantime
                     continue
                 if not data:
                     return False
@@ -148,10 +147,10 @@ class Followed:
         return full
 
     def _scan(self) -> tuple[dict[str, os.stat_result], dict[str, str], dict[str, int], int]:
-        """The files to be sent, in their order, the links, and the files that stay here, by their paths below the output
-        directory; how many of the first are too many, and are not sent.
+        """Return the files to send in order, the links, the files that stay here, and the number of files over the limits.
 
-        Histories and logs come first, then what is less deep; one folder full of samples takes no place from others."""
+        All are keyed by path below the output directory. Histories and logs come first, then files at lower depth. A limit
+        per folder keeps one folder full of samples from displacing other files."""
         links: dict[str, str] = {}
         left: dict[str, int] = {}
         walked, cut = self._walk(links)
@@ -182,12 +181,13 @@ class Followed:
         return files, links, left, cut + len(found) - len(files)
 
     def _walk(self, links: dict[str, str]) -> tuple[list[tuple[str, bool, list[os.DirEntry[str]]]], int]:
-        """Every folder, whether it is one of checkpoints, and its files; how many files were not looked at. The links, which
-        may lead to any of them, go into `links`."""
+        """Return each folder, whether it is for checkpoints, and its files; and the number of files not examined.
+
+        Links, which may lead to any folder, are added to `links`."""
         walked = []
         looked = cut = 0
         todo = [("", False)]
-        for folder, heavy in todo:  # grows meanwhile, so the less deep ones come first
+        for folder, heavy in todo:  # the list grows during the loop: breadth-first
             try:
                 with os.scandir(os.path.join(self.output, folder)) as listed:
                     entries = sorted(listed, key=lambda each: (not _matches(each.name.lower(), FIRST), each.name))
@@ -212,7 +212,7 @@ class Followed:
         return walked, cut
 
     def _file(self, path: str, state: os.stat_result, room: Room) -> bool:
-        """Send what a file has more, or all of one that is another; True if that had no room."""
+        """Send the new bytes of a file, or all bytes if it was replaced. Returns True if there was no room for all."""
         inode, size, time = state.st_ino, state.st_size, state.st_mtime_ns
         before = self.sent.get(path)
         if before == (inode, size, time):
@@ -240,12 +240,12 @@ class Followed:
             os.close(fd)
 
     def _known(self, path: str, fd: int, size: int, before: tuple[int, int, int] | None, inode: int) -> int:
-        """From where on the file is to be sent: from its beginning if it is not the one that is there, or was rewritten."""
+        """Return the offset to send from: 0 if the file is not the one that the client has, or was rewritten."""
         has = self.has.get(path)
         if has is None or has[0] > size or (before is not None and before[0] != inode):
             return 0
         if before is not None and before[2] and (before[1] == size or _matches(path, DATABASES)):
-            return 0 if size <= REWRITTEN or _matches(path, self.wanted) else size  # touched, or rewritten in its place
+            return 0 if size <= REWRITTEN or _matches(path, self.wanted) else size  # new mtime: rewritten in place, or only touched
         return has[0] if tail_sum(fd, has[0]) == has[1] else 0
 
 
@@ -259,9 +259,9 @@ def _matches(name: str, patterns: object) -> bool:
 
 
 def called(links: dict[str, str], output: str, patterns: object) -> dict[str, list[str]]:
-    """By the folder to which links lead what it is called through them, as `checkpoints/last`; all below `output`.
+    """Map folders to the links that lead to them, such as `checkpoints/last`; paths are relative to `output`.
 
-    Only what a pattern may mean, and few for each folder: many links cost no more than many files."""
+    Includes only links that a pattern may match, at most `MOST_NAMES` per folder, to bound the cost of many links."""
     found: dict[str, list[str]] = {}
     plain = [re.split(r"[*?[]", pattern, maxsplit=1)[0] for pattern in patterns]  # type: ignore[attr-defined]
     for link, target in links.items():
@@ -274,7 +274,7 @@ def called(links: dict[str, str], output: str, patterns: object) -> dict[str, li
 
 
 def names(path: str, folders: dict[str, list[str]]) -> Iterator[str]:
-    """A path, and what it is through links to folders above it, as `called` has them."""
+    """Yield a path and its other names through links to its parent folders, as returned by `called`."""
     yield path
     end = path.find("/") if folders else -1
     while end > 0:
@@ -288,32 +288,35 @@ def _stays(name: str, heavy: bool, size: int) -> bool:
 
 
 def state_of(directory: str, attempt_id: str) -> Chunk:
-    """How an attempt is by its files and this machine's processes: `none` (no supervisor has begun), `alive`, `fenced`,
-    `ended` or `gone`, with why."""
+    """Return the state of an attempt from its files and this machine's processes, with details.
+
+    `state` is `none` (no supervisor has begun), `alive`, `fenced`, `ended` or `gone`."""
     claim = claim_of(directory)
     found: Chunk = {"state": "none", "dir": os.path.isdir(directory)}
     if claim is not None:
         found["claim"] = claim
         elsewhere = claim.get("boot_id") == procfs.boot_id() and claim.get("pid_ns") != procfs.pid_namespace()
-        # In another container it cannot be seen: its beat tells.
+        # A process in another container is not visible: the caller watches its heartbeat.
         found["state"] = "alive" if lives(claim) or elsewhere else "fenced" if "fenced_by" in claim else "gone"
         if start := _read(f"{directory}/start.json"):
             found["start"] = start
         with contextlib.suppress(OSError):
             found["beat"] = os.stat(f"{directory}/claim").st_mtime_ns
-        here = claim.get("host") in (None, os.uname().nodename)  # otherwise it is another machine that was started apart
+        here = claim.get("host") in (None, os.uname().nodename)  # otherwise another machine, with its own boot id
         found["rebooted"] = here and claim.get("boot_id") not in (None, procfs.boot_id())
         found["elsewhere"] = elsewhere
         found["log"] = os.path.exists(f"{directory}/log.txt")
-    exit_ = _read(f"{directory}/exit.json")  # after the look at the process: it may have ended in between
+    exit_ = _read(f"{directory}/exit.json")  # read after checking the process, which may have ended in between
     if exit_ is not None and exit_.get("attempt_id") == attempt_id:
         found["exit"], found["state"] = exit_, "ended"
     return found
 
 
 def claim_of(directory: str) -> Chunk | None:
-    """Whose an attempt is. A claim without words (it is being written, or the disk is full) is that of the supervisor which
-    runs here, and empty if there is none."""
+    """Return the claim of an attempt; None if it is unclaimed.
+
+    If the claim file has no content yet (it is being written, or the disk is full), return the identity of the supervisor
+    that runs here, or an empty claim if there is none."""
     claim = _read(f"{directory}/claim")
     if claim is None and os.path.exists(f"{directory}/claim"):
         pid = _supervisor_of(directory)
@@ -332,7 +335,7 @@ def _supervisor_of(directory: str) -> int | None:
 
 
 def lives(claim: Chunk) -> bool:
-    """Whether the supervisor that made a claim runs here."""
+    """Whether the supervisor that made a claim is running on this machine."""
     if claim.get("boot_id") != procfs.boot_id() or claim.get("pid_ns") != procfs.pid_namespace():
         return False
     fd = procfs.open_alive(int(str(claim.get("pid") or 0)), int(str(claim.get("start_time") or 0)))

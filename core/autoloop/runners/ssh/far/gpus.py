@@ -1,4 +1,4 @@
-"""The GPUs of this machine and who computes on them, by nvidia-smi, read in a thread: a sick driver may never answer."""
+"""The GPUs of this machine and their processes, from nvidia-smi; read in a thread, as a broken driver may never answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 
 class Reader:
-    """One reading at a time. `answer` is that of the question `answered`."""
+    """Runs one reading at a time. `answer` belongs to the request numbered `answered`."""
 
     def __init__(self, read: Callable[[], dict[str, object]]) -> None:
         self._what = read
@@ -25,7 +25,7 @@ class Reader:
         self._thread: threading.Thread | None = None
 
     def ask(self) -> None:
-        """Begin a reading, unless one is under way."""
+        """Start a reading, unless one is running."""
         if self._thread is None or not self._thread.is_alive():
             self.asked += 1
             self._thread = threading.Thread(target=self._read, args=(self.asked,), daemon=True)
@@ -44,12 +44,12 @@ class Reader:
 
 
 def read_loads() -> dict[str, object]:
-    """As `read`, without processes."""
+    """Like `read`, without processes."""
     return read(processes=False)
 
 
 def read(*, processes: bool = True) -> dict[str, object]:
-    """`gpus`, or `error` in words."""
+    """Return a dict with `gpus`, or with an `error` message."""
     if shutil.which("nvidia-smi") is None:
         return {"error": "no nvidia-smi on PATH"}
     try:

@@ -1,4 +1,4 @@
-"""Whether systemd ends on this machine what a connection leaves behind. Standard library only: it travels to other hosts."""
+"""Detects whether systemd kills processes at logout. Standard library only, because it is sent to other hosts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SETTINGS = ("KillUserProcesses", "KillExcludeUsers", "KillOnlyUsers")
 
 
 def ends_what_is_left() -> bool:
-    """With KillUserProcesses everything of a session ends with it; that its user may linger saves nothing of it."""
+    """Whether KillUserProcesses ends all processes of a session with it. Lingering does not protect them."""
     try:
         with open("/proc/self/cgroup", encoding="utf-8") as file:
             group = file.read()

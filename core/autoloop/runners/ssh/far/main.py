@@ -1,7 +1,7 @@
-"""Answers questions about attempts on this machine, over its standard input and output, and starts them.
+"""Starts attempts on this machine and answers requests about them, over standard input and output.
 
-A question is a line of JSON, with `bytes` more behind it; so is an answer. The program ends with its connection and leaves
-nothing but the supervisors that it started, which need nobody.
+A request is a line of JSON followed by `bytes` bytes of payload; so is an answer. The program ends with its connection and
+leaves nothing running but the supervisors that it started, which are independent of it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from autoloop.runners import procfs, records, sweeping
 from autoloop.runners.ssh.far import copies, following, gpus, logout
 
 MARK = b"AUTOLOOP-FAR "
-"""Begins the first line; what a login shell prints stands before it."""
+"""Marks the first line; output of the login shell comes before it."""
 IDLE = 900
-"""Seconds without a question after which it ends: a connection can be cut without a word."""
+"""Seconds without a request after which the program exits, because a connection can break silently."""
 SUPERVISOR = ("supervisor", "supervising", "procfs", "records", "bounded_log")
-"""The modules of the program that stays beside an attempt."""
+"""The modules of the supervisor that runs beside an attempt."""
 
 Given = dict[str, object]
 Answer = tuple[Given, bytes]
@@ -75,7 +75,7 @@ class Program:
                 answer, data = self.verbs[str(given["do"])](given, payload)
             except OSError as error:
                 answer, data = {"error": error.strerror or str(error), "errno": error.errno, "file": error.filename}, b""
-            except Exception as error:  # of this question; the attempts that others are about go on
+            except Exception as error:  # only this request fails; other attempts are not affected
                 answer, data = {"error": f"{type(error).__name__}: {error}", "errno": None}, b""
             answer |= {"bytes": len(data), "time": time.time()}
             target.write(json.dumps(answer).encode() + b"\n" + data)
@@ -83,14 +83,16 @@ class Program:
             self.reap()
 
     def reap(self) -> None:
-        """Collect the supervisors that ended."""
+        """Reap the supervisors that have ended."""
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
 
     def settle(self, given: Given, _: bytes) -> Answer:
-        """Make the folders that all else lies in, and the supervisor's modules; how it stands there. With `look`, for
-        doctor: which of these paths are absent, and whether runs end with the connection."""
+        """Create the folders and write the supervisor's modules. Returns the absolute folder and the free disk space.
+
+        With `look`, for doctor: also which of these paths are absent, and whether runs end with the connection.
+        """
         folder = os.path.abspath(os.path.expanduser(str(given["folder"])))
         if given["make"]:
             for name in ("outputs", "attempts", "code", "configs"):
@@ -117,9 +119,9 @@ class Program:
         return {"folder": folder, "free": shutil.disk_usage(folder).free, "absent": absent, "ends": ends}, b""
 
     def put(self, given: Given, payload: bytes) -> Answer:
-        """A piece of the archive `path`, or with `unpack` its end: the folder `path` is there, whole, or not at all.
+        """Append a piece to the archive for `path`, or with `unpack`, verify and extract it: `path` is complete or absent.
 
-        Without a piece: whether it is there, and how much of the archive."""
+        Returns whether the folder exists and otherwise how many bytes of the archive are here."""
         path = str(given["path"])
         part = f"{path}.part"
         if copies.use(path):
@@ -140,7 +142,7 @@ class Program:
             return {"there": False, "has": 0}, b""
         fresh = f"{path}.{os.getpid()}.new"
         os.makedirs(fresh, mode=0o700)
-        # It is the user's own project, whose links may lead anywhere; older Pythons know no filters.
+        # It is the user's own project, so its links may lead anywhere; older Pythons have no filters.
         trusting = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
         try:
             with tarfile.open(part) as archive:
@@ -161,7 +163,7 @@ class Program:
         return {"there": True}, b""
 
     def start(self, given: Given, payload: bytes) -> Answer:
-        """Start the supervisor of an attempt, unless one had it before."""
+        """Start the supervisor of an attempt, unless the attempt is already claimed."""
         directory = str(given["dir"])
         if os.path.exists(f"{directory}/claim"):
             return {"claimed": True}, b""
@@ -190,7 +192,7 @@ class Program:
         return {"pid": pid}, b""
 
     def poll(self, given: Given, _: bytes) -> Answer:
-        """How all attempts are that are followed, and what they wrote."""
+        """Return the changed states of all followed attempts and their new output."""
         for each in given["forget"]:  # type: ignore[attr-defined]
             self.followed.pop(each, None)
         for each in given["follow"]:  # type: ignore[attr-defined]
@@ -205,11 +207,11 @@ class Program:
         for each in self.followed.values():
             try:
                 state = each.news(room)
-            except Exception as error:  # of this attempt; the others go on
+            except Exception as error:  # only this attempt fails; the others continue
                 state = {"state": "unreadable", "why": f"{type(error).__name__}: {error}", "complete": False}
             if state is not None:
                 states[each.id] = state
-        if room.more and self.followed:  # whoever had no room comes first the next time
+        if room.more and self.followed:  # the next answer starts with another attempt
             first = next(iter(self.followed))
             self.followed[first] = self.followed.pop(first)
         answer: Given = {"states": states, "chunks": room.chunks, "more": room.more}
@@ -218,8 +220,8 @@ class Program:
         return answer, b"".join(room.data)
 
     def stop(self, given: Given, _: bytes) -> Answer:
-        """Ask a supervisor to end: one that runs here by a signal, also on a full disk; one that begins only now, or runs in
-        a container, by a file."""
+        """Ask a supervisor to end: by a signal if it runs here, which works on a full disk too, and by a file, which reaches
+        one that is starting or runs in a container."""
         directory, what = str(given["dir"]), str(given["what"])
         refused: OSError | None = None
         try:
@@ -236,7 +238,7 @@ class Program:
         return following.state_of(directory, str(given["id"])), b""
 
     def fence(self, given: Given, _: bytes) -> Answer:
-        """Take the claim of an attempt that is not to start any more; whether it was free."""
+        """Claim an attempt that must not start any more. Returns whether it was unclaimed."""
         directory = str(given["dir"])
         os.makedirs(directory, mode=0o700, exist_ok=True)
         return {"fenced": records.claim(directory, {"fenced_by": "autoloop"})}, b""
@@ -246,7 +248,7 @@ class Program:
         return {"killed": sweeping.sweep(str(given["id"]), directory if os.path.isdir(directory) else None)}, b""
 
     def list(self, given: Given, _: bytes) -> Answer:
-        """All files below a folder, each with its inode, size and time, and the links."""
+        """Return all files below a folder with inode, size and mtime, and the links."""
         folder = str(given["path"])
         files: dict[str, list[int]] = {}
         links: dict[str, str] = {}
@@ -261,7 +263,7 @@ class Program:
         return {"files": files, "links": links, "there": os.path.isdir(folder)}, b""
 
     def fetch(self, given: Given, _: bytes) -> Answer:
-        """A piece of a file, and which state of it."""
+        """Return a piece of a file and the state of the file."""
         with open(str(given["path"]), "rb") as file:
             file.seek(int(given["at"]))  # type: ignore[call-overload]
             data = file.read(int(given["room"]))  # type: ignore[call-overload]
@@ -281,7 +283,7 @@ def _write(path: str, data: bytes) -> None:
 
 
 def _keep(folder: str) -> None:
-    """See to it that its files outlast a loss of power: once it has its final name, nobody looks at what they hold."""
+    """Sync the files of a folder to disk: after it gets its final name, their contents are not checked again."""
     for parent, _, names in os.walk(folder):
         for name in names:
             if not os.path.islink(path := os.path.join(parent, name)):
@@ -293,7 +295,7 @@ def _keep(folder: str) -> None:
 
 
 def _link(path: str, target: str) -> None:
-    """Make `path` lead to `target`; what stands there already and is no link stays."""
+    """Make `path` a link to `target`; an existing entry that is not a link is kept."""
     if os.path.islink(path) and os.readlink(path) != target:
         os.unlink(path)
     if not os.path.lexists(path):
