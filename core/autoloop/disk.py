@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def free_below(folder: Path) -> int:
-    """Bytes that may still be written below `folder`, which need not exist yet. OSError if that cannot be determined."""
+    """Return the free bytes for `folder`, which need not exist yet. Raises OSError if they cannot be determined."""
     return shutil.disk_usage(existing(folder)).free
 
 
 def existing(folder: Path) -> Path:
-    """`folder`, or its nearest parent that exists."""
+    """Return `folder` or its nearest existing parent."""
     return next((path for path in (folder, *folder.parents) if path.exists()), folder)

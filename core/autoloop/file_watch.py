@@ -1,8 +1,8 @@
-"""Which folders have changed: told by the kernel, and looked at now and then where it tells nothing.
+"""Detects changed folders by kernel events, and by polling if there are none.
 
-A file of a network or FUSE file system may be written by another machine, of which this kernel hears nothing; a kernel
-watches only so many folders; an overloaded queue drops events. So what is due is a hint to read now, never a promise
-that nothing else has changed: folders that cannot be watched are due every BLIND seconds, all others every SWEEP.
+The kernel does not report changes by other machines on a network or FUSE file system, it watches a limited number of
+folders, and an overloaded queue drops events. So a due folder is a hint to read now, and a folder that is not due may have
+changed as well: folders that cannot be watched are due every BLIND seconds, all others every SWEEP seconds.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
 
 BLIND = 0.2
-"""Seconds between two looks at what cannot be watched."""
+"""Seconds between two polls of folders that cannot be watched."""
 SWEEP = 5.0
-"""Seconds between two looks at everything."""
+"""Seconds between two polls of all folders."""
 SETTLE = 1.0
-"""Seconds from one beginning of watching to the next: folders that come meanwhile are looked at as if they could not be
-watched, so that runs of less than a second cost no watch each."""
+"""Minimum seconds between two starts of the watcher. Folders added in between are polled as if they could not be watched, so
+that runs shorter than a second do not each cost a restart."""
 RETRY = 60.0
-"""Seconds until watching is tried again after it was refused."""
+"""Seconds until watching is retried after it failed."""
 STEP, GATHER = 5, 50
-"""Milliseconds without a further event until events are told, and at most with further events."""
+"""Milliseconds without another event after which events are reported, and the maximum if more events follow."""
 
 _DELETED = 3
 """watchfiles.Change.deleted"""
@@ -38,10 +38,10 @@ _REMOTE = frozenset(
 
 
 class FileWatch:
-    """Watches folders, with all that is in them, for keys of the owner. One thread owns it.
+    """Watches folders recursively on behalf of keys chosen by the owner. One thread owns it.
 
-    `fileno` becomes readable when something has changed; `due` says what. `say` gets one sentence whenever folders
-    cannot be watched. Where watching is not possible everything still works by looking.
+    `fileno` becomes readable when something has changed; `due` returns the keys. `say` is called with one sentence when
+    folders cannot be watched; these are polled instead.
     """
 
     def __init__(self, say: Callable[[str], object]) -> None:
@@ -49,7 +49,7 @@ class FileWatch:
         self._said: set[str] = set()
         self._folders: dict[str, frozenset[str]] = {}
         self._watched: dict[str, tuple[int, int]] = {}
-        """By path: the identity of the folder that is watched there."""
+        """Device and inode of the watched folder by path."""
         self._new: set[str] = set()
         self._refused_until = self._settled_at = 0.0
         self._blind_at = self._swept_at = -SWEEP
@@ -60,14 +60,14 @@ class FileWatch:
         return self._wake
 
     def follow(self, folders: Mapping[str, Iterable[Path]]) -> None:
-        """From now on these folders count for these keys; they need not exist yet."""
+        """Set the folders of all keys; they need not exist yet."""
         before = self._folders
         self._folders = {key: frozenset(os.path.abspath(path) for path in paths) for key, paths in folders.items()}
         self._new = {key for key in self._folders if self._folders[key] != before.get(key)}
         self._blind_at = -BLIND
 
     def due(self) -> set[str]:
-        """The keys whose folders are to be looked at now."""
+        """Return the keys with folders to read now."""
         changed = self._watcher.taken() if self._watcher is not None else set()
         found = {key for key, folders in self._folders.items() if key in self._new or not changed.isdisjoint(folders)}
         self._new.clear()
@@ -87,14 +87,14 @@ class FileWatch:
         return found | {key for key, folders in self._folders.items() if not folders <= self._watched.keys()}
 
     def close(self) -> None:
-        """Ends the thread; nothing may be called afterwards."""
+        """End the thread. The object must not be used afterwards."""
         if self._watcher is not None:
             self._watcher.stop(join=True)
             self._watcher = None
         os.close(self._wake)
 
     def _watch_all(self, now: float) -> None:
-        """Watches every folder that is there, anew if one has come, gone or been replaced."""
+        """Watch every existing folder; restart the watcher if one has appeared, disappeared or been replaced."""
         lost = self._watcher is not None and self._watcher.lost
         if now < self._refused_until or (now < self._settled_at and not lost):
             return
@@ -109,7 +109,7 @@ class FileWatch:
         if not there:
             return
         try:
-            # Loaded here: it takes a while, and only what follows runs needs it.
+            # Imported here because it is slow, and only processes that follow runs need it.
             from watchfiles._rust_notify import RustNotify
 
             notify = RustNotify(sorted(there), False, False, 300, True, True)
@@ -120,10 +120,10 @@ class FileWatch:
         self._watcher = _Watcher(notify, frozenset(there), self._wake)
         self._watched = there
         self._settled_at = now + SETTLE
-        self._swept_at = -SWEEP  # what changed before the watch began was not told
+        self._swept_at = -SWEEP  # changes before the start of watching were not reported
 
     def _remote(self, paths: set[str]) -> set[str]:
-        """Those on file systems that other machines, or programs, may write to unseen."""
+        """Return the paths on file systems that other machines or programs may change without kernel events."""
         if not paths:
             return set()
         mounts = mount_points()
@@ -141,7 +141,7 @@ class FileWatch:
 
 
 class _Watcher:
-    """A thread that gathers which of `folders` have changed."""
+    """A thread that collects which of `folders` have changed."""
 
     def __init__(self, notify: RustNotify, folders: frozenset[str], wake: int) -> None:
         self._notify = notify
@@ -160,7 +160,7 @@ class _Watcher:
         return self._removed or not self._thread.is_alive()
 
     def taken(self) -> set[str]:
-        """The folders that have changed since last asked."""
+        """Return the folders that have changed since the last call."""
         with self._lock:
             changed, self._changed = self._changed, set()
             with suppress(BlockingIOError):
@@ -183,12 +183,12 @@ class _Watcher:
                     if isinstance(events, set):
                         self._removed |= any(kind == _DELETED and path in self._folders for kind, path in events)
                         self._tell({folder for _, path in events if (folder := self._folder(path)) is not None})
-        except Exception:  # whatever it is, the owner sees that the thread has ended, and starts another
+        except Exception:  # the owner notices that the thread has ended, and starts another
             return
 
     def _tell(self, changed: set[str]) -> None:
         with self._lock:
-            if changed and not self._over.is_set():  # once it is over, the descriptor may be another file's
+            if changed and not self._over.is_set():  # once it is over, the descriptor may belong to another file
                 self._changed |= changed
                 os.eventfd_write(self._wake, 1)
 
@@ -209,7 +209,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def mount_points() -> list[tuple[str, str]]:
-    """The mount points of this process and the types of their file systems, the innermost first."""
+    """Return the mount points of this process and their file system types, innermost first."""
     try:
         lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -220,6 +220,6 @@ def mount_points() -> list[tuple[str, str]]:
 
 
 def file_system(path: str, mounts: list[tuple[str, str]]) -> str:
-    """The type of the file system that holds `path`; empty if no mount point does."""
+    """Return the type of the file system that contains `path`; empty if unknown."""
     real = os.path.realpath(path)
     return next((kind for point, kind in mounts if (real + "/").startswith(point.rstrip("/") + "/")), "")

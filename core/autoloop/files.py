@@ -1,4 +1,4 @@
-"""Files: replaced atomically, locked while they are replaced, and read within bounds, with a sentence on what is wrong."""
+"""Replaces files atomically, locks them meanwhile, and reads files up to a size limit, with error texts for users."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from autoloop.text.suggest import did_you_mean
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """For reading `path` and replacing it: no engine of another loop does the same at once, or its lines would be lost.
+    """Lock `path` for a read and a replacement, so that engines of other loops cannot overwrite each other's changes.
 
-    The folder is locked; where the file system cannot do that, nothing is. What an engine that was killed left of a
-    half-written file is cleared away. OSError where there is and can be no folder.
+    The lock is on the folder; on a file system without locks, it has no effect. Half-written files of killed engines are
+    deleted. Raises OSError if the folder does not exist and cannot be created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -40,9 +40,9 @@ def exclusive(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Replace `path` atomically: readers see either the old or the complete new file. OSError passes through.
+    """Replace `path` atomically: readers see either the old or the complete new file. Raises OSError.
 
-    Where `path` is a link, the file that it leads to is replaced; the mode of a file that was there is kept.
+    If `path` is a link, its target is replaced. The mode of an existing file is kept.
     """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,25 +60,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace `path` by `content` in one step, as `replacing` does."""
+    """Replace `path` by `content` atomically, like `replacing`."""
     with replacing(path) as file:
         file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
 
 
 SIDE_BY_SIDE = 16
-"""Files that are synced at once."""
+"""Maximum number of files synced in parallel."""
 
 
 def write_all(files: Sequence[tuple[Path, str]]) -> None:
-    """`write_atomically` for each: all are on the disk when it returns. OSError of one that could not be written.
+    """Call `write_atomically` for each file; all are on disk on return. Raises the OSError of one that failed.
 
-    Ten times as fast as one after the other, because a disk commits syncs that come together in one go.
+    Ten times as fast as a loop, because a disk commits concurrent syncs together.
     """
     if len(files) > 1:
         from concurrent.futures import ThreadPoolExecutor
 
         with contextlib.suppress(RuntimeError), ThreadPoolExecutor(min(SIDE_BY_SIDE, len(files))) as pool:
-            # RuntimeError: no thread is to be had, then they are written here.
+            # RuntimeError: no thread can be started; then the loop below writes them.
             for _ in pool.map(lambda file: write_atomically(*file), files):
                 pass
             return
@@ -90,7 +90,7 @@ Stamp = tuple[int, int, int]
 
 
 def stamp(path: Path) -> Stamp | None:
-    """Equal as long as nobody has changed or replaced the file; None where there is none."""
+    """Return a stamp that changes when the file is changed or replaced; None if there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -99,20 +99,20 @@ def stamp(path: Path) -> Stamp | None:
 
 
 CHUNK = 1 << 16
-"""Bytes held of a file that is copied: it may hold thousands of runs."""
+"""Bytes held in memory of a file being copied, which may contain thousands of runs."""
 
 
 def copy(source: BinaryIO, begin: int, end: int, target: BinaryIO) -> None:
-    """Bytes `begin` to `end` of `source`, to where `target` is."""
+    """Copy bytes `begin` to `end` of `source` to the current position of `target`."""
     source.seek(begin)
     while begin < end and (chunk := source.read(min(CHUNK, end - begin))):
         begin += target.write(chunk)
 
 
 def set_aside(path: Path, companions: Sequence[str] = ()) -> Path:
-    """Rename a file that cannot be read, so that it is neither used nor overwritten. Returns its new path.
+    """Rename an unreadable file, so that it is neither used nor overwritten. Returns its new path.
 
-    `companions`: endings of the files beside it, such as `-wal`, that belong to it and are renamed with it, if they exist.
+    `companions` are suffixes, such as `-wal`, of files that belong to it and are renamed with it if they exist.
     """
     wanted = f"{path.name}.unreadable-{int(time.time())}"
     aside = next(place for name in numbered(wanted) if not (place := path.with_name(name)).exists())
@@ -124,14 +124,14 @@ def set_aside(path: Path, companions: Sequence[str] = ()) -> Path:
 
 NO_FILE = "it is not a regular file"
 LARGEST = 16 << 20
-"""Bytes of a file that a user or a trainer wrote to be read whole; a config or a rule book has some thousands."""
+"""Maximum bytes of a user's or trainer's file to read at once; a config or a rule book has a few thousand."""
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """An ordinary file for reading. OSError, whose `strerror` is a clause for a user, for what could block or never end:
-    a FIFO, a socket, a device such as /dev/zero."""
+    """Open a regular file for reading. Raises OSError, with a `strerror` that can be shown to users, also for files that
+    could block or never end: a FIFO, a socket, a device such as /dev/zero."""
     try:
-        # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket
@@ -147,7 +147,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, most: int = LARGEST) -> bytes:
-    """The whole of an ordinary file. OSError, with a clause as `open_regular`, also for more than `most` bytes."""
+    """Read a whole regular file. Raises OSError like `open_regular`, also for more than `most` bytes."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         data = file.read(most + 1) if size <= most else b""  # some files of /proc have a size of 0
@@ -160,7 +160,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path, what: str) -> str:
-    """The text of a file, with its own line ends and without a byte order mark. `what` it is stands in the UserError."""
+    """Return the text of a file, with its line endings and without a byte order mark. UserError names it as `what`."""
     try:
         content = read_regular(path)
     except FileNotFoundError:
@@ -174,7 +174,7 @@ def read_text(path: Path, what: str) -> str:
 
 
 def decoded(content: bytes) -> str:
-    """The text of a file, without a byte order mark. ValueError, with what the file is instead, for any but UTF-8."""
+    """Decode UTF-8 without a byte order mark. Raises ValueError that states what the content is instead."""
     if content.startswith(_UTF_16) or (len(content) > 1 and b"\0" in content[:2]):
         raise ValueError("is UTF-16 text")
     try:
@@ -184,7 +184,7 @@ def decoded(content: bytes) -> str:
 
 
 def _nearest_file(path: Path) -> str:
-    """What to do about a file that is not there: a slip in the name is the usual reason."""
+    """Return advice on a missing file, usually caused by a typo in its name."""
     try:
         return did_you_mean(path.name, os.listdir(path.parent), "check the path.")
     except OSError:

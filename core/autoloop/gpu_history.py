@@ -1,4 +1,4 @@
-"""How much of its GPUs an attempt uses over time: a bounded history, in a file beside the attempt's log."""
+"""An attempt's GPU use over time: a history of limited size, in a file beside the attempt's log."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from autoloop.model.structs import decode
 
 NAME = "gpu.json"
 MOST = 512
-"""Points that are kept; when there are more, neighbours become one."""
+"""Maximum number of points; if there are more, neighbours are merged."""
 EVERY = 5.0
-"""Seconds between two samples, and that a point stands for at first."""
+"""Seconds between two samples, and initially between two points."""
 IDLE = 5.0
-"""% of utilisation below which a GPU is idle."""
+"""Utilisation in % below which a GPU counts as idle."""
 _LARGEST = 1 << 20
 
 
 class GpuPoint(msgspec.Struct, array_like=True):
-    """The mean of `samples` samples from the time `at` on (unix seconds); None for what the GPUs do not report.
+    """A summary of `samples` samples from `at` on (Unix seconds); None for values that the GPUs do not report.
 
-    `utilisation` in %, the mean over the GPUs; `memory` in GiB, the most that one of them had in use; `power` in W, of all
-    together.
+    `utilisation` is the mean over the GPUs in %, `memory` the maximum in use on one of them in GiB, `power` the total of
+    all in W.
     """
 
     at: float
@@ -38,25 +38,25 @@ class GpuPoint(msgspec.Struct, array_like=True):
 
 
 class GpuHistory(msgspec.Struct, kw_only=True):
-    """The points of one attempt on `gpus` GPUs, `every` seconds apart, and sums over all samples, which the points no longer
-    tell when neighbours have become one."""
+    """The points of one attempt on `gpus` GPUs, `every` seconds apart, and sums over all samples, which cannot be derived
+    from merged points."""
 
     gpus: int
     every: float = EVERY
     points: list[GpuPoint] = []
     seconds: float = 0.0
     seconds_known: float = 0.0
-    """In which the utilisation was known, and in how many of these the GPUs were idle."""
+    """Seconds with known utilisation; `seconds_idle` are those in which the GPUs were idle."""
     seconds_idle: float = 0.0
     busy: float = 0.0
-    """The utilisation in %, times seconds."""
+    """Sum of utilisation in % times seconds."""
     peak: float | None = None
-    """GiB."""
+    """Maximum memory in use on one GPU, in GiB."""
     seconds_powered: float = 0.0
     joules: float = 0.0
 
     def add(self, at: float, seconds: float, cards: Sequence[Gpu]) -> None:
-        """Take in one sample of all its GPUs, which stands for so many seconds. `at` in unix seconds."""
+        """Add a sample of all its GPUs that covers `seconds` seconds. `at` is in Unix seconds."""
         sample = GpuPoint(
             at,
             _mean([float(card.utilisation) for card in cards if card.utilisation is not None]),
@@ -81,7 +81,7 @@ class GpuHistory(msgspec.Struct, kw_only=True):
                 self._append(point)
 
     def _append(self, point: GpuPoint) -> None:
-        """Put a point at the end, as part of the last one if it is of the same stretch of time."""
+        """Append a point, or merge it into the last one if both are in the same interval."""
         last = self.points[-1] if self.points else None
         if last is None or last.at // self.every != point.at // self.every:
             self.points.append(point)
@@ -97,7 +97,7 @@ class GpuHistory(msgspec.Struct, kw_only=True):
 
     @property
     def use(self) -> GpuUse | None:
-        """What it came to; None before the first sample."""
+        """The totals; None before the first sample."""
         if not self.points:
             return None
         known, powered = self.seconds_known, self.seconds_powered
@@ -112,12 +112,12 @@ class GpuHistory(msgspec.Struct, kw_only=True):
         )
 
     def write(self, directory: Path) -> None:
-        """Replace the file in the attempt's directory. OSError."""
+        """Replace the file in the attempt's directory. Raises OSError."""
         write_atomically(directory / NAME, msgspec.json.encode(self))
 
 
 def read_history(directory: Path) -> GpuHistory | None:
-    """The history of an attempt; None if it has none, or none that can be read."""
+    """Return the history of an attempt; None if there is none or it cannot be read."""
     with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return decode(read_regular(directory / NAME, _LARGEST), GpuHistory)
     return None

@@ -1,5 +1,5 @@
-"""What the GPUs of this machine are doing, from NVML. No driver, or a call that a card does not support, is an answer,
-not an error."""
+"""Reads the state of this machine's GPUs from NVML. A missing driver or an unsupported call is a result, not an
+exception."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import msgspec
 
 GIB = 1 << 30
 PATIENCE = 20.0
-"""Seconds to wait for a driver's answer; a healthy one takes milliseconds, a sick one may never give any."""
+"""Seconds to wait for the driver; a healthy one answers within milliseconds, a broken one may never answer."""
 
 
 class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """One process on a GPU; `memory` in bytes. What may not be seen is None.
+    """One process on a GPU; `memory` is in bytes. Fields that we may not read are None.
 
-    `compute`: it computes there; one that only draws (a desktop) is False. `here`: it can be seen in our process table;
-    one that cannot has just ended or runs in another container.
+    `compute`: it computes on the GPU; False for one that only draws (a desktop). `here`: it is visible in our process
+    table; if not, it has just ended or runs in another container.
     """
 
     pid: int
@@ -33,16 +33,16 @@ class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """`python (pid 41, ann, 12.3 GiB)`."""
+        """Description for users: `python (pid 41, ann, 12.3 GiB)`."""
         memory = f"{self.memory / GIB:.1f} GiB" if self.memory else None
         return f"{self.name or 'a process'} ({', '.join(filter(None, [f'pid {self.pid}', self.user, memory]))})"
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU at one moment. `index` is NVML's, which is CUDA's under CUDA_DEVICE_ORDER=PCI_BUS_ID.
+    """One GPU at one moment. `index` is NVML's, which equals CUDA's with CUDA_DEVICE_ORDER=PCI_BUS_ID.
 
-    `utilisation` in % of time with a kernel running, memory in bytes, `power` in W, `temperature` in degrees Celsius;
-    None where the card does not say.
+    `utilisation` is the % of time with a kernel running; memory is in bytes, `power` in W, `temperature` in degrees
+    Celsius. Values that the GPU does not report are None.
     """
 
     index: int
@@ -56,7 +56,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unseen_memory(self) -> int:
-        """Bytes in use that none of its processes accounts for, where it is more than a driver keeps for itself."""
+        """Bytes in use that no listed process accounts for; 0 if no more than a driver itself may use, or if unknown."""
         if self.memory_used is None or any(process.memory is None for process in self.processes):
             return 0
         left = self.memory_used - sum(process.memory or 0 for process in self.processes)
@@ -64,7 +64,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def users(self) -> str | None:
-        """Who computes there, in words; None if it is free."""
+        """The processes that compute there, as text; None if the GPU is free."""
         who = [process.words for process in self.processes if process.compute]
         if not who and self.unseen_memory:
             who = [f"processes that are not visible from here ({self.unseen_memory / GIB:.1f} GiB)"]
@@ -74,17 +74,17 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 class GpuReport(msgspec.Struct, frozen=True, kw_only=True):
     gpus: tuple[Gpu, ...] = ()
     error: str | None = None
-    """Why `gpus` is empty, in a sentence."""
+    """Why `gpus` is empty, as text for users."""
 
 
 def read() -> GpuReport:
-    """All GPUs now. The first call loads NVML (tens of milliseconds), later ones take about 1 ms a card. Never
+    """Read all GPUs. The first call loads NVML (tens of milliseconds); later calls take about 1 ms per GPU. Never
     raises."""
     return _report(processes=True)
 
 
 def read_loads() -> GpuReport:
-    """All GPUs now, without their processes. Never raises."""
+    """Read all GPUs without their processes. Never raises."""
     return _report(processes=False)
 
 
@@ -97,22 +97,22 @@ def _report(*, processes: bool) -> GpuReport:
         pynvml.nvmlInit()  # counted by the library: repeated calls are cheap, and it is never shut down
         count = pynvml.nvmlDeviceGetCount()
         return GpuReport(gpus=tuple(_gpu(pynvml, index, processes) for index in range(count)))
-    except Exception as error:  # NVML's error classes are made at run time, and a broken driver raises others too
+    except Exception as error:  # NVML's exception classes are created at run time, and a broken driver raises others too
         return GpuReport(error=f"no NVML: {str(error) or type(error).__name__}")
 
 
 def without_amounts(words: str) -> str:
-    """Words about users of a GPU, less the amounts of memory: what stays the same while nothing happens."""
+    """Remove the amounts of memory from a description of a GPU's users, so that it is stable while nothing changes."""
     return re.sub(r"[\d.]+ GiB", "", words)
 
 
 class Asker(Protocol):
-    """Who can be asked for the GPUs of one machine. Never waits longer than it is told to."""
+    """Asks for the GPUs of one machine. Never waits longer than requested."""
 
     report: GpuReport | None
-    """The newest answer to the newest question; None while it is awaited."""
+    """The answer to the latest request; None while it is awaited."""
     asked_at: float | None
-    """Monotonic seconds of the newest question."""
+    """When the latest request was made, in monotonic seconds."""
 
     def ask(self) -> None: ...
 
@@ -120,28 +120,28 @@ class Asker(Protocol):
 
 
 class Watcher:
-    """Reads in a thread of its own, so that whoever asks never waits. One reading at a time, each a new look."""
+    """Reads the GPUs in a thread, so that `ask` never blocks. One reading at a time, never a cached one."""
 
     def __init__(self, *, processes: bool = True) -> None:
         self._processes = processes
         self.report: GpuReport | None = None
-        """The newest answer to the newest question; None while it is awaited."""
+        """The answer to the latest request; None while it is awaited."""
         self.asked_at: float | None = None
-        """Monotonic seconds of the newest question."""
+        """When the latest request was made, in monotonic seconds."""
         self._thread: threading.Thread | None = None
 
     def ask(self) -> None:
-        """Begin a reading, unless one is under way."""
+        """Start a reading, unless one is running."""
         if self._thread is None or not self._thread.is_alive():
             self.report, self.asked_at = None, time.monotonic()
             self._thread = threading.Thread(target=self._read, name="nvml", daemon=True)
             try:
                 self._thread.start()
-            except RuntimeError as error:  # no thread to be had
+            except RuntimeError as error:  # no thread can be started
                 self._thread, self.report = None, GpuReport(error=f"the GPU driver was not asked: {error}")
 
     def wait(self, seconds: float) -> GpuReport:
-        """The answer to the newest question, or that there was none in that time."""
+        """Wait for the answer to the latest request; after `seconds`, return a report with an error instead."""
         if self._thread is not None:
             self._thread.join(seconds)
         return self.report or GpuReport(error=f"the GPU driver does not answer within {seconds:.0f} s")
@@ -151,7 +151,7 @@ class Watcher:
 
 
 def read_within(seconds: float = PATIENCE) -> GpuReport:
-    """All GPUs now, or why there is no answer."""
+    """Read all GPUs, waiting at most `seconds`; the report has an error if there was no answer."""
     watcher = Watcher()
     watcher.ask()
     return watcher.wait(seconds)
@@ -163,7 +163,7 @@ def _gpu(nvml: Any, index: int, processes: bool) -> Gpu:
     rates = _try(lambda: nvml.nvmlDeviceGetUtilizationRates(device))
     power = _try(lambda: nvml.nvmlDeviceGetPowerUsage(device))
     listed: dict[int, GpuProcess] = {}
-    for compute in (False, True) if processes else ():  # one that does both computes
+    for compute in (False, True) if processes else ():  # a process with both counts as computing
         name = "nvmlDeviceGetComputeRunningProcesses" if compute else "nvmlDeviceGetGraphicsRunningProcesses"
         for process in _try(functools.partial(getattr(nvml, name), device)) or ():
             listed[process.pid] = _process(process.pid, process.usedGpuMemory, compute)
@@ -183,13 +183,13 @@ def _process(pid: int, memory: int | None, compute: bool) -> GpuProcess:
     import psutil
 
     process = _try(lambda: psutil.Process(pid))
-    if process is None:  # it has just ended, or is in another container: NVML gives a pid that means nothing here
+    if process is None:  # it has just ended, or is in another container and the pid is meaningless here
         return GpuProcess(pid=pid, memory=memory, compute=compute, here=False)
     return GpuProcess(pid=pid, name=_try(process.name), user=_try(process.username), memory=memory, compute=compute)
 
 
 def _try(call: Callable[[], Any]) -> Any:
-    """The call's answer, None if this card, driver or process refuses it."""
+    """Return the call's result; None if this GPU, driver or process does not allow it."""
     try:
         return call()
     except Exception:

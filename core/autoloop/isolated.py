@@ -1,9 +1,9 @@
-"""Starts a module of ours in a Python whose imports no file of a project can shadow: `command(module, …)`.
+"""Runs one of our modules so that no file of a project can shadow its imports: `command(module, …)`.
 
-`python -m` puts the working folder first on the import path, and PYTHONPATH stands before the standard library: a
-`queue.py` or an `autoloop.py` beside somebody's trainer would be ours. So this file is run by its path, with `-E -P`; what
-PYTHONPATH names comes last, for machines that provide their packages by it. The environment itself stays as it is,
-because trainers inherit it.
+`python -m` puts the working folder first on the import path, and PYTHONPATH comes before the standard library: we would
+import a `queue.py` or an `autoloop.py` beside a user's trainer. So this file is run by its path, with `-E -P`, and
+PYTHONPATH is appended at the end for machines that provide packages that way. The environment itself is not changed, because
+trainers inherit it.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """The argv that runs `module`, as `python -m module arguments…` would."""
+    """Return the argv that runs `module` like `python -m module arguments…`."""
     options = ["-E", "-P", *(["-X", "utf8"] if sys.flags.utf8_mode else []), *(["-B"] if sys.dont_write_bytecode else [])]
     return [sys.executable, *options, __file__, module, *arguments]
 

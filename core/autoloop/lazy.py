@@ -1,4 +1,4 @@
-"""Packages whose names are loaded when they are used: `__getattr__ = loading(__name__, {name: module})`."""
+"""Lazy loading of a package's names on first use: `__getattr__ = loading(__name__, {name: module})`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def loading(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A package's `__getattr__`. `homes`: by name, the module below the package that has it."""
+    """Return a package's `__getattr__`. `homes` maps each name to the submodule that defines it."""
 
     def get(name: str) -> Any:
         if name not in homes:

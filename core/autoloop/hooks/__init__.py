@@ -1,4 +1,4 @@
-"""`[hooks]`: what a loop tells others about itself, by commands and webhooks, without ever waiting for them."""
+"""`[hooks]`: notifications about a loop by commands and webhooks, which the loop never waits for."""
 
 from autoloop.hooks.hook import Hook, HookName, check_hooks
 

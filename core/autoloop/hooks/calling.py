@@ -1,4 +1,4 @@
-"""One try: the hook is called in a process of its own, with bounds of time and output, and what came back is understood."""
+"""Calls a hook once, in its own process with limits on time and output, and interprets the answer."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from autoloop.secrets import HELD, long_enough, of_environment
 
 AGENT = "autoloop-tui"
 KEPT = 16 << 10
-"""Bytes of output that are kept, the last ones. The longest answer as JSON (`post.MOST`, six for each byte) fits."""
+"""The last bytes of output are kept, up to this number: enough for the longest answer as JSON (6 times `post.MOST`)."""
 SHOWN = 200
 """Characters of an answer that are shown."""
 STARTING = 5.0
-"""Seconds that the process of a request may take beside the request."""
+"""Seconds that the process of a request may take in addition to the request."""
 AFTER_EXIT = 0.2
-"""Seconds in which the rest of the output is read, of which another process may hold the end."""
+"""Seconds for reading the remaining output after the exit, because another process may keep the pipe open."""
 AGAIN = (408, 425, 429)
-"""Of the answers 4xx, those after which the same message may be taken."""
+"""The 4xx statuses after which the same message may be accepted later."""
 
 
 class Reply(NamedTuple):
     ok: bool
     text: str
-    """What came back, or what went wrong: one line, without secrets."""
+    """The answer or the error: one line, without secrets."""
     final: bool = False
-    """The same would fail again."""
+    """Whether a retry would fail again."""
     wait: float | None = None
-    """Seconds that it asks to wait."""
+    """Seconds to wait, if the answer asks for that."""
 
 
 def call(target: Target, told: Mapping[str, Any], environment: Mapping[str, str], project: Path) -> Reply:
-    """Tell a hook, once. Never raises, and returns soon after the hook's time limit."""
+    """Call a hook once. Never raises, and returns at the latest soon after the hook's timeout."""
     hook = target.hook
     if target.problem:
         return Reply(False, target.problem, final=True)
@@ -115,8 +115,10 @@ def _understood(target: Target, answer: Mapping[str, Any]) -> Reply:
 def _run(
     argv: list[str], given: str, environment: Mapping[str, str], folder: Path, limit: float, *, errors: int
 ) -> tuple[int | None, str]:
-    """The exit code, None if it had to be killed, and the last of its output. `errors`: where its standard error goes.
-    OSError."""
+    """Run a process. Returns the exit code (None if it had to be killed) and the end of its output.
+
+    `errors` is the destination of its standard error. Raises OSError.
+    """
     process = subprocess.Popen(
         argv,
         stdin=subprocess.PIPE,
@@ -142,7 +144,7 @@ def _run(
 
 
 def _exchange(process: subprocess.Popen[bytes], given: bytes, deadline: float) -> bytes:
-    """Write and read until it has ended, or time is up."""
+    """Write `given` and read output until the process has ended or the deadline is reached."""
     assert process.stdin is not None
     assert process.stdout is not None
     into, out = process.stdin.fileno(), process.stdout.fileno()

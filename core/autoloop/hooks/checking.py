@@ -1,4 +1,4 @@
-"""What can be known of a hook without calling it."""
+"""Checks a hook without calling it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autoloop.hooks.service import Target
 
 
 def obstacle(target: Target, environment: Mapping[str, str]) -> str | None:
-    """Why it cannot work as things stand; None if nothing is known."""
+    """Return why the hook cannot work now; None if no obstacle is known."""
     if target.problem:
         return target.problem
     if missing := unset(target.hook, environment):
@@ -21,6 +21,6 @@ def obstacle(target: Target, environment: Mapping[str, str]) -> str | None:
 
 
 def kind(target: Target) -> str:
-    """`ntfy`, `webhook` or `command`."""
+    """Return the kind for users: `command`, `webhook`, or the service, such as `ntfy`."""
     hook = target.hook
     return "command" if hook.command is not None else hook.service or "webhook"

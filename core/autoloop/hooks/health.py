@@ -1,4 +1,4 @@
-"""How each hook of a loop stands, worked out from its deliveries."""
+"""The state of each hook of a loop, derived from its deliveries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The error of the last completed try; None if it succeeded or there was none."""
     tried_at: float | None = None
     since: float | None = None
-    """When the first of the tries failed that have failed since one succeeded."""
+    """When the current series of failures began."""
     delivered: int = 0
     waiting: int = 0
     given_up: int = 0
@@ -37,7 +37,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def healths(deliveries: Sequence[Delivery]) -> dict[str, Health]:
-    """By hook. `deliveries`: those of a loop, in any order."""
+    """Return the health of each hook by name, from a loop's deliveries in any order."""
     found: dict[str, Health] = {}
     for hook in sorted({each.hook for each in deliveries}):
         own = [each for each in deliveries if each.hook == hook]

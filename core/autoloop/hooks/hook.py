@@ -1,4 +1,4 @@
-"""One `[hooks.NAME]` of autoloop.toml, and what may be wrong with it. A secret is named by its variable, never written."""
+"""One `[hooks.NAME]` of autoloop.toml and its validation. Secrets are given as variable names, never as values."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ EVENTS: list[EventName] = ["round waits", "run failed", "loop ended", "budget ne
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 KEY_IN_QUERY = re.compile(r"[?&](?:key|sig|signature)=(?!\$\{)[^&#]", re.IGNORECASE)
-"""What authorises in an address, though such a name alone is no secret elsewhere."""
+"""Query parameters that authorise a request, although their names are not secret elsewhere."""
 ORIGIN = re.compile(r"(https?://)(?:[^/?#]*@)?([^/?#]*)|\$\{\w+\}")
 SCHEMES = ("http://", "https://", "${")
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A command or an address that is called on events. `${NAME}` stands for a variable of the engine's environment."""
+    """A command or URL to call on events. `${NAME}` is replaced by a variable of the engine's environment."""
 
     events: Annotated[list[EventName], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: list(EVENTS))
     command: str | None = None
-    """Split into words as a shell does; no shell runs it. The message comes on its standard input."""
+    """Split into words as by a shell, but run without one. It gets the message on standard input."""
     url: str | None = None
     service: str | None = None
-    """How the service at `url` wants to be told: the name of one that ships, or the path of a .toml file. Without it the
-    message is posted as it is."""
+    """The message format for the service at `url`: the name of a shipped service, or the path of a .toml file. Without it,
+    the JSON document is posted."""
     secret: str | None = None
-    """The variable with the secret that signs, as `${NAME}`."""
+    """The variable with the signing secret, as `${NAME}`."""
     headers: dict[str, str] = {}
     timeout: Annotated[float, msgspec.Meta(gt=0, le=300)] = 10.0
-    """Seconds of one try."""
+    """Timeout of one try in seconds."""
     tries: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
 
     @property
@@ -47,18 +47,18 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def variables(self) -> list[str]:
-        """The variables that it needs, each once."""
+        """The variables that the hook needs, without duplicates."""
         texts = [self.url or "", self.secret or "", *self.headers.values()]
         return list(dict.fromkeys(name for text in texts for name in REFERENCE.findall(text)))
 
     @property
     def target(self) -> str:
-        """What is called, as it may be shown: without values of variables, and of an address without what may be a key."""
+        """The command or URL for display: without values of variables, and without parts of a URL that may be a key."""
         return self.command or _shown(self.url or "")
 
 
 def _shown(url: str) -> str:
-    """`https://host/…`; `https://host/${NAME}` whole, because it has nothing but variables behind its host."""
+    """Shorten to `https://host/…`; `https://host/${NAME}` is kept, because only variables follow the host."""
     origin = ORIGIN.match(url)
     if origin is None:
         return "…"
@@ -70,17 +70,17 @@ def _shown(url: str) -> str:
 
 
 def expanded(text: str, environment: Mapping[str, str]) -> str:
-    """`text` with the values of its variables, all of which must be set."""
+    """Return `text` with its variables replaced; all of them must be set."""
     return REFERENCE.sub(lambda found: environment[found[1]], text)
 
 
 def unset(hook: Hook, environment: Mapping[str, str]) -> list[str]:
-    """The variables that it needs and that are not set, or empty."""
+    """Return the required variables that are unset or empty."""
     return [name for name in hook.variables if not environment.get(name)]
 
 
 def check_hooks(hooks: Mapping[str, Hook], where: str) -> None:
-    """UserError names the first hook that cannot work, and what to write."""
+    """Raise UserError for the first invalid hook, with the remedy."""
     for name, hook in hooks.items():
         if problem := _problem(name, hook):
             raise UserError(f"{where}: [hooks.{name}] {problem}.")

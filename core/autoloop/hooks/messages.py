@@ -1,4 +1,4 @@
-"""Messages for hooks: made of what the engine knows, bounded, masked, and on their way once to each hook that wants them."""
+"""Creates messages for hooks, limited in length and masked, and queues each once for every hook that wants it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from autoloop.model import Delivery, DeliveryState, HookEvent, Loop, Message, Ru
 from autoloop.store import Store
 
 MOST_WAITING = 100
-"""Messages that wait for a hook; more are dropped."""
+"""Maximum messages waiting for one hook; more are dropped."""
 
 
 def message_id(loop: Loop, key: str) -> str:
-    """The same for the same event, whichever engine finds it."""
+    """Return an id that is the same for the same event, whichever engine detects it."""
     return hashlib.sha256(f"{loop.name}\n{loop.created_at}\n{key}".encode(errors="replace")).hexdigest()[:32]
 
 
@@ -33,8 +33,10 @@ def tell(
     run: Run | None = None,
     known: Sequence[str] = (),
 ) -> bool:
-    """Put a message on its way to the hooks that want such events, in the caller's transaction if there is one; whether one
-    is new. `key`: what tells this event from all others of the loop."""
+    """Queue a message for the hooks that want such events, in the caller's transaction if there is one.
+
+    `key` identifies this event within the loop. Returns whether any delivery is new.
+    """
     wanting = [name for name, hook in hooks.items() if event.value in hook.events]
     if not wanting:
         return False

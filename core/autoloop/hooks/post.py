@@ -1,7 +1,7 @@
-"""`python -m autoloop.hooks.post`: one HTTP request, in a process that can be killed whatever it hangs in.
+"""`python -m autoloop.hooks.post`: one HTTP request, in a process that can be killed wherever it hangs.
 
-The request comes on standard input and the answer goes to standard output, both as JSON: an address is a secret, and the
-arguments of a process are not.
+The request is read from standard input and the answer written to standard output, both as JSON, because a URL is secret and
+process arguments are public.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MOST = 2000
-"""Bytes of an answer."""
+"""Maximum bytes of an answer."""
 LONGEST_HOST = 253
 PR_SET_PDEATHSIG = 1
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
-    """What is posted stays what is posted, and goes to no other host."""
+    """Follows only redirects that keep the method and body (307, 308) and stay on the same host."""
 
     max_redirections = 3
 
@@ -38,7 +38,7 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
 
 
 def post(url: str, headers: dict[str, str], body: str, timeout: float) -> dict[str, Any]:
-    """Proxies are those of the environment."""
+    """Post a request and return the answer or an error. Uses the proxies from the environment."""
     sent = urllib.request.Request(url, data=body.encode(), headers=headers, method="POST")
     try:
         with urllib.request.build_opener(_SameHost).open(sent, timeout=timeout) as answer:
@@ -61,7 +61,7 @@ def _answer(status: int, headers: Any, body: bytes) -> dict[str, Any]:
 
 
 def _why(error: object) -> str:
-    """In our words: a text of the library may hold the address."""
+    """Return our own wording, because the library's message may contain the URL."""
     if isinstance(error, socket.gaierror):
         return "its host name cannot be resolved"
     if isinstance(error, ssl.SSLCertVerificationError):

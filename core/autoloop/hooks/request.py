@@ -1,4 +1,4 @@
-"""A message as JSON, as variables of a command, and as the request that a service wants. Pure: no I/O."""
+"""Formats a message as JSON, as environment variables for a command, and as a request to a service. No I/O."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from autoloop.model import Message
 from autoloop.secrets import mask
 
 VERSION = 1
-"""Of the JSON document; raised when a key goes or means something else."""
+"""Version of the JSON document; increased when a key is removed or changes its meaning."""
 
 PLACE = re.compile(r"\{(\w+)\}")
 
 
 LONGEST, LONGEST_NAME = 500, 100
-"""Characters of a text and of a name."""
+"""Maximum characters of a text and of a name."""
 
 
 def line(text: str, known: Sequence[str] = (), longest: int = LONGEST) -> str:
-    """Text that others may have written, as one bounded line without secrets and control characters."""
+    """Return untrusted text as one line of limited length, without secrets and control characters."""
     clean = " ".join("".join(c if c.isprintable() else " " for c in mask(text, known)).split())
     return clean if len(clean) <= longest else f"{clean[: longest - 1]}…"
 
@@ -41,11 +41,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class AddressError(ValueError):
-    """The address is none that can be called."""
+    """The address is not a valid URL."""
 
 
 def document(message: Message, loop: str, title: str | None, project: str, host: str) -> dict[str, Any]:
-    """What every hook is told; docs/hooks.md describes it. `title`: the loop's `--name`."""
+    """Return the JSON document for every hook, as described in docs/hooks.md. `title` is the loop's `--name`."""
     run = {"id": message.run, "name": message.run_name} if message.run else None
     return {
         "version": VERSION,
@@ -63,7 +63,7 @@ def document(message: Message, loop: str, title: str | None, project: str, host:
 
 
 def variables(told: Mapping[str, Any]) -> dict[str, str]:
-    """For commands, beside the document on their standard input."""
+    """Return environment variables for commands, in addition to the document on standard input."""
     return {
         "AUTOLOOP_EVENT": told["event"],
         "AUTOLOOP_EVENT_ID": told["id"],
@@ -75,7 +75,7 @@ def variables(told: Mapping[str, Any]) -> dict[str, str]:
 
 
 def values(told: Mapping[str, Any]) -> dict[str, str]:
-    """What `{…}` stands for in the file of a service."""
+    """Return the values of the placeholders `{…}` in a service's file."""
     title = told["loop"]["title"]
     return {
         "title": f"Auto Loop: {told['event']}",
@@ -95,7 +95,7 @@ def values(told: Mapping[str, Any]) -> dict[str, str]:
 def request(
     hook: Hook, service: Service | None, told: Mapping[str, Any], environment: Mapping[str, str], now: float, agent: str
 ) -> Request:
-    """`environment` has every variable that the hook needs. AddressError."""
+    """Build the request. `environment` must have every variable that the hook needs. Raises AddressError."""
     url = _address(expanded(hook.url or "", environment))
     secret = expanded(hook.secret, environment) if hook.secret else None
     given = {key: expanded(value, environment) for key, value in hook.headers.items()}
@@ -121,7 +121,7 @@ def request(
 
 
 def _headers(secret: str, body: str, now: float) -> dict[str, str]:
-    """The signature of a receiver of your own."""
+    """Return the signature headers for receivers without a scheme of their own."""
     timestamp = str(int(now))
     code = hmac.new(secret.encode(), f"{timestamp}.{body}".encode(), hashlib.sha256).hexdigest()
     return {"X-Autoloop-Timestamp": timestamp, "X-Autoloop-Signature": f"sha256={code}"}
@@ -152,7 +152,7 @@ def _address(url: str) -> str:
 
 
 def _filled(value: Any, filling: Mapping[str, str]) -> Any:
-    """In place: what is filled in is never looked at again."""
+    """Replace placeholders in one pass: inserted values are not expanded again."""
     if isinstance(value, str):
         return PLACE.sub(lambda found: filling.get(found[1], found[0]), value)
     if isinstance(value, dict):

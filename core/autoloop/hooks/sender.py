@@ -1,8 +1,9 @@
-"""`python -m autoloop.hooks.sender`: sends what an engine has put on its way to hooks, and ends when nothing is left.
+"""`python -m autoloop.hooks.sender`: sends the messages that an engine has queued for hooks, and exits when none are left.
 
-A process of its own, so that no hook can hold, end or fill the engine, and so that the end of a loop is told although its
-engine has ended. It writes deliveries and lines of the loop's story, on which nothing depends. Each try is recorded before
-it is made: a message arrives at least once if the hook works, and after its last try it is left.
+It is a separate process, so that no hook can block, crash or overload the engine, and so that the end of a loop is reported
+after its engine has exited. It writes only deliveries and notes in the loop's event log, on which nothing else depends.
+Each try is recorded before it is made: a message arrives at least once if the hook works, and is given up after its last
+try.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ from autoloop.store.access import signature
 from autoloop.text.plural import plural
 
 AT_ONCE = 4
-"""Hooks that are called at one time, each with one message."""
+"""Maximum hooks that are called at the same time, each with one message."""
 OLD = 6 * 3600.0
-"""Seconds after which a message is no longer news."""
+"""Seconds after which a message is too old to be sent."""
 PAUSE, LONGEST_PAUSE = 5.0, 600.0
-"""Seconds after the first failure of a message, three times as many after each further one; and at most."""
+"""Seconds to wait after the first failure of a message, tripled after each further failure; and the maximum."""
 LOOK = 1.0
-"""Seconds at most between two looks at the store."""
+"""Maximum seconds between two reads of the store."""
 
 
 class Result(NamedTuple):
@@ -47,7 +48,7 @@ class Result(NamedTuple):
 
 
 class Sender:
-    """Owns the store; the threads that call hooks only get messages and give replies."""
+    """Owns the store; the threads that call hooks only receive messages and return replies."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Sender:
         environment: Mapping[str, str],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`engine`: the process that handed over the targets. Another one that drives the loop has a sender of its own."""
+        """`engine`: pid of the engine that started this sender. Another engine that runs the loop has its own sender."""
         self.store = store
         self.loop = store.loop(loop)
         self.targets = targets
@@ -69,7 +70,7 @@ class Sender:
         self._unrecorded: list[Result] = []
         self._busy: set[str] = set()
         self._quiet_until: dict[str, float] = {}
-        """Between two messages a service wants a pause, whoever sends them."""
+        """When each hook may be called again: services require a pause between messages, whoever sends them."""
 
     def run(self) -> None:
         self._drop_unknown()
@@ -87,7 +88,7 @@ class Sender:
                 self._unrecorded.append(self._results.get(timeout=LOOK if self._busy else self._pause()))
 
     def _replaced(self) -> bool:
-        """By an engine, which signs as at work; a command that stops the loop only holds its lock for a moment."""
+        """Whether another engine has taken over. Engines sign the lock as at work; a stop command only holds it briefly."""
         try:
             signed = signature(self.store.places.lock(self.loop.name).read_bytes())
         except OSError:
@@ -99,7 +100,7 @@ class Sender:
         return min([LOOK, *(at - now for at in self._quiet_until.values() if at > now)])
 
     def _drop_unknown(self) -> None:
-        """What is meant for hooks that are not in the settings any more."""
+        """Drop messages for hooks that are no longer in the settings."""
         gone = [each for each in self.store.open_deliveries(self.loop.id) if each.hook not in self.targets]
         for hook in {each.hook for each in gone}:
             self._drop([each for each in gone if each.hook == hook], "autoloop.toml has no such hook any more")
@@ -114,7 +115,7 @@ class Sender:
     # --------------------------------------------------------------------------------------------------------- sending
 
     def _begin(self, left: list[Delivery]) -> None:
-        """For each hook that is not called now, its first message."""
+        """Start sending the first message of each hook that is not being called."""
         for hook in dict.fromkeys(each.hook for each in left):
             own = [each for each in left if each.hook == hook]
             now = self._clock()
@@ -129,7 +130,7 @@ class Sender:
     def _try(self, delivery: Delivery, now: float) -> None:
         target = self.targets[delivery.hook]
         every = target.service.every if target.service else 0.0
-        with self.store.transaction():  # another sender may still be here: of an engine before, or of this one at its end
+        with self.store.transaction():  # another sender may still run: that of an earlier engine, or of this one at its end
             delivery = self.store.delivery(delivery.id)
             if not delivery.open or delivery.next_at > now:
                 return
@@ -137,7 +138,7 @@ class Sender:
             if last is not None and 0 <= now - last < every:
                 self._quiet_until[delivery.hook] = last + every
                 return
-            if delivery.tries >= target.hook.tries:  # whoever made the last one died meanwhile
+            if delivery.tries >= target.hook.tries:  # the sender that made the last try died
                 self.store.put_delivery(
                     delivery_failed(delivery, delivery.error or "nothing is known of its last try", None)
                 )
@@ -154,14 +155,14 @@ class Sender:
             loop = self.loop
             told = document(delivery.message, loop.name, loop.spec.name, project.name, socket.gethostname())
             reply = call(target, told, self._environment, project)
-        except Exception as error:  # a fault of ours: the message counts as not sent
+        except Exception as error:  # a bug of ours: the message counts as not sent
             reply = Reply(False, f"internal error ({type(error).__name__})")
         self._results.put(Result(delivery, reply))
 
     # ------------------------------------------------------------------------------------------------------- recording
 
     def _record(self) -> None:
-        """What cannot be recorded now is kept, and its hook is not called meanwhile."""
+        """Record results. A result that cannot be recorded now is kept, and its hook is not called until then."""
         while True:
             try:
                 self._unrecorded.append(self._results.get_nowait())
@@ -192,7 +193,7 @@ class Sender:
         self._quiet_until[hook] = now + (every if reply.ok or last else 0.0)
 
     def _health(self, hook: str) -> Health:
-        """From the store: it is not this sender alone that tries."""
+        """Read the hook's health from the store, because other senders may have called it too."""
         return healths([each for each in self.store.deliveries(self.loop.id) if each.hook == hook])[hook]
 
     def _say(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""How a service wants to be told: a TOML file that ships in `services/`, or one of a user's."""
+"""Message formats of services: TOML files shipped in `services/`, or the user's own."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from autoloop.toml import parse_toml, read_table
 
 
 class Sign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An HMAC-SHA256 of `message` with `key`, in base64. Both may hold `{timestamp}` and `{secret}`."""
+    """An HMAC-SHA256 of `message` with `key`, in base64. Both may contain `{timestamp}` and `{secret}`."""
 
     key: str
     message: str
     unit: Literal["s", "ms"]
-    """Of the timestamp."""
+    """Unit of the timestamp."""
     where: Literal["body", "query"]
-    """Where `timestamp` and `sign` go: two keys of the JSON body, or two parameters of the address."""
+    """Where `timestamp` and `sign` go: into two keys of the JSON body, or two query parameters."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     body: dict[str, Any] | str
-    """JSON, or plain text. `{text}` and others stand for what the message says (`request.values`)."""
+    """JSON or plain text, with placeholders such as `{text}` for parts of the message (`request.values`)."""
     about: str = ""
     headers: dict[str, str] = {}
     escape: Literal["none", "html"] = "none"
-    """What is done to the values: html writes &, < and > as entities."""
+    """Escaping of the values: html replaces &, < and > by entities."""
     every: float = 0.0
-    """Seconds between two messages at least."""
+    """Minimum seconds between two messages."""
     success: list[str] = []
-    """Keys of the answer, a JSON document, of which the first that it has must be 0, as a number or a text."""
+    """Keys of the JSON answer; the first one present must be 0, as a number or a string."""
     final: list[int] = []
-    """Values of these keys after which the same message need not be sent again."""
+    """Values of these keys after which the same message is not retried."""
     busy: list[int] = []
     """Values of these keys that ask for a pause."""
     busy_pause: float = 60.0
@@ -48,12 +48,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A hook with all that its messages need, as an engine hands it to the sender. No secret is in it."""
+    """A hook with everything needed to send its messages, passed from an engine to the sender. Contains no secrets."""
 
     hook: Hook
     service: Service | None = None
     problem: str | None = None
-    """Why nothing can be sent."""
+    """Why nothing can be sent; None if sending is possible."""
 
 
 def service_names() -> list[str]:
@@ -61,14 +61,14 @@ def service_names() -> list[str]:
 
 
 def service_text(name: str) -> str:
-    """The file of a service that ships, to be copied. UserError if there is none."""
+    """Return the file of a shipped service, for copying. Raises UserError if there is none."""
     if name not in service_names():
         raise UserError(f'There is no service "{name}"; {did_you_mean(name, service_names(), _known())}')
     return (_shipped() / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def load_service(name: str, project: Path) -> Service:
-    """UserError if it is unknown or its file cannot be used."""
+    """Load a service. Raises UserError if it is unknown or its file cannot be used."""
     if name.endswith(".toml"):
         path = project / name
         text, where = read_text(path, "file of a service, named in [hooks],"), str(path)

@@ -1,4 +1,4 @@
-"""The metrics of a run as columns that grow: one `Series` per key, steps rising, a later value for a step replacing."""
+"""The metrics of a run as growing columns: one `Series` per key, sorted by step; a later value for a step replaces it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from autoloop.model import Series
 
 MAX_KEYS = 10_000
-"""More distinct metric names than this are a defect of the file; the rest are left out, and `overflow` says so."""
+"""More distinct metric names than this indicate a defective file; the rest are ignored and `overflow` is set."""
 
 MAX_STEP = 1 << 60
 
@@ -19,11 +19,11 @@ _NAMED_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Columns:
-    """`series` holds the keys that have at least one value, by the name the trainer gave.
+    """`series` holds the keys that have at least one value, by the trainer's names.
 
-    `keep_first` makes a value that is already there stay: set while an older segment of a run is read behind a newer
-    one. `rewritten` collects the keys of which a point that was there before is no longer what it was, or no longer at its
-    place; who looks only at what is new takes them out. `cleared` counts how often all was forgotten.
+    `keep_first` preserves existing values; it is set while an older segment of a run is read after a newer one.
+    `rewritten` collects the keys with existing points that changed or moved; consumers that only read new points remove
+    keys from it. `cleared` counts calls of `clear`.
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class Columns:
         self._slots: dict[str, Series] = {}
 
     def slot(self, key: str) -> Series | None:
-        """The Series of a key, empty until its first value; None if there are too many keys.
+        """Return the Series of a key, empty until its first value; None if there are too many keys.
 
-        A caller may append to a Series that is not empty, with a larger step; everything else goes through `put`.
+        Callers may append larger steps to a non-empty Series; everything else must go through `put`.
         """
         series = self._slots.get(key)
         if series is None:
@@ -66,7 +66,7 @@ class Columns:
             self.rewritten.add(key)
 
     def put_last(self, key: str, step: int, value: float) -> None:
-        """The newest value of a metric that has no history, as its only point. One that has a history keeps it."""
+        """Set the latest value of a metric without history as its only point. An existing history is not changed."""
         series = self.series.get(key)
         if self._slots.get(key) or (self.keep_first and series is not None):
             return
@@ -80,7 +80,7 @@ class Columns:
         self.rewritten.add(key)
 
     def forget(self, key: str) -> None:
-        """Drops the points of one key."""
+        """Drop the points of one key."""
         self.series.pop(key, None)
         self._slots.pop(key, None)
 
@@ -93,8 +93,8 @@ class Columns:
 
 
 class GivenSteps:
-    """The steps of values that were logged one at a time, each with a step. One that was logged without has step 0: as long
-    as a metric has no other, its values are counted."""
+    """The steps of values that were logged one at a time. A value logged without a step has step 0: the values of a metric
+    are numbered until it has another step."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
@@ -111,12 +111,12 @@ class GivenSteps:
 
 
 def numbers(key: str, value: Any) -> Iterator[tuple[str, float]]:
-    """The numbers below a JSON value, with their dotted keys. Bools, texts, lists and W&B media are not metrics."""
+    """Yield the numbers in a JSON value with dotted keys. Bools, strings, lists and W&B media are not metrics."""
     stack = [(key, value)]
     while stack:
         name, item = stack.pop()
         if isinstance(item, dict):
-            if "_type" not in item:  # an image, a histogram, a table: its sizes are no metrics
+            if "_type" not in item:  # an image, a histogram, a table: its sizes are not metrics
                 stack += [(f"{name}.{child}" if name else str(child), item[child]) for child in reversed(item)]
         elif isinstance(item, str):
             if item in _NAMED_NUMBERS:
@@ -133,12 +133,12 @@ def as_float(number: float | int) -> float:
 
 
 def as_step(number: float) -> int | None:
-    """A step as a whole number, or None where it cannot be one."""
+    """Return a step as an int; None if it is not finite or too large."""
     return int(number) if -MAX_STEP < number < MAX_STEP else None
 
 
 def rate_of(times: Sequence[tuple[int, float]]) -> float | None:
-    """Steps per second over (step, Unix seconds) pairs; None before there are two that differ."""
+    """Return steps per second over (step, Unix seconds) pairs; None unless steps and times increase."""
     if len(times) < 2:
         return None
     (first_step, first), (last_step, last) = times[0], times[-1]

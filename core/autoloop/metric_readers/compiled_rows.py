@@ -1,4 +1,4 @@
-"""The rows of one W&B log taken up by compiled code, which leaves to Python what is not written as usual."""
+"""Reads the rows of one W&B log with compiled code, which leaves unusual records to Python."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from autoloop.metric_readers.columns import MAX_KEYS, Columns
 from autoloop.metric_readers.wandb_rows import NO_METRIC, STEP, TIME, Entry, WandbRows, numbers_in
 
 _EMPTY: Final = (1 << 63) - 1
-"""In place of the last step of a column without values."""
+"""Stands for the last step of a column without values."""
 _WORTH: Final = 4
-"""Bytes of records for each column that a call has to take up to be worth it."""
+"""Bytes of records per column that a call must process to be worthwhile."""
 _MOST_BY_PYTHON: Final = 1024
 
 
 class CompiledRows(WandbRows):
-    """`WandbRows` with the same result. Columns have numbers there, and their key fields are known from when Python took up
-    the first row that had them."""
+    """`WandbRows` with the same result. The compiled code knows columns by number, and learns their key fields when Python
+    reads the first row that contains them."""
 
     def __init__(self, columns: Columns, compiled: ModuleType) -> None:
         self._compiled = compiled
@@ -31,8 +31,8 @@ class CompiledRows(WandbRows):
         self._entries: list[Entry] = []
         self._numbers: dict[str, int] = {}
         self.by_python = 1
-        """How many records Python has to take where the compiled code stops: it looks at every column each time that it is
-        called, which is not worth it for a little."""
+        """The number of records that Python reads after the compiled code has stopped: each call of the latter visits every
+        column, which is not worthwhile for a few records."""
 
     def take(self, records: Sequence[bytes], alone: Callable[[bytes], None]) -> None:
         if len(records) > 1:
@@ -42,8 +42,9 @@ class CompiledRows(WandbRows):
                 alone(record)
 
     def take_records(self, records: list[bytes], start: int) -> tuple[int, bytes | None]:
-        """Takes the rows among these records from `start` on, until one has to be taken by Python; the index behind those
-        that are done with, and the newest summary of a row among them."""
+        """Read the rows among the records from `start` on, until one that Python has to read.
+
+        Returns the index after the processed records, and the newest per-row summary record among them, if any."""
         lasts = array("q", [steps[-1] if steps else _EMPTY for _, steps, _ in self._entries])
         taken = self._table.take(records, start, self._row_step, self.step, lasts)
         end, newest, count, self.step, self._row_step, times, added, others, odd = taken
@@ -81,7 +82,7 @@ class CompiledRows(WandbRows):
     def _tell(self, heads: Sequence[bytes]) -> None:
         kinds = {id(NO_METRIC): self._compiled.NOTHING, id(STEP): self._compiled.STEP, id(TIME): self._compiled.TIME}
         for head in heads:
-            entry = self._by_head.get(head)  # not there if there are too many
+            entry = self._by_head.get(head)  # absent if there are too many
             if entry is None:
                 continue
             column = kinds.get(id(entry))

@@ -1,8 +1,8 @@
-"""What a trainer prints: its progress, and as a last resort its metrics.
+"""Reads a trainer's console output: its progress and, as a last resort, its metrics.
 
-What the launch preset describes is read by its patterns: there the step on a metric line may be rounded (`step:1K`), so
-it is reckoned from the lines before it. All other lines are read as those of any trainer (`printed_metrics.py`).
-Progress bars end with `\\r`, and log lines are glued to them.
+Lines described by the launch preset are read with its patterns. The step on such a metric line may be rounded (`step:1K`),
+so it is computed from the preceding lines. All other lines are read as those of any trainer (`printed_metrics.py`).
+Progress bars end with `\\r`, and log lines may follow them without a line break.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from autoloop.regex import MAX_TEXT, Regex, RegexSet, compile_regex
 from autoloop.trainers.presets import GROUPS, Console
 
 SKIM = 4 << 10
-"""Bytes at the end of the console log that are looked at for the progress, when the metrics come from elsewhere."""
+"""Bytes at the end of the console log that are read for the progress if the metrics come from elsewhere."""
 SKIM_LINES = 16
-"""Lines of them, bars too, that are read if others have been passed over: of a flood nobody needs more."""
+"""Maximum lines of these, including bars, that are read if earlier ones were skipped: enough for the progress."""
 
 _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "Q": 1e15}
 _TOKEN = re.compile(r"([A-Za-z_][^\s:]{0,63}):(\S{1,40})")
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"([-+]?(?:nan|inf|\d+\.?(\d*)(?:e[-+]?\d+)?))([KMBTQ]?)", 
 
 
 def compiled(patterns: Console) -> dict[str, Regex]:
-    """The expressions of a preset by their purpose; empty ones are left out. UserError if one cannot be used."""
+    """Return a preset's compiled patterns by purpose, without empty ones. Raises UserError if one is invalid."""
     found = {}
     for purpose, groups in GROUPS.items():
         text: str = getattr(patterns, purpose)
@@ -49,16 +49,16 @@ def compiled(patterns: Console) -> dict[str, Regex]:
 class ConsoleLog:
     """The MetricReader of one log file.
 
-    `step`, `total_steps` and `rate` (steps/s) are the progress; `ended`: the trainer printed that it is complete.
+    `step`, `total_steps` and `rate` (steps/s) are the progress. `ended`: the trainer printed that it is complete.
 
-    The steps of `columns` are approximate where the trainer rounds them, and its values have few digits. A resumed
-    trainer's bar counts from 0: the offset is what its total lacks of the announced one.
+    The steps of `columns` are approximate if the trainer rounds them, and values have few digits. A resumed trainer's bar
+    counts from 0: the offset is the announced total minus the bar's total.
 
-    Bars are also drawn for what is no training (data sets are mapped, checkpoints loaded, batches validated). With
-    `total_steps`, and as long as the trainer announces no total of its own, only a bar of that length is the progress.
+    Bars are also drawn for other work (mapping data sets, loading checkpoints, validating batches). If `total_steps` is
+    given, and until the trainer announces its own total, only a bar of that length counts as the progress.
 
-    A line that `metrics` or `evaluation` of the preset matches is read by it alone, and its `progress` alone tells the
-    progress.
+    A line that matches `metrics` or `evaluation` of the preset is read only by that pattern. If the preset has a `progress`
+    pattern, progress comes only from it.
     """
 
     kind = "console"
@@ -101,7 +101,7 @@ class ConsoleLog:
 
     @property
     def columns(self) -> Mapping[str, Series]:
-        """Every metric that was printed, by the name the trainer gives W&B. The Series grow in place with `poll`."""
+        """Every printed metric, by the trainer's name for it in W&B. The Series grow in place with `poll`."""
         return self._columns.series
 
     @property
@@ -109,11 +109,11 @@ class ConsoleLog:
         return self._lines.problems
 
     def skip(self, keep: int) -> None:
-        """Passes over all but the last `keep` bytes of what has not been read yet."""
+        """Skip all but the last `keep` bytes of the unread part."""
         self._lines.skip(keep)
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Reads on, at most `budget` bytes (more if a line is longer); whether anything was new or there may be more."""
+        """Read at most `budget` bytes (more if a line is longer). Returns whether anything was new or there may be more."""
         return self._take_all(self._lines.read(budget))
 
     def _take_all(self, lines: list[bytes]) -> bool:
@@ -128,7 +128,7 @@ class ConsoleLog:
         return self._lines.more or self._changes != before
 
     def skim(self, budget: int = 4 << 20) -> bool:
-        """Only the end of the log, for the progress: to parse a flood of lines for that alone costs too much."""
+        """Read only the end of the log for the progress, because parsing all lines for it would cost too much."""
         passed = self._lines.skip(SKIM)
         self._printed.recording = False
         lines = self._lines.read(budget)
@@ -137,12 +137,12 @@ class ConsoleLog:
         return new
 
     def take(self, line: bytes) -> None:
-        """Reads one complete line of the log, which its owner may have read from the file."""
+        """Parse one complete line of the log; the owner may have read it from the file."""
         if not line:
             return
         text = line[: 4 * MAX_TEXT].decode("utf-8", "replace")
         described = False
-        for index in self._any.which(text):  # in one pass: nearly every line of a flood says nothing
+        for index in self._any.which(text):  # one pass for all patterns, because most lines match none
             name, pattern = self._regexes[index]
             found = pattern.groups(text)
             if found is None:
@@ -201,7 +201,7 @@ class ConsoleLog:
             self._columns.put(self._name(name, self._patterns.prefix), step, value)
 
     def _place(self, token: str) -> int | None:
-        """The step of a metric line: as printed where it is printed in full, else one spacing after the line before."""
+        """Return the step of a metric line: as printed if it is not rounded, else one interval after the previous line."""
         before = self._line_step
         if token.isdecimal():
             step = _whole(token)
@@ -215,11 +215,11 @@ class ConsoleLog:
         if low is None:
             return None
         spacing = self._spacing or self._log_freq
-        if not spacing:  # resumed far in: the bar lags a little, but nothing else is known
+        if not spacing:  # resumed late: the bar lags a little, but is all we have
             step = max(low, self._offset + self._bar[0] if self._bar else low)
             return step if before is None or step > before else None
         step = (self._offset // spacing * spacing if before is None else before) + spacing
-        return max(step, math.ceil(low / spacing) * spacing)  # the latter where lines were lost
+        return max(step, math.ceil(low / spacing) * spacing)  # the latter if lines were lost
 
     def _name(self, printed: str, prefix: str) -> str:
         return self._patterns.names.get(printed, prefix + printed)
@@ -240,13 +240,13 @@ def _whole(text: str | None) -> int | None:
 
 
 def _number(text: str) -> float | None:
-    """A printed number; `12K` is 12000."""
+    """Return the value of a printed number; `12K` is 12000."""
     match = _NUMBER.fullmatch(text[:41])
     return float(match[1]) * _UNITS[match[3].upper()] if match else None
 
 
 def _rounded_from(token: str) -> int | None:
-    """The smallest whole step that prints as `token`, e.g. 500 for `1K`; None if it is no number."""
+    """Return the smallest whole step that prints as `token`, e.g. 500 for `1K`; None if it is not such a number."""
     match = _NUMBER.fullmatch(token)
     if match is None or not match[3]:
         return None

@@ -1,7 +1,7 @@
-"""A table of metrics as CSV: Lightning's CSVLogger (`metrics.csv`), Keras' CSVLogger, and whatever writes a header and rows.
+"""Reads metrics from CSV tables: Lightning's CSVLogger (`metrics.csv`), Keras' CSVLogger, and others with a header and rows.
 
-Lightning writes the whole file anew, with one more column, when a new metric appears: for a moment it is short. What was
-read then stays until the new file has as many lines.
+When a new metric appears, Lightning rewrites the whole file with another column, so the file is short for a moment. Values
+read so far are kept until the new file has as many lines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 
 
 class CsvLog(LogState):
-    """The FileLog of one file. A row's step is that of its column `step`, else its number; all other columns of numbers
+    """The FileLog of one file. A row's step is its column `step`, or without one its row number; all other numeric columns
     are metrics."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
@@ -69,8 +69,8 @@ class CsvLog(LogState):
         return self._lines.more or (self.rows, self._damaged) != before
 
     def _rewritten(self) -> bool:
-        """Whether the file begins with another header than the one that was read: it was written anew, and has become
-        longer since, so that its size does not tell."""
+        """Whether the file begins with a different header than the one read before: it was rewritten and has grown since,
+        so its size does not show that."""
         if not self._head:
             return False
         try:
@@ -80,7 +80,7 @@ class CsvLog(LogState):
             return False
 
     def _taken_again(self) -> bool:
-        """Whether the file that took the place of the one that was read can be read; else it is waited for."""
+        """Whether the file that replaced the previous one is complete enough to read; if not, later polls check again."""
         self._seen_restarts = self._lines.tail.restarts
         self._lines.tail.wait()
         self._waits = not self._is_whole()
@@ -88,7 +88,7 @@ class CsvLog(LogState):
         return not self._waits
 
     def _is_whole(self) -> bool:
-        """Whether it has as many lines as were read, or is another table."""
+        """Whether it has as many lines as were read before, or is a different table."""
         try:
             with open(self.path, "rb", buffering=0) as file:
                 lines = 0
@@ -113,7 +113,7 @@ class CsvLog(LogState):
             self._header = cells
             self._at = cells.index("step") if "step" in cells else None
         elif cells and cells[0] in self._header and not any(_number(cell) is not None for cell in cells):
-            # A restarted trainer appends to its table, with a header of its own.
+            # A restarted trainer appends to its table and writes a new header.
             self._header = cells
             self._at = cells.index("step") if "step" in cells else None
         elif len(cells) != len(self._header):
@@ -135,12 +135,12 @@ class CsvLog(LogState):
 
     @property
     def numbered(self) -> bool:
-        """Whether the steps are only the numbers of the rows."""
+        """Whether the steps are only row numbers."""
         return self._at is None
 
 
 def header_of(line: bytes) -> list[str]:
-    """The names in the first line of a table."""
+    """Return the names in the first line of a table."""
     return _cells(line.decode("utf-8-sig", "replace"))
 
 

@@ -1,4 +1,4 @@
-"""The files of one kind that a run has written, one after the other or side by side, read as one source."""
+"""Reads the files of one kind that a run has written, in sequence or in parallel, as one source."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from autoloop.metric_readers.columns import MAX_KEYS, Columns
 
 
 class FileLog(Protocol):
-    """One file of metrics, which adds what it reads to `columns`. It never raises, and holds nothing open."""
+    """One file of metrics; adds what it reads to `columns`. It never raises and keeps no file open."""
 
     path: Path
     columns: Columns
     rows: int
-    """How much was read, in any unit that only grows."""
+    """The amount read, in any unit that only grows."""
     step: int
     """The largest step seen; 0 before there is one."""
     times: deque[tuple[int, float]]
-    """The last (step, Unix seconds), where the file has times."""
+    """The last (step, Unix seconds) pairs, if the file has times."""
 
     @property
     def restarts(self) -> int:
-        """How often the file turned out to be another than the one that was read: `columns` has to be read anew then."""
+        """How often the file turned out to be a different one; after each, `columns` has to be read again."""
         ...
 
     @property
     def problems(self) -> list[str]: ...
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Reads on, about `budget` bytes; whether anything was new or there may be more."""
+        """Read about `budget` bytes. Returns whether anything was new or there may be more."""
         ...
 
 
 class FileGroup:
-    """Files of one kind, the oldest first, and each to its end before the next: a restarted trainer begins a new file, and
-    its values replace those of the same steps. What was removed stays read."""
+    """Files of one kind. The oldest is read first, and each to its end before the next: a restarted trainer begins a new
+    file, and its values replace those of the same steps. Values from removed files are kept."""
 
     def __init__(self, opened: Callable[[Path, Columns], FileLog]) -> None:
         self.columns = Columns()
@@ -50,7 +50,7 @@ class FileGroup:
         return self._logs
 
     def update(self, paths: Sequence[Path]) -> bool:
-        """Takes up files that were not there before, in the order of `paths`; whether what was read is void."""
+        """Add new files in the order of `paths`. Returns whether everything has to be read again."""
         before = [log.path for log in self._logs]
         if set(paths) <= set(before):
             return False
@@ -86,7 +86,7 @@ class FileGroup:
 
     @property
     def times(self) -> Sequence[tuple[int, float]]:
-        """Of the newest file that has any."""
+        """The times of the newest file that has any."""
         return next((log.times for log in reversed(self._logs) if log.times), ())
 
     @property

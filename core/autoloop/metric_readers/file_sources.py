@@ -1,4 +1,4 @@
-"""All metric files in a run's folder, read as one source: `FileSources`."""
+"""Reads all metric files in a run's folder as one source: `FileSources`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SPLIT = re.compile(
     r"train|training|val|valid|validation|test|eval|evaluation|(?:fold|rank|seed|worker|env|member|trial)[-_]?\d+",
     re.IGNORECASE,
 )
-"""Names of folders that keep apart what has the same names in each, as Keras' `train` and `validation`."""
+"""Names of folders that distinguish metrics of the same names, such as Keras' `train` and `validation`."""
 _TIME = re.compile(r"\d{9,}(\.\d+)?")
 
 
 def merged(sources: Sequence[Mapping[str, Series]]) -> Mapping[str, Series]:
-    """All metrics of several sources; of one that several have, the first source's, so that no point comes twice."""
+    """Merge the metrics of several sources; the first source with a metric wins, so that no point appears twice."""
     filled = [columns for columns in sources if columns]
     if len(filled) < 2:
         return filled[0] if filled else {}
@@ -41,17 +41,17 @@ def merged(sources: Sequence[Mapping[str, Series]]) -> Mapping[str, Series]:
 
 
 class FileSources:
-    """The MetricReader of all files below `run_dir` that hold metrics; it looks for new ones at each poll.
+    """The MetricReader of all files with metrics below `run_dir`; each poll looks for new ones.
 
-    `axis`: the metric that counts the steps, if the preset names one. Where files have a step with each value (TensorBoard,
-    the Trainer's), that is the step.
+    `axis` is the metric that counts the steps, if the preset names one. If a file has a step for each value (TensorBoard,
+    the Trainer's), that step is used.
     """
 
     def __init__(self, run_dir: Path, axis: str | None = None) -> None:
         self._run_dir = run_dir
         self._files = RunFiles(run_dir)
         self._kinds = [
-            # In order of precedence: what is written at once and in full before what comes late or in part.
+            # In order of precedence: sources written promptly and in full before late or partial ones.
             _Kind("jsonl", "jsonl", RowFiles(JsonlLog, axis, self._prefix)),
             _Kind(
                 "tensorboard",
@@ -89,21 +89,21 @@ class FileSources:
         return new
 
     def skim(self, budget: int = 4 << 20) -> bool:
-        """Files complement what another source has."""
+        """Files complement other sources, so read them fully."""
         return self.poll(budget)
 
     def forget(self) -> None:
-        """Drops what was read."""
+        """Drop all data read so far."""
         self._kinds = []
         self._columns, self.step, self.rate = {}, 0, None
 
     def _prefix(self, path: Path) -> str:
-        """`validation/` for a file in a folder of that name."""
+        """Return the prefix for a file's metrics, e.g. `validation/` in a folder of that name."""
         parts = path.parent.relative_to(self._run_dir).parts
         return "".join(f"{part}/" for part in parts if _SPLIT.fullmatch(part))
 
     def _board_prefix(self, path: Path) -> str:
-        """Besides, `add_scalars` and the like write to folders below the one of the run: its name tells them apart."""
+        """Like `_prefix`; also includes the names of folders that `add_scalars` and the like create below the run's."""
         folder = path.parent
         above = next((each for each in folder.parents if each in self._boards and each.is_relative_to(self._run_dir)), None)
         if above is None:
@@ -128,14 +128,14 @@ class FileSources:
 
     @property
     def total_steps(self) -> int | None:
-        """How many steps the training is to make, if one of the files says so."""
+        """The number of steps that the training will make, if one of the files states it."""
         logs = [log for kind in self._kinds for log in kind.group.logs]
         totals = (log.total_steps for log in logs if isinstance(log, TrainerState | TrainerLog))
         return next((total for total in totals if total), None)
 
     @property
     def config(self) -> dict[str, Any]:
-        """The hyperparameters that TensorBoard files hold, by name; empty if none do."""
+        """The hyperparameters in the TensorBoard files by name; empty if there are none."""
         logs = [log for kind in self._kinds for log in kind.group.logs]
         return {key: value for log in logs if isinstance(log, TensorboardLog) for key, value in log.hparams.items()}
 
@@ -152,7 +152,7 @@ class FileSources:
 
 
 class _Kind:
-    """The files of one kind: `files` is what they are called where they are looked for, `name` what people are told."""
+    """The files of one kind: `files` is the key in the result of `RunFiles.look`, `name` the kind shown to users."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class _Kind:
 
 
 def _newest_states(paths: list[Path]) -> list[Path]:
-    """The last two that are there: the newest may not be complete yet. Each holds the whole history before it."""
+    """Return the last two that exist: the newest may be incomplete. Each contains the whole history before it."""
     found: list[Path] = []
     for path in reversed(paths):
         if path.is_file():

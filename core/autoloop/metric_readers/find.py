@@ -1,4 +1,4 @@
-"""Where below a run's output directory its history lies."""
+"""Finds the W&B history of a run below its output directory."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Age = tuple[str, int, str]
 
 @dataclass
 class WandbFiles:
-    """What one W&B run has written: its `.wandb` files, oldest first (a resumed run has several), the tap's rows, and
-    the summaries beside them. `began`: the second of its start, as its directory's name has it; empty if it has none."""
+    """The files of one W&B run: its `.wandb` files, oldest first (a resumed run has several), the tap's rows, and the
+    summaries beside them. `began` is the start time in its directory's name, to the second; empty if there is none."""
 
     run_id: str
     began: str = ""
@@ -33,7 +33,7 @@ class WandbFiles:
 
 
 class WandbFolder:
-    """The W&B runs below a folder, looked for again only when a folder may have changed in which their files lie."""
+    """The W&B runs below a folder; lists them again only if one of the folders with their files may have changed."""
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
@@ -41,13 +41,13 @@ class WandbFolder:
         self._seen: dict[Path, Seen] = {}
 
     def look(self) -> list[WandbFiles]:
-        """As `wandb_runs`; the same object as before if nothing has changed."""
+        """Like `wandb_runs`, but returns the same object as before if nothing has changed."""
         if not self._seen or not all(seen.is_now(stamp_of(path)) for path, seen in self._seen.items()):
             unread: list[Path] = []
             root, now = self._run_dir / "wandb", time.monotonic()
             runs = [root / name for name in _names(root, unread) if "run-" in name]
             folders = [root, *runs, *(run / "files" for run in runs)]
-            stamps = {path: stamp_of(path) for path in folders}  # before they are looked through
+            stamps = {path: stamp_of(path) for path in folders}  # taken before the folders are listed
             self._found = wandb_runs(self._run_dir, unread)
             before, self._seen = self._seen, {}
             for path, stamp in stamps.items():
@@ -56,10 +56,10 @@ class WandbFolder:
 
 
 def wandb_runs(run_dir: Path, unread: list[Path] | None = None) -> list[WandbFiles]:
-    """The W&B runs below `run_dir`, the one that began first first: `wandb/*run-*/run-<id>.wandb`.
+    """Return the W&B runs below `run_dir`, oldest first: `wandb/*run-*/run-<id>.wandb`.
 
-    Their directories carry the second of their start; those of one second are in the order of their names. `latest-run`
-    leads to one of them, or is a copy of it. Folders that are there and could not be listed are added to `unread`.
+    Their directories' names contain the start time to the second; ties are sorted by name. `latest-run` is ignored, because
+    it links to one of them or is a copy. Existing folders that could not be listed are added to `unread`.
     """
     root = run_dir / "wandb"
     found: list[tuple[Age, str, Path]] = []
@@ -86,29 +86,29 @@ def wandb_runs(run_dir: Path, unread: list[Path] | None = None) -> list[WandbFil
 
 
 def segment_id(name: str) -> str | None:
-    """The W&B id in the name of a `.wandb` file; None if it is no such name."""
+    """Return the W&B id in the name of a `.wandb` file; None for other names."""
     match = _SEGMENT.fullmatch(name)
     return match["id"] if match else None
 
 
 def tap_id(name: str) -> tuple[bool, str | None]:
-    """Whether a file of this name is a tap's, and of which W&B run as far as the name tells."""
+    """Return whether a file name is that of a tap, and the id of its W&B run if the name contains it."""
     match = _TAP.fullmatch(name)
     return match is not None, match["id"] if match else None
 
 
 def tap_base(run_dir: Path) -> Path:
-    """Where the tap of a lagging wandb mirrors what is logged; it puts the id of each W&B run before the ending."""
+    """Return the path where the tap for a lagging wandb mirrors logged rows; it inserts the W&B run id before the suffix."""
     return run_dir / "wandb" / "autoloop-tap.jsonl"
 
 
 def summary_places(directory: Path) -> list[Path]:
-    """Where W&B leaves the summary of a run that has this directory."""
+    """Return the paths where W&B may write the summary of a run with this directory."""
     return [directory / "files" / SUMMARY, directory / SUMMARY]
 
 
 def jsonl_file(run_dir: Path, run_id: str | None) -> Path | None:
-    """`wandb-history.jsonl` in a run's directory (wandb 0.9) or its `files/`, else in `wandb/` or `run_dir`."""
+    """Find `wandb-history.jsonl` in a run's directory (wandb 0.9) or its `files/`, else in `wandb/` or `run_dir`."""
     root = run_dir / "wandb"
     directories = sorted((name for name in _names(root) if "run-" in name), key=run_age, reverse=True)
     own = [name for name in directories if run_id and name.endswith("-" + run_id)]

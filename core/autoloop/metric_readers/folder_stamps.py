@@ -1,4 +1,4 @@
-"""Whether a folder can have changed since it was listed, without trusting that a file server's clock agrees with ours."""
+"""Detects whether a folder may have changed since it was listed, even if a file server's clock differs from ours."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SETTLED = 2.0
-"""Seconds that a folder's time stamp must have stayed the same before it can be relied on to show the next change."""
+"""Seconds for which a folder's timestamp must be unchanged before it reliably shows the next change."""
 
 Stamp = tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """How a folder was when it was listed, and since when it has been so, both by the monotonic clock."""
+    """A folder's stamp when it was listed, and since when it has had it; both times are monotonic."""
 
     stamp: Stamp
     since: float
@@ -25,12 +25,12 @@ class Seen:
 
 
 def seen_again(before: Seen | None, stamp: Stamp, now: float) -> Seen:
-    """The folder is listed again at `now`."""
+    """Return the record for a folder that is listed again at `now`."""
     return Seen(stamp, before.since if before is not None and before.stamp == stamp else now, now)
 
 
 def stamp_of(folder: Path) -> Stamp:
-    """Empty where there is no such folder; None if that cannot be told."""
+    """Return the stamp of a folder: empty if there is no such folder, None if that cannot be determined."""
     try:
         state = os.stat(folder)
     except (FileNotFoundError, NotADirectoryError, ValueError):

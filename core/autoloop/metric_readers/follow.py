@@ -1,4 +1,4 @@
-"""One view of a running or finished training, whatever it writes: `follow(run_dir)`."""
+"""A uniform view of a running or finished training, whatever it writes: `follow(run_dir)`."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def follow(
     total_steps: int | None = None,
     axis: str | None = None,
 ) -> Follower:
-    """Follows the run that writes below `run_dir`, which need not exist yet; nothing is read before the first `poll`.
+    """Follow the run that writes below `run_dir`, which need not exist yet. Nothing is read before the first `poll`.
 
-    `run_id`: its W&B id, if that was chosen for it. `log`: the file with what it prints, read by `patterns` and, where
-    they say nothing, as that of any trainer; without `patterns` it is not read. `log_freq`: steps between two printed
-    metric lines. `total_steps`: how many steps it is to make; a printed bar of another length is then not its progress.
-    `axis`: the metric that counts its steps, if the preset names one. UserError if a pattern is not valid.
+    `run_id`: its W&B id, if that was chosen in advance. `log`: its console log, read with `patterns`; lines that they do not
+    match are read as those of any trainer. Without `patterns` it is not read. `log_freq`: steps between two printed metric
+    lines. `total_steps`: the number of steps it will make; printed bars of other lengths are then not its progress.
+    `axis`: the metric that counts its steps, if the preset names one. Raises UserError if a pattern is invalid.
     """
     console = ConsoleLog(log, patterns, log_freq, total_steps) if log and patterns else None
     return Follower(WandbChoice(run_dir, run_id, axis), JsonlRun(run_dir, run_id, axis), FileSources(run_dir, axis), console)
 
 
 class Follower:
-    """Metrics from all sources that are there: W&B (else `wandb-history.jsonl`), the files of other loggers; if none of them
-    has any, the console log. A metric that several have is the first one's.
+    """Metrics from all available sources: W&B (else `wandb-history.jsonl`) and the files of other loggers; if none of them
+    has any, the console log. If several sources have a metric, the first one wins.
 
-    Progress (`step`, `total_steps`, `rate`) comes from whichever knows best.
-    Nothing is held open between polls. Use it from one thread at a time.
+    Progress (`step`, `total_steps`, `rate`) comes from the best available source.
+    No file is kept open between polls. Use it from one thread at a time.
     """
 
     def __init__(self, wandb: WandbChoice, rows: JsonlRun, files: FileSources, console: ConsoleLog | None) -> None:
@@ -55,7 +55,7 @@ class Follower:
     # ------------------------------------------------------------------------------------------------ reading
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Reads on, about `budget` bytes of each source; whether anything was new. Poll until False to read it all."""
+        """Read about `budget` bytes of each source. Returns whether anything was new; poll until False to read it all."""
         new = known = False
         for reader in self._readers:
             new |= reader.skim(budget) if known else reader.poll(budget)
@@ -72,12 +72,12 @@ class Follower:
         return self._console.columns if self._console is not None else {}
 
     def skip_log(self, keep: int) -> None:
-        """Passes over all but the last `keep` bytes of what the console log still has to read."""
+        """Skip all but the last `keep` bytes of the unread part of the console log."""
         if self._console is not None:
             self._console.skip(keep)
 
     def close(self) -> None:
-        """Forgets what was read."""
+        """Drop all data read so far."""
         self._readers.clear()
         self._wandb.forget()
         self._files.forget()
@@ -93,7 +93,7 @@ class Follower:
 
     @property
     def sources(self) -> list[str]:
-        """Where `columns` come from, in order of precedence: `wandb`, `tensorboard`, `csv` …"""
+        """The kinds of sources of `columns`, in order of precedence: `wandb`, `tensorboard`, `csv` …"""
         found = [reader.kind for reader in self._readers[:2] if reader.columns][:1] + self._files.kinds
         return found or ([self._console.kind] if self._console is not None and self._console.columns else [])
 
@@ -104,22 +104,22 @@ class Follower:
 
     @property
     def wandb_id(self) -> str | None:
-        """The id of the W&B run that is followed; None while there is none."""
+        """The id of the followed W&B run; None while there is none."""
         return self._wandb.run_id
 
     @property
     def others(self) -> list[str]:
-        """The W&B runs beside the followed one, by name if they have one of their own."""
+        """The other W&B runs in the folder, by display name if they have one."""
         return self._wandb.others
 
     @property
     def config(self) -> dict[str, Any]:
-        """The run's config as W&B recorded it, else TensorBoard's hyperparameters; empty if there is neither."""
+        """The run's config from W&B, else TensorBoard's hyperparameters; empty if there is neither."""
         return self._wandb.config or self._files.config
 
     @property
     def exit_code(self) -> int | None:
-        """What W&B recorded at the end of the newest segment; None while it runs or if it was killed."""
+        """The exit code that W&B recorded in the newest segment; None while the run is running or if it was killed."""
         return self._wandb.exit_code
 
     @property
@@ -129,7 +129,7 @@ class Follower:
 
     @property
     def total_steps(self) -> int | None:
-        """How many steps it will make, as the trainer printed it, else as `steps` of its config says."""
+        """The number of steps it will make: as printed by the trainer, else from the files, else `steps` in its config."""
         if self._console is not None and self._console.total_steps is not None:
             return self._console.total_steps
         if self._files.total_steps is not None:
@@ -139,7 +139,7 @@ class Follower:
 
     @property
     def rate(self) -> float | None:
-        """Steps per second over the last rows, pauses included; before there are two, as the trainer's bar shows it."""
+        """Steps per second over the last rows, including pauses; with fewer than two rows, the rate on the trainer's bar."""
         return next((rate for reader in self._readers if (rate := reader.rate) is not None), None)
 
     @property
@@ -154,5 +154,5 @@ class Follower:
 
     @property
     def problems(self) -> list[str]:
-        """One sentence for everything that could not be read as it should."""
+        """One sentence for each thing that could not be read properly."""
         return [problem for reader in self._readers for problem in reader.problems]

@@ -1,4 +1,4 @@
-"""JSON as trainers and W&B write it: NaN and Infinity bare, and any text a path can have."""
+"""Decodes JSON as trainers and W&B write it: with bare NaN and Infinity, and with any text that a path can contain."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ BOM = b"\xef\xbb\xbf"
 
 
 def decoded(text: bytes) -> Any:
-    """The JSON value in `text`, which may begin with a byte order mark; None if it is none.
+    """Return the JSON value in `text`, which may begin with a byte order mark; None if it is not JSON.
 
-    What UTF-8 has no bytes for (half a surrogate pair: in Python's texts, a byte of a path that is none) is a `?`.
-    msgspec is four times faster than json but refuses such halves, NaN and Infinity.
+    Lone surrogates (Python uses them for undecodable bytes of a path) become `?`, because UTF-8 cannot encode them.
+    msgspec is four times faster than json but rejects lone surrogates, NaN and Infinity.
     """
     text = text.removeprefix(BOM)
     try:
@@ -22,7 +22,7 @@ def decoded(text: bytes) -> Any:
     except (ValueError, RecursionError):
         pass
     try:
-        value = json.loads(text.decode("utf-8", "surrogatepass"))  # of bytes, json would guess the encoding
+        value = json.loads(text.decode("utf-8", "surrogatepass"))  # given bytes, json would guess the encoding
         if b"\\u" in text:
             value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""`wandb-history.jsonl`: one JSON object per line, as wandb 0.9 wrote it and as exports and taps still do.
+"""Reads `wandb-history.jsonl`: one JSON object per line, as written by wandb 0.9 and still by exports and taps.
 
-A file that is one JSON array of such objects is read too; it has to be complete.
+A file with one JSON array of such objects is supported too; it must be complete.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from autoloop.metric_readers.tail import Lines
 from autoloop.text.plural import plural
 
 LARGEST_ARRAY = 4 * LARGEST
-"""Bytes; an array is read whole, and again whenever its file changes."""
+"""Maximum bytes of an array, which is read as a whole, and again whenever its file changes."""
 
 
 class JsonlLog:
-    """The FileLog of one file. A row's step is its `_step`, else its `step`, else the number of the row.
+    """The FileLog of one file. A row's step is its `_step`, else its `step`, else its row number.
 
-    An object without a line end behind it is a row too: it is only complete with its last brace.
+    An object without a trailing line break is a row too, because its last brace shows that it is complete.
     """
 
     def __init__(self, path: Path, columns: Columns) -> None:
@@ -41,15 +41,15 @@ class JsonlLog:
         self.times: deque[tuple[int, float]] = deque(maxlen=20)
         self._order = RowOrder()
         self.numbered = True
-        """Whether steps are only the numbers of rows."""
+        """Whether steps are only row numbers."""
         self._unfinished = False
-        """Whether something that is no row, yet, stands behind the last line end."""
+        """Whether the text after the last line break is not a complete row yet."""
         self._array: bool | None = None
         self._array_problem: str | None = None
 
     @property
     def restarts(self) -> int:
-        """How often the file was replaced under the reader: everything in `columns` from before is void then."""
+        """How often the file was replaced; each time, the earlier contents of `columns` are discarded."""
         return self._lines.tail.restarts
 
     @property
@@ -70,7 +70,7 @@ class JsonlLog:
         return found
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Reads on, at most `budget` bytes (more if a line is longer); whether a row was new or there may be more."""
+        """Read at most `budget` bytes (more if a line is longer). Returns whether a row was new or there may be more."""
         tail = self._lines.tail
         if self._array is None and tail.look() and (head := tail.read(4096, at=0).removeprefix(BOM).lstrip()):
             self._array = head[:1] == b"["
@@ -92,7 +92,7 @@ class JsonlLog:
         return self._lines.more or self.rows != before
 
     def put_last(self, values: Mapping[str, float], step: int) -> None:
-        """The newest values of metrics, of which those that no row has are taken."""
+        """Add the latest values of metrics that no row contains."""
         for key, value in values.items():
             self.columns.put_last(key, max(step, self.step), value)
 
@@ -116,7 +116,7 @@ class JsonlLog:
             return False
         restarted = tail.restarts != self._restarts
         self._forget()
-        if restarted:  # it may be lines now
+        if restarted:  # it may consist of lines now
             return True
         tail.wait()
         self._array = True

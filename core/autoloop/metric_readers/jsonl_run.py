@@ -1,4 +1,4 @@
-"""A run's `wandb-history.jsonl` and the summary beside it, read as one."""
+"""Reads a run's `wandb-history.jsonl` and the summary beside it as one source."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class JsonlRun:
         return new
 
     def skim(self, budget: int = 4 << 20) -> bool:
-        """W&B's own log has the same rows."""
+        """Read nothing, because W&B's own log has the same rows."""
         return False
 
     @property

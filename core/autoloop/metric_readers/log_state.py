@@ -1,4 +1,4 @@
-"""What the FileLogs have in common: the counts that each keeps."""
+"""The state that all FileLogs have in common."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autoloop.metric_readers.columns import Columns
 
 
 class LogState:
-    """What a FileLog has read so far; see there."""
+    """The path, columns and counters of a FileLog; see there."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
         self.path = path

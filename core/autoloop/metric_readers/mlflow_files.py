@@ -1,4 +1,4 @@
-"""A run that MLflow keeps in files: `mlruns/<experiment>/<run>/metrics/<name>` with lines `milliseconds value step`."""
+"""Reads MLflow's file store: `mlruns/<experiment>/<run>/metrics/<name>` with lines `milliseconds value step`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _START = re.compile(rb"^start_time: (\d+)", re.MULTILINE)
 
 
 def in_order(runs: list[Path]) -> list[Path]:
-    """The folders of runs that have a metric, the one that began first first."""
+    """Return the folders of runs that have a metric, in the order in which the runs began."""
     began = []
     for run in runs:
         try:
@@ -28,7 +28,7 @@ def in_order(runs: list[Path]) -> list[Path]:
 
 
 class MlflowFiles(LogState):
-    """The FileLog of one run's folder. A metric of two names with a `/` between is a file in a folder."""
+    """The FileLog of one run's folder. A metric with a `/` in its name is a file in a subfolder."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
         super().__init__(path, columns)

@@ -1,7 +1,7 @@
-"""The compiled part of the readers (`_native.c`), where the installation has it; else Python alone reads the same.
+"""The compiled part of the readers (`_native.c`), if it is installed; otherwise the Python code gives the same results.
 
-It is built with the package if there is a C compiler then. It takes what wandb usually writes, and leaves whatever else a
-file holds to the Python that reads all of a file where nothing is compiled.
+It is built with the package if a C compiler is available. It handles what wandb usually writes and leaves everything else to
+the Python code, which can read complete files without it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from zlib import crc32
 
 _SOURCE: Final = Path(__file__).with_name("_native.c")
-"""Not in a wheel. What an editable install built before the checkout changed has another checksum, and is not used."""
+"""Absent from wheels. In an editable install, a build from an older source has another checksum and is not used."""
 
 
 def _built() -> ModuleType | None:
@@ -30,4 +30,4 @@ def _built() -> ModuleType | None:
 
 
 compiled = _built()
-"""None: read by Python alone."""
+"""The extension module; None if only Python code is used."""

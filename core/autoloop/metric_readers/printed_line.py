@@ -1,10 +1,10 @@
-"""One printed line of any trainer -> the numbers that it names, the step or epoch that it states, its progress bar.
+"""Parses one printed line of any trainer: named numbers, the step or epoch, and the progress bar.
 
-Nothing here keeps a state or does I/O. Everything takes time proportional to the line: what stands before and behind a
-number is looked at only so far as a name or a unit is long.
+This module is stateless and does no I/O. Parsing takes time linear in the length of the line: around a number, only as much
+text is examined as a name or a unit can be long.
 
-A log is mostly not metrics, so a number counts only where its surroundings say that it is one: paths, host names with
-ports, versions, dates and times, command lines, calls and sentences are passed over.
+Most lines of a log are not metrics, so a number counts only if its context identifies it as one: paths, host names with
+ports, versions, dates and times, command lines, calls and sentences are ignored.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from autoloop.metric_readers.printed_words import (
 )
 
 MAX_LINE = 4096
-"""Characters of a line that are looked at."""
+"""Maximum characters of a line that are parsed."""
 
 MAX_PAIRS = 200
-"""Numbers of a line that are looked at."""
+"""Maximum numbers of a line that are parsed."""
 
 _REACH = 120
-"""Characters before a number in which its name stands."""
+"""Maximum characters before a number in which to find its name."""
 
 _DIGITS = r"(?:\d{1,20}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,3})?"
 _NUMBER = rf"[-+]?(?:{_DIGITS}|(?i:nan|inf(?:inity)?)(?![A-Za-z]))"
@@ -79,29 +79,29 @@ _SCALES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 @dataclass(frozen=True)
 class Bar:
-    """A progress bar: `at` of `of`. `label`: what it says it is of, in small letters; `rate`: steps per second."""
+    """A progress bar: `at` of `of`. `label` is its text in lower case, `rate` the steps per second."""
 
     at: int
     of: int
     label: str
     rate: float | None
     within_epoch: bool
-    """It is of a kind that is drawn anew for every epoch."""
+    """Its kind starts again with every epoch."""
     from_zero: bool = False
     """Its epochs are counted from 0."""
     redrawn: bool = False
-    """It is one of tqdm's, which is drawn some times a second and below whatever is printed by it."""
+    """It is a tqdm bar, which is redrawn several times a second below other output."""
 
     @property
     def of_training(self) -> bool | None:
-        """Whether its label says so; None where it has none."""
+        """Whether its label identifies it as the training's; None if it has no label."""
         words = re.findall(r"[a-z]+", self.label)
         return words[0] in TRAINING if words else None
 
 
 @dataclass
 class Line:
-    """What a line says. A count `at` of `of` has no `of` where that is not said."""
+    """The contents of a line. `steps` and `epochs` are the stated totals, None if there are none."""
 
     pairs: list[tuple[str, float]] = field(default_factory=list)
     step: int | None = None
@@ -112,16 +112,16 @@ class Line:
     within_epoch: bool = False
     """`step` counts within the epoch."""
     row: bool = False
-    """A row, or the frame, of a table of two columns; `section` is its name where it is one of a group's."""
+    """A row or the frame of a two-column table; `section` is the name if it is the header of a group."""
     section: str | None = None
     record: bool = False
-    """It is one dict, as a log writes it, and not a text."""
+    """It is a single logged dict, not text."""
     heading: bool = False
-    """It states a step or an epoch and nothing else: what it says holds for the lines that follow."""
+    """It states only a step or an epoch, which applies to the following lines."""
 
 
 def parse(text: str) -> list[Line]:
-    """What a line says; two entries where a log line is glued to the end of a bar."""
+    """Parse a line. Returns two entries if a log line directly follows a progress bar."""
     text = _ESCAPE.sub("", text[:MAX_LINE]).rstrip()
     if (bar := _TQDM.search(text)) is None:
         return [_parsed(text)]
@@ -134,7 +134,7 @@ def parse(text: str) -> list[Line]:
 
 
 def named_numbers(text: str) -> list[tuple[str, float]]:
-    """The numbers and their names in a text that is known to hold metrics."""
+    """Return the named numbers in a text that is known to contain metrics."""
     pairs = _pairs(text[:MAX_LINE])
     known = {name for name, _ in pairs}
     return pairs + [pair for pair in _spaced(text[:MAX_LINE]) if pair[0] not in known]
@@ -174,7 +174,7 @@ def _parsed(text: str) -> Line:
 
 
 def _place(text: str) -> tuple[Line, int, set[str]]:
-    """The step and epoch of a line, where what it says of them ends, and the keys under which it says so."""
+    """Return the step and epoch of a line, the offset after them, and the keys that state them."""
     line, behind, said = Line(), 0, set()
     best = len(_ORDER)
     for found in _STEP.finditer(text):
@@ -185,7 +185,7 @@ def _place(text: str) -> tuple[Line, int, set[str]]:
         at, of = int(found["at"]), int(found["of"]) if found["of"] else None
         if key == "epoch":
             if found["quoted"]:
-                continue  # so Hugging Face prints parts of epochs
+                continue  # Hugging Face prints fractional epochs this way
             if line.epoch is None:
                 line.epoch, line.epochs = at, of
                 behind = max(behind, found.end())
@@ -196,7 +196,7 @@ def _place(text: str) -> tuple[Line, int, set[str]]:
     if line.step is None and (count := _COUNT.search(text, behind, behind + 60)) is not None:
         between = text[behind : count.start()]
         framed = between.rstrip().endswith("[") and text[count.end() :].lstrip()[:1] in ("]", "(")
-        if not re.search(r"[A-Za-z0-9]", between) and (framed or line.epoch is not None):  # a date may be in brackets too
+        if not re.search(r"[A-Za-z0-9]", between) and (framed or line.epoch is not None):  # brackets may also contain a date
             line.step, line.steps = int(count[1]), int(count[2])
             line.within_epoch = line.epoch is not None
             behind = count.end()
@@ -210,7 +210,7 @@ _ORDER = ("global_step", "step", "iteration", "iter", "it", "num_updates", "upda
 
 
 def _label(text: str) -> tuple[str, int | None]:
-    """What stands before a bar, and the number of the epoch in it."""
+    """Return the text before a bar in lower case, and the epoch number in it."""
     text = text[-80:].rsplit("]", 1)[-1].strip(" :|\t").lower()
     epoch = re.search(r"epoch\s{0,4}[:\[]?\s{0,4}(\d{1,9})", text)
     return text, int(epoch[1]) if epoch else None
@@ -226,7 +226,7 @@ def _rate(inside: str) -> float | None:
 
 
 def _pairs(text: str) -> list[tuple[str, float]]:
-    """`name: value` and `name=value`, in dicts with quotes too."""
+    """Return the pairs `name: value` and `name=value`, including quoted names in dicts."""
     opened = text.find("{")
     if opened >= 0 and text.endswith("}") and isinstance(row := decoded(text[opened:].encode()), dict):
         return _pairs(text[:opened]) + list(numbers("", row))
@@ -245,7 +245,7 @@ def _pairs(text: str) -> list[tuple[str, float]]:
 
 
 def _sentence_goes_on(text: str, found: re.Match[str]) -> bool:
-    """Whether `12` of `files: 12 were found` is followed by words that begin no other pair."""
+    """Whether words that do not begin another pair follow the number, as in `files: 12 were found`."""
     if found["quote"] or not found["gap"] or _BEHIND.match(text, found.end()):
         return False
     rest = text[found.end() : found.end() + _REACH]
@@ -259,7 +259,7 @@ def _quoted(head: str) -> str | None:
 
 
 def _plain(head: str, *, cut: bool) -> str | None:
-    """The name at the end of `head`: up to five words, unless they are the end of a sentence."""
+    """Return the name at the end of `head`: up to five words, unless they end a sentence."""
     head = head.rstrip()
     found = _NAME.search(head)
     if found is None or (cut and found.start() == 0 and len(head) >= _REACH):
@@ -283,12 +283,12 @@ def _is_metric(name: str, found: re.Match[str], tight: int) -> bool:
     whole = found["value"].lstrip("+-").isdigit()
     if whole and last in ("error", "exception", "failed"):
         return False
-    # host:80 and cuda:0 look like this too
+    # excludes host:80 and cuda:0
     return not (found["sep"] == ":" and not found["gap"] and not found["quote"] and whole and tight < 3)
 
 
 def _spaced(text: str) -> list[tuple[str, float]]:
-    """`loss 0.1`, behind a step, in parts of a line that hold nothing else."""
+    """Return pairs such as `loss 0.1` after a step, from parts of a line that contain nothing else."""
     pairs = []
     for part in _SPLIT.split(text):
         found, at = [], 0

@@ -1,4 +1,4 @@
-"""The metrics and the progress of a log whose format nobody has described, line by line."""
+"""Extracts metrics and progress from a log of unknown format, line by line."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ if TYPE_CHECKING:
     from autoloop.metric_readers.printed_line import Bar, Line
 
 MAX_NAMES = 300
-"""More distinct names than this are no metrics, but numbers in texts that vary."""
+"""Maximum distinct names; more are not metrics but numbers in varying text."""
 MAX_WAITING = 1000
-"""Values that may wait for a step."""
+"""Maximum values that wait for a step."""
 
 _STEP_ROWS = ("global_step", "total_timesteps", "step", "iterations", "iteration", "epoch")
-"""Rows of a table that hold its step, the best first."""
+"""Names of table rows with the step, in order of preference."""
 
 
 class PrintedMetrics:
-    """Puts what is printed into `columns`. A number without any step before it is none of a metric.
+    """Puts printed metrics into `columns`. Numbers printed before any step are ignored.
 
-    The step of a number is the one on its line, else that of the training's bar, else the last that was stated. Where
-    none ever is, dicts of the same keys are rows, and their step is the number of the row. A count that begins anew
-    with every epoch goes on from the epoch before. `expected`: the number of steps of the training, if known; a bar
-    without a label is the training's if it is of that length, and where the trainer announces as many epochs, epochs are
-    its steps.
+    The step of a number is the one on its line, else that of the training's bar, else the last one stated. If no step is
+    ever stated, repeated dicts with the same keys are rows, and the row number is the step. A count that restarts with
+    every epoch is continued from the previous epoch. `expected` is the number of steps of the training, if known: a bar
+    without a label is the training's if it has that length, and if the trainer announces that number of epochs, epochs
+    are the steps.
 
-    `bars` says whether bars are looked at; where not, the owner states steps with `at`.
+    `bars` states whether bars are read; if not, the owner states steps with `at`.
     """
 
     def __init__(self, columns: Columns, *, expected: int | None, names: Mapping[str, str], bars: bool) -> None:
         self.columns = columns
         self.recording = True
-        """Whether metrics are put into the columns; the progress is followed in any case."""
+        """Whether metrics are put into the columns; progress is tracked in any case."""
         self._expected = expected
         self._renamed = names
         self._bars = bars
@@ -44,11 +44,11 @@ class PrintedMetrics:
         self.step = 0
         """The largest step so far."""
         self.total: int | None = None
-        """How many steps it will make, as far as that is printed."""
+        """The number of steps it will make, if printed."""
         self.rate: float | None = None
         self._last: int | None = None
         self._count: tuple[int, int | None, int | None] | None = None
-        """The count that was printed last, the number that it goes to, and its epoch."""
+        """The last printed count, its total, and its epoch."""
         self._epoch: int | None = None
         self._epochs: int | None = None
         self._first_epoch = 1
@@ -62,20 +62,20 @@ class PrintedMetrics:
         self._waiting: list[tuple[str, float]] = []
         self._rows = 0
         self._first_rows: dict[tuple[str, ...], tuple[int, list[tuple[str, float]]]] | None = {}
-        """By their names, the rows so far, each of another kind; None once two were of one kind."""
+        """The first row for each set of names; None once a set has appeared twice."""
         self._table: list[tuple[str, float]] = []
         self._section = ""
 
     def at(self, step: int) -> None:
-        """The owner has read that the training is at this step."""
+        """Set the current step, as read by the owner."""
         self._last, self._by_epoch, self._from_bar = step, False, False
 
     def take(self, text: str) -> bool:
-        """Reads one complete line; whether it told anything."""
+        """Read one complete line. Returns whether it contained metrics or progress."""
         if not text.strip():
             return False
         told = False
-        from autoloop.metric_readers.printed_line import parse  # its patterns take longer to compile than all else here
+        from autoloop.metric_readers.printed_line import parse  # imported late: its patterns are slow to compile
 
         for index, line in enumerate(parse(text)):
             told |= self._take(line, glued=index > 0)
@@ -100,7 +100,7 @@ class PrintedMetrics:
             self._settle()
             return line.heading
         elif self._from_bar and not glued and line.epoch is None and self._last is not None:
-            # The bar on the screen may lag behind; it is drawn again, as it is, below what is written above it.
+            # The displayed bar may lag behind: output is written above it, and then it is redrawn unchanged.
             self._waiting += line.pairs[: MAX_WAITING - len(self._waiting)]
             return False
         step = self._last if self._last is not None else self._epoch if self._by_epoch else None
@@ -112,7 +112,7 @@ class PrintedMetrics:
         return step is not None
 
     def _take_record(self, pairs: list[tuple[str, float]]) -> bool:
-        """A dict without any step before it; until one has come again, with the same names, it may be a config."""
+        """Read a dict with no step before it. It may be a config until a dict with the same names appears again."""
         names = tuple(name for name, _ in pairs)
         row, self._rows = self._rows, self._rows + 1
         if self._first_rows is not None and names not in self._first_rows:
@@ -149,7 +149,7 @@ class PrintedMetrics:
         return True
 
     def _is_training(self, bar: Bar) -> bool:
-        """Bars are also drawn while data sets are mapped, checkpoints loaded and batches validated."""
+        """Whether a bar is the training's: bars are also drawn for mapping data sets, loading checkpoints and validating."""
         said = bar.of_training
         if said is None:
             if self._expected is not None and not bar.within_epoch:
@@ -190,7 +190,7 @@ class PrintedMetrics:
             self.total = self._epochs
 
     def _counted(self, at: int, of: int | None, within: bool, *, bar: bool = False) -> int:
-        """The step of the whole training that a printed count stands for."""
+        """Convert a printed count to a step of the whole training."""
         before, self._count = self._count, (at, of, self._epoch)
         if before is not None and at < before[0]:
             new_epoch = self._epoch is not None and before[2] is not None and self._epoch > before[2]
@@ -209,8 +209,8 @@ class PrintedMetrics:
         return self._within and self._epochs is not None and self._epochs == self._expected
 
     def _reach(self, step: int, of: int | None, at: int | None = None) -> None:
-        """The training is at `step`; `at`: the count that was printed, of `of`."""
-        if self._last is None:  # epochs and rows before are not on this axis
+        """Set the current step. `at` of `of` is the printed count."""
+        if self._last is None:  # earlier epochs and rows are not on this axis
             self._by_epoch, self.step, self.total = False, 0, None
         self._last = step
         if self._epochs_are_steps:
@@ -226,14 +226,14 @@ class PrintedMetrics:
     # ----------------------------------------------------------------------------------------------------------- values
 
     def _settle(self, step: int | None = None) -> None:
-        """Gives what waits its step: the one of the bar that was drawn again below it, else the last one."""
+        """Assign waiting values a step: that of the bar that was redrawn below them, else the last one."""
         waiting, self._waiting = self._waiting, []
         at = self._last if step is None else step
         for name, value in waiting if at is not None else ():
             self._put(name, at or 0, value)
 
     def _show(self, pairs: list[tuple[str, float]], step: int) -> None:
-        """What a bar shows stays there until it changes; only the change is a new value."""
+        """Put values shown by a bar. They stay displayed, so only a changed value is new."""
         for name, value in pairs:
             known = self._shown.get(name)
             if known is None or (known != value and (known == known or value == value)):

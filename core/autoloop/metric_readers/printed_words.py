@@ -1,4 +1,4 @@
-"""The words by which printed metrics are told from everything else that a trainer prints. All are in small letters."""
+"""Words that distinguish printed metrics from a trainer's other output. All are in lower case."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def _words(*lines: str) -> frozenset[str]:
 
 LEVELS = _words("info debug warning warn error critical notice trace")
 HEADER = LEVELS | _words("learning training train starting start begin beginning main root epoch step of global")
-"""All that stands in a line that only says which step or epoch follows."""
+"""The only words in a line that just announces a step or epoch."""
 TRAINING = _words("train training trainer step steps iter iters iteration iterations epoch epochs finetuning")
-"""How the label of a training's progress bar begins."""
+"""First words in the label of a training's progress bar."""
 NOT_BEFORE_STEP = _words("total max num number every warmup per save log eval of next last min early best")
 AT_WORK = _words("downloading uploading loading saving processing extracting fetching mapping waiting reading writing")
 PROSE = _words(
@@ -25,7 +25,7 @@ SETTINGS = _words(
     "eta elapsed remaining warning info debug note size examples samples workers num_workers batch_size host hosts id uid",
     "errno num number params parameters args processes threads nodes epochs max_steps num_epochs localhost signal date year",
 )
-"""Numbers of these names say how a run is set up, or where it is."""
+"""Numbers with these names describe a run's setup or environment."""
 SETTING_ENDS = ("port", "pid", "seed", "version")
 MEASURES = re.compile(
     r"loss|acc(?:uracy|@|\b)|\blr\b|learning.rate|reward|return|score|ppl|perplexity|\bf1\b|auc|iou|bleu|rouge|[mr]se\b"
@@ -33,10 +33,10 @@ MEASURES = re.compile(
     r"|recall|dice|\bbp[bcd]\b|\bnll\b|fps|tok|\bgrad|success|elbo|fid\b",
     re.IGNORECASE,
 )
-"""Names that are taken for a metric's even where no `:` or `=` stands behind them."""
+"""Names that count as metrics even without `:` or `=` after them."""
 FILE = re.compile(
     r"\.(?:py|ipynb|json|ya?ml|toml|txt|log|out|err|pt|pth|ckpt|safetensors|bin|csv|tsv|np[yz]|sh|c|cc|cpp|cu|h|so|go|rs|js"
     r"|ts|zip|gz|tar|mp4|png|jpe?g|parquet|com|org|net|io|ai|local)$",
     re.IGNORECASE,
 )
-"""How the names of files and hosts end."""
+"""Endings of file and host names."""

@@ -1,4 +1,4 @@
-"""Just enough of protobuf's wire format to walk the fields of a message in a byte string, in place."""
+"""A minimal parser of protobuf's wire format: iterates over the fields of a message in a byte string, without copies."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class MalformedError(Exception):
 
 
 Field = tuple[int, int, int]
-"""(field number, start, stop) of a field's bytes; for a varint (field number, its value, -1)."""
+"""(field number, start, stop) of a field's bytes; (field number, value, -1) for a varint."""
 
 
 def read_varint(data: bytes, i: int, end: int) -> tuple[int, int]:
-    """The unsigned number at `i` and the position behind it."""
+    """Return the unsigned number at `i` and the position after it."""
     value = shift = 0
     while i < end and shift < 70:
         byte = data[i]
@@ -27,12 +27,12 @@ def read_varint(data: bytes, i: int, end: int) -> tuple[int, int]:
 
 
 def signed(value: int) -> int:
-    """An int32 or int64 field's value, which the wire carries as 64 bits without sign."""
+    """Convert the value of an int32 or int64 field, which is encoded as 64 unsigned bits."""
     return value - (1 << 64) if value >> 63 else value
 
 
 def read_field(data: bytes, i: int, end: int) -> tuple[Field, int]:
-    """The field whose tag is at `i`, and the position behind it."""
+    """Return the field with its tag at `i`, and the position after it."""
     tag, i = read_varint(data, i, end)
     wire = tag & 7
     if wire == 0:
@@ -50,7 +50,7 @@ def read_field(data: bytes, i: int, end: int) -> tuple[Field, int]:
 
 
 def fields(data: bytes, start: int, stop: int) -> Iterator[Field]:
-    """The fields of the message at `start`:`stop`."""
+    """Yield the fields of the message at `start`:`stop`."""
     if stop < start:
         raise MalformedError
     while start < stop:

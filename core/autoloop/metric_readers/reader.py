@@ -1,4 +1,4 @@
-"""What every source of a run's metrics has in common: the protocol `MetricReader`."""
+"""The common interface of all sources of a run's metrics: the protocol `MetricReader`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from autoloop.model import Series
 class MetricReader(Protocol):
     """One source of a run's metrics, read while the trainer still writes it. A new kind of source implements this.
 
-    Whatever the bytes are, nothing raises and memory stays bounded. A file that does not exist yet is read once it
-    appears; one that was replaced or cut short is read again from its start. An incomplete last record waits for its end,
-    so what has been read of a growing file is always a prefix of what is read of the whole one. Nothing stays open between
-    polls.
+    Methods never raise, whatever the file contains, and memory stays bounded. A file that does not exist yet is read once
+    it appears; a file that was replaced or truncated is read again from its start. An incomplete last record is left until
+    it is complete, so the data read from a growing file is always a prefix of the data in the complete one. No file stays
+    open between polls.
     """
 
     @property
     def kind(self) -> str:
-        """The kind of source, one word for people: `wandb`, `jsonl`, `console`."""
+        """The kind of source, one word shown to users: `wandb`, `jsonl`, `console`."""
         ...
 
     @property
@@ -34,18 +34,18 @@ class MetricReader(Protocol):
 
     @property
     def rate(self) -> float | None:
-        """Steps per second of late; None if that is not known."""
+        """The recent steps per second; None if unknown."""
         ...
 
     @property
     def problems(self) -> list[str]:
-        """One sentence for everything that could not be read as it should."""
+        """One sentence for each thing that could not be read properly."""
         ...
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Read on, about `budget` bytes; whether anything was new or there may be more. Poll until False to read it all."""
+        """Read about `budget` bytes. Returns whether anything was new or there may be more; poll until False to read all."""
         ...
 
     def skim(self, budget: int = 4 << 20) -> bool:
-        """As `poll`, when a reader that takes precedence has metrics: reads only what that one may lack (progress)."""
+        """Like `poll`, if a reader of higher precedence has metrics: reads only what that one may lack (progress)."""
         ...

@@ -1,7 +1,7 @@
-"""The framing of a `.wandb` and of a `.swanlab` file: records cut into checksummed chunks in blocks of 32 KiB.
+"""Reads the framing of `.wandb` and `.swanlab` files: records split into checksummed chunks in blocks of 32 KiB.
 
-They are framed as LevelDB's log is. A chunk is `crc32, length, type` and bytes; it never crosses a block, so reading can go
-on at the next one after damage.
+The framing is that of LevelDB's log. A chunk is `crc32, length, type` and its bytes; it never crosses a block boundary, so
+after damage reading can continue at the next block.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from autoloop.metric_readers.tail import Tail
 BLOCK: Final = 32768
 MAGIC: Final = b":W&B\xe1\xbe\x00"
 MAX_RECORD: Final = 16 << 20
-"""Bytes; a longer record is passed over, so that a damaged file cannot fill the memory."""
+"""Bytes; longer records are skipped, so that a damaged file cannot exhaust memory."""
 
 _HEAD = Struct("<IHB").unpack_from
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _BEGUN = {kind: crc32(bytes([kind])) for kind in (_FULL, _FIRST, _MIDDLE, _LAST)}
-"""The checksum of a chunk begins with its type."""
+"""Initial checksums by chunk type: a chunk's checksum covers its type first."""
 _READ = 1 << 20
 
 
 class RecordLog:
-    """Hands all whole records to `take`, in order and once, many at a time; counts what it had to skip."""
+    """Passes each complete record to `take` once, in order and in batches; counts what it had to skip."""
 
     def __init__(self, path: Path, take: Callable[[list[bytes]], None], magic: bytes = MAGIC) -> None:
         self.tail = Tail(path)
@@ -40,10 +40,10 @@ class RecordLog:
 
     def _clear(self) -> None:
         self.strange = False
-        """The file does not begin as its kind does."""
+        """Whether the file does not begin with the magic bytes of its kind."""
         self._damaged = 0
         self._bad_end = False
-        self._parts: list[bytes] | None = None  # of a record that spans chunks; empty while it is passed over
+        self._parts: list[bytes] | None = None  # of a record that spans chunks; empty while it is skipped
         self._parts_size = 0
 
     @property
@@ -51,7 +51,7 @@ class RecordLog:
         return self._damaged + self._bad_end
 
     def look(self) -> bool:
-        """Looks at the file; whether it was replaced, so that all records will come again."""
+        """Check the file. Returns whether it was replaced, so that all records will be read again."""
         self._grown = self.tail.look()
         if self.tail.restarts == self._restarts:
             return False
@@ -60,9 +60,9 @@ class RecordLog:
         return True
 
     def read(self, budget: int) -> bool:
-        """Reads on after `look`, at most `budget` (at least 64 KiB) bytes; whether it stopped only because of that."""
+        """Read at most `budget` (at least 64 KiB) bytes after `look`. Returns whether it stopped only because of that."""
         left = max(budget, 2 * BLOCK)
-        while self._grown and left >= 2 * BLOCK:  # so that a whole chunk is always in reach
+        while self._grown and left >= 2 * BLOCK:  # so that a whole chunk always fits
             data = self.tail.read(min(left, _READ))
             records: list[bytes] = []
             used = self._chunks(data, records) if data else 0
@@ -76,8 +76,8 @@ class RecordLog:
         return self._grown
 
     def _chunks(self, data: bytes, records: list[bytes]) -> int:
-        """Adds to `records` what the chunks at the start of `data` hold; returns how many bytes are done with (maybe more
-        than there are)."""
+        """Append the records in the chunks at the start of `data` to `records`. Returns the number of bytes consumed,
+        which may exceed the length of `data`."""
         base, size, end = self.tail.offset, self.tail.size, len(data)
         position = 0
         if base == 0:
@@ -110,9 +110,9 @@ class RecordLog:
                         self._part(kind, piece, records)
                     position = stop
                     continue
-            # Damage makes the rest of a block unreadable. While the block is not complete, wait: on a network file
-            # system bytes may arrive late.
-            blank = not (checksum or length or kind)  # space that was reserved and never written
+            # Damage makes the rest of a block unreadable. If the block is incomplete, wait: on a network file system,
+            # bytes may arrive late.
+            blank = not (checksum or length or kind)  # space that was reserved but never written
             if base + block_end > size:
                 self._bad_end = not blank
                 return position
@@ -122,14 +122,14 @@ class RecordLog:
 
     def _part(self, kind: int, part: bytes, records: list[bytes]) -> None:
         if kind in (_FULL, _FIRST):
-            if self._parts is not None:  # the record before never came to its end
+            if self._parts is not None:  # the previous record was never completed
                 self._damaged += 1
                 self._parts = None
             if kind == _FULL:
                 records.append(part)
             else:
                 self._parts, self._parts_size = [part], len(part)
-        elif self._parts is not None:  # else its beginning was in a damaged block, which has been counted
+        elif self._parts is not None:  # else it began in a damaged block, which has been counted
             self._parts_size += len(part)
             if self._parts and self._parts_size > MAX_RECORD:
                 self._damaged += 1

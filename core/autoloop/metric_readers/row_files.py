@@ -1,4 +1,4 @@
-"""Files of one kind whose rows may have no step but their number: each gets its step axis before they are joined."""
+"""Reads files of one kind with rows that may have only row numbers as steps: each gets its own step axis before joining."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RowLog(FileLog, Protocol):
 
     @property
     def numbered(self) -> bool:
-        """Whether the steps are only the numbers of the rows."""
+        """Whether the steps are only row numbers."""
         ...
 
 
@@ -30,8 +30,9 @@ class _File:
 
 
 class RowFiles:
-    """The files that are there, the oldest first: its values give way to a later one's of the same step. What was removed
-    stays read. `axis`: the metric that counts the steps, if the preset names one; `prefix`: how a file's metrics begin.
+    """The files, oldest first: values of later files replace those of earlier ones at the same step. Values from removed
+    files are kept. `axis` is the metric that counts the steps, if the preset names one; `prefix` returns the prefix for a
+    file's metrics.
     """
 
     def __init__(self, opened: Callable[[Path, Columns], RowLog], axis: str | None, prefix: Callable[[Path], str]) -> None:
@@ -50,7 +51,7 @@ class RowFiles:
         return self._columns
 
     def update(self, paths: Sequence[Path]) -> bool:
-        """Takes up files that were not there before; never makes what was read void."""
+        """Add new files. Always returns False: values read so far stay valid."""
         if not set(paths) <= self._files.keys():
             there = {path: self._files.get(path) or self._open(path) for path in paths}
             self._files = {path: file for path, file in self._files.items() if path not in there} | there
@@ -67,7 +68,7 @@ class RowFiles:
             if file.log.restarts != restarts:
                 file.notes |= dict.fromkeys(file.log.problems)
                 file.log, file.axis = self._opened(path, Columns()), StepAxis(self._axis)
-                file.log.poll(budget)  # at once, so that its curves do not vanish for a moment
+                file.log.poll(budget)  # immediately, so that its curves do not disappear for a moment
                 grew = True
             if grew:
                 file.axis.update(file.log.columns, numbered=file.log.numbered)
@@ -77,7 +78,7 @@ class RowFiles:
         return new
 
     def _joined(self) -> Mapping[str, Series]:
-        """Series of a metric that one file has are that file's; those of several are put together."""
+        """Return all metrics; a metric in one file keeps that file's Series, and one in several files is merged."""
         parts: dict[str, list[Series]] = {}
         for path, file in self._files.items():
             prefix = self._prefix(path)
@@ -98,7 +99,7 @@ class RowFiles:
 
     @property
     def times(self) -> Sequence[tuple[int, float]]:
-        """Of the newest file that has any, on its axis."""
+        """The times of the newest file that has any, on its axis."""
         files = reversed(self._files.values())
         return next((file.axis.times(file.log.times) for file in files if file.log.times), ())
 

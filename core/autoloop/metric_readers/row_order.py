@@ -1,30 +1,30 @@
-"""Whether the rows of one file are one run's: what their steps tell when several writers append to it."""
+"""Detects from the steps of a file's rows whether several runs have written to it."""
 
 from __future__ import annotations
 
 SOME = 3
-"""Returns from which on two writers are suspected; one that stopped and went on has none."""
+"""The number of `returns` from which two writers are suspected; a run that stopped and resumed has none."""
 
 
 class RowOrder:
-    """Told the step of each row. Two runs that take turns in writing go back and forth between two places. A run that
-    goes on from a checkpoint goes back too, but comes again to where it was in its usual strides; and what is logged
-    late goes back in metrics of its own only.
+    """Receives the step of each row. If two runs write alternately, the steps jump back and forth between two ranges. A run
+    that resumes from a checkpoint goes back too, but reaches its old step in its usual strides. Late rows go back too, but
+    contain metrics that no later row has.
     """
 
     def __init__(self) -> None:
         self.first: int | None = None
         self.last = -1
         self.restarts = 0
-        """How often the steps began again from the first."""
+        """How often the steps restarted from the first."""
         self.returns = 0
-        """How often they went back and then leapt to where they had been before."""
+        """How often they went back and then jumped to beyond the previous maximum."""
         self._top = -1
         self._stride = 0
         self._behind = False
 
     def add(self, step: int, *, repeats: bool) -> None:
-        """`repeats`: every metric of the row is known at a later step already."""
+        """Add a row's step. `repeats`: every metric of the row already has a value at a later step."""
         last, top, stride = self.last, self._top, step - self.last
         if self.first is None:
             self.first, stride = step, 0
@@ -41,7 +41,7 @@ class RowOrder:
 
     @property
     def problem(self) -> str | None:
-        """In words that follow the file's name; None if the rows may well be one run's."""
+        """The problem as text to follow the file's name; None if the rows may belong to one run."""
         told = []
         if self.restarts:
             times = f"{self.restarts} times" if self.restarts > 1 else "once"

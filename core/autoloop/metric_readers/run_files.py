@@ -1,4 +1,4 @@
-"""Which files below a run's folder may hold its metrics. W&B's own folder is looked through by `find`."""
+"""Finds files below a run's folder that may contain its metrics. W&B's folder is left to `find`."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from autoloop.metric_readers.trainer_state import LOG_NAME
 from autoloop.metric_readers.trainer_state import NAME as STATE_NAME
 
 DEPTH = 6
-"""Folders below the run's that are looked into, as `logs/rsl_rl/task/2026-01-31_12-00-00/summaries` needs."""
+"""Maximum depth of folders below the run's, as needed for `logs/rsl_rl/task/2026-01-31_12-00-00/summaries`."""
 MOST_FOLDERS = 200
 MOST_ENTRIES = 5000
-"""Of one folder; a trainer that writes more files into one writes its metrics elsewhere."""
+"""Maximum entries per folder; a trainer that writes more files into one writes its metrics elsewhere."""
 MOST_FILES = 200
-"""Of one kind."""
+"""Maximum files of one kind."""
 HEAD = 64 << 10
-"""Bytes at the start of a file that tell whether it holds metrics."""
+"""Bytes at the start of a file that are read to check for metrics."""
 
 PASSED_OVER = frozenset({"wandb", "__pycache__", "node_modules", "site-packages", "artifacts", "media", "checkpoints"})
-"""Folders in which no logger keeps metrics, or W&B does."""
+"""Folders in which loggers other than W&B keep no metrics."""
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 _JSONL = re.compile(r".*\.(jsonl|ndjson)|logs\.json\.txt")
 _METRICS_CSV = ("metrics.csv", "progress.csv")
 _METRICS_JSONL = ("metrics.jsonl", "metrics.ndjson")
 _W_AND_B = re.compile(r"wandb-history\.jsonl|autoloop-tap.*\.jsonl")
 _MLFLOW_RUN = frozenset({"meta.yaml", "metrics"})
-"""What the folder of a run has that MLflow keeps in files."""
+"""Entries that identify the folder of a run in MLflow's file store."""
 
 KINDS = ("tensorboard", "csv", "jsonl", "trainer_state", "trainer_log", "database", "swanlab", "mlflow", "aim")
 
@@ -49,9 +49,9 @@ class _Folder:
 
 
 class RunFiles:
-    """The files of each kind below `root`, found by names; a folder is listed again only when it has changed.
+    """The files of each kind below `root`, found by name. A folder is listed again only if it has changed.
 
-    Links to folders are not followed, hidden folders not looked into.
+    Links to folders are not followed, and hidden folders are skipped.
     """
 
     def __init__(self, root: Path) -> None:
@@ -62,7 +62,7 @@ class RunFiles:
         self._found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
 
     def look(self) -> dict[str, list[Path]]:
-        """Kind -> paths, those of older restarts first. A table or JSON lines count once their first rows tell so."""
+        """Return the paths by kind, older restarts first. CSV and JSON lines files count once their first rows fit."""
         seen: dict[Path, _Folder] = {}
         changed = False
         waiting = deque([(self.root, 0)])
@@ -115,7 +115,7 @@ class RunFiles:
         return folder
 
     def _fits(self, kind: str, path: Path) -> bool:
-        """Whether the file holds rows of metrics. What is undecided is asked again when it has grown."""
+        """Whether the file contains rows of metrics. A negative result is checked again when the file has changed."""
         try:
             state = os.stat(path)
             stamp = (state.st_ino, state.st_size)
@@ -147,13 +147,13 @@ def _sort_in(folder: _Folder, parent: Path, entry: os.DirEntry[str]) -> None:
 
 
 def folder_of(path: str) -> str:
-    """The folder that a file's run writes to, as far as its own place tells: a checkpoint lies in that of its run."""
+    """Return the folder of a file's run, judging by the path: the parent folder, or its parent if that is a checkpoint."""
     folder = os.path.dirname(path)
     return os.path.dirname(folder) if _CHECKPOINT.fullmatch(os.path.basename(folder)) else folder
 
 
 def tells_of_metrics(kind: str, path: str) -> bool:
-    """Whether the file is there and, as far as its kind needs more than a name, begins as metrics do."""
+    """Whether the file exists and, if the name alone does not identify its kind, begins with metrics."""
     if not os.path.isfile(path):
         return False
     if kind not in _FITTING:
@@ -166,7 +166,7 @@ def tells_of_metrics(kind: str, path: str) -> bool:
 
 
 def kind_of(name: str) -> str | None:
-    """The kind of source that a file of this name may be."""
+    """Return the kind of source that a file of this name may be; None if it is none."""
     if "tfevents" in name:
         return "tensorboard"
     if name == STATE_NAME:
@@ -205,7 +205,7 @@ _FITTING = {"csv": _table_fits, "jsonl": _lines_fit}
 
 
 def _age(path: Path) -> list[tuple[int, int, str]]:
-    """Sorts restarts, the oldest first: `version_2` before `version_10`, dates and times as they read."""
+    """Return a sort key for restarts, oldest first: `version_2` before `version_10`; dates and times in order."""
     return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for part in path.parts for piece in _pieces(part)]
 
 

@@ -1,8 +1,7 @@
-"""Metrics that a tracker keeps in SQLite: trackio's database of a project, and MLflow's.
+"""Reads metrics that a tracker stores in SQLite: trackio's database of a project, and MLflow's.
 
-Each poll opens the file read-only, takes the rows behind the last one, and closes it. A writer's lock is waited for only a
-moment; then the next poll tries again. Of several runs in one database, the one that is named is read, else the first
-that logged.
+Each poll opens the file read-only, reads the rows after the last one, and closes it. It waits only briefly for a writer's
+lock; then the next poll tries again. If a database has several runs, the named one is read, else the first that logged.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ from autoloop.text.plural import plural
 PATIENCE: Final = 0.05
 """Seconds to wait for a writer."""
 LONGEST: Final = 2.0
-"""Seconds that one query may take: the file may be anybody's."""
+"""Maximum seconds for one query, because the file may come from anywhere."""
 ROW: Final = 200
-"""Bytes that a row counts for in the budget of a poll."""
+"""Bytes that one row counts against the budget of a poll."""
 LARGEST_VALUE: Final = 4 << 20
 _HEAD: Final = b"SQLite format 3\0"
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 _Row = tuple[int, str, float | None, dict[str, Any]]
-"""Row id, run, Unix seconds, and what was logged under `_step` and the metrics' names."""
+"""Row id, run, Unix seconds, and the logged values by metric name, with the step as `_step`."""
 
 
 class SqliteLog(LogState):
-    """The FileLog of one database, as far as it is of the kind that a subclass reads; of any other it reads nothing."""
+    """The FileLog of one database. A subclass reads one kind of database and ignores others."""
 
     columns_of_table: frozenset[str]
 
     def __init__(self, path: Path, columns: Columns, run: str | None = None) -> None:
-        """`run`: which one is read, as `runs` names it."""
+        """`run` selects the run to read, by its name in `runs`."""
         super().__init__(path, columns)
         self._named = run
         self.restarts = 0
@@ -105,7 +104,7 @@ class SqliteLog(LogState):
         return bool(found)
 
     def _query(self, limit: int) -> tuple[list[_Row], int]:
-        """The next rows, and the id of the newest."""
+        """Return the next rows, and the id of the newest row in the table."""
         with _opened(self.path) as database:
             names = _columns_of(database)
             if database is None or not self.columns_of_table <= names:
@@ -118,12 +117,13 @@ class SqliteLog(LogState):
 
     @staticmethod
     def column_of_run(names: Collection[str]) -> str:
-        """What tells the runs apart in a table with these columns, as SQL."""
+        """Return the SQL expression that identifies the run in a table with these columns."""
         raise NotImplementedError
 
     def _select(self, database: sqlite3.Connection, run: str, where: str, values: tuple[Any, ...]) -> Iterator[_Row]:
-        """`run`: what tells the runs apart; `where`: a further condition; `values`: those of the placeholders, of which the
-        first is the last row and the last the limit."""
+        """Yield the next rows. `run` is the SQL expression for the run, and `where` a further condition.
+
+        `values` are for the placeholders: first the id of the last row read, at the end the limit."""
         raise NotImplementedError
 
     def _take(self, row_id: int, run: str, seconds: float | None, metrics: dict[str, Any]) -> None:
@@ -151,13 +151,13 @@ class SqliteLog(LogState):
 
 
 class TrackioLog(SqliteLog):
-    """`metrics(id, timestamp, run_name, step, metrics)`, a row of JSON each; newer versions have `run_id` too."""
+    """Reads `metrics(id, timestamp, run_name, step, metrics)`, with JSON in `metrics`; newer versions also have `run_id`."""
 
     columns_of_table = frozenset({"id", "run_name", "step", "metrics", "timestamp"})
 
     @property
     def numbered(self) -> bool:
-        """Whether the steps are only the numbers of the rows."""
+        """Whether the steps are only row numbers."""
         return self.step < max(self.rows, 1)
 
     @staticmethod
@@ -173,7 +173,7 @@ class TrackioLog(SqliteLog):
 
 
 class MlflowLog(SqliteLog):
-    """`metrics(key, value, timestamp, run_uuid, step, is_nan)`, a value each."""
+    """Reads `metrics(key, value, timestamp, run_uuid, step, is_nan)`, with one value per row."""
 
     columns_of_table = frozenset({"key", "value", "timestamp", "run_uuid", "step", "is_nan"})
 
@@ -191,7 +191,7 @@ class MlflowLog(SqliteLog):
         for row_id, name, stamp, step, key, value, nan in database.execute(query, values):
             seconds = stamp / 1000 if isinstance(stamp, int | float) else None
             number = math.nan if nan else value
-            if isinstance(number, int | float) and abs(number) >= sys.float_info.max:  # so MLflow stores infinity
+            if isinstance(number, int | float) and abs(number) >= sys.float_info.max:  # MLflow stores infinity this way
                 number = math.copysign(math.inf, number)
             yield row_id, _text(name), seconds, {"_step": step, _text(key): number}
 
@@ -203,8 +203,8 @@ LOGS: Final[tuple[type[SqliteLog], ...]] = (TrackioLog, MlflowLog)
 
 
 def runs(path: Path) -> list[str]:
-    """The runs of a tracker's database, in the order in which they first logged; none of any other file. OSError or
-    sqlite3.Error if it cannot be read."""
+    """Return the runs in a tracker's database, in the order in which they first logged; an empty list for other files.
+    Raises OSError or sqlite3.Error if it cannot be read."""
     with _opened(path) as database:
         names = _columns_of(database)
         kind = next((kind for kind in LOGS if kind.columns_of_table <= names), None)
@@ -216,14 +216,14 @@ def runs(path: Path) -> list[str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """The database, to be read for a short time; None if it is another file, or a copy of which a part has not arrived."""
+    """Open the database for a short read; yields None if the file is not a database or is an incomplete copy."""
     with open(path, "rb", buffering=0) as file:
         head = file.read(100)
         size = os.fstat(file.fileno()).st_size
     if head[:16] != _HEAD or size < _size_of(head):
         yield None
         return
-    # A database with a log beside it needs shared memory there, unless nobody writes: then nothing is made.
+    # Reading in WAL mode creates a shared-memory file. Without a -wal file nobody writes, and immutable=1 avoids that.
     settled = head[18:19] == b"\x02" and not os.path.exists(f"{path}-wal")
     address = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if settled else ''}"
     deadline = time.monotonic() + LONGEST
@@ -235,12 +235,12 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
 
 
 def _columns_of(database: sqlite3.Connection | None) -> set[str]:
-    """Those of its table of metrics."""
+    """Return the columns of its table of metrics."""
     return set() if database is None else {_text(row[1]) for row in database.execute("PRAGMA table_info(metrics)")}
 
 
 def _size_of(head: bytes) -> int:
-    """Bytes of the database, as its first page says."""
+    """Return the size of the database in bytes, as stated on its first page."""
     page = int.from_bytes(head[16:18], "big")
     return (65536 if page == 1 else page) * int.from_bytes(head[28:32], "big")
 

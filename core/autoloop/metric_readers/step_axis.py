@@ -1,6 +1,6 @@
-"""On which steps a run's metrics stand: its trainer's own, where that can be told, else those of the rows.
+"""Determines the steps of a run's metrics: the trainer's own if they can be identified, else those of the rows.
 
-Decided here and nowhere else; what follows a run shows, judges and compares by the steps of the columns it gets.
+This is the only place that decides it; all consumers display, judge and compare by the steps of the resulting columns.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from autoloop.metric_readers.columns import Columns, as_step
 from autoloop.model import Series
 
 AXES = ("global_step", "trainer/global_step", "train/global_step", "iter", "iteration", "epoch")
-"""Metrics that count a trainer's steps, the first that a run has being its axis.
+"""Metrics that count a trainer's steps; the first one that a run has is its axis.
 
-`epoch` counts only where rows have no step of their own but their number, and no metric has two values in an epoch. None
-counts that would put rows without it on one step.
+`epoch` is used only if the rows' steps are just row numbers and no metric has two values in one epoch. A metric is not used
+if it would put rows without it on the same step.
 """
 
 
 class StepAxis:
-    """The columns of one source whose rows have steps of their own (W&B's, or their numbers), put on the trainer's axis.
+    """Maps the columns of one source from the rows' own steps (W&B's, or row numbers) to the trainer's axis.
 
-    A value stands where its row's axis metric says, else where the last row before it that had one says. The axis metric
-    itself is no metric any more. `named`: the axis metric that the preset names; it stands before all others.
+    The step of a value is the axis metric in its row, else in the last earlier row that has it. The axis metric itself is
+    removed from the metrics. `named` is the axis metric named by the preset; it has precedence over all others.
     """
 
     def __init__(self, named: str | None = None) -> None:
@@ -37,18 +37,18 @@ class StepAxis:
         self._plan: tuple[str | None, dict[str, str]] = (None, {})
         self._counters: dict[str, _Counter] = {}
         self._mapped: dict[str, tuple[int, int]] = {}
-        """How many points of a metric were put on the axis, and where the last of them stands."""
+        """By metric: the number of points mapped to the axis, and the step of the last one."""
         self._columns = Columns()
 
     def update(self, raw: Columns, *, numbered: bool, defined: Mapping[str, str] | None = None) -> None:
-        """Takes up what is new in `raw`. `numbered`: whether its steps are only the numbers of rows. `defined`: W&B's
-        `define_metric`, metric or `prefix*` -> axis metric."""
+        """Map the new points in `raw`. `numbered`: whether its steps are only row numbers. `defined`: the definitions by
+        W&B's `define_metric`, metric or `prefix*` -> axis metric."""
         if raw is not self._raw or raw.cleared != self._cleared:
             self._raw, self._cleared = raw, raw.cleared
             self._unfit.clear()
             self._checked.clear()
             self._start()
-        if raw.rewritten and self._unfit:  # what was judged may no longer be there
+        if raw.rewritten and self._unfit:  # the reason for the decision may no longer exist
             self._unfit.clear()
             self._start()
         for name in raw.rewritten:
@@ -64,14 +64,14 @@ class StepAxis:
         return self._columns.series
 
     def step(self, own: int) -> int:
-        """The step reached, where the rows' own steps have reached `own`."""
+        """Return the step reached on the axis if the rows' own steps have reached `own`."""
         if not self._counters:
             return own
         ends = [series.steps[-1] for series in self._columns.series.values()]
         return max(0, *ends, *(counter.largest for counter in self._counters.values()))
 
     def times(self, own: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-        """Pairs of (own step, Unix seconds) with the axis' steps in place of the own ones."""
+        """Convert pairs of (own step, Unix seconds) to pairs with the axis' steps."""
         name = self._plan[0] or next(iter(self._counters), None)
         counter = self._counters.get(name) if name else None
         return [(counter.at(step), time) for step, time in own] if counter else list(own)
@@ -79,7 +79,7 @@ class StepAxis:
     # ------------------------------------------------------------------------------------------------------ which
 
     def _bring_up(self, raw: Columns, numbered: bool, defined: Mapping[str, str]) -> bool:
-        """False if it turned out that another axis is needed: then it is begun again."""
+        """Map the new points. Returns False if another axis turned out to be needed; the caller then tries again."""
         default = self._default(raw, numbered)
         own = {} if self._named and self._named in raw.series else {k: v for k, v in defined.items() if v in raw.series}
         if (default, own) != self._plan:
@@ -148,8 +148,9 @@ class StepAxis:
         self._put(key, mapped, values)
 
     def _merges(self, axis: str, steps: array[int], mapped: array[int], last: int | None) -> bool:
-        """Whether a counter that nobody named would put two values of a metric on one step, the later of which has no
-        counter in its own row; of epochs, even if it has."""
+        """Whether an axis that neither the preset nor W&B names would put two values of a metric on one step.
+
+        Except for `epoch`, this counts only if the later value's row lacks the axis metric."""
         before = mapped[:-1] if last is None else array("q", [last, *mapped[:-1]])
         after = steps[len(mapped) - len(before) :]
         pairs = zip(before, mapped[len(mapped) - len(before) :], after, strict=True)
@@ -170,7 +171,7 @@ class StepAxis:
 
 
 class _Counter:
-    """An axis metric as whole numbers, by the own steps of its rows."""
+    """An axis metric as ints, by the own steps of its rows."""
 
     def __init__(self) -> None:
         self.taken = 0
@@ -178,10 +179,10 @@ class _Counter:
         self._own = array("q")
         self._steps = array("q")
         self._asked = -1
-        """The largest own step that was asked for beyond the last row that has the axis."""
+        """The largest own step that was looked up beyond the last row with the axis."""
 
     def goes_on(self, series: Series) -> bool:
-        """Whether the answers that were given stay right with what the series has now."""
+        """Whether earlier results are still correct for the current series."""
         new = series.steps[self.taken : self.taken + 1]
         return len(series) >= self.taken and (not new or new[0] > self._asked)
 
@@ -201,7 +202,7 @@ class _Counter:
         return min(own, self._steps[0]) if self._steps else own
 
     def has(self, own: int) -> bool:
-        """Whether the row itself has the axis."""
+        """Whether the row at this own step has the axis metric."""
         index = bisect_left(self._own, own)
         return index < len(self._own) and self._own[index] == own
 
@@ -209,7 +210,7 @@ class _Counter:
         if not self._own or steps[-1] > self._own[-1]:
             self._asked = max(self._asked, steps[-1])
         first = bisect_left(self._own, steps[0])
-        if self._own[first : first + len(steps)] == steps:  # each row has its axis: the usual case
+        if self._own[first : first + len(steps)] == steps:  # the usual case: each row has the axis
             return self._steps[first : first + len(steps)]
         return array("q", [self.at(step) for step in steps])
 

@@ -1,4 +1,4 @@
-"""`wandb-summary.json`: the newest value of each metric, as W&B leaves it beside a run's history when the run ends."""
+"""Reads `wandb-summary.json`: the latest value of each metric, written by W&B beside the history when a run ends."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from autoloop.metric_readers.json_value import decoded
 
 NAME = "wandb-summary.json"
 LONG_BEFORE = 0.1
-"""A history that lacks more than this part of the steps that its summary speaks of is not whole."""
+"""If a history ends short of its summary's step by more than this fraction, rows are missing."""
 
 
 def missing_rows(place: Path, said: int, step: int, rows: int) -> str | None:
-    """What to say of a history of so many rows that ends at `step` long before its summary, which is of step `said`."""
+    """Return a message if a history of `rows` rows ends at `step`, long before step `said` of its summary; else None."""
     if said - step <= max(said * LONG_BEFORE, 2 * step / rows if rows else 0):
         return None
     ends = f"ends at step {step}" if rows else "has no rows"
@@ -23,7 +23,7 @@ def missing_rows(place: Path, said: int, step: int, rows: int) -> str | None:
 
 
 class SummaryFile:
-    """One such file, read again when it has changed. `values`: its numbers, without W&B's own keys; `step`: its step."""
+    """One summary file, read again if it has changed. `values` are its numbers without W&B's own keys, `step` its step."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class SummaryFile:
         self._stamp: tuple[int, int, int] | None = None
 
     def poll(self) -> bool:
-        """Whether there was anything new."""
+        """Read the file if it has changed. Returns whether there was anything new."""
         try:
             state = self.path.stat()
             stamp = state.st_ino, state.st_size, state.st_mtime_ns

@@ -1,4 +1,4 @@
-"""SwanLab's log of a run (`run-<id>.swanlab`, since 0.8): framed as W&B's, with records of its own (`swanlab/record/v1`)."""
+"""Reads SwanLab's log of a run (`run-<id>.swanlab`, since 0.8): W&B's framing with its own records, `swanlab/record/v1`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SwanlabLog(LogState):
                 self._malformed += 1
 
     def _scalar(self, data: bytes, start: int, stop: int) -> None:
-        """key (1), step (2), time (4), value (5), of which the number is field 1."""
+        """Read a scalar record: key (1), step (2), time (4) and value (5), with the number in field 1 of the value."""
         key, step, value = b"", 0, None
         time = (0, 0)
         while start < stop:

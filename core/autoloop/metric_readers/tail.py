@@ -1,6 +1,6 @@
-"""The bytes and lines of a file that another process is still writing: the part every history reader shares.
+"""Reads the bytes and lines of a file that another process is still writing; all history readers share this.
 
-A file that is not there yet, is replaced, shrinks or cannot be read is an ordinary state here, never an exception.
+A file that does not exist yet, is replaced, shrinks or cannot be read is a normal state here and never raises.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from pathlib import Path
 from autoloop.runners import bounded_log
 
 MAX_LINE = 1 << 20
-"""Bytes; a longer line is dropped, so that a file without line breaks cannot fill the memory."""
+"""Bytes; longer lines are dropped, so that a file without line breaks cannot exhaust memory."""
 
 
 class Tail:
     """A position in a growing file.
 
-    `offset` is where the next read starts; the owner moves it past what it has consumed. `restarts` counts how often
-    the file was found replaced or shorter than before: then `offset` is 0 again and the owner must forget what it read.
-    With `bounded`, the middle of the file may be cut out by its supervisor: then reading goes on behind the cut, and
-    `left_out` grows.
+    `offset` is where the next read starts; the owner moves it past the consumed bytes. `restarts` counts how often the file
+    was replaced or shorter than before: then `offset` is 0 again and the owner must discard the data read so far. With
+    `bounded`, the supervisor may cut out the middle of the file: reading continues after the cut, and `left_out` grows.
     """
 
     def __init__(self, path: Path, *, bounded: bool = False) -> None:
@@ -37,7 +36,7 @@ class Tail:
         self._fruitless: tuple[int, int] | None = None
 
     def look(self) -> bool:
-        """Whether reading may bring something: there are bytes past `offset` and not all of them proved fruitless."""
+        """Whether reading may yield something: there are bytes after `offset`, and the file has changed since `wait`."""
         try:
             state = os.stat(self.path)
         except FileNotFoundError:
@@ -45,7 +44,7 @@ class Tail:
         except (OSError, ValueError) as problem:
             self.error = f"{self.path} cannot be read: {_reason(problem)}"
             return False
-        if not stat.S_ISREG(state.st_mode):  # opening a pipe would block for ever
+        if not stat.S_ISREG(state.st_mode):  # opening a pipe would block forever
             self.error = f"{self.path} is not a regular file"
             return False
         identity = (state.st_dev, state.st_ino)
@@ -57,7 +56,7 @@ class Tail:
             self._fruitless = None
         self._identity = identity
         self.size = state.st_size
-        # The time stamp too: on a network file system the size may be seen before the bytes are.
+        # Include the mtime: on a network file system, the size may be visible before the bytes.
         self._stamp = (state.st_size, state.st_mtime_ns)
         return self.size > self.offset and self._stamp != self._fruitless
 
@@ -74,7 +73,7 @@ class Tail:
         self.left_out = left_out
 
     def read(self, limit: int, at: int | None = None) -> bytes:
-        """Up to `limit` bytes from `offset`, or `at`, on; empty at the end of the file or when it cannot be read."""
+        """Return up to `limit` bytes from `offset` or `at`; empty at the end of the file or if it cannot be read."""
         try:
             with open(self.path, "rb", buffering=0) as file:
                 data = os.pread(file.fileno(), limit, self.offset if at is None else at)
@@ -85,7 +84,7 @@ class Tail:
         return data
 
     def wait(self) -> None:
-        """What is left cannot be used before the file changes."""
+        """Note that the remaining bytes cannot be used until the file changes."""
         self._fruitless = self._stamp
 
     @property
@@ -97,26 +96,26 @@ class Tail:
 
 
 def replaced(path: Path) -> str:
-    """What is said of a file that turned out to be another than the one that was read."""
+    """Return the message for a file that was replaced or truncated."""
     return f"{path} was replaced or cut short while it was read; it was read again from its start"
 
 
 class Lines:
-    """The complete lines of a growing file. A line without its end waits; with `returns`, `\\r` ends a line too."""
+    """The complete lines of a growing file; an incomplete line is not read yet. With `returns`, `\\r` ends lines too."""
 
     def __init__(self, path: Path, *, returns: bool = False, bounded: bool = False) -> None:
         self.tail = Tail(path, bounded=bounded)
         self.dropped = 0
         self.more = False
-        """The last read stopped only because of its budget."""
+        """Whether the last read stopped only because of its budget."""
         self.rest = b""
-        """What stands behind the last complete line, as far as the last read saw anything new."""
+        """The bytes after the last complete line; empty if the last read found nothing new."""
         self._returns = returns
         self._dropping = False
         self._restarts = 0
 
     def skip(self, keep: int) -> bool:
-        """Passes over all but the last `keep` bytes; the line that is cut by that is left out. Whether anything was."""
+        """Skip all but the last `keep` bytes and drop the line cut by that. Returns whether anything was skipped."""
         passed = self.tail.look() and self.tail.size - self.tail.offset > keep
         if passed:
             self.tail.offset = self.tail.size - keep
@@ -124,7 +123,7 @@ class Lines:
         return passed
 
     def read(self, budget: int) -> list[bytes]:
-        """The next complete lines, without their ends, from at most `budget` bytes; more if a line is longer."""
+        """Return the next complete lines without line breaks, from at most `budget` bytes (more if a line is longer)."""
         grown = self.tail.look()
         if self.tail.restarts != self._restarts:
             self._restarts = self.tail.restarts
@@ -158,7 +157,7 @@ class Lines:
         return lines
 
     def take_rest(self) -> None:
-        """Its line counts as complete: reading goes on behind `rest`."""
+        """Treat `rest` as a complete line: reading continues after it."""
         self.tail.offset += len(self.rest)
         self.rest = b""
 

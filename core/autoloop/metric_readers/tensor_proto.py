@@ -1,4 +1,4 @@
-"""TensorFlow's `TensorProto`, as far as it holds one number: TensorFlow 2 writes scalars so, and others on demand."""
+"""Reads `TensorProto` messages with a single number: TensorFlow 2 writes scalars this way, other writers optionally."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _CONTENT: Final = {
     22: Struct("<I"),
     23: Struct("<Q"),
 }
-"""TensorFlow's DataType -> how one number of it lies in `tensor_content`."""
+"""TensorFlow's DataType -> the layout of one number in `tensor_content`."""
 _HALF: Final = 19
 _BFLOAT: Final = 14
 _PACKED: Final = {5: _FLOAT, 6: _DOUBLE}
-"""Field of TensorProto (`float_val`, `double_val`) -> how its packed values lie."""
+"""Field of TensorProto (`float_val`, `double_val`) -> the layout of its packed values."""
 _VARINTS: Final = (7, 10, 11, 13, 16, 17)
 """`int_val`, `int64_val`, `bool_val`, `half_val` (16 bits of a float), `uint32_val` and `uint64_val`."""
 
 
 def number_of_tensor(data: bytes, start: int, stop: int) -> float | None:
-    """The one number of a TensorProto; None for a text, an image, or a tensor of several numbers."""
+    """Return the number in a TensorProto; None for a string, an image, or a tensor of several numbers."""
     kind = 0
     found: list[float] = []
     for number, first, last in fields(data, start, stop):
@@ -63,14 +63,14 @@ def number_of_tensor(data: bytes, start: int, stop: int) -> float | None:
 
 
 def _half(kind: int, bits: int) -> float:
-    """The number of a float16 or bfloat16."""
+    """Convert the bits of a float16 or bfloat16."""
     if kind == _HALF:
         return float(_CONTENT[_HALF].unpack((bits & 0xFFFF).to_bytes(2, "little"))[0])
     return float(_FLOAT.unpack((bits << 16 & 0xFFFFFFFF).to_bytes(4, "little"))[0])
 
 
 def _elements(data: bytes, start: int, stop: int) -> int:
-    """How many numbers a TensorShapeProto stands for."""
+    """Return the number of elements of a TensorShapeProto."""
     count = 1
     for number, first, last in fields(data, start, stop):
         if number == 2 and last >= 0:

@@ -1,7 +1,7 @@
-"""TensorBoard event files: framed protobuf events, of which the scalars and the hyperparameters are read.
+"""Reads scalars and hyperparameters from TensorBoard event files, which contain framed protobuf events.
 
 A record is `u64 length, u32 masked CRC-32C of the length, data, u32 masked CRC-32C of the data`. Only the checksum of the
-length is checked: it keeps the framing honest, and CRC-32C is not in the standard library. Formats: `Event`, `Summary` and
+length is verified: it protects the framing, and CRC-32C is not in the standard library. Formats: `Event`, `Summary` and
 `TensorProto` of TensorFlow, `HParamsPluginData` of TensorBoard.
 """
 
@@ -19,13 +19,13 @@ from autoloop.metric_readers.tail import Tail
 from autoloop.metric_readers.tensor_proto import number_of_tensor
 
 MAX_RECORD: Final = 1 << 20
-"""Bytes. Events of scalars are far smaller; longer ones are images, histograms and graphs, and are passed over unread."""
+"""Bytes. Scalar events are much smaller; longer events are images, histograms and graphs, and are skipped unread."""
 _READ: Final = 1 << 20
 _HEAD: Final = Struct("<QI")
 _FLOAT: Final = Struct("<f")
 _DOUBLE: Final = Struct("<d")
 _HPARAMS: Final = "_hparams_/"
-"""The tags below which TensorBoard's hparams plugin keeps its own data."""
+"""Prefix of the tags for the data of TensorBoard's hparams plugin."""
 
 
 def _crc_table() -> tuple[int, ...]:
@@ -41,7 +41,7 @@ _TABLE: Final = _crc_table()
 
 
 def masked_crc(data: bytes) -> int:
-    """The masked CRC-32C that TensorFlow's record files use."""
+    """Return the masked CRC-32C used in TensorFlow's record files."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = _TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
@@ -50,7 +50,7 @@ def masked_crc(data: bytes) -> int:
 
 
 class TensorboardLog(LogState):
-    """The FileLog of one event file. `hparams`: what `add_hparams` or the like recorded, empty if nothing."""
+    """The FileLog of one event file. `hparams` are those recorded by `add_hparams` or similar; empty if there are none."""
 
     def __init__(self, path: Path, columns: Columns, prefix: str = "") -> None:
         super().__init__(path, columns)
@@ -77,10 +77,10 @@ class TensorboardLog(LogState):
         return found
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Reads on, at most `budget` (at least 1 MiB) bytes; whether a scalar was new or there may be more."""
+        """Read at most `budget` (at least 1 MiB) bytes. Returns whether a scalar was new or there may be more."""
         before, left = self.rows, max(budget, _READ)
         grown = self._tail.look()
-        if grown and self._broken:  # bytes may arrive late over a network: one head is enough to see that they have
+        if grown and self._broken:  # bytes may arrive late over a network: one header shows whether they have
             self._records(self._tail.read(_HEAD.size))
             if self._broken:
                 self._tail.wait()
@@ -95,7 +95,7 @@ class TensorboardLog(LogState):
         return grown or self.rows != before
 
     def _records(self, data: bytes) -> int:
-        """Reads the whole records at the start of `data`; how many bytes are done with, maybe more than there are."""
+        """Read the complete records at the start of `data`. Returns the bytes consumed, which may exceed its length."""
         at, end = 0, len(data)
         room = self._tail.size - self._tail.offset
         heads = self._heads
@@ -106,12 +106,12 @@ class TensorboardLog(LogState):
             if length < 0:
                 length, checksum = _HEAD.unpack(head)
                 if masked_crc(head[:8]) != checksum:
-                    self._broken = head != bytes(12)  # space that was reserved and is not written yet
+                    self._broken = head != bytes(12)  # space that is reserved but not written yet
                     return at
                 if len(heads) < 4096:
                     heads[head] = length
             stop = at + 16 + length
-            if stop > room:  # not written to its end yet
+            if stop > room:  # not completely written yet
                 return at
             if length <= MAX_RECORD:
                 if stop > end:
@@ -122,15 +122,16 @@ class TensorboardLog(LogState):
                 except (MalformedError, IndexError, StructError, OverflowError):
                     self._malformed += 1
             at = stop
-            if at > end:  # a long record was passed over: the next one starts behind what was read
+            if at > end:  # a long record was skipped: the next one starts after `data`
                 return at
         return at
 
     # ------------------------------------------------------------------------------------------------- events
 
     def _plain_scalar(self, data: bytes, i: int, stop: int) -> bool:
-        """The event that nearly all are: `wall_time, step, summary{value{tag, simple_value}}` with each length in one byte.
-        False if it is another; nothing has been taken then."""
+        """Read the most common event: `wall_time, step, summary{value{tag, simple_value}}` with one-byte lengths.
+
+        Returns False, without effects, for any other event."""
         if data[i] != 0x09 or data[i + 9] != 0x10:
             return False
         step, at = read_varint(data, i + 10, stop)
@@ -220,7 +221,7 @@ def _hparams(data: bytes, start: int, stop: int) -> dict[str, Any]:
 
 
 def _below(data: bytes, places: list[tuple[int, int]], *path: int) -> list[tuple[int, int]]:
-    """Where the submessages lie that a path of field numbers leads to."""
+    """Return the positions of the submessages at a path of field numbers."""
     for wanted in path:
         places = [
             (first, last)
@@ -232,7 +233,7 @@ def _below(data: bytes, places: list[tuple[int, int]], *path: int) -> list[tuple
 
 
 def _plain_value(data: bytes, start: int, stop: int) -> float | str | bool | None:
-    """A google.protobuf.Value that is a number, a text or a truth value."""
+    """Return a google.protobuf.Value if it is a number, string or bool; otherwise None."""
     for number, first, last in fields(data, start, stop):
         if number == 2 and last - first == 8:
             value = float(_DOUBLE.unpack_from(data, first)[0])

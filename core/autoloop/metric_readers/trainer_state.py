@@ -1,5 +1,5 @@
-"""Hugging Face's `trainer_state.json`, a whole document that is written at each checkpoint and at the end, and
-LLaMA-Factory's `trainer_log.jsonl`. Their metrics get the names under which the same trainer reports them elsewhere."""
+"""Reads Hugging Face's `trainer_state.json`, a complete document written at each checkpoint and at the end, and
+LLaMA-Factory's `trainer_log.jsonl`. Metrics get the names that the same trainer reports to other loggers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from autoloop.metric_readers.tail import Lines, replaced
 NAME = "trainer_state.json"
 LOG_NAME = "trainer_log.jsonl"
 LARGEST_STATE = 2 * LARGEST
-"""Bytes; a history of some 100 000 rows."""
+"""Maximum bytes, enough for a history of about 100 000 rows."""
 _NO_METRICS = frozenset({"step", "total_flos"})
 _PROGRESS = frozenset({"current_steps", "total_steps", "percentage"})
 _SETS = {"eval_": "eval/", "test_": "test/"}
 
 
 def reported_name(key: str) -> str:
-    """`eval_loss` as `eval/loss`, `loss` as `train/loss`: what the Trainer's own callbacks make of a key of its log."""
+    """Rename a log key as the Trainer's own callbacks do: `eval_loss` to `eval/loss`, `loss` to `train/loss`."""
     for prefix, folder in _SETS.items():
         if key.startswith(prefix):
             return folder + key.removeprefix(prefix)
@@ -35,13 +35,13 @@ def reported_name(key: str) -> str:
 
 
 class TrainerState(LogState):
-    """The FileLog of one document, read whole whenever it has changed; while it is written, what it said before stays."""
+    """The FileLog of one document, read as a whole when it has changed; while it is written, earlier values stay."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
         super().__init__(path, columns)
         self.restarts = 0
         self.total_steps: int | None = None
-        """How many steps the training is to make."""
+        """The number of steps that the training will make."""
         self._stamp: tuple[int, int, int] | None = None
         self._digest = b""
         self._error: str | None = None
@@ -55,7 +55,7 @@ class TrainerState(LogState):
         return found
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Whether a row was new. The document is read whole, whatever the budget."""
+        """Read the whole document, whatever the budget, if it has changed. Returns whether a row was new."""
         try:
             state = os.stat(self.path)
             stamp = state.st_ino, state.st_size, state.st_mtime_ns
@@ -89,7 +89,7 @@ class TrainerState(LogState):
 
 
 class TrainerLog(LogState):
-    """The FileLog of `trainer_log.jsonl`: `{"current_steps": 10, "total_steps": 100, "loss": 0.5, "lr": 1e-4, …}` a line."""
+    """The FileLog of `trainer_log.jsonl`: lines `{"current_steps": 10, "total_steps": 100, "loss": 0.5, "lr": 1e-4, …}`."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
         super().__init__(path, columns)
@@ -120,7 +120,7 @@ class TrainerLog(LogState):
             self._damaged += 1
             return
         metrics = {key: value for key, value in row.items() if key not in _PROGRESS}
-        if "lr" in metrics:  # the Trainer itself says learning_rate
+        if "lr" in metrics:  # the Trainer itself calls it learning_rate
             metrics["learning_rate"] = metrics.pop("lr")
         step = take_row(self.columns, metrics, row.get("current_steps"))
         if step is None:
@@ -133,7 +133,7 @@ class TrainerLog(LogState):
 
 
 def take_row(columns: Columns, row: dict[str, Any], given: Any) -> int | None:
-    """The numbers of one row of the Trainer's log, under the names that it reports; the row's step, None if it has none."""
+    """Put the numbers of a row of the Trainer's log under their reported names. Returns the step, or None without one."""
     step = as_step(as_float(given)) if isinstance(given, int | float) and not isinstance(given, bool) else None
     if step is not None:
         for key, value in row.items():

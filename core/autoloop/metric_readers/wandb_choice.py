@@ -1,4 +1,4 @@
-"""Which of the W&B runs below one output directory is followed."""
+"""Chooses which of the W&B runs below an output directory to follow."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from autoloop.metric_readers.wandb_run import WandbRun
 from autoloop.model import Series
 
 NAMED = 64 << 10
-"""Bytes of a W&B log in which the run's name and the time of its start stand."""
+"""Bytes of a W&B log that contain the run's name and start time."""
 
 
 def _by_start(runs: list[WandbRun]) -> list[WandbRun]:
-    """Those that began in the same second by the time that each recorded; the order of the others is kept."""
+    """Sort runs that began in the same second by their recorded start times; the other order is kept."""
     ordered: list[WandbRun] = []
     for _, same in groupby(runs, key=lambda run: run.began):
         tied = list(same)
@@ -31,10 +31,10 @@ def _by_start(runs: list[WandbRun]) -> list[WandbRun]:
 
 
 class WandbChoice:
-    """The MetricReader of the W&B run below `run_dir` that is followed.
+    """The MetricReader of the followed W&B run below `run_dir`.
 
-    A trainer may start several: ranks, folds. They are never mixed: followed is the one with the id `run_id`, else the
-    first, by the time of its start, that has logged a metric.
+    A trainer may start several runs: ranks, folds. They are never mixed: the run with the id `run_id` is followed, else the
+    earliest one that has logged a metric.
     """
 
     def __init__(self, run_dir: Path, run_id: str | None, axis: str | None = None) -> None:
@@ -49,7 +49,7 @@ class WandbChoice:
         found = self._folder.look()
         new = self._take_up(found) if found is not self._found else False
         self._found = found
-        # What was removed stays read.
+        # Runs with removed files are kept.
         ids = dict.fromkeys([files.run_id for files in found] + list(self._runs))
         before, self._chosen = self._chosen, None
         for run in [self._runs[self._run_id]] if self._run_id in self._runs else _by_start([self._runs[i] for i in ids]):
@@ -70,11 +70,11 @@ class WandbChoice:
         return new
 
     def skim(self, budget: int = 4 << 20) -> bool:
-        """W&B's files have what no other source has: the config, the end, the time of each row."""
+        """Same as `poll`, as only W&B's files have the config, the end, and the time of each row."""
         return self.poll(budget)
 
     def forget(self) -> None:
-        """Drops what was read."""
+        """Drop all data read so far."""
         self._runs.clear()
         self._found = None
         self._chosen = None
@@ -101,12 +101,12 @@ class WandbChoice:
 
     @property
     def run_id(self) -> str | None:
-        """The id of the run that is followed; None while there is none."""
+        """The id of the followed run; None while there is none."""
         return self._chosen.run_id if self._chosen else None
 
     @property
     def others(self) -> list[str]:
-        """The runs beside the followed one, by name if they have one of their own."""
+        """The other runs, by display name if they have one."""
         others = [run for run in self._runs.values() if run is not self._chosen]
         for run in others:
             if not run.name:
@@ -115,10 +115,10 @@ class WandbChoice:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The run's config as W&B recorded it; empty if it did not."""
+        """The run's config as recorded by W&B; empty if there is none."""
         return self._chosen.config if self._chosen else {}
 
     @property
     def exit_code(self) -> int | None:
-        """What W&B recorded at the end of the newest segment; None while it runs or if it was killed."""
+        """The exit code that W&B recorded in the newest segment; None while the run is running or if it was killed."""
         return self._chosen.exit_code if self._chosen else None

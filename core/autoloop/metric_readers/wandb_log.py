@@ -1,7 +1,7 @@
-"""The W&B log of a run (`run-<id>.wandb`): its rows, config and exit code, read on while W&B still writes it.
+"""Reads the W&B log of a run (`run-<id>.wandb`) while W&B is writing it: rows, config and exit code.
 
-Its records are the protobuf message `Record` of wandb_internal.proto, written alike since wandb 0.10. They are taken
-apart here: wandb itself has had no Python reader since 0.30.
+Its records are the protobuf message `Record` of wandb_internal.proto, unchanged since wandb 0.10. They are parsed here
+because wandb has had no Python reader since 0.30.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _STEP_VALUE = b"_step" + VALUE
 class WandbLog:
     """One segment of a run.
 
-    `columns` has every number logged, without W&B's own keys (`_step`, `_runtime` ...); a dictionary's members have
-    dotted keys. `summary` has the numbers of W&B's summary, with the same keys and as of `summary_step`: many of them are
-    in no row. `step` is the largest step seen; `name` and `config` are the run's; `exit_code` is None until W&B has
-    recorded the end (255: interrupted). `times` are the last (step, Unix seconds) pairs. `defined`: what `define_metric`
-    said, metric or `prefix*` -> the metric that counts its steps.
+    `columns` has every logged number, without W&B's own keys (`_step`, `_runtime` ...); members of a dictionary have dotted
+    keys. `summary` has the numbers of W&B's summary at `summary_step`, with the same keys; many of them are in no row.
+    `step` is the largest step seen; `name` and `config` are the run's; `exit_code` is None until W&B has recorded the end
+    (255: interrupted). `times` are the last (step, Unix seconds) pairs. `defined` contains the definitions by
+    `define_metric`: metric or `prefix*` -> the metric that counts its steps.
     """
 
     def __init__(self, path: Path, columns: Columns) -> None:
@@ -76,12 +76,12 @@ class WandbLog:
 
     @property
     def restarts(self) -> int:
-        """How often the file was replaced under the reader: everything in `columns` from before is void then."""
+        """How often the file was replaced; each time, the earlier contents of `columns` are discarded."""
         return self._log.tail.restarts
 
     @property
     def damaged(self) -> int:
-        """Places that could not be read and were skipped."""
+        """The number of places that could not be read and were skipped."""
         return self._log.damaged + self._malformed
 
     @property
@@ -98,7 +98,7 @@ class WandbLog:
         return found
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Reads on, at most `budget` (at least 64 KiB) bytes; whether anything was new or there may be more."""
+        """Read at most `budget` (at least 64 KiB) bytes. Returns whether anything was new or there may be more."""
         before = self._news
         if self._log.look():
             self.columns.clear()
@@ -146,7 +146,7 @@ class WandbLog:
             for number, first, last in fields(data, 0, len(data)):
                 if number == 2:
                     self._rows.add(data, first, last)
-                elif number == 3:  # one that the script sent: other fields may stand before it
+                elif number == 3:  # sent by the script: other fields may come before it
                     self._pass_summary(data)
                 elif number == 5:
                     self._configure(data, first, last)
@@ -171,12 +171,14 @@ class WandbLog:
             self._malformed += 1
 
     def _pass_summary(self, data: bytes) -> None:
-        """Half of a file of wandb 0.31 is summaries that repeat each row (they have its `_step`): of those, and of the one
-        that older versions write at the end, only the newest is looked into. What a script sets itself is a record alone.
+        """Read a summary record, or keep it if it may be superseded.
+
+        Half of a file of wandb 0.31 is summaries that repeat each row and contain its `_step`. Of those, and of the one
+        that older versions write at the end, only the newest is parsed. Values set by the script are separate records.
         """
         if _STEP_VALUE in data:
             self._newest_summary = data
-        elif data.find(b"_wandb", 0, 20) < 0:  # W&B's own clock, behind every row
+        elif data.find(b"_wandb", 0, 20) < 0:  # not W&B's own clock, which follows every row
             self._summarise(data)
 
     def _summarise(self, data: bytes) -> None:
@@ -184,7 +186,7 @@ class WandbLog:
         self._other_news += 1
 
     def _configure(self, data: bytes, start: int, stop: int) -> None:
-        """A ConfigRecord: values set (1) and removed (2), each under a key or a path of keys."""
+        """Apply a ConfigRecord: values set (1) and removed (2), each under a key or a path of keys."""
         for number, first, last in fields(data, start, stop):
             if number not in (1, 2):
                 continue
@@ -204,7 +206,7 @@ class WandbLog:
                 place[path[-1]] = decoded(text)
 
     def _define(self, data: bytes, start: int, stop: int) -> None:
-        """A MetricRecord: name (1) or glob (2), and the metric that counts its steps (4)."""
+        """Read a MetricRecord: name (1) or glob (2), and the metric that counts its steps (4)."""
         texts = {
             number: data[a:b].decode("utf-8", "replace")
             for number, a, b in fields(data, start, stop)
@@ -217,6 +219,6 @@ class WandbLog:
 
 
 def _timestamp(data: bytes, start: int, stop: int) -> float:
-    """A google.protobuf.Timestamp in Unix seconds."""
+    """Convert a google.protobuf.Timestamp to Unix seconds."""
     parts = {number: signed(value) for number, value, end in fields(data, start, stop) if end < 0}
     return parts.get(1, 0) + parts.get(2, 0) / 1e9

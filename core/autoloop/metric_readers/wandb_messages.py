@@ -1,12 +1,12 @@
-"""Many rows of a W&B log taken apart at once, by the protobuf library: its C code (upb) reads a row faster than Python can.
+"""Parses many rows of a W&B log at once with the protobuf library: its C code (upb) is faster than Python.
 
-The messages are those of wandb_internal.proto with only what rows need, in three readings of the same bytes:
+The messages are those of wandb_internal.proto, reduced to the fields of rows, in several views of the same bytes:
 
-* `Merged` has one item where the file has many. protobuf merges what comes twice, so that the keys and the values of all
-  items of all rows end up in two lists, which are copied out in one call each.
-* `Flat` (an item has one key) and `Nested` (an item has any) are what the rows must be, or the two lists would not belong
-  together: a batch is only accepted if, read as one of these and written again, it is the same bytes.
-* `Items` has each item's bytes. They are cut before the value where keys are nested, since the lists cannot tell which keys
+* `Merged` declares one item although the file has many. protobuf merges repeated messages, so the keys and the values of all
+  items of all rows end up in two lists, which can be copied out with one call each.
+* `Flat` (an item has one key) and `Nested` (an item has any number) describe valid rows; for other rows, the two lists would
+  not match. A batch is accepted only if parsing it as one of these and serialising it again gives the same bytes.
+* `Items` has each item's bytes. For nested keys, they are cut before the value, because the lists do not show which keys
   belong to one item.
 """
 
@@ -18,15 +18,15 @@ from typing import Any, NamedTuple
 
 
 class Rows(NamedTuple):
-    """What a batch of rows holds: the items of all rows in one list, and how many of them each row has."""
+    """The contents of a batch of rows: the items of all rows in one list, and the number of items of each row."""
 
     flat: bool
-    """`heads` are keys, or else the bytes of all key fields of an item."""
+    """Whether `heads` are keys; otherwise they are the bytes of all key fields of an item."""
     heads: list[bytes]
     texts: list[bytes]
     sizes: list[int]
     step: Callable[[int], int | None]
-    """The step that a row has beside its items."""
+    """The step that a row has in addition to its items."""
 
 
 class _Messages(NamedTuple):
@@ -38,8 +38,10 @@ class _Messages(NamedTuple):
 
 
 def split(records: Sequence[bytes]) -> Rows | None:
-    """The rows of these records, each from its field `history` on; None if they are anything but rows as wandb writes them,
-    in every detail, or if protobuf has no C code here: then they are to be taken apart field by field."""
+    """Parse the rows of these records, each from its field `history` on.
+
+    Returns None if they are not exactly as wandb writes rows, or if protobuf has no C code here. Then the caller has to
+    parse them field by field."""
     messages = _messages()
     if messages is None:
         return None
@@ -50,7 +52,7 @@ def split(records: Sequence[bytes]) -> Rows | None:
         heads: list[bytes] = item.nested_key[:]
         flat = len(heads) == len(texts)
         checked = (messages.flat if flat else messages.nested).FromString(data)
-        checked.DiscardUnknownFields()  # which are written at the end, so that the bytes might be the same
+        checked.DiscardUnknownFields()  # these are serialised last, so the bytes might be equal
         if checked.SerializeToString() != data:
             return None
         if not flat:
@@ -68,13 +70,13 @@ def split(records: Sequence[bytes]) -> Rows | None:
 
 
 def _before(text: bytes) -> int:
-    """The bytes before the text of a value: its tag, which takes 2, and its length, of which each takes 7 bits."""
+    """Return the bytes before the text of a value: 2 for its tag, and one per 7 bits of its length."""
     return 3 if len(text) < 128 else 2 + (len(text).bit_length() + 6) // 7
 
 
 @cache
 def _messages() -> _Messages | None:
-    """The message classes; made when the first log is read, because the library takes a while to load."""
+    """Return the message classes; created when the first log is read, because the library is slow to load."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
     from google.protobuf.internal import api_implementation
 

@@ -1,13 +1,13 @@
-"""The rows of one W&B log: HistoryRecords -> columns.
+"""Reads the rows of one W&B log: HistoryRecords -> columns.
 
-wandb writes a row's items in an order of its own each time, so that no two rows need have the same bytes but in their items.
-There are two ways to take rows up, with the same result, and a third that is compiled (`compiled_rows.py`):
+wandb writes the items of each row in a different order, so two rows may have equal bytes only within their items.
+There are two ways to read rows, with the same result, and a third that is compiled (`compiled_rows.py`):
 
-* In batches, as nearly always: `wandb_messages.split` takes many rows apart at once, and rows in sequence that have the same
-  keys are appended column by column.
-* One by one. A row that is not written as wandb does it, or is longer than a batch, is taken apart field by field, as all
-  rows are if protobuf has no C code here. A row with a new metric, a step that does not grow or a value that is no number
-  is committed item by item.
+* In batches, the usual case: `wandb_messages.split` parses many rows at once, and consecutive rows with the same keys are
+  appended column by column.
+* One by one. A row that is not as wandb writes it, or is longer than a batch, is parsed field by field; so are all rows if
+  protobuf has no C code here. A row with a new metric, a step that does not increase or a non-numeric value is committed
+  item by item.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from autoloop.metric_readers.wandb_messages import Rows, split
 VALUE = b"\x82\x01"
 """The tag of HistoryItem.value_json."""
 _BATCH = 256 << 10
-"""Bytes of the records that are taken apart at once: what they become takes up to twenty times as much memory."""
+"""Bytes of records that are parsed at once: the result takes up to twenty times as much memory."""
 
 _decode = msgspec.json.Decoder(list[float]).decode
 
@@ -43,10 +43,10 @@ NO_METRIC: Entry = ("", array("q"), array("d"))
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What rows with the same heads have in common, if they can be appended column by column: at steps behind `last`."""
+    """The common properties of rows with the same heads that can be appended column by column, at steps after `last`."""
 
     row: dict[bytes, float | None]
-    """One of them; its keys are the heads."""
+    """One of these rows; its keys are the heads."""
     columns: list[tuple[bytes, array[int], array[float]]]
     step: bytes | None
     time: bytes | None
@@ -54,9 +54,9 @@ class _Shape:
 
 
 class WandbRows:
-    """Puts every number of every row into `columns`, under its dotted key and without W&B's own (`_step`, `_runtime` …).
+    """Puts every number of every row into `columns` under its dotted key, without W&B's own keys (`_step`, `_runtime` …).
 
-    `count` is how many rows there were, `step` the largest step seen, `times` the last (step, Unix seconds) pairs.
+    `count` is the number of rows, `step` the largest step seen, `times` the last (step, Unix seconds) pairs.
     """
 
     def __init__(self, columns: Columns) -> None:
@@ -64,18 +64,18 @@ class WandbRows:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets every row; `columns` are the owner's to clear."""
+        """Forget all rows; the owner clears `columns`."""
         self.count = 0
         self.step = 0
         self.times: deque[tuple[int, float]] = deque(maxlen=20)
         self._row_step = -1
         self._by_head: dict[bytes, Entry] = {}  # by the bytes of the key fields
-        self._by_key: dict[bytes, Entry] = {}  # by the key, where it is not nested
+        self._by_key: dict[bytes, Entry] = {}  # by the key, if it is not nested
         self._media: set[str] = set()
 
     def take(self, records: Sequence[bytes], alone: Callable[[bytes], None]) -> None:
-        """Takes up the rows of these records, each from its field `history` on; those that have to be taken apart field by
-        field are handed to `alone`, in their turn."""
+        """Read the rows of these records, each from its field `history` on. Records that have to be parsed field by field
+        are passed to `alone`, in order."""
         for batch in _batches(records):
             rows = split(batch) if len(batch) > 1 or len(batch[0]) <= _BATCH else None
             if rows is not None:
@@ -120,7 +120,7 @@ class WandbRows:
         self._append(shape, stretch, steps)
 
     def _append(self, shape: _Shape | None, stretch: list[dict[bytes, Any]], steps: array[int]) -> None:
-        """Takes up rows of this shape, and empties `stretch` and `steps`."""
+        """Append rows of this shape, and clear `stretch` and `steps`."""
         if shape is None or not stretch:
             return
         for head, its_steps, its_values in shape.columns:
@@ -135,8 +135,8 @@ class WandbRows:
         del steps[:]
 
     def add(self, data: bytes, start: int, stop: int) -> None:
-        """Takes up the HistoryRecord at `start`:`stop`, field by field; MalformedError or IndexError, and nothing is taken
-        up, if it is none."""
+        """Read the HistoryRecord at `start`:`stop` field by field. Raises MalformedError or IndexError, without adding
+        anything, if it is not one."""
         entries: list[Entry] = []
         texts: list[bytes] = []
         step: int | None = None
@@ -153,7 +153,7 @@ class WandbRows:
     def _commit(
         self, step: int | None, entries: list[Entry], values: list[float], odd: Sequence[tuple[str, float]] = ()
     ) -> None:
-        """Takes up one row: at its item `_step`, else at `step`, else at the one behind the last row's."""
+        """Add one row at its item `_step`, else at `step`, else one step after the last row."""
         for entry, value in zip(entries, values, strict=True):
             if entry is STEP:
                 step = as_step(value)
@@ -174,12 +174,12 @@ class WandbRows:
             self._put(key, value)
 
     def _put(self, key: str, value: float) -> None:
-        """Puts a value of the last row in its place."""
+        """Put a value of the last row into its column."""
         if not self._media or not self._is_media(key):
             self.columns.put(key, self._row_step, value)
 
     def _learn(self, head: bytes, *, flat: bool = False) -> Entry:
-        """What to do with the values behind these key fields, or this key."""
+        """Return and remember the entry for values with these key fields, or with this key if `flat`."""
         parts = [head] if flat else [head[a:b] for _, a, b in fields(head, 0, len(head)) if b >= 0]
         names = [part.decode("utf-8", "replace") for part in parts]
         key = ".".join(names)
@@ -200,7 +200,7 @@ class WandbRows:
         return entry
 
     def _mark_media(self, parent: str) -> None:
-        """An image, a histogram, a table: its sizes are no metrics."""
+        """Exclude the members of an image, a histogram or a table: its sizes are not metrics."""
         self._media.add(parent)
         for known in (self._by_head, self._by_key):
             for head, entry in known.items():
@@ -212,7 +212,7 @@ class WandbRows:
 
 
 def _batches(records: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """At most `_BATCH` bytes each; a record longer than that is a batch alone."""
+    """Yield batches of at most `_BATCH` bytes; a longer record is a batch of its own."""
     start = size = 0
     for index, record in enumerate(records):
         size += len(record)
@@ -224,7 +224,7 @@ def _batches(records: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def _floats(texts: Sequence[bytes]) -> Sequence[float | None]:
-    """The numbers that these texts are; None for one that is none."""
+    """Parse texts as numbers; None for a text that is not a number."""
     try:
         values = _decode(b"[%b]" % b",".join(texts))
         if len(values) == len(texts):
@@ -236,13 +236,13 @@ def _floats(texts: Sequence[bytes]) -> Sequence[float | None]:
 
 def _float(text: bytes) -> float | None:
     try:
-        return float(text)  # NaN and Infinity too, which are no JSON
+        return float(text)  # also NaN and Infinity, which are not JSON
     except ValueError:
         return None
 
 
 def _shape(row: dict[bytes, float | None], known: dict[bytes, Entry]) -> _Shape | None:
-    """None unless all of its metrics have values already."""
+    """Return the shape of a row; None unless all of its metrics already have values."""
     columns: list[tuple[bytes, array[int], array[float]]] = []
     times: list[bytes] = []
     counts: list[bytes] = []
@@ -259,13 +259,13 @@ def _shape(row: dict[bytes, float | None], known: dict[bytes, Entry]) -> _Shape 
                 return None
             columns.append((head, entry[1], entry[2]))
     if max(len(counts), len(times)) > 1 or len({id(steps) for _, steps, _ in columns}) < len(columns):
-        return None  # one metric under two heads
+        return None  # two heads for one metric
     last = max((steps[-1] for _, steps, _ in columns), default=-1)
     return _Shape(row, columns, counts[0] if counts else None, times[0] if times else None, last)
 
 
 def _sorted_out(entries: list[Entry], texts: Sequence[bytes]) -> tuple[list[Entry], list[float], list[tuple[str, float]]]:
-    """The numbers among these values, and what numbers there are in the others."""
+    """Return the entries and values that are numbers, and the (key, number) pairs inside other values."""
     found: list[tuple[Entry, float]] = []
     odd: list[tuple[str, float]] = []
     for entry, text in zip(entries, texts, strict=True):
@@ -280,7 +280,7 @@ def _sorted_out(entries: list[Entry], texts: Sequence[bytes]) -> tuple[list[Entr
 
 
 def _split_item(data: bytes, start: int, stop: int) -> tuple[bytes, int, int]:
-    """A HistoryItem's key fields, and where the text of its value begins and ends (-1 where it has none)."""
+    """Return a HistoryItem's key fields, and the start and end of its value's text (-1 if it has none)."""
     i = start
     while i < stop:
         (number, first, last), behind = read_field(data, i, stop)
@@ -291,7 +291,7 @@ def _split_item(data: bytes, start: int, stop: int) -> tuple[bytes, int, int]:
 
 
 def _varint_of(data: bytes, start: int, stop: int) -> int:
-    """HistoryStep.num, which the wire leaves out where it is 0."""
+    """Return HistoryStep.num, which is not encoded if it is 0."""
     value = 0
     for number, a, b in fields(data, start, stop):
         if number == 1 and b < 0:
@@ -300,5 +300,5 @@ def _varint_of(data: bytes, start: int, stop: int) -> int:
 
 
 def numbers_in(key: str, text: bytes) -> list[tuple[str, float]]:
-    """The numbers in a JSON value that is not one: the members of a dictionary (logged whole up to 0.17), or "NaN"."""
+    """Return the numbers in a non-numeric JSON value: members of a dictionary (wandb up to 0.17), or "NaN"."""
     return list(numbers(key, decoded(text))) if text[:1] in (b"{", b'"') else []

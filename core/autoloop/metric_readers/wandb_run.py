@@ -1,4 +1,4 @@
-"""One W&B run on disk: its segments, the tap of a lagging wandb, and its summary, read as one."""
+"""Reads one W&B run on disk as one source: its segments, the tap of a lagging wandb, and its summary."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from autoloop.model import Series
 
 
 class WandbRun:
-    """Rows come from the tap if it has any, else from the segments, each later one replacing what it repeats. A metric
-    that only the summary has is a series of one point. `axis`: the metric that counts the steps, if the preset names one."""
+    """One W&B run. Rows come from the tap if it has any, else from the segments; values of later segments replace earlier
+    ones. A metric that only the summary has becomes a series of one point. `axis` is the metric that counts the steps, if
+    the preset names one."""
 
     def __init__(self, files: WandbFiles, axis: str | None = None) -> None:
         self.run_id = files.run_id
@@ -32,7 +33,7 @@ class WandbRun:
         self.update(files)
 
     def update(self, files: WandbFiles) -> bool:
-        """Takes up files that were not there before; whether what was read is void. What was removed stays read."""
+        """Add new files; data of removed files is kept. Returns whether everything has to be read again."""
         if self._tap is None and files.tap is not None:
             self._tap = JsonlLog(files.tap, Columns())
         known = {summary.path for summary in self._summaries}
@@ -51,7 +52,7 @@ class WandbRun:
         self._segments = [WandbLog(path, self._columns) for path in paths]
 
     def poll(self, budget: int = 4 << 20) -> bool:
-        """Reads on, about `budget` bytes of each source; whether anything was new."""
+        """Read about `budget` bytes of each source. Returns whether anything was new."""
         new = self._poll_segments(budget)
         if self._tap is not None:
             new |= self._tap.poll(budget)
@@ -66,7 +67,7 @@ class WandbRun:
         return new
 
     def _poll_segments(self, budget: int) -> bool:
-        """Oldest first and each to its end, so that a later segment's values replace an earlier one's."""
+        """Read the segments oldest first, each to its end, so that values of later segments replace earlier ones."""
         new = False
         for index, segment in enumerate(self._segments):
             self._columns.keep_first = any(later.rows for later in self._segments[index + 1 :])
@@ -98,7 +99,7 @@ class WandbRun:
 
     @property
     def rows(self) -> int:
-        """How many rows were read."""
+        """The number of rows read."""
         return max([segment.rows for segment in self._segments] + [self._tap.rows if self._tap else 0])
 
     @property
@@ -108,22 +109,22 @@ class WandbRun:
 
     @property
     def name(self) -> str:
-        """As W&B shows the run; empty if it was given none."""
+        """The run's display name in W&B; empty if it has none."""
         return next((segment.name for segment in reversed(self._segments) if segment.name), "")
 
     @property
     def started(self) -> float:
-        """Unix seconds, as W&B recorded it; infinite as long as no record of it has been read."""
+        """The start in Unix seconds, as recorded by W&B; infinite until that record has been read."""
         return next((segment.started for segment in self._segments if segment.started is not None), math.inf)
 
     @property
     def config(self) -> dict[str, Any]:
-        """As W&B recorded it; empty if it did not."""
+        """The config as recorded by W&B; empty if there is none."""
         return next((segment.config for segment in reversed(self._segments) if segment.config), {})
 
     @property
     def exit_code(self) -> int | None:
-        """What W&B recorded at the end of the newest segment; None while it runs or if it was killed."""
+        """The exit code that W&B recorded in the newest segment; None while the run is running or if it was killed."""
         return self._segments[-1].exit_code if self._segments else None
 
     @property
@@ -137,13 +138,13 @@ class WandbRun:
 
     @property
     def rate(self) -> float | None:
-        """Steps per second over the last rows: the tap's, else the newest segment's; None before there are two."""
+        """Steps per second over the last rows of the tap, else of the newest segment; None with fewer than two rows."""
         sources = [*([self._tap.times] if self._tap else []), *(segment.times for segment in self._segments[-1:])]
         return next((rate for times in sources if (rate := rate_of(self._axis.times(times))) is not None), None)
 
     @property
     def problems(self) -> list[str]:
-        """One sentence for everything that could not be read as it should."""
+        """One sentence for each thing that could not be read properly."""
         readers: list[WandbLog | SummaryFile | JsonlLog] = [*self._segments, *self._summaries]
         readers += [self._tap] if self._tap else []
         found = self._notes + [problem for reader in readers for problem in reader.problems]

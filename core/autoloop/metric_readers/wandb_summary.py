@@ -1,4 +1,4 @@
-"""W&B's summary in its log: SummaryRecords -> the newest value of each key."""
+"""Reads W&B's summary from its log: SummaryRecords -> the latest value of each key."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from autoloop.metric_readers.wandb_messages import split
 
 _HISTORY, _SUMMARY = b"\x12", b"\x1a"
 _Items = list[tuple[tuple[str, ...], bytes]]
-"""The path of keys and the text of each value."""
+"""The key path and the text of each value."""
 
 _decode = msgspec.json.Decoder(list[float]).decode
 
 
 class WandbSummary:
-    """`values` has the summary's numbers by their dotted keys, without W&B's own; `step` is the step that it is of."""
+    """`values` has the summary's numbers by dotted key, without W&B's own keys; `step` is the summary's step."""
 
     def __init__(self) -> None:
         self.values: dict[str, float] = {}
         self.step = 0
         self._paths: dict[bytes, tuple[str, ...]] = {}
-        """By the bytes of the key fields; wandb 0.31 writes all of them again with each row."""
+        """Key paths by the bytes of the key fields; wandb 0.31 writes all of them again with each row."""
 
     def take(self, record: bytes) -> bool:
-        """Takes up a record; whether it was one to its end."""
+        """Read a record. Returns whether it was well-formed to its end."""
         items, whole = self._items(record), True
         if items is None:
             items, whole = self._walk(record)
@@ -60,12 +60,12 @@ class WandbSummary:
         return True
 
     def _items(self, record: bytes) -> _Items | None:
-        """All of them at once; None if the record is not as wandb writes it with each row."""
+        """Return all items at once; None if the record is not as wandb writes it with each row."""
         if native.compiled is not None:
             found = native.compiled.summary_items(record)
             return None if found is None else [(self._path(head), text) for head, text in zip(*found, strict=True)]
         at = behind_number(record)
-        rows = split([_HISTORY + record[at + 1 :]]) if record[at : at + 1] == _SUMMARY else None  # a row has such items too
+        rows = split([_HISTORY + record[at + 1 :]]) if record[at : at + 1] == _SUMMARY else None  # rows have the same items
         if rows is None:
             return None
         if rows.flat:
@@ -73,7 +73,7 @@ class WandbSummary:
         return [(self._path(head), text) for head, text in zip(rows.heads, rows.texts, strict=True)]
 
     def _walk(self, record: bytes) -> tuple[_Items, bool]:
-        """The values that it sets, field by field, and whether that came to its end; what it removes is removed."""
+        """Parse field by field. Returns the items set and whether the record was well-formed; applies removals directly."""
         items: _Items = []
         try:
             for number, first, last in fields(record, 0, len(record)):
@@ -100,7 +100,7 @@ class WandbSummary:
 
 
 def behind_number(record: bytes) -> int:
-    """Where the field begins that stands behind a record's number."""
+    """Return the offset of the field after a record's number."""
     if record[:1] != b"\x08":
         return 0
     at = 1
@@ -110,7 +110,7 @@ def behind_number(record: bytes) -> int:
 
 
 def path_and_text(data: bytes, start: int, stop: int) -> tuple[list[str], bytes]:
-    """The key, or the keys of a path, of a config or summary item, and the text of its value."""
+    """Return the key path of a config or summary item and the text of its value."""
     path: list[str] = []
     text = b""
     for inner, a, b in fields(data, start, stop):
@@ -122,7 +122,7 @@ def path_and_text(data: bytes, start: int, stop: int) -> tuple[list[str], bytes]
 
 
 def _floats(texts: list[bytes]) -> list[float] | None:
-    """These values if all of them are numbers."""
+    """Return the values if all of them are numbers; otherwise None."""
     try:
         values = _decode(b"[%b]" % b",".join(texts))
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""From a preset (data) and a run to the exact command and environment of one attempt. Starts nothing."""
+"""Builds the exact command and environment of an attempt from a preset (data) and a run. Starts nothing."""
 
 from autoloop.trainers.identity import trainer_identity
 from autoloop.trainers.loading import is_preset_file, load_preset, parse_preset, preset_names

@@ -1,4 +1,4 @@
-"""The whole config of a trainer, as the preset's `dump` command prints it."""
+"""Reads the complete config of a trainer from the output of the preset's `dump` command."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from autoloop.trainers.presets import PLACEHOLDER, Preset
 from autoloop.trainers.programs import program_path
 
 PATIENCE = 180.0
-"""Seconds that the command may take: it imports what the trainer imports, perhaps from a cold network disk."""
+"""Seconds for the command, which imports the same modules as the trainer, perhaps from a cold network disk."""
 LARGEST = 16 << 20
-"""Bytes of a config at most."""
+"""Maximum bytes of a config."""
 _YAML_KEY = re.compile(r"[\w\"'][^\s:]*\s*:(\s|$)|---(\s|$)")
 
 
 def dumped(preset: Preset, python: str, cwd: str, device: str, *, script: str | None = None, config: str = "") -> str:
-    """What the preset's `dump` prints for the file `config`, as text. UserError if the command fails, hangs or prints
-    nothing; what it says on stderr is in the sentence."""
+    """Return the output of the preset's `dump` for the file `config`. Raises UserError if the command fails, hangs or prints
+    nothing; for a failure, the message includes the last line of stderr."""
     values = {
         "python": python,
         "config": config,
@@ -54,7 +54,7 @@ def dumped(preset: Preset, python: str, cwd: str, device: str, *, script: str | 
 
 
 def _run(argv: list[str], cwd: str, environment: dict[str, str]) -> tuple[int | None, str, str]:
-    """Exit code (None: it took too long), stdout and the end of stderr. Files, not pipes: a child may keep a pipe open."""
+    """Return exit code (None: timeout), stdout and the end of stderr. Files, as a child process may keep a pipe open."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
         try:
             process = subprocess.Popen(
@@ -74,7 +74,7 @@ def _run(argv: list[str], cwd: str, environment: dict[str, str]) -> tuple[int | 
                 code = process.wait(PATIENCE)
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # and what it may have started
+                os.killpg(process.pid, signal.SIGKILL)  # including its children
             process.wait()
         out.seek(0)
         said.seek(max(0, said.seek(0, os.SEEK_END) - 4096))
@@ -88,7 +88,7 @@ def _environment(preset: Preset, cwd: str) -> dict[str, str]:
 
 
 def _document(out: str) -> str:
-    """`out` less the lines that a library printed before the config began."""
+    """Return `out` without lines that a library printed before the config."""
     lines = out.splitlines(keepends=True)
     for number, line in enumerate(lines):
         if line.lstrip().startswith("{") or _YAML_KEY.match(line) or line.startswith("#"):

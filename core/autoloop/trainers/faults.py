@@ -1,4 +1,4 @@
-"""What is wrong with a preset that its types cannot say, each in words."""
+"""Finds faults of a preset that its types do not rule out, each as text for users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autoloop.trainers.presets import (
 
 
 def faults(preset: Preset) -> Iterator[str]:
-    """Why the preset cannot be used; nothing for one that can."""
+    """Yield the reasons why a preset cannot be used; none for a valid preset."""
     if not preset.argv:
         yield "command is empty, so there is nothing to start"
     yield from _placeholders(preset)
@@ -66,7 +66,7 @@ def _unknown(key: str, template: str, allowed: Iterable[str], more: str) -> Iter
 
 
 def _config(preset: Preset) -> Iterator[str]:
-    """Whether a config, and so every edit of it, reaches the trainer."""
+    """Yield the reasons why a config, and thus every edit of it, would not reach the trainer."""
     if preset.config in ("file", "both") and not passes_config(preset):
         yield (
             "no {config} stands in command, flags or env, so no config would reach the trainer and all runs would be the "

@@ -1,4 +1,4 @@
-"""Who trains, as words of a training's hash: the same config with another trainer is another training."""
+"""The trainer's part of a training's hash: the same config with another trainer is another training."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from autoloop.trainers.presets import Preset
 
 
 def trainer_identity(preset: Preset, script: str | None) -> list[str]:
-    """The word that stands for a preset and a script; none if the preset's `identity` is empty.
+    """Return the word that identifies a preset and a script, as a list; empty if the preset's `identity` is empty.
 
-    How a preset reads the log or stops a run does not count.
+    How a preset reads the log or stops a run does not matter.
     """
     if preset.identity is not None and script in (None, preset.script):
         return [f"trainer:{preset.identity}"] if preset.identity else []
@@ -25,6 +25,6 @@ def trainer_identity(preset: Preset, script: str | None) -> list[str]:
         sorted(preset.env.items()),
         named,
     ]
-    if preset.config != "file":  # the words of other presets are those that runs of earlier versions were told apart by
+    if preset.config != "file":  # presets with config = "file" keep the words that earlier versions used
         parts += [preset.config, preset.passes_changes_only]
     return [f"trainer:{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]}"]

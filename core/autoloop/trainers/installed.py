@@ -1,4 +1,4 @@
-"""What is installed beside an interpreter."""
+"""Versions of the packages installed for an interpreter."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 
 PATIENCE = 20.0
 ASK = "import sys; sys.path[:] = filter(None, sys.path); from importlib.metadata import version; print(version(sys.argv[1]))"
-"""Without the working folder, which stands first on the path of `-c`: a file there could be taken for one of Python's."""
+"""Removes the working folder, first on the path with `-c`: a file there could shadow a module of Python."""
 
 
 @functools.cache
 def version_of(package: str, python: str = "") -> str | None:
-    """The version of a package in that interpreter's environment (ours where none is named); None if it cannot be told."""
+    """Return the version of a package for the interpreter `python` (default: ours); None if it cannot be determined."""
     try:
         if python in ("", sys.executable):
             return importlib.metadata.version(package)

@@ -1,6 +1,6 @@
-"""Presets read: shipped ones by name, a user's own by path, which is a file or the table [trainer] of an autoloop.toml.
+"""Loads presets: shipped ones by name, users' own from a file or from the table [trainer] of an autoloop.toml.
 
-A user's own may name a shipped one as `preset`, and then holds what differs from it.
+A user's preset may name a shipped one as `preset`, and then contains only the differences.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from autoloop.trainers.faults import faults
 from autoloop.trainers.presets import Preset
 
 BASED_ON = "preset"
-"""The key that names the shipped preset whose keys hold where a user's own preset has none."""
+"""The key that names the shipped preset which supplies the keys that a user's preset does not set."""
 
 WRITTEN = {"command": "argv", "style": "override_style"}
-"""Keys that may be written for those of `Preset`, which the files of 0.1.0 have."""
+"""Keys in files and the fields of `Preset`; files of version 0.1.0 use the field names."""
 
 
 def preset_names() -> list[str]:
@@ -31,7 +31,7 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name_or_path: str) -> Preset:
-    """A shipped preset by its name, or one from a file (a path has a `/` or ends with `.toml`)."""
+    """Load a shipped preset by name, or a preset from a file (a path contains `/` or ends with `.toml`)."""
     if is_preset_file(name_or_path):
         return parse_preset(read_text(Path(name_or_path), "launch preset"), name_or_path)
     shipped, names = _shipped(), preset_names()
@@ -42,12 +42,12 @@ def load_preset(name_or_path: str) -> Preset:
 
 
 def is_preset_file(name_or_path: str) -> bool:
-    """Whether a preset is named by the path of its file."""
+    """Whether a preset is given as the path of a file."""
     return "/" in name_or_path or name_or_path.endswith(".toml")
 
 
 def parse_preset(text: str, source: str) -> Preset:
-    """The preset in `text`, which is all of it or has it as the table [trainer]. UserError names key and remedy."""
+    """Parse the preset in `text`: the whole text or its table [trainer]. Raises UserError with the key and the remedy."""
     raw, where = parse_toml(text, source), source
     if "trainer" in raw or Path(source).name == SETTINGS_FILE:
         raw, where = raw.get("trainer", {}), f"{source}, [trainer]"
@@ -56,7 +56,7 @@ def parse_preset(text: str, source: str) -> Preset:
     raw = _spelt(raw, where)
     if (shipped := raw.pop(BASED_ON, None)) is not None:
         raw = _completed(_of_shipped(shipped, where), raw)
-    if "argv" not in raw and not raw.keys() - set(Preset.__struct_fields__):  # an unknown key may be a slip of it
+    if "argv" not in raw and not raw.keys() - set(Preset.__struct_fields__):  # an unknown key may be a typo of it
         raise UserError(
             f'{where}: the key "command" is missing; write the command that trains, as in command = "{{python}} train.py".'
         )
@@ -67,7 +67,7 @@ def parse_preset(text: str, source: str) -> Preset:
 
 
 def _spelt(raw: dict[str, Any], where: str) -> dict[str, Any]:
-    """The keys as `Preset` calls them, commands as words."""
+    """Return the table with the field names of `Preset`, and with commands split into words."""
     for new, old in WRITTEN.items():
         if new in raw and old in raw:
             raise UserError(f"{where}: {new} and {old} are the same key; keep {new}.")
@@ -88,7 +88,7 @@ def _of_shipped(name: object, where: str) -> dict[str, Any]:
 
 
 def _completed(shipped: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """The shipped keys with the user's own in their place; tables such as `flags` are joined key by key."""
+    """Return the shipped keys, replaced by the user's own; tables such as `flags` are merged key by key."""
     joined = dict(shipped)
     for key, value in own.items():
         before = joined.get(key)
@@ -105,7 +105,7 @@ def _words(command: str, where: str, key: str) -> list[str]:
 
 
 def _shipped() -> dict[str, Traversable]:
-    """The file of each preset by its name: those for any trainer, and those of the profiles."""
+    """Return the preset files by name: the generic ones and those of the profiles."""
     general = (resources.files("autoloop.trainers") / "presets").iterdir()
     files = (file for file in (*general, *profiles.presets()) if file.name.endswith(".toml"))
     return {file.name.removesuffix(".toml"): file for file in files}

@@ -1,4 +1,4 @@
-"""A config's values as words of a command, in the style of the trainer that reads them."""
+"""Formats a config's values as command-line words in the trainer's style."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from autoloop.trainers.presets import Preset
 
 _KEY = re.compile(r"[+~]*[\w./@-]+")
 _HYDRA_PLAIN = re.compile(r"[\w/+.%*@?|-]+|\$\{[\w.]+\}", re.ASCII)
-"""What Hydra's grammar takes as a value without quotes."""
+"""Values that Hydra's grammar accepts without quotes."""
 _TYPED = re.compile(
     r"[-+]?(\d[\d_]*\.?\d*|\.\d+)(e[-+]?\d+)?|nan|[-+]?inf|true|false|null|none|yes|no|on|off|~", re.IGNORECASE
 )
-"""Texts that a reader without quotes takes for something else."""
+"""Strings that would be parsed as another type if not quoted."""
 
 
 def override_words(preset: Preset, config: Config, given: Collection[str] = ()) -> list[str]:
-    """The words that tell the trainer the values of `config`, less those of the keys that the command has `given` already.
+    """Return the words that pass the values of `config` to the trainer, without the keys `given` in the command already.
 
-    Values that are lists stay whole. UserError for what the style cannot say: a key with blanks, a deleted key where
-    the trainer has a value of its own, a secret, which every user of the machine could read in the list of processes.
+    Lists are passed as a whole. Raises UserError for values that cannot be passed: a key with blanks, a deleted key for
+    which the trainer has its own default, or a secret, which every user of the machine could see in the process list.
     """
     if held := secret_keys(config):
         raise UserError(
@@ -45,12 +45,12 @@ def override_words(preset: Preset, config: Config, given: Collection[str] = ()) 
 
 
 def plain_key(key: str) -> str:
-    """A key as it is compared: how a style joins its words, or marks that it is new, does not count."""
+    """Normalise a key for comparison: without Hydra's `+` and `~`, and with `_` for `-`."""
     return key.lstrip("+~").replace("-", "_")
 
 
 def unsayable(preset: Preset, path: str) -> str | None:
-    """Why the trainer cannot be told that the config lacks `path`; None where it can."""
+    """Return why the deletion of `path` cannot be passed to the trainer; None if it can."""
     if preset.config == "overrides" and preset.passes_changes_only and preset.override_style != "hydra":
         return (
             f"{path} cannot be deleted: the trainer has a value of its own for it, and style = "
@@ -60,7 +60,7 @@ def unsayable(preset: Preset, path: str) -> str | None:
 
 
 def flag(preset: Preset, key: str, value: str) -> list[str]:
-    """A key and its value, which is spelt already, in the preset's style."""
+    """Return the words for a key and its formatted value in the preset's style."""
     key = key.replace("_", "-") if preset.case == "kebab" else key
     if preset.override_style == "dashed-space":
         return [f"--{key}", value]
@@ -68,7 +68,7 @@ def flag(preset: Preset, key: str, value: str) -> list[str]:
 
 
 def text_value(preset: Preset, text: str) -> str:
-    """A text of [flags] as the style's value: Hydra wants quotes round what its grammar would take apart."""
+    """Format a text from [flags] as a value: for Hydra, texts that its grammar would parse are quoted."""
     return _hydra_quoted(text) if preset.override_style == "hydra" and not _HYDRA_PLAIN.fullmatch(text) else text
 
 
@@ -76,7 +76,7 @@ def text_value(preset: Preset, text: str) -> str:
 
 
 def leaves(config: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value with its path; a list is one value, an empty block too."""
+    """Yield every value with its path. A list is one value, and so is an empty block."""
     for key, value in config.items():
         if isinstance(value, dict) and value:
             yield from leaves(value, f"{before}{key}.")
@@ -85,11 +85,11 @@ def leaves(config: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, A
 
 
 def _wanted(preset: Preset, config: Config) -> Iterator[tuple[str, Any, str]]:
-    """(key, value, kind) of each override; kind is `set`, `new` or `del`, as seen from the base."""
+    """Yield (key, value, kind) for each override; kind is `set`, `new` or `del` relative to the base."""
     base = dict(leaves(preset.base)) if isinstance(preset.base, dict) else None
     values = dict(leaves(config))
     if not preset.passes_changes_only or base is None:
-        # A null that was there from the start says that nothing was set; one that an edit made must reach the trainer.
+        # A null in the base means that nothing was set; a null from an edit must reach the trainer.
         yield from (
             (key, value, "set") for key, value in values.items() if value is not None or _says_null(preset, base, key)
         )
@@ -99,7 +99,7 @@ def _wanted(preset: Preset, config: Config) -> Iterator[tuple[str, Any, str]]:
         if key in base and same(base[key], value):
             continue
         outer = next((part for part in _parents(key) if part in base), None)
-        if outer is not None:  # a value of the base became a block, which is given whole
+        if outer is not None:  # a value of the base became a block, which is passed as a whole
             if outer not in done:
                 done.add(outer)
                 yield outer, _at(config, outer), "set"
@@ -176,7 +176,7 @@ def _hydra(value: Any) -> str:
 
 
 def _hydra_quoted(text: str) -> str:
-    # A backslash is one of its own, except before a quote.
+    # A backslash is literal, except before a quote.
     escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", text)
     trailing = len(escaped) - len(escaped.rstrip("\\"))
     return f"'{escaped}{chr(92) * trailing}'"

@@ -1,4 +1,4 @@
-"""A preset filled in for one attempt: argv, environment, working directory. Data in, data out."""
+"""Fills in a preset for one attempt: argv, environment, working directory. Pure, apart from file checks."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from autoloop.trainers.programs import program_path
 
 
 class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt to be planned. Paths are absolute; `config` is the frozen copy that the trainer reads."""
+    """The attempt to plan. Paths are absolute; `config` is the frozen copy that the trainer reads."""
 
     python: str
     script: str | None = None
     config: str
     values: Config | None = None
-    """What stands in `config`, for a preset that gives values as overrides."""
+    """The contents of `config`, for a preset that passes values as overrides."""
     output_dir: str
     cwd: str
     steps: int
@@ -35,9 +35,9 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     eval_freq: int
     device: str
     gpus: tuple[int, ...] | None = ()
-    """CUDA indices of the slot; empty on a CPU slot, which then sees no GPU; None where its place chooses them."""
+    """CUDA indices of the slot; empty on a CPU slot, which then sees no GPU; None if its place assigns them."""
     processes: int = 0
-    """How many there are; 0: as many as `gpus`."""
+    """The number of processes; 0: one per GPU in `gpus`."""
     run_id: str
     name: str
     group: str
@@ -45,11 +45,11 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     wandb: WandbSpec = WandbSpec()
     extra: tuple[str, ...] = ()
     resume: bool = False
-    """Go on from the last checkpoint in `output_dir`, up to `steps` in all."""
+    """Resume from the last checkpoint in `output_dir`, up to `steps` in total."""
 
 
 class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be executed. `env` holds only what is set on purpose, never a secret; `unset` what is taken away."""
+    """The command to execute. `env` has only variables set on purpose, never secrets; `unset` names those to remove."""
 
     argv: tuple[str, ...]
     env: dict[str, str]
@@ -58,13 +58,13 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str
     output_dir: str
     make_output_dir: bool
-    """The trainer expects it to be there; otherwise it must not be made before the start."""
+    """Whether the trainer expects it to exist; otherwise it must not be created before the start."""
     stop: tuple[tuple[str, float], ...]
     straggler_grace: float
 
     def command_line(self, base: Mapping[str, str]) -> str:
-        """One line that, pasted into a shell with the environment `base`, does what the attempt will do. Secrets of
-        the preset are masked; those of `base` are inherited and not shown."""
+        """Return a line that, pasted into a shell with the environment `base`, runs the same command. Secrets of the preset
+        are masked; those of `base` are inherited and not shown."""
         env = environment(self, base)
         gone = [word for name in sorted(base.keys() - env.keys()) for word in ("-u", name)]
         told = [f"{name}={shown_value(name, value)}" for name, value in env.items() if base.get(name) != value]
@@ -73,7 +73,7 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
-    """The command of one attempt. UserError if the preset needs a script, refuses an extra argument or cannot resume."""
+    """Plan one attempt. Raises UserError if the preset needs a script, rejects an extra argument or cannot resume."""
     given = _given_keys(preset, request.extra)
     values = _values(preset, request)
     argv: list[str] = []
@@ -123,16 +123,16 @@ def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
 
 
 def checkpoint_path(preset: Preset, output_dir: str) -> str | None:
-    """Where a run that wrote to `output_dir` has its last checkpoint; None if the preset does not say how to resume."""
+    """Return the path of the last checkpoint in `output_dir`; None if the preset does not define how to resume."""
     return preset.resume.checkpoint.replace("{output_dir}", output_dir) if preset.resume else None
 
 
 def environment(plan: LaunchPlan, base: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of the attempt: `base` (ours) less what is unset or an empty WANDB_*, plus the plan's own.
+    """Return the attempt's complete environment: `base` without unset variables and empty WANDB_*, plus those of the plan.
 
-    Looks at the disk for one thing: whether the folders of `python_path` exist.
+    Its only disk access checks whether the folders of `python_path` exist.
     """
-    # An empty WANDB_SILENT, for one, ends wandb.init with an exception.
+    # For example, an empty WANDB_SILENT makes wandb.init raise an exception.
     env = {
         key: value
         for key, value in base.items()
@@ -188,14 +188,14 @@ def _script(preset: Preset, request: LaunchRequest) -> list[str]:
 
 
 def _fill(template: str, values: Mapping[str, str | None]) -> str | None:
-    """The template with its placeholders replaced; None if one of them has no value."""
+    """Replace the placeholders of a template; None if one of them has no value."""
     if any(values[name] is None for name in PLACEHOLDER.findall(template)):
         return None
     return PLACEHOLDER.sub(lambda match: values[match[1]] or "", template)
 
 
 def _given_keys(preset: Preset, extra: tuple[str, ...]) -> set[str]:
-    """The keys that the extra arguments give: they replace the preset's flags."""
+    """Return the keys set by the extra arguments, which replace the preset's flags."""
     if extra and preset.override_style == "file-only":
         raise UserError(f"The preset {preset.name} takes no arguments beside its config: leave out --extra.")
     given = {key for word in extra if (key := _key(preset, word))}
@@ -207,14 +207,14 @@ def _given_keys(preset: Preset, extra: tuple[str, ...]) -> set[str]:
 
 
 def _key(preset: Preset, word: str) -> str | None:
-    """The key that a word of a command gives a value for."""
+    """Return the key that a word of a command sets; None if it sets none."""
     undashed = preset.override_style in ("hydra", "key-value")
     match = re.match(r"[+~]*([\w.\-/@]+)=" if undashed else r"--([\w.\-]+)", word)
     return match[1] if match else None
 
 
 def _without(preset: Preset, words: list[str], keys: Collection[str]) -> list[str]:
-    """`words` less those that give one of `keys`, and less the value where it is a word of its own."""
+    """Return `words` without those that set one of `keys`, and without values that are separate words."""
     kept: list[str] = []
     value_follows = False
     for word in words:

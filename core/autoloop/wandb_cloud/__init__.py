@@ -1,1 +1,1 @@
-"""The W&B service: is there a key, what does it hold. Nothing here is needed for a run that is offline."""
+"""Access to the W&B service: the key, the server, and the runs of a project. Offline runs need nothing from here."""

@@ -1,7 +1,7 @@
-"""The runs of a W&B project, through W&B's official client in a process of its own (`client_process.py`).
+"""Reads the runs of a W&B project through W&B's official client in a separate process (`client_process.py`).
 
-That process gets as long as the caller has, may answer with so many bytes and hold so much memory, and is ended with all
-that it has started. The key is checked first, by one short request of our own, so that nothing is retried in vain.
+That process has the caller's deadline and limits on its output and memory; it is killed together with all its descendants.
+The key is checked first with one short request of our own, so that the client does not retry in vain.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from autoloop.wandb_cloud import service
 from autoloop.wandb_cloud.key import find_key, server_address
 
 REQUEST_TIMEOUT = 20.0
-"""Seconds that the service may be silent."""
+"""Seconds without an answer from the service after which a request fails."""
 RETRIES = 2
-"""How often the client repeats a request that failed on the way."""
+"""How often the client retries a request that failed in transit."""
 MAX_ANSWER = 1 << 30
-"""Bytes that the process may answer with."""
+"""Maximum bytes of output of the process."""
 MAX_MEMORY = 4 << 30
-"""Bytes that it may hold, with what it has started."""
+"""Maximum bytes of memory of the process and its descendants."""
 LOOK_EVERY = 0.5
-"""Seconds between two looks at its memory."""
+"""Seconds between two checks of its memory."""
 
 TOO_LATE = "W&B took too long; ask for fewer runs, or give more time with --timeout."
 
 
 @dataclass(frozen=True)
 class CloudRun:
-    """One run. `id` is unique in its project, `name` is what people see. `config`: as W&B keeps it, with its wrappers."""
+    """One run. `id` is unique in its project, `name` is the display name. `config` has W&B's wrappers round the values."""
 
     id: str
     name: str
@@ -56,9 +56,9 @@ class CloudRun:
 
 
 class Project:
-    """One project of the service that the environment names. `deadline`: the `time.monotonic()` at which all waiting ends.
+    """A project of the W&B service named in the environment. `deadline`: the `time.monotonic()` at which all waiting ends.
 
-    Every method raises UserError in one sentence, also while its answer is iterated over.
+    Every method raises UserError with one sentence, also during iteration over its result.
     """
 
     def __init__(self, environment: Mapping[str, str], deadline: float, entity: str, project: str) -> None:
@@ -83,12 +83,14 @@ class Project:
     def runs(
         self, most: int, *, group: str = "", tags: Sequence[str] = (), limit: int | None = None
     ) -> tuple[int, Iterator[CloudRun]]:
-        """How many runs there are, of the newest `most` whose group holds the text `group` and that carry all `tags`; and
-        each with every row that it logged. With a `limit`, at most so many, which the service picks evenly."""
+        """Return the number of matching runs and an iterator over them with their logged rows.
+
+        These are the newest `most` runs with all `tags` and with `group` as a substring of their group. With `limit`, each
+        run has at most that many rows, sampled evenly by the service."""
         return self._ask({"wanted": None, "most": most, "group": group, "tags": list(tags), "limit": limit})
 
     def named(self, wanted: Sequence[str]) -> Iterator[CloudRun]:
-        """The run with each id, else the only one with that name; without rows."""
+        """Yield the run with each id, or else the only run with that name; without rows."""
         return self._ask({"wanted": list(wanted)})[1]
 
     def _ask(self, request: dict[str, Any]) -> tuple[int, Iterator[CloudRun]]:
@@ -137,7 +139,7 @@ class Project:
                 _end(process)
 
     def _for_the_client(self, folder: str) -> dict[str, str]:
-        """The environment with its retries bounded, and its caches where they are removed again."""
+        """Return an environment that limits the client's retries and puts its caches into the temporary folder."""
         given = {name: value for name, value in self._environment.items() if name not in ("WANDB_MODE", "WANDB_RUN_ID")}
         return given | {
             "WANDB_API_KEY": self._secret,
@@ -202,12 +204,12 @@ def _run(told: Mapping[str, Any]) -> CloudRun:
 
 
 def _text(value: Any) -> str:
-    """A text that can be written anywhere; whatever else stands in its place is none."""
+    """Return a string that can always be encoded; empty for a value that is not a string."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _pump(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
-    """Lines until the end or the bound of all; a last one without an end says that the bound was met."""
+    """Forward lines up to `MAX_ANSWER` bytes in total; a last line without a line break means that the limit was hit."""
     left = MAX_ANSWER
     with contextlib.suppress(OSError, ValueError):
         while line := stream.readline(left):
@@ -239,7 +241,7 @@ def _memory(pid: int) -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process and all that it has started, which may have sessions of their own."""
+    """Kill the process and all its descendants, which may have their own sessions."""
     import psutil
 
     started: list[psutil.Process] = []

@@ -1,8 +1,8 @@
-"""Run as a program: asks W&B's official client for runs, and answers in lines of JSON. `client.py` starts and ends it.
+"""A program that asks W&B's official client for runs and prints JSON lines. `client.py` starts and ends it.
 
-The client prints, retries and starts a process of its own; here it may. What it prints goes nowhere: the answers alone
-are on what was the standard output. Each line is one object: `listed`, how many runs there will be; `run`, one of them;
-`problem`, why it ends here: a kind and a text.
+The client prints, retries and starts its own process, which does no harm here. Its output is discarded: only the answers go
+to the original standard output. Each line is one object: `listed`, the number of runs that follow; `run`, one of them; or
+`problem`, the reason for ending early, with a kind and a text.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def main() -> int:
     except _RefusedError as problem:
         kind, text = problem.args
         print(json.dumps({"problem": {"kind": kind, "text": text}}), file=answers, flush=True)
-    except Exception as error:  # whatever the client makes of a strange answer
+    except Exception as error:  # anything the client may raise for an unexpected answer
         said = str(error)
         if type(error).__module__.startswith("pydantic"):
-            said = said.partition("\n")[0]  # the rest tells what was expected, with addresses
+            said = said.partition("\n")[0]  # the rest lists what was expected, with URLs
         text = f"{type(error).__name__}: {said}"[:2000]
         print(json.dumps({"problem": {"kind": "failed", "text": text}}), file=answers, flush=True)
     answers.flush()
-    os._exit(0)  # what the client still waits for is nobody's any more
+    os._exit(0)  # do not wait for the client's threads: their results are no longer needed
 
 
 def _answers(request: Answer) -> Iterator[Answer]:
@@ -62,7 +62,7 @@ def _answers(request: Answer) -> Iterator[Answer]:
 
 
 def _runs(api: Any, place: str, most: int, *, group: str = "", tags: list[str], name: str | None = None) -> list[Any]:
-    """The newest `most` runs whose group holds the text `group`, that carry all `tags` and are called `name`."""
+    """Return the newest `most` runs with all `tags`, the display name `name` and `group` as a substring of their group."""
     found: list[Any] = []
     filters = {} if name is None else {"displayName": name}
     try:
@@ -72,17 +72,17 @@ def _runs(api: Any, place: str, most: int, *, group: str = "", tags: list[str], 
             if len(found) >= most:
                 break
     except ValueError as error:
-        if type(error) is ValueError:  # so the client says that there is no project; a strange answer is of another type
+        if type(error) is ValueError:  # raised if there is no project; unexpected answers raise subclasses
             raise _RefusedError("no project", place) from None
         raise
     return found
 
 
 def _named(api: Any, place: str, wanted: str) -> Any:
-    """The run with this id, else the only one with this name."""
+    """Return the run with this id, or else the only run with this name."""
     from wandb.errors import CommError
 
-    if "/" not in wanted:  # the client would take it for another project
+    if "/" not in wanted:  # the client would take that for another project
         try:
             return api.run(f"{place}/{wanted}")
         except CommError:

@@ -1,5 +1,5 @@
-"""The W&B key and server that wandb itself will find. The key is handed to the one request that needs it, never stored
-or shown."""
+"""Finds the W&B key and server that wandb itself will use. The key is passed only to requests that need it and is never
+stored or shown."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import msgspec
 from autoloop import secrets
 
 DEFAULT_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
-"""The public service, up to wandb 0.30 and from 0.31 on; both names reach the same accounts."""
+"""The public service up to wandb 0.30, and from 0.31 on; both names lead to the same accounts."""
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A key and where it was found: `WANDB_API_KEY` or a file's path. Its text form does not hold the key."""
+    """A key and its source: `WANDB_API_KEY` or a file's path. Its repr does not contain the key."""
 
     key: str
     source: str
@@ -28,22 +28,22 @@ class Key(msgspec.Struct, frozen=True):
 
 
 def key_source(environment: Mapping[str, str]) -> str | None:
-    """Where wandb will find its key (`WANDB_API_KEY` or the netrc file's path); None if nowhere."""
+    """Return the source of wandb's key (`WANDB_API_KEY` or the netrc file's path); None if there is none."""
     found = find_key(environment)
     return found.source if found else None
 
 
 def find_key(environment: Mapping[str, str]) -> Key | None:
-    """The key that wandb will use, None if there is none."""
+    """Return the key that wandb will use; None if there is none."""
     if key := environment.get("WANDB_API_KEY"):
         return Key(key, "WANDB_API_KEY")
     return next(_kept(environment), None)
 
 
 def _kept(environment: Mapping[str, str]) -> Iterator[Key]:
-    """The keys for W&B's server in netrc files."""
+    """Yield the keys for W&B's server in netrc files."""
     base = environment.get("WANDB_BASE_URL")
-    # With its port, as wandb looks it up.
+    # wandb looks it up with its port.
     hosts = (urlsplit(base).netloc, urlsplit(base).hostname or "") if base else DEFAULT_HOSTS
     home = Path(environment.get("HOME", "/"))
     candidates = [Path(environment["NETRC"])] if environment.get("NETRC") else [home / ".netrc", home / "_netrc"]
@@ -58,7 +58,7 @@ def _kept(environment: Mapping[str, str]) -> Iterator[Key]:
 
 @functools.lru_cache(maxsize=4)
 def _passwords(path: Path, *_stamp: int) -> dict[str, str]:
-    """Host -> password of a netrc file; read again when its stamp has changed, for keys are masked at every look."""
+    """Return the passwords in a netrc file by host. Cached until its stamp changes, because masking looks keys up often."""
     try:
         return {host: entry[2] or "" for host, entry in netrc.netrc(str(path)).hosts.items()}
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
@@ -66,12 +66,12 @@ def _passwords(path: Path, *_stamp: int) -> dict[str, str]:
 
 
 def known_secrets(environment: Mapping[str, str]) -> list[str]:
-    """What must not be shown, the environment's secrets, and the keys for W&B's server in netrc files."""
+    """Return the texts to mask: the environment's secrets, and the keys for W&B's server in netrc files."""
     kept = [each.key for each in _kept(environment)]
     return secrets.long_enough([*secrets.of_environment(environment), *kept])
 
 
 def server_address(environment: Mapping[str, str]) -> str:
-    """The address that the service's requests go to, without a slash at the end."""
+    """Return the base URL of the service, without a trailing slash."""
     base = environment.get("WANDB_BASE_URL") or f"https://{DEFAULT_HOSTS[0]}"
     return base.rstrip("/")

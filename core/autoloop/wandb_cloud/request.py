@@ -1,4 +1,4 @@
-"""One request to W&B's GraphQL service. The key goes into its header and nowhere else, and to no other server."""
+"""Builds requests to W&B's GraphQL service. The key goes only into a header, and to no other server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def graphql_request(
 
 
 def opener() -> urllib.request.OpenerDirector:
-    """What a request with a key is opened with: it follows no redirect, which would carry the key to another host."""
+    """Return an opener for requests with a key: it follows no redirects, which would send the key to another host."""
     return urllib.request.build_opener(_NoRedirects())
 
 

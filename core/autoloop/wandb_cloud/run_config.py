@@ -1,7 +1,7 @@
-"""A run's config as W&B keeps it -> the config that the trainer takes. No I/O.
+"""Converts a run's config as stored by W&B to the config that the trainer accepts. No I/O.
 
-W&B wraps every value, adds keys of its own, and forgets types: `10.0` comes back as `10`, a whole number may come back
-as `8.0`.
+W&B wraps every value, adds its own keys, and does not preserve number types: `10.0` comes back as `10`, and an int may come
+back as `8.0`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from autoloop.model import UserError
 
 
 def trainer_config(raw: Mapping[str, Any], fields: FieldTypes, like: Config | None = None) -> Config:
-    """The config in `raw`: W&B's wrappers and keys beginning with `_` gone, dotted keys nested, numbers of the type that
-    `like` has in the same place, and whole in integer fields.
+    """Return the trainer's config: without W&B's wrappers and top-level keys that begin with `_`, and with dotted keys
+    nested. Numbers get the type that they have in `like`, and integer fields get ints.
 
-    Only keys at the top are W&B's: further in, `observation.state` is a name and `_target_` a setting. UserError where
-    two keys want the same place, and for what no trainer was configured with.
+    Only top-level keys are treated this way: deeper down, `observation.state` is a name and `_target_` a setting. Raises
+    UserError if two keys map to the same place, and for configs that no trainer can have had.
     """
     if depth(dict(raw)) > MAX_DEPTH:
         raise UserError(f"The run's config on W&B is nested deeper than {MAX_DEPTH} levels, which no trainer's is.")
@@ -45,7 +45,7 @@ def _trainer_config(raw: Mapping[str, Any], fields: FieldTypes, like: Config | N
 
 
 def file_name(run_id: str) -> str:
-    """`fromwandb_<id>.json`, whatever the id holds: it names a file and never another folder."""
+    """Return `fromwandb_<id>.json`, with the id sanitised so that it never leads to another folder."""
     return f"fromwandb_{re.sub(r'[^A-Za-z0-9._-]', '_', run_id)[:100]}.json"
 
 
@@ -70,7 +70,7 @@ def _like(value: Any, reference: Any) -> Any:
     if isinstance(value, dict) and isinstance(reference, dict):
         return {key: _like(child, reference[key]) if key in reference else child for key, child in value.items()}
     if isinstance(value, list) and isinstance(reference, list) and reference:
-        # Elements are alike: one that the reference lacks is as its last.
+        # Elements are of one kind: surplus ones are converted like the last of the reference.
         return [_like(child, reference[min(i, len(reference) - 1)]) for i, child in enumerate(value)]
     if is_number(value) and is_number(reference):
         if isinstance(reference, float):

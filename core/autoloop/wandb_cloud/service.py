@@ -1,6 +1,6 @@
-"""Is the W&B server there, and does it take our key: one request, at most a few seconds, whatever the network does.
+"""Checks with one request whether the W&B server is reachable and accepts our key, within a few seconds in any case.
 
-The server is the one that wandb itself would speak to. The key goes into one header and nowhere else.
+The server is the one that wandb itself would use. The key goes into one header and nowhere else.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from autoloop.wandb_cloud.key import find_key, server_address
 from autoloop.wandb_cloud.request import graphql_request, opener
 
 TIMEOUT = 3.0
-"""Seconds that the server may take to answer."""
+"""Seconds to wait for the server's answer."""
 KEY = re.compile(r"([\w]+-)?[\w-]{40,}|[\w-]+\.[\w-]+\.[\w-]+")
-"""What wandb takes for a key (a second form is a token); older versions want exactly 40 characters."""
+"""The keys that wandb accepts (the second form is a token); older versions require exactly 40 characters."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """`state`: `ok`; `refused`, the key is not valid; `away`, there is no W&B server now. `detail` says it in words."""
+    """`state`: `ok`; `refused`, the key is invalid; `away`, no W&B server answers. `detail` is the reason for users."""
 
     state: Literal["ok", "refused", "away"]
     server: str
     detail: str = ""
     entities: tuple[str, ...] = ()
-    """The names (the person's and their teams') that runs may be sent to; empty where the server does not say."""
+    """The names of the user and their teams, to which runs may be sent; empty if the server does not state them."""
 
 
 def key_problem(key: str) -> str | None:
-    """What is wrong with the form of a key, without a piece of it; None if wandb would take it."""
+    """Return the fault in the form of a key, without quoting it; None if wandb would accept the key."""
     if KEY.fullmatch(key):
         return None
     if re.search(r"\s", key):
@@ -48,7 +48,7 @@ def key_problem(key: str) -> str | None:
 
 
 def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
-    """Ask the server who we are. Never raises and never takes longer than `timeout`."""
+    """Ask the server for our identity. Never raises and never takes longer than `timeout` seconds."""
     server = server_address(environment)
     found = find_key(environment)
     query = "query Viewer { viewer { id entity username teams { edges { node { name } } } } }"
@@ -80,19 +80,19 @@ def _fetch(request: urllib.request.Request, timeout: float) -> bytes:
 
 
 def _within(timeout: float, call: Callable[[], bytes]) -> tuple[bytes, Exception | None]:
-    """The call's result or exception. Looking up a name may take far longer than any time-out of the socket."""
+    """Return the call's result or exception within `timeout`; resolving a name may take longer than a socket timeout."""
     said: list[tuple[bytes, Exception | None]] = []
 
     def run() -> None:
         try:
             said.append((call(), None))
-        except Exception as error:  # whatever a strange server makes of HTTP
+        except Exception as error:  # anything that a faulty server may cause
             said.append((b"", error))
 
     thread = threading.Thread(target=run, daemon=True)
     try:
         thread.start()
-    except RuntimeError as error:  # no thread to be had
+    except RuntimeError as error:  # no thread can be started
         return b"", error
     thread.join(timeout)
     return said[0] if said else (b"", TimeoutError())

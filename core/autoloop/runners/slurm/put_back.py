@@ -30,7 +30,7 @@ class PutBack:
         self._until[name] = time.monotonic() + PATIENCE
 
     def take_out(self, found: Mapping[str, Job], meanwhile: Meanwhile) -> None:
-        """Cancel the watched jobs that wait according to `found`; stop watching those that are over, unknown or timed out."""
+        """Cancel the watched jobs that wait according to `found`; stop watching those that are over, unknown or late."""
         for name, until in list(self._until.items()):
             job = found.get(name)
             if job is None or job.over or time.monotonic() > until:

@@ -12,14 +12,14 @@ from autoloop.runners.runner import AttemptSpec
 from autoloop.runners.slurm.commands import job_name
 
 SCRIPT, OUTPUT, ALLOCATION = "job.sh", "place.txt", "allocation.json"
-"""Files in the attempt's folder: the job script; the output of the script and of Slurm; the job number and node."""
+"""Files in the attempt's folder: the job script; output of the script and of Slurm; the job number and node."""
 
 LEAST_WARNING = 120.0
 """Seconds. Slurm checks limits every 30 s, may warn up to 60 s early, and warns only at the limit if asked for less."""
 
 
 def script(spec: AttemptSpec, slurm: SlurmSpec) -> str:
-    """Return the job script. It ignores signals until the supervisor waits for them: stop requests are also left as a file."""
+    """Return the job script. It ignores signals until the supervisor handles them; stop requests are also left as files."""
     directory = shlex.quote(str(spec.directory))
     where = '{"job": "%s", "node": "%s"}\\n'
     return "\n".join(

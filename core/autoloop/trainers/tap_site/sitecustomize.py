@@ -1,7 +1,7 @@
-"""Put on the PYTHONPATH of a trainer whose wandb is older than 0.31: mirrors what `run.log` is given to a JSONL file.
+"""Mirrors the arguments of `run.log` to a JSONL file; on the PYTHONPATH of trainers with wandb older than 0.31.
 
-Python imports a module of this name when it starts. It runs in the training's own process and environment, so: standard
-library only, any Python since 3.8, and whatever fails here fails in silence and leaves the training as it is.
+Python imports a module of this name at startup. It runs in the training's own process and environment, so it uses only the
+standard library, supports Python 3.8 and later, and ignores all its errors so that they cannot affect the training.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import time
 from typing import Any
 
 HOME = "wandb.sdk.wandb_run"
-"""The module whose class Run has `log`, in every wandb since 0.10."""
+"""The module with the class Run and its `log`, in every wandb since 0.10."""
 
 
 def install(file: str) -> None:
-    """Wrap `Run.log` as soon as wandb is imported. Each W&B run gets a file: `file` with its id before the ending."""
+    """Wrap `Run.log` as soon as wandb is imported. Each W&B run gets its own file: `file` with the id before the suffix."""
     sys.meta_path.insert(0, _Finder(file))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Waits for one module, then steps aside."""
+    """Waits for the import of one module, then removes itself."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -41,7 +41,7 @@ class _Finder(importlib.abc.MetaPathFinder):
                 _patch_after(spec.loader, self.file)
             return spec
         except Exception:
-            return None  # the import goes on with the finders that remain
+            return None  # the import continues with the remaining finders
 
 
 def _patch_after(loader: Any, file: str) -> None:
@@ -71,7 +71,7 @@ def _wrap(run_class: Any, file: str) -> None:
 
 
 def _write(file: str, data: Any, step: Any) -> None:
-    """One row, in one write: several processes may append to the file."""
+    """Append one row with a single write, because several processes may append to the file."""
     row = _plain(data)
     if not row:
         return
@@ -85,14 +85,14 @@ def _write(file: str, data: Any, step: Any) -> None:
 
 
 def _plain(data: Any) -> dict[str, Any]:
-    """The numbers of a row, nested as they are; everything else (images, tables, text) is left out."""
+    """Return the numbers of a row, with their nesting; everything else (images, tables, text) is omitted."""
     row: dict[str, Any] = {}
     for key, value in data.items():
         if isinstance(value, dict):
             row[str(key)] = _plain(value)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             row[str(key)] = value
-        elif hasattr(value, "item") and getattr(value, "size", None) is not None:  # one number of numpy or torch
+        elif hasattr(value, "item") and getattr(value, "size", None) is not None:  # a scalar of numpy or torch
             try:
                 row[str(key)] = float(value.item())
             except (TypeError, ValueError, RuntimeError):
@@ -101,7 +101,7 @@ def _plain(data: Any) -> dict[str, Any]:
 
 
 def _go_on() -> None:
-    """Run the sitecustomize that this one stands before, if the environment has one."""
+    """Run the sitecustomize that this one shadows, if the environment has one."""
     here = os.path.dirname(os.path.abspath(__file__))
     others = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", others)

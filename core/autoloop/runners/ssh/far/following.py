@@ -37,7 +37,7 @@ LEFT_NAMES = (
     *("*.pkl", "*.pickle", "*.tar", "*.gz", "*.zip", "*.zst", "*.parquet", "*.arrow", "*.mp4", "*.avi", "*.gif"),
 )
 SMALL = 256 << 10
-"""Bytes; smaller files in checkpoint folders are sent anyway, because they state how to resume from the checkpoint."""
+"""Bytes; smaller files in checkpoint folders are sent anyway, because they tell how to resume."""
 
 Chunk = dict[str, object]
 
@@ -58,7 +58,7 @@ class Room:
 
 
 class Followed:
-    """One attempt. `directory` is its folder, `output` its command's output directory; `wanted` are patterns of large files."""
+    """One attempt. `directory` is its folder, `output` its output directory; `wanted` are patterns of large files."""
 
     def __init__(self, given: dict[str, object]) -> None:
         self.id = str(given["id"])
@@ -83,7 +83,7 @@ class Followed:
         return None if same else found
 
     def _look(self, room: Room) -> Chunk:
-        """Put new data into `room` and return the state. `complete`: all output up to now is in `room` or was sent before."""
+        """Put new data into `room` and return the state. `complete`: all output so far is in `room` or was sent before."""
         found = state_of(self.directory, self.id)
         full = False
         if self.files:
@@ -240,12 +240,12 @@ class Followed:
             os.close(fd)
 
     def _known(self, path: str, fd: int, size: int, before: tuple[int, int, int] | None, inode: int) -> int:
-        """Return the offset to send from: 0 if the file is not the one that the client has, or was rewritten."""
+        """Return the offset to send from: 0 if the client has another file, or the file was rewritten."""
         has = self.has.get(path)
         if has is None or has[0] > size or (before is not None and before[0] != inode):
             return 0
         if before is not None and before[2] and (before[1] == size or _matches(path, DATABASES)):
-            return 0 if size <= REWRITTEN or _matches(path, self.wanted) else size  # new mtime: rewritten in place, or only touched
+            return 0 if size <= REWRITTEN or _matches(path, self.wanted) else size  # rewritten in place, or touched
         return has[0] if tail_sum(fd, has[0]) == has[1] else 0
 
 
