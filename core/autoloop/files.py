@@ -1,4 +1,4 @@
-"""Replaces files atomically, locks them meanwhile, and reads files up to a size limit, with error texts for users."""
+"""Replaces files atomically and under a lock, and reads files up to a size limit, with error messages for users."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """`hook phone fails: HTTP 500; 2 messages wait, 1 was given up`."""
+        """Description for users: `hook phone fails: HTTP 500; 2 messages wait, 1 message given up`."""
         parts = []
         if self.waiting:
             parts.append(f"{plural(self.waiting, 'message')} {'waits' if self.waiting == 1 else 'wait'}")

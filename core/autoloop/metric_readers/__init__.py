@@ -1,4 +1,4 @@
-"""What a run wrote, read while it grows: W&B log, JSONL, console log, behind one `follow(run_dir)`.
+"""Reads a run's output while it grows (W&B log, JSONL, console log, …) through one function, `follow(run_dir)`.
 
 Each kind of source is a `MetricReader`.
 """

@@ -223,7 +223,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection | None]:
     if head[:16] != _HEAD or size < _size_of(head):
         yield None
         return
-    # Reading in WAL mode creates a shared-memory file. Without a -wal file nobody writes, and immutable=1 avoids that.
+    # Reading in WAL mode creates a shared-memory file. Without a -wal file, there is no writer and immutable=1 avoids it.
     settled = head[18:19] == b"\x02" and not os.path.exists(f"{path}-wal")
     address = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if settled else ''}"
     deadline = time.monotonic() + LONGEST

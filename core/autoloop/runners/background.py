@@ -20,8 +20,8 @@ AFTER_A_FAULT = 10.0
 class Background:
     """Calls `turn` repeatedly in its own thread and waits between calls for the seconds it returns, or until `wake`.
 
-    The worker thread puts news with `tell`, and the engine's thread gets them with `take`. `turn` checks `closing` and
-    returns None to end the thread.
+    The worker thread adds news with `tell`, and the engine's thread gets it with `take`. `turn` checks `closing` and returns
+    None to end the thread.
     """
 
     def __init__(self, name: str, turn: Callable[[], float | None]) -> None:

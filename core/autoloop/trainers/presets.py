@@ -139,7 +139,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     null: str | None = None
     """The word for null. None: the format of `values` for a null from an edit, and nothing for a null in the base."""
     base: str | Config | None = None
-    """The config of a run without a given one: a file relative to the project, or its values."""
+    """The default config of runs: a file relative to the project, or the values."""
     dump: tuple[str, ...] = ()
     """The command that prints the complete config that the trainer would use, as YAML or JSON."""
     seed: str = ""

@@ -13,7 +13,7 @@ CONFIGS = "configs"
 
 
 class PathMap:
-    """Replaces paths and path prefixes in a text if they stand there as paths; the longest match wins."""
+    """Replaces complete paths and prefixes of paths in a text; the longest match wins."""
 
     def __init__(self, pairs: Mapping[str, str]) -> None:
         self._pairs = {here.rstrip("/"): there.rstrip("/") for here, there in pairs.items() if here.rstrip("/")}
