@@ -1,1 +1,1 @@
-"""Other machines as places, through OpenSSH: a small program travels there and answers questions over one connection."""
+"""Runs attempts on other machines through OpenSSH: a small program is sent there and answers requests over one connection."""

@@ -30,7 +30,7 @@ class Layout:
     def __init__(self, host: HostSpec, spec: LoopSpec, folder: str, home: str, python: str) -> None:
         self.host, self.spec, self.folder, self.home = host, spec, folder, home
         self.python = python
-        """The interpreter's path there."""
+        """The interpreter's path on the host."""
 
     @property
     def shared(self) -> bool:
