@@ -1,1 +1,1 @@
-"""Runs attempts on other machines through OpenSSH: a small program is sent there and answers requests over one connection."""
+"""Runs attempts on other machines through OpenSSH: a small program sent there answers requests over one connection."""

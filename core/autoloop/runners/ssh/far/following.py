@@ -67,7 +67,7 @@ class Followed:
         self.files = bool(given["files"])
         self.wanted = [str(each) for each in given["fetch"]]  # type: ignore[attr-defined]
         self.log_at = int(given["log"])  # type: ignore[call-overload]
-        """The bytes of all log output ever written that the client has."""
+        """How many bytes of all log output ever written the client has."""
         self.has: dict[str, list[int]] = dict(given["has"])  # type: ignore[call-overload]
         """Size and tail checksum of the files that the client has."""
         self.sent: dict[str, tuple[int, int, int]] = {}
