@@ -1,6 +1,6 @@
-"""The engine owns all state of a loop: it plans, starts, watches, judges and goes on. Clients send it commands.
+"""The engine owns all state of a loop: it plans, starts, watches and judges its runs, round by round. Clients send commands.
 
-Names are loaded when they are used: a client that only asks whether an engine lives must not load the whole of it.
+Names are loaded on first use: a client that only asks whether an engine is running must not load all of it.
 """
 
 from __future__ import annotations

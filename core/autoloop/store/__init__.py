@@ -1,4 +1,4 @@
-"""The one truth of a project: a SQLite file in `.autoloop/`. Only the engine writes state; clients write command rows."""
+"""A project's single source of truth: a SQLite file in `.autoloop/`. Only the engine writes state; clients add commands."""
 
 from autoloop.store.access import Holder
 from autoloop.store.database import Command, NoLoopError, Store

@@ -1,4 +1,4 @@
-"""Who may use a project's state now: its owner, on the machine whose kernel keeps its locks."""
+"""Checks who may use a project's state: only its owner, and only on the machine that holds the locks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autoloop.store.trouble import StoreUnavailableError
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who drives a loop. `boot` is the boot id of the kernel on which the lock is held, `pid_ns` the PID namespace."""
+    """The process that drives a loop. `boot` is the boot id of the kernel that holds the lock, `pid_ns` a PID namespace."""
 
     pid: int
     host: str
@@ -27,7 +27,7 @@ class Holder(msgspec.Struct, frozen=True):
     boot: str = ""
     pid_ns: int = 0
     at_work: bool = False
-    """It has taken its first turn; before that it may still find that it cannot."""
+    """Whether the engine has completed its first turn; before that, it may still fail to start."""
 
     @classmethod
     def me(cls, since: float) -> Holder:
@@ -35,12 +35,12 @@ class Holder(msgspec.Struct, frozen=True):
 
     @property
     def elsewhere(self) -> bool:
-        """Held on another machine, so that neither its lock nor its process can be seen from here."""
+        """Whether it runs on another machine, where neither its lock nor its process is visible from here."""
         return self.host != os.uname().nodename and self.boot != procfs.boot_id()
 
     @property
     def contained(self) -> bool:
-        """In another container of this machine: its lock can be seen from here, and its process cannot."""
+        """Whether it runs in another container on this machine: its lock is visible from here, its process is not."""
         return self.boot == procfs.boot_id() and self.pid_ns not in (0, procfs.pid_namespace())
 
     @property
@@ -49,7 +49,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 def signature(data: bytes) -> Holder | None:
-    """Who signed a lock file; None where nobody did (yet)."""
+    """The holder recorded in a lock file, or None if there is none (yet)."""
     try:
         return decode(data, Holder)
     except msgspec.DecodeError:
@@ -57,18 +57,18 @@ def signature(data: bytes) -> Holder | None:
 
 
 def check_access(places: Places) -> None:
-    """UserError where the state belongs to somebody else, or to an engine on another machine; StoreUnavailableError where an
-    engine writes what nobody else can see.
+    """Raise UserError if the state belongs to another user or to an engine on another machine, and StoreUnavailableError if
+    an engine writes to files that no other process can see.
 
-    Whoever can write there can make us write into his files, read ours and take over our runs; so every folder and file
-    that we trust must be ours, links and what they lead to included. A file system may be shared, but neither SQLite's
-    memory between processes nor, everywhere, file locks are.
+    Anyone who can write to the state could make us write to their files, read ours and take over our runs. So every folder
+    and file that we trust must be ours, including links and their targets. A file system may be shared between machines, but
+    SQLite's shared memory is not, and file locks are not on every file system.
     """
     home = places.home
     if not os.path.lexists(home):
         return
     _check_owner(home, home)
-    if home.stat().st_mode & 0o077:  # by a `chmod -R` over the project, say
+    if home.stat().st_mode & 0o077:  # for example after a `chmod -R` of the project
         with contextlib.suppress(OSError):
             home.chmod(0o700)
     try:
@@ -104,7 +104,7 @@ def check_access(places: Places) -> None:
 
 
 def _writes_unseen(pid: int, database: Path) -> bool:
-    """Whether a process has a `-wal` or `-shm` of the database open that is gone from its folder."""
+    """Whether a process has a deleted `-wal` or `-shm` of the database open."""
     deleted = {f"{os.path.realpath(database)}{ending} (deleted)" for ending in ("-wal", "-shm")}
     try:
         for entry in os.scandir(f"/proc/{pid}/fd"):
@@ -145,7 +145,7 @@ def _name_of(uid: int) -> str:
 
 
 def driven(places: Places) -> bool:
-    """Whether an engine drives any loop of the project, as far as its locks tell."""
+    """Whether an engine holds the lock of any loop of the project."""
     try:
         locks = list((places.home / "locks").glob("*.lock"))
     except OSError:

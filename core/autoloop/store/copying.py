@@ -1,5 +1,5 @@
-"""A copy of a project's database elsewhere, kept up to date by its rows: what has changed since it was last asked for, and
-the file to which that is applied."""
+"""Keeps a copy of a project's database up to date row by row: `Changes` reads what changed since the last call, and `Copy`
+applies it to another file."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ KEYS = {
     "commands": "id",
     "deliveries": "id",
 }
-"""By table that a client shows something of, what tells its rows apart. Where it is the hidden row number, the order in
-which rows were made is in it."""
+"""The key column of each table that clients show. It is the hidden row number where that records the order of creation."""
 
 APPENDED = "events"
-"""The table whose rows do not change: only what follows the last one is looked at."""
+"""The table whose rows never change: only rows after the last known one are read."""
 
 
 class Table(msgspec.Struct, frozen=True, array_like=True):
-    """What has changed in one table: whole rows, whose key is the first column, and the keys of those that are gone."""
+    """The changes in one table: complete rows with the key as their first column, and the keys of deleted rows."""
 
     name: str
     columns: list[str]
@@ -49,7 +48,7 @@ class Changes:
         self._db = connect(places)
         self._columns = {name: _columns(self._db, name) for name in KEYS}
         self._known: dict[str, dict[int, int]] = {name: {} for name in KEYS}
-        """By table and key: the hash of the row as it was taken last."""
+        """By table and key: the hash of the row at the last `take`."""
         self._version: int | None = None
 
     def close(self) -> None:
@@ -57,11 +56,12 @@ class Changes:
 
     @property
     def any(self) -> bool:
-        """Whether the database has changed since the last `take`. Cheap: microseconds."""
+        """Whether the database has changed since the last `take`. Takes microseconds."""
         return self._version != self._data_version()
 
     def take(self) -> list[Table]:
-        """What has changed, as one state of the database. StoreTrouble where it cannot be read."""
+        """The changes since the last `take`, read from one state of the database. Raises StoreUnavailableError or
+        StoreCorruptError if it cannot be read."""
         try:
             version = self._data_version()
             self._db.execute("BEGIN")
@@ -101,20 +101,21 @@ class Changes:
 
 
 class Copy:
-    """Writes the database of a project of its own, which `Store.open` reads. Used by one thread."""
+    """Writes the copy, the database of a separate project that `Store.open` can read. Used by one thread."""
 
     def __init__(self, places: Places) -> None:
         Store.open(places.project, create=True).close()
         self._places = places
         self._db = connect(places)
-        self._db.execute("PRAGMA synchronous = OFF")  # what is lost can be had again
+        self._db.execute("PRAGMA synchronous = OFF")  # lost data can be fetched again
         self._columns = {name: _columns(self._db, name) for name in KEYS}
 
     def close(self) -> None:
         self._db.close()
 
     def apply(self, tables: list[Table], *, whole: bool) -> None:
-        """Make it as the other is now. `whole`: what is not in `tables` is not there. UserError where they do not fit."""
+        """Apply the changes. With `whole`, `tables` is the complete content and all other rows are deleted. Raises UserError
+        if the columns differ."""
         for table in tables:
             if self._columns.get(table.name) != table.columns:
                 raise UserError(f"The table {table.name} differs between the two databases: their versions differ.")
@@ -140,7 +141,7 @@ class Copy:
 
 
 def _columns(db: sqlite3.Connection, name: str) -> list[str]:
-    """The key, then the others in the order of their names: databases that were migrated have them in another."""
+    """The key, then the other columns sorted by name: migrated databases have them in another order."""
     found = sorted(str(row[1]) for row in db.execute(f"PRAGMA table_info({name})"))
     key = KEYS[name]
     return [key, *(column for column in found if column != key)]

@@ -1,4 +1,4 @@
-"""The store of a project: what can be asked of it, and what can be written."""
+"""The store of a project: its queries and writes."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class NoLoopError(UserError):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client asks the engine to do, as its row holds it, and the engine's answer."""
+    """A row of `commands`: a client's request to the engine, and the engine's answer."""
 
     id: int
     loop: int
     kind: str
     """The verb of the request."""
     payload: bytes
-    """The other fields of the request as JSON; or whatever somebody else wrote there."""
+    """The other fields of the request as JSON. Not validated: another program may have written the row."""
     sender: Sender
     sent_at: float
     answered_at: float | None = None
@@ -51,25 +51,25 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def request(self) -> Request:
-        """What is asked. UserError if the row holds no request."""
+        """The decoded request. Raises UserError if the row holds no valid request."""
         return protocol.decode(self.kind, self.payload)
 
 
 class Store(Rows):
-    """What is in a project's database."""
+    """A project's database."""
 
     def __init__(self, places: Places, connection: sqlite3.Connection, notice: str | None = None) -> None:
         super().__init__(places, connection, notice)
         self.touched: dict[int, int] = {}
-        """By loop: the earliest round of which a run or a proposal was written here since somebody took this out."""
+        """By loop: the earliest round with a run or a proposal written through this store. The reader removes entries."""
 
     @classmethod
     def open(cls, project: Path, *, create: bool = False) -> Store:
         """Open the project's database.
 
-        Raises UserError where there is none (and `create` is false), where it belongs to somebody else or is used on
-        another machine, or where a newer Auto Loop wrote it. A file that is damaged, lost or not ours is StoreUnusable, but
-        with `create` it is set aside, and `notice` names it.
+        Raises UserError if there is none (and `create` is false), if it belongs to another user or is in use on another
+        machine, or if a newer Auto Loop wrote it. A file that is damaged, lost or not ours raises StoreCorruptError; with
+        `create`, it is set aside instead, and `notice` names it.
         """
         places = Places(project.resolve())
         check_access(places)
@@ -78,7 +78,7 @@ class Store(Rows):
                 return cls(places, connect(places))
             raise unusable(places.database, "it is gone") if lost(places) else NoLoopError(places.project)
         places.make()
-        check_access(places)  # again: what was there already is not ours for that
+        check_access(places)  # again: a folder that existed before may belong to another user
         db, notice = connect_or_begin_anew(places)
         return cls(places, db, notice)
 
@@ -112,7 +112,7 @@ class Store(Rows):
         self.touched[loop] = min(round_, self.touched.get(loop, round_))
 
     def add_event(self, loop: int, kind: EventKind, text: str, run: str | None = None) -> Event:
-        with self.transaction():  # the engine of another loop counts up the same numbers
+        with self.transaction():  # engines of other loops take numbers from the same sequence
             event = Event(id=self.next_id("events"), loop=loop, at=time.time(), kind=kind, text=text, run=run)
             self._put("events", {"id": event.id, "loop": loop}, event)
         return event
@@ -122,34 +122,34 @@ class Store(Rows):
         self._put("deliveries", {**keys, "message": delivery.message.id, "open": delivery.open}, delivery)
 
     def forget_loop(self, loop: int) -> None:
-        """Delete a loop of which nothing has run."""
+        """Delete a loop that has not run anything."""
         with self.transaction():
             last = self._sql("SELECT MAX(revision) FROM runs")[0][0]
             for table in ("deliveries", "events", "commands", "notes", "proposals", "runs", "rounds"):
                 self._sql(f"DELETE FROM {table} WHERE loop = ?", loop)
             self._sql("DELETE FROM loops WHERE id = ?", loop)
-            # The number of no change is given twice: clients ask for what came after the last one that they saw.
+            # A revision number must never be reused: clients ask for changes after the last one that they saw.
             self._sql("UPDATE runs SET revision = ? WHERE revision = (SELECT MAX(revision) FROM runs)", last)
 
     def next_id(self, table: str) -> int:
-        """The next free number of `table`; meant for use inside a transaction."""
+        """The next free id of `table`. Call it inside a transaction."""
         return int(self._sql(f"SELECT COALESCE(MAX(id), 0) + 1 FROM {table}")[0][0])
 
     # ------------------------------------------------------------------------------------------------------- reading
 
     def loops(self, limit: int = 1000) -> list[Loop]:
-        """Newest first; with a `limit` of -1, all."""
+        """The loops, newest first; a `limit` of -1 returns all of them."""
         return self._all(Loop, "SELECT rowid, body FROM loops ORDER BY id DESC LIMIT ?", limit)
 
     def loops_with_proposals(self) -> set[int]:
-        """The numbers of the loops in which something was proposed."""
+        """The ids of the loops that have proposals."""
         return {int(row[0]) for row in self._sql("SELECT DISTINCT loop FROM proposals")}
 
     def loop(self, loop: int) -> Loop:
         return self._one(Loop, "SELECT rowid, body FROM loops WHERE id = ?", loop)
 
     def find_run(self, loop: Loop, wanted: str) -> Run:
-        """The run of this id, else the newest of this name. UserError if the loop has none."""
+        """The run with this id, or else the newest with this name. Raises UserError if the loop has neither."""
         runs = self.runs(loop.id)
         found = [run for run in runs if run.id == wanted] or [run for run in runs if run.name == wanted]
         if not found:
@@ -159,9 +159,9 @@ class Store(Rows):
         return found[-1]
 
     def find_loop(self, name: str | None) -> Loop:
-        """The loop called `name` (its name or its number), else the newest.
+        """The loop with this name or number; without `name`, the newest loop.
 
-        UserError where there is none.
+        Raises UserError if there is none.
         """
         if name is None:
             newest = self.loops(1)
@@ -185,15 +185,15 @@ class Store(Rows):
         return self._one(Round, "SELECT rowid, body FROM rounds WHERE loop = ? ORDER BY number DESC LIMIT 1", loop)
 
     def runs(self, loop: int, round_: int | None = None) -> list[Run]:
-        """The runs of a loop, or of one of its rounds, in the order in which they were made: the first is the baseline, and
-        no later move in the queue changes that."""
+        """The runs of a loop, or of one of its rounds, in order of creation: the first is the baseline, and reordering the
+        queue does not change that."""
         if round_ is None:
             return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? ORDER BY round, rowid", loop)
         return self._all(Run, "SELECT rowid, body FROM runs WHERE loop = ? AND round = ? ORDER BY rowid", loop, round_)
 
     def each_run(self, loop: int, round_: int | None = None) -> Iterator[Run]:
-        """As `runs`, a few at a time: memory does not grow with their number, and whoever takes them slowly holds up nobody.
-        Each is as it stands when it is read."""
+        """Like `runs`, but read in small batches: memory does not grow with the number of runs, and a slow consumer blocks
+        no one. Each run has the state it had when its batch was read."""
         where, values = ("loop = ?", (loop,)) if round_ is None else ("loop = ? AND round = ?", (loop, round_))
         rows = [row[0] for row in self._sql(f"SELECT rowid FROM runs WHERE {where} ORDER BY round, rowid", *values)]
         for some in (rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE)):
@@ -202,31 +202,30 @@ class Store(Rows):
             yield from (found[row] for row in some if row in found)
 
     def rows_of(self, loop: Loop) -> LoopRows:
-        """The loop's runs, newest attempts and proposals, and the replicates of its runs in other loops. What did not change
-        since the store was last asked for this loop is not read again."""
+        """The loop's runs, newest attempts and proposals, and the replicates of its runs in other loops. Reads only rows
+        that changed since the last call for this loop."""
         if self._kept is None or not self._kept.are_of(loop):
             self._kept = LoopRows(loop)
-        kept, self._kept = self._kept, None  # one that failed half way is read anew
+        kept, self._kept = self._kept, None  # if the update fails halfway, the next call reads everything again
         kept.bring_up(self, self.replicates_elsewhere)
         self._kept = kept
         return kept
 
     def take_over(self, rows: LoopRows) -> None:
-        """Continue from rows of this project that another store has read, in another thread."""
+        """Continue from rows that another store of this project has read in another thread."""
         self._kept = rows
 
     def forget_rows(self) -> None:
-        """Read all rows anew when `rows_of` is asked next: the file's have been replaced, and the numbers of their changes
-        with them."""
+        """Make the next `rows_of` read all rows again. Needed if the file's rows, and so their revisions, were replaced."""
         self._kept = None
 
     def counts(self, loop: int, round_: int | None = None) -> dict[RunState, int]:
-        """How many runs of the loop, or of one of its rounds, are in each state."""
+        """The number of runs in each state, in the loop or in one of its rounds."""
         sql = "SELECT state, COUNT(*) FROM runs WHERE loop = ? AND round = COALESCE(?, round) GROUP BY state"
         return {RunState(state): number for state, number in self._sql(sql, loop, round_)}
 
     def all_ended(self, loop: int, round_: int | None = None) -> bool:
-        """Whether no run of the loop, or of one of its rounds, is left to run or runs; at no cost, however many have."""
+        """Whether no run of the loop, or of one of its rounds, is queued or active. The cost does not grow with the runs."""
         states = ", ".join(f"'{state.value}'" for state in RunState if not state.ended)
         where = "" if round_ is None else f" AND round = {round_}"
         return not self._sql(f"SELECT 1 FROM runs WHERE loop = ? AND state IN ({states}){where} LIMIT 1", loop)
@@ -235,12 +234,12 @@ class Store(Rows):
         return int(self._sql("SELECT COUNT(*) FROM runs WHERE loop = ?", loop)[0][0])
 
     def newest_in(self, loop: int, state: RunState, limit: int) -> list[Run]:
-        """The last `limit` runs in a state, the one that was made last first."""
+        """The newest `limit` runs in a state, newest first."""
         sql = "SELECT rowid, body FROM runs WHERE loop = ? AND state = ? ORDER BY round DESC, rowid DESC LIMIT ?"
         return self._all(Run, sql, loop, state, limit)
 
     def queued(self, loop: int, limit: int = -1) -> list[Run]:
-        """The queue in its order, or the first `limit` of it."""
+        """The queued runs in queue order, at most `limit` of them."""
         sql = "SELECT rowid, body FROM runs WHERE loop = ? AND state = 'queued' ORDER BY round, position LIMIT ?"
         return self._all(Run, sql, loop, limit)
 
@@ -251,14 +250,17 @@ class Store(Rows):
         return self._all(Run, "SELECT rowid, body FROM runs WHERE config_hash = ? ORDER BY loop, round, rowid", config_hash)
 
     def where_run(self, config_hash: str) -> str | None:
-        """Where a config of this hash has run, runs or is queued, over all loops; runs that failed do not count."""
+        """The run of any loop that has this config and finished, is active or is queued, in words; None if there is none.
+
+        Failed, lost and stopped runs do not count.
+        """
         for run in self.runs_with_config(config_hash):
             if run.state not in (RunState.FAILED, RunState.LOST, RunState.STOPPED):
                 return f"run {run.id} ({run.name}) of {self.loop(run.loop).name}"
         return None
 
     def replicates_elsewhere(self, loop: int, limit: int = 500) -> list[Run]:
-        """The newest runs of other loops that finished and differ from a run of this one in nothing but the seed."""
+        """The newest finished runs of other loops that differ from a run of this loop only in the seed."""
         return self._all(
             Run,
             "SELECT rowid, body FROM runs WHERE loop != ? AND state = 'finished' AND config_group != '' AND config_group IN "
@@ -272,24 +274,24 @@ class Store(Rows):
         return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE run = ? ORDER BY number", run)
 
     def started_runs(self, loop: int) -> int:
-        """How many runs of the loop have had an attempt."""
+        """The number of runs of the loop that have had an attempt."""
         return int(self._sql("SELECT COUNT(DISTINCT run) FROM attempts WHERE loop = ?", loop)[0][0])
 
     def loop_attempts(self, loop: int) -> list[Attempt]:
         return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE loop = ? ORDER BY run, number", loop)
 
     def round_attempts(self, loop: int, round_: int) -> list[Attempt]:
-        """Those of the runs of one round; of each run the newest last."""
+        """The attempts of one round's runs; the attempts of each run are ordered by number."""
         of_round = "SELECT id FROM runs WHERE loop = ? AND round = ?"
         sql = f"SELECT rowid, body FROM attempts WHERE run IN ({of_round}) ORDER BY run, number"
         return self._all(Attempt, sql, loop, round_)
 
     def newest_attempts(self, loop: int, limit: int) -> list[Attempt]:
-        """The last `limit` attempts that were begun, the newest first."""
+        """The newest `limit` attempts, newest first."""
         return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE loop = ? ORDER BY rowid DESC LIMIT ?", loop, limit)
 
     def open_attempts(self, loop: int) -> list[Attempt]:
-        """Attempts that have not been counted yet: started, or meant to be."""
+        """The attempts without a recorded result: started, or about to be."""
         return self._all(Attempt, "SELECT rowid, body FROM attempts WHERE loop = ? AND open = 1 ORDER BY rowid", loop)
 
     def proposals(self, loop: int, round_: int | None = None) -> list[Proposal]:
@@ -307,30 +309,31 @@ class Store(Rows):
         )
 
     def notes(self, loop: int) -> list[Note]:
-        """What people and agents noted about a loop, the oldest first."""
+        """The notes of users and agents on a loop, oldest first."""
         return self._all(Note, "SELECT rowid, body FROM notes WHERE loop = ? ORDER BY id", loop)
 
     def deliveries(self, loop: int, limit: int = 1000) -> list[Delivery]:
-        """The newest first."""
+        """The deliveries of a loop, newest first."""
         return self._all(Delivery, "SELECT rowid, body FROM deliveries WHERE loop = ? ORDER BY id DESC LIMIT ?", loop, limit)
 
     def open_deliveries(self, loop: int) -> list[Delivery]:
-        """In the order in which they were made."""
+        """The deliveries that are not finished, in order of creation."""
         return self._all(Delivery, "SELECT rowid, body FROM deliveries WHERE loop = ? AND open = 1 ORDER BY id", loop)
 
     def delivery(self, delivery: int) -> Delivery:
         return self._one(Delivery, "SELECT rowid, body FROM deliveries WHERE id = ?", delivery)
 
     def is_told(self, loop: int, hook: str, message: str) -> bool:
-        """Whether this message is on its way to the hook, or has been."""
+        """Whether a delivery of this message to the hook exists, pending or finished."""
         return bool(self._sql("SELECT 1 FROM deliveries WHERE loop = ? AND hook = ? AND message = ?", loop, hook, message))
 
     # ------------------------------------------------------------------------------------------------------ commands
 
     def send(self, loop: int, request: Request, sender: Sender) -> int:
-        """The one thing a client writes. Returns the command's number, to look for its answer.
+        """Write a request to the engine, the only thing that a client writes. Returns its id, for reading the answer.
 
-        UserError for text that no file could hold (bytes from a command line that are not UTF-8), or must not (secrets).
+        Raises UserError for text that cannot be stored (bytes from a command line that are not UTF-8) or must not be
+        (secrets).
         """
         kind, fields = protocol.verb(request), protocol.payload(request)
         if masked_document(fields) != fields:
@@ -361,7 +364,7 @@ class Store(Rows):
         return self._commands("loop = ? AND answered_at IS NOT NULL ORDER BY id", loop)
 
     def last_commands(self, loop: int, limit: int) -> list[Command]:
-        """The last `limit` that were sent, in their order."""
+        """The newest `limit` commands, oldest first."""
         return self._commands("loop = ? ORDER BY id DESC LIMIT ?", loop, limit)[::-1]
 
     def command(self, command: int) -> Command:
@@ -392,7 +395,7 @@ class Store(Rows):
 
 
 def _sender(body: bytes | None, user: str) -> Sender:
-    """Who sent a command; of a row that does not say it, or says it badly, nobody at a terminal."""
+    """The sender of a command. A row without a readable sender gets one that has only the user name, and no terminal."""
     try:
         return decode(body or b"", Sender)
     except (msgspec.DecodeError, TypeError):

@@ -1,7 +1,7 @@
-"""The rows of one loop as a client read them last, brought up to date by those that were written since.
+"""A cache of one loop's rows, updated with the rows that were written since the last read.
 
-Each row has the number of the change that wrote it last, from one sequence for each table; so nothing that did not change
-is read again, however many rows a loop has.
+Each row has the revision of its last change, from one sequence per table. So unchanged rows are not read again, however many
+a loop has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class LoopRows:
-    """Owned by a store. What it gives is never changed afterwards: a later state is another list."""
+    """The cached rows, owned by a store. Lists it has returned are never modified: an update creates new lists."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -24,7 +24,7 @@ class LoopRows:
         self._attempts = _Table(Attempt, "attempts", lambda row, _: row)
         self._proposals = _Table(Proposal, "proposals", lambda row, _: row)
         self.attempts: dict[str, Attempt] = {}
-        """By run: its newest."""
+        """The newest attempt of each run."""
         self.elsewhere: list[Run] = []
         self._groups: set[str] = set()
 
@@ -37,11 +37,11 @@ class LoopRows:
         return self._proposals.values
 
     def are_of(self, loop: Loop) -> bool:
-        """A loop that was forgotten leaves its number to another."""
+        """Whether these rows belong to `loop`. The id alone is not enough: the id of a deleted loop is used again."""
         return self._loop.id == loop.id and self._loop.created_at == loop.created_at
 
     def bring_up(self, store: Rows, elsewhere: Callable[[int], list[Run]]) -> None:
-        """Read what is new. `elsewhere` reads the finished replicates of a loop's runs in other loops."""
+        """Read the changed rows. `elsewhere` reads the finished replicates of a loop's runs in other loops."""
         loop, seen = self._loop.id, self._runs.seen
         newest = self._attempts.bring_up(store, loop)
         if newest:
@@ -65,13 +65,13 @@ class _Table(Generic[T]):
     def __init__(self, kind: type[T], name: str, order: Callable[[int, T], Any]) -> None:
         self._kind, self._name, self._order = kind, name, order
         self._rows: dict[int, T] = {}
-        """By row number, in their order."""
+        """By row number, in sort order."""
         self.values: list[T] = []
         self.seen: int | None = None
-        """The number of the last change that was read."""
+        """The last revision that was read."""
 
     def bring_up(self, store: Rows, loop: int) -> list[tuple[T | None, T]]:
-        """Read what is new, and return each changed row as it was and as it is."""
+        """Read the changed rows. Returns the old value (None if new) and the new value of each."""
         self.seen, changed = store.changed(self._kind, self._name, loop, self.seen)
         if not changed:
             return []

@@ -1,6 +1,6 @@
-"""Opening the file: made where there is none, migrated where it is old, set aside where it is not ours, else refused.
+"""Opens the database: creates a missing one, migrates an old one, sets an unusable one aside, or refuses it.
 
-A new file gets its name when its tables are in it: one that has the name and is empty has lost what was in it.
+A new file gets its final name only when its tables exist, so an empty file of that name has lost its contents.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from autoloop.store.sentences import make_typed
 from autoloop.store.trouble import StoreCorruptError, StoreUnavailableError, translated, unusable
 
 SCHEMA_VERSION = 10
-APPLICATION_ID = 0x41544C50  # "ATLP": tells our file from any other SQLite file
+APPLICATION_ID = 0x41544C50  # "ATLP": distinguishes our file from any other SQLite file
 
 PATIENCE = 10.0
-"""Seconds to wait for another process to finish what it writes."""
+"""Seconds to wait for another process to release its lock."""
 
 RUNS_BY_GROUP = "CREATE INDEX runs_by_group ON runs (config_group) WHERE config_group != ''"
 DELIVERIES = """
@@ -38,7 +38,7 @@ CREATE INDEX deliveries_open ON deliveries (loop, open)
 RUNS_BY_STATE = "CREATE INDEX runs_by_state ON runs (loop, state, round, position)"
 
 REVISED = ("runs", "attempts", "proposals")
-"""Tables of which a loop may have thousands of rows: each row says with which change of its table it was written last."""
+"""Tables in which a loop may have thousands of rows. Each row has a revision, the number of the change that wrote it."""
 
 BY_REVISION = [f"CREATE INDEX {table}_by_revision ON {table} (revision, loop)" for table in REVISED]
 
@@ -80,22 +80,22 @@ def _index_states(db: sqlite3.Connection) -> None:
 
 
 def _index_groups(db: sqlite3.Connection) -> None:
-    """Replicates of a config are found over all loops."""
+    """Add an index to find the replicates of a config in all loops."""
     db.execute("ALTER TABLE runs ADD COLUMN config_group TEXT NOT NULL DEFAULT ''")
     db.execute("UPDATE runs SET config_group = COALESCE(json_extract(CAST(body AS TEXT), '$.group'), '')")
     db.execute(RUNS_BY_GROUP)
 
 
 def _name_trainers(db: sqlite3.Connection, folder: Path) -> None:
-    """The code that hashes trainings is loaded only for this."""
+    """Imported here because only this migration needs the code that hashes trainings."""
     from autoloop.store.trainings import name_trainers
 
     name_trainers(db, folder)
 
 
 def _record_senders(db: sqlite3.Connection) -> None:
-    """Requests say who sent them. Those that wait for an answer were let in when they were sent: by a person, at a terminal
-    of which nothing is known."""
+    """Record the sender of each request. Pending requests were permitted when they were sent: they get a user at an unknown
+    terminal as their sender."""
     db.execute("ALTER TABLE commands ADD COLUMN sender BLOB")
     known = "json_object('user', actor, 'terminal', 'unknown')"
     db.execute(f"UPDATE commands SET sender = CAST({known} AS BLOB) WHERE answered_at IS NULL")
@@ -107,13 +107,13 @@ def _add_notes(db: sqlite3.Connection) -> None:
 
 
 def _add_deliveries(db: sqlite3.Connection) -> None:
-    """Hooks."""
+    """Add the table of messages to hooks."""
     for statement in DELIVERIES.split(";"):
         db.execute(statement)
 
 
 def _number_changes(db: sqlite3.Connection) -> None:
-    """What has changed since a client looked is found without reading what has not."""
+    """Add revisions, so that clients can find changed rows without reading the others."""
     for table, index in zip(REVISED, BY_REVISION, strict=True):
         db.execute(f"ALTER TABLE {table} ADD COLUMN revision INTEGER NOT NULL DEFAULT 0")
         db.execute(index)
@@ -130,27 +130,28 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Path], None]] = {
     8: lambda db, _: _add_deliveries(db),
     9: lambda db, _: _number_changes(db),
 }
-"""Version -> the step from it to the next one, inside a transaction; the path is the project's."""
+"""Version -> the step from it to the next one, called inside a transaction with the project's path."""
 
 
 COMPANIONS = ("-wal", "-shm")
-"""Endings of the files that SQLite keeps beside a database."""
+"""Suffixes of the files that SQLite keeps beside a database."""
 
 
 def connect(places: Places) -> sqlite3.Connection:
-    """A connection to the project's database, which is brought to this version.
+    """Connect to the project's database, migrating it to this version if needed.
 
-    StoreUnusable where it is damaged or not ours, StoreTrouble where it cannot be used now, UserError where it was written
-    by another version that cannot be read.
+    Raises StoreCorruptError if it is damaged or not ours, StoreUnavailableError if it cannot be used now, and UserError if
+    it was written by a version that cannot be read.
     """
     try:
-        # By its size alone, as SQLite would take it for a new one; opened by us, the locks of SQLite would be lost with it.
+        # SQLite would treat an empty file as a new database. Check by stat only: closing a file descriptor of ours would
+        # drop SQLite's locks on the file.
         if places.database.stat().st_size == 0:
             raise unusable(places.database, "it is empty: its contents are lost")
     except OSError as error:
         raise unusable(places.database, f"it cannot be inspected ({error.strerror})") from None
     try:
-        # Autocommit: every transaction is written out in `Store.transaction`.
+        # Autocommit mode: `Rows.transaction` begins and commits explicitly.
         db = sqlite3.connect(places.database, timeout=PATIENCE, isolation_level=None)
         try:
             _prepare_patiently(db, places)
@@ -163,14 +164,15 @@ def connect(places: Places) -> sqlite3.Connection:
 
 
 def connect_or_begin_anew(places: Places) -> tuple[sqlite3.Connection, str | None]:
-    """`connect`, with a new file where there is none. One that cannot be used is set aside, and the sentence says so."""
+    """Connect like `connect`, but create a missing file and set an unusable one aside. Returns the connection, and a notice
+    about a lost or unusable file."""
     path = places.database
     try:
         if path.exists():
             return _connect_and_check(places), None
     except StoreCorruptError:
         pass
-    with _alone(places):  # two who find none, or an unusable one, at once make a new one once
+    with _alone(places):  # of two processes that find no usable file at once, only one creates it
         notice = None
         if path.exists():
             try:
@@ -184,14 +186,14 @@ def connect_or_begin_anew(places: Places) -> tuple[sqlite3.Connection, str | Non
         elif lost(places):
             if driven(places):
                 raise UserError(f"{path} is gone, but an engine is still using it: restore it, or stop the engine first.")
-            set_aside(path, COMPANIONS)  # what SQLite had beside it would be taken for the new one's
+            set_aside(path, COMPANIONS)  # SQLite would apply a left-over -wal or -shm to the new file
             notice = f"{path} was missing, with all records of earlier loops; a new one was created."
         _make(path)
         return connect(places), notice
 
 
 def lost(places: Places) -> bool:
-    """Whether a database that is not there has been: runs of it are."""
+    """Whether a missing database existed before: its companion files or attempts are still there."""
     try:
         return any(places.home.glob("autoloop.db-*")) or any((places.home / "attempts").iterdir())
     except OSError:
@@ -209,7 +211,7 @@ def _alone(places: Places) -> Iterator[None]:
 
 
 def _make(path: Path) -> None:
-    """A new database, under its name only once it is complete."""
+    """Create a database, and rename it to `path` only when it is complete."""
     unfinished = path.with_name(f"{path.name}.new")
     try:
         for ending in ("", "-wal", "-shm", "-journal"):
@@ -237,7 +239,7 @@ def _make(path: Path) -> None:
 
 
 def _connect_and_check(places: Places) -> sqlite3.Connection:
-    """`connect`, and look into every page: a new loop must not be written into a damaged file."""
+    """Connect and check every page, because a new loop must not be written into a damaged file."""
     db = connect(places)
     try:
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -253,7 +255,7 @@ def _connect_and_check(places: Places) -> sqlite3.Connection:
 
 
 def _prepare_patiently(db: sqlite3.Connection, places: Places) -> None:
-    """`_prepare`, again while another process makes the same file: the change to WAL does not wait for locks itself."""
+    """Retry `_prepare` while another process prepares the same file: switching to WAL ignores the busy timeout."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -266,9 +268,9 @@ def _prepare_patiently(db: sqlite3.Connection, places: Places) -> None:
 
 
 def _prepare(db: sqlite3.Connection, places: Places) -> None:
-    """Bring a connection and, when it is of an older version, the file into the expected shape."""
+    """Check the file, set up the connection, and migrate the file if an older version wrote it."""
     path = places.database
-    db.execute("BEGIN")  # one state of the file: another process may be migrating it just now
+    db.execute("BEGIN")  # read one consistent state: another process may be migrating the file
     application = db.execute("PRAGMA application_id").fetchone()[0]
     version = db.execute("PRAGMA user_version").fetchone()[0]
     tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
@@ -291,7 +293,7 @@ def _prepare(db: sqlite3.Connection, places: Places) -> None:
 
 
 def _migrate(db: sqlite3.Connection, places: Places, version: int) -> None:
-    """Bring an older file to this version; a copy of it is kept beside it. UserError where an engine still uses it."""
+    """Migrate an older file to this version, keeping a copy beside it. Raises UserError if an engine still uses it."""
     path = places.database
     if any(step not in MIGRATIONS for step in range(version, SCHEMA_VERSION)):
         raise UserError(
@@ -305,7 +307,7 @@ def _migrate(db: sqlite3.Connection, places: Places, version: int) -> None:
         )
     db.execute("BEGIN IMMEDIATE")
     try:
-        if db.execute("PRAGMA user_version").fetchone()[0] == version:  # nobody else did it meanwhile
+        if db.execute("PRAGMA user_version").fetchone()[0] == version:  # no other process has migrated it meanwhile
             _back_up(path, path.with_name(f"{path.name}.version-{version}"))
             for step in range(version, SCHEMA_VERSION):
                 MIGRATIONS[step](db, places.project)
@@ -317,10 +319,10 @@ def _migrate(db: sqlite3.Connection, places: Places, version: int) -> None:
 
 
 def _back_up(path: Path, copy: Path) -> None:
-    """A whole copy, under its name only once it is complete."""
+    """Copy the database, and rename the result to `copy` only when it is complete."""
     unfinished = copy.with_name(f"{copy.name}.tmp")
     unfinished.unlink(missing_ok=True)
-    # Another connection: one that is inside a transaction cannot copy itself. It sees what was committed before.
+    # A connection inside a transaction cannot back itself up. A new one sees the state before the transaction.
     source, target = sqlite3.connect(path), sqlite3.connect(unfinished)
     try:
         source.backup(target)

@@ -1,4 +1,4 @@
-"""Where a project keeps its state. One folder, readable by its owner only."""
+"""Where a project keeps its state: one folder, readable only by its owner."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Places(msgspec.Struct, frozen=True):
         return self.home / "autoloop.db"
 
     def config(self, run: str, suffix: str = ".json") -> Path:
-        """The frozen copy of a run's config; `suffix` tells its format."""
+        """The frozen copy of a run's config; `suffix` determines its format."""
         return self.home / "configs" / f"{run}{suffix}"
 
     def frozen(self, loop: str) -> Path:
-        """The copies of the files that a loop was made with: rules, preset, metric book, settings."""
+        """The folder with a loop's own copies of its files: rules, preset, metric book, settings."""
         return self.home / "loops" / loop
 
     def attempt(self, attempt: str) -> Path:
-        """Where an attempt's spec.json, start.json, exit.json and log.txt are."""
+        """The folder with an attempt's spec.json, start.json, exit.json and log.txt."""
         return self.home / "attempts" / attempt
 
     def lock(self, loop: str) -> Path:
@@ -44,7 +44,7 @@ class Places(msgspec.Struct, frozen=True):
         return self.home / "engines" / f"{loop}.log"
 
     def make(self) -> None:
-        """Make the folders (mode 0700). UserError where that is not possible."""
+        """Create the folders (mode 0700). Raises UserError if that fails."""
         try:
             for folder in (self.home, *(self.home / n for n in FOLDERS)):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)

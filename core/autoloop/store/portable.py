@@ -1,7 +1,7 @@
-"""Paths as they are stored: those below the project relative to it, so that a project can be copied and moved.
+"""Stores paths below the project relative to it, so that a project can be copied and moved.
 
-In memory every path is absolute. In the file a path below the project begins with `./`; any other stays as it is. What tells
-of the past (an attempt's argv, events) is not touched.
+In memory every path is absolute. In the file, a path below the project begins with `./`; any other path stays unchanged.
+Records of the past (an attempt's argv, events) are not rewritten.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ PATHS: dict[type, tuple[str, ...]] = {
     Run: ("config_path", "source_path", "output_dir", "wandb_sync"),
     Attempt: ("output_dir", "directory"),
 }
-"""The fields that hold a path, or a list of them."""
+"""The fields that hold a path or a list of paths."""
 
 
 def to_stored(value: T, project: str) -> T:
-    """A row as it is written; `project` is its absolute path."""
+    """The value with relative paths, for writing; `project` is the project's absolute path."""
     return _with_paths(value, lambda path: relative(path, project))
 
 
 def from_stored(value: T, project: str) -> T:
-    """A row as it was before it was written, wherever the project lies now."""
+    """The value with absolute paths, in the project's current location."""
     return _with_paths(value, lambda path: _absolute(path, project))
 
 
@@ -70,7 +70,7 @@ def _with_paths(value: T, change: Callable[[str], str]) -> T:
 
 
 def make_relative(db: sqlite3.Connection) -> None:
-    """The step from schema 2: rows with absolute paths become relative to the project in which their loop was made."""
+    """The migration from schema 2: make absolute paths relative to the project in which their loop was created."""
     projects: dict[int, str] = {}
     for loop, body in db.execute("SELECT id, body FROM loops").fetchall():
         document = json.loads(body)
@@ -86,7 +86,7 @@ def make_relative(db: sqlite3.Connection) -> None:
 
 
 def _rewrite(document: dict[str, Any], fields: tuple[str, ...], project: str) -> None:
-    if project == "/":  # not said: then nothing is known to lie below it
+    if project == "/":  # the project is not recorded, so no path is known to be below it
         return
     for name in fields:
         value = document.get(name)

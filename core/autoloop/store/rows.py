@@ -1,7 +1,8 @@
-"""One connection to the SQLite file: typed rows in, typed rows out, all or nothing.
+"""One connection to the SQLite file: typed rows in and out, in transactions.
 
-A row is a few columns to search by and one JSON body that msgspec checks on the way in and out, so that the schema follows
-`model/`. WAL lets readers work beside the one writer; `synchronous=FULL` makes a committed transition survive a power cut.
+A row has a few columns to search by and a JSON body that msgspec encodes and checks on reading, so the schema follows
+`model/`. WAL lets readers work while the one writer writes; with `synchronous=FULL`, a committed transition survives a power
+cut.
 """
 
 from __future__ import annotations
@@ -27,37 +28,37 @@ if TYPE_CHECKING:
     from autoloop.store.kept import LoopRows
 
 REMEMBERED = 20_000
-"""Decoded rows kept of each kind, by a client that paints them again and again."""
+"""Decoded rows kept of each kind, because a client paints the same rows repeatedly."""
 
 NEVER_READ: tuple[tuple[int, int], Any] = ((-1, 0), None)
 
 AT_ONCE = 32
-"""Rows taken from SQLite at a time: all bodies of a large loop need not be in memory together."""
+"""Rows fetched from SQLite at a time, so that the bodies of a large loop are not all in memory at once."""
 
 T = TypeVar("T")
 
 
 class Rows:
-    """Owned and closed by whoever opened it; not shared between threads."""
+    """Owned and closed by the code that opened it; not shared between threads."""
 
     def __init__(self, places: Places, connection: sqlite3.Connection, notice: str | None = None) -> None:
         self.places = places
         self.notice = notice
-        """What happened at opening that a user should know."""
+        """Something about opening the file that the user should know, or None."""
         self._db = connection
         self._project = str(places.project)
         self._file = _identity(places.database)
         self._encode = msgspec.json.Encoder(enc_hook=_as_dict).encode
         self._decoded: dict[type, dict[int, tuple[tuple[int, int], Any]]] = {}
-        """Rows as they were last read, with the length and the hash of 64 bits of their bodies: they are frozen, so an equal
-        body is the same value and need not be decoded again."""
+        """By kind and row number: the decoded row, with the length and the 64-bit hash of its body. Values are immutable, so
+        a row with an equal body need not be decoded again."""
         self._remembered = REMEMBERED
         self.undone = 0
-        """Transactions that were undone: the numbers of their changes are given again."""
+        """The number of transactions rolled back. Their revision numbers are used again."""
         self._then: list[Callable[[], object]] = []
-        """What waits for the transaction that is open."""
+        """Calls that wait for the open transaction to commit."""
         self._kept: LoopRows | None = None
-        """Those of the loop of which a snapshot was taken last."""
+        """The rows of the loop that was read last."""
 
     def close(self) -> None:
         self._db.close()
@@ -74,32 +75,33 @@ class Rows:
         self._sql(f"PRAGMA cache_size = -{kib}")
 
     def wait_at_most(self, seconds: float) -> None:
-        """Wait no longer than this for a lock of another process."""
+        """Wait at most `seconds` for another process's lock."""
         self._sql(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
     # ------------------------------------------------------------------------------------------------ change counter
 
     def version(self) -> int:
-        """A number that differs whenever another process has changed the database. Cheap: microseconds."""
+        """A number that changes whenever another connection has changed the database. Takes microseconds."""
         return int(self._sql("PRAGMA data_version")[0][0])
 
     def mark(self) -> tuple[int, int]:
-        """Differs whenever anything was changed, by another process or through this connection."""
+        """A value that changes with every change to the database, through this connection or another."""
         return self.version(), self._db.total_changes
 
     def checkpoint(self) -> None:
-        """Copy what was written last (`-wal`) into the database, as far as no reader needs it where it is."""
+        """Copy the write-ahead log (`-wal`) into the database, as far as readers allow without waiting."""
         self._sql("PRAGMA wal_checkpoint(PASSIVE)")
 
     def gone(self) -> bool:
-        """Whether the file was deleted, replaced or emptied: what is written from now on nobody will find."""
+        """Whether the file was deleted, replaced or emptied, so that further writes would be lost."""
         try:
             return _identity(self.places.database) != self._file
-        except OSError:  # a disk out of reach says nothing of what is on it
+        except OSError:  # the disk is unreachable, so the file's state is unknown
             return False
 
     def check_space(self) -> None:
-        """StoreUnavailableError if its disk is full: SQLite may have pages left, but no run can record how it ended."""
+        """Raise StoreUnavailableError if the disk is full: SQLite may have free pages left, but runs cannot record how they
+        end."""
         try:
             disk = os.statvfs(self.places.home)
         except OSError:
@@ -111,14 +113,14 @@ class Rows:
             )
 
     def probe(self) -> None:
-        """Write something that changes nothing. StoreUnavailableError if nothing can be written."""
+        """Write without changing anything. Raises StoreUnavailableError if the database cannot be written."""
         self.check_space()
         with self.transaction():
             self._sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. Nested use joins the outer transaction."""
+        """Commit on success, roll back on any exception. Nested use joins the outer transaction."""
         if self._db.in_transaction:
             yield
             return
@@ -128,20 +130,20 @@ class Rows:
             self._sql("COMMIT")
         except BaseException:
             self._then.clear()
-            with suppress(sqlite3.Error):  # a full disk has ended the transaction already
+            with suppress(sqlite3.Error):  # on a full disk SQLite has already rolled back
                 self._db.execute("ROLLBACK")
-            self._kept = None  # the numbers of the changes that were undone are given again
+            self._kept = None  # the revision numbers that were rolled back are used again
             self.undone += 1
             raise
         then, self._then = self._then, []
-        with ExitStack() as all_of_them:  # one that raises keeps none of the others from being told
+        with ExitStack() as all_of_them:  # makes every call, even if one raises
             for call in reversed(then):
                 all_of_them.callback(call)
 
     def once_written(self, call: Callable[[], object]) -> None:
-        """Call it when the open transaction has been committed, never if it is undone; at once if none is open.
+        """Make the call after the open transaction commits, never if it is rolled back; immediately if none is open.
 
-        What is told to people or to other processes goes through here: on hearing it they look at the database.
+        Use it to notify users and other processes: they read the database in response.
         """
         if self._db.in_transaction:
             self._then.append(call)
@@ -150,7 +152,7 @@ class Rows:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Several queries see one state of the database; writers are not held up."""
+        """Let several queries see one state of the database, without blocking writers."""
         if self._db.in_transaction:
             yield
             return
@@ -170,7 +172,7 @@ class Rows:
             raise translated(error, self.places.database) from None
 
     def _each(self, sql: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-        """As `_sql`, a few rows at a time."""
+        """Like `_sql`, but yields rows, fetched in small batches."""
         try:
             cursor = self._db.execute(sql, values)
             while rows := cursor.fetchmany(AT_ONCE):
@@ -193,29 +195,29 @@ class Rows:
         )
 
     def changed(self, kind: type[T], table: str, loop: int, since: int | None) -> tuple[int, dict[int, T]]:
-        """The number of the table's last change, and by row number the loop's rows that were written after the change
-        `since`; all of them if that is None."""
+        """The table's last revision, and the loop's rows that were written after revision `since`, by row number. If `since`
+        is None, all rows of the loop."""
         last, rows = self.each_changed(kind, table, loop, since)
         return last, dict(rows)
 
     def each_changed(self, kind: type[T], table: str, loop: int, since: int | None) -> tuple[int, Iterator[tuple[int, T]]]:
-        """As `changed`, one row after the other."""
+        """Like `changed`, but yields the rows one by one."""
         last = int(self._sql(f"SELECT COALESCE(MAX(revision), 0) FROM {table}")[0][0])
         if since is None:
             return last, self._rows(kind, f"SELECT rowid, body FROM {table} WHERE loop = ?", loop)
-        # With the sign SQLite goes by the revision, and not through all rows of the loop.
+        # The unary plus keeps SQLite from using the index on `loop`, so that it uses the one on `revision`.
         sql = f"SELECT rowid, body FROM {table} WHERE revision > ? AND +loop = ?"
         return last, self._rows(kind, sql, since, loop) if last > since else iter(())
 
     def changed_elsewhere(self, loop: int, since: int) -> set[str]:
-        """The configs, seeds aside, of the runs of other loops that were written after the change `since`."""
+        """The config groups (configs without their seed) of other loops' runs that were written after revision `since`."""
         return {row[0] for row in self._sql("SELECT config_group FROM runs WHERE revision > ? AND loop != ?", since, loop)}
 
     def _all(self, kind: type[T], sql: str, *values: Any) -> list[T]:
         return [value for _, value in self._rows(kind, sql, *values)]
 
     def _rows(self, kind: type[T], sql: str, *values: Any, kept: bool = True) -> Iterator[tuple[int, T]]:
-        """Rows with their numbers. `kept`: they are remembered, as they may be asked for again."""
+        """Yield decoded rows with their row numbers. With `kept`, remember them for later reads."""
         known = self._decoded.setdefault(kind, {}) if kept else {}
         for row, body in self._each(sql, values):
             before, value = known.get(row, NEVER_READ)
@@ -239,7 +241,7 @@ class Rows:
 
 
 def _packed(value: T) -> T:
-    """With its metrics in little memory: rows are kept by the thousand."""
+    """The value with its metrics packed: thousands of rows are kept in memory."""
     if isinstance(value, Run | Attempt) and value.summary is not None:
         with suppress(OverflowError):
             summary = msgspec.structs.replace(value.summary, metrics=PackedMetrics(value.summary.metrics))
@@ -248,7 +250,7 @@ def _packed(value: T) -> T:
 
 
 def _as_dict(value: object) -> dict[str, Any]:
-    """For JSON, which knows no other mapping."""
+    """Encode packed metrics as a plain dict, the only mapping type that the JSON encoder accepts."""
     if isinstance(value, PackedMetrics):
         return dict(value)
     raise NotImplementedError

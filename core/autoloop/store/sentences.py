@@ -1,6 +1,6 @@
-"""The step from schema 3, the only place that reads sentences: up to version 0.1.0 they were how a state was kept.
+"""The migration from schema 3, the only code that parses sentences: up to version 0.1.0, they were how state was stored.
 
-A sentence that is not recognised gives the kind that changes nothing for whoever resumes the loop.
+An unrecognised sentence becomes a kind that does not affect how the loop resumes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ ENDS = (
 
 
 def make_typed(db: sqlite3.Connection) -> None:
-    """Rows of schema 3 get kinds beside, or in place of, their sentences."""
+    """Give the rows of schema 3 kinds, in addition to their sentences or instead of them."""
     _rewrite(db, "loops", _loop)
     _rewrite(db, "runs", _run)
     _rewrite(db, "attempts", _attempt)
@@ -65,7 +65,7 @@ def make_typed(db: sqlite3.Connection) -> None:
 
 
 def _rewrite(db: sqlite3.Connection, table: str, change: Callable[[Document], None]) -> None:
-    """Change the bodies of a table, one in memory at a time: a loop may have hundreds of thousands of events."""
+    """Change the bodies of a table, with one in memory at a time: a loop may have hundreds of thousands of events."""
     for (key,) in db.execute(f"SELECT id FROM {table}").fetchall():
         before = db.execute(f"SELECT body FROM {table} WHERE id = ?", (key,)).fetchone()[0]
         document = json.loads(before)

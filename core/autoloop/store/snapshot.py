@@ -1,4 +1,4 @@
-"""What a client paints: one consistent picture of a loop."""
+"""A consistent snapshot of a loop, for clients to paint."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from autoloop.store.database import Store
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A loop as it stood at one instant. `attempts` maps a run to its newest attempt; `elsewhere`: finished runs of other
-    loops that differ from one of this in nothing but the seed."""
+    """A loop at one instant. `attempts` maps each run to its newest attempt; `elsewhere` lists finished runs of other loops
+    that differ from a run of this loop only in the seed."""
 
     loop: Loop
     rounds: list[Round]
     runs: list[Run]
-    """In the order in which they were made."""
+    """In order of creation."""
     attempts: dict[str, Attempt]
     proposals: list[Proposal]
     elsewhere: list[Run] = []
     notes: list[Note] = []
-    """The oldest first."""
+    """Oldest first."""
     deliveries: list[Delivery] = []
-    """To hooks, the newest first."""
+    """To hooks, newest first."""
     left_out: int = 0
-    """How many runs there are in front of `runs`, of earlier rounds."""
+    """The number of runs of earlier rounds that are omitted from `runs`."""
 
     @property
     def round(self) -> Round | None:
@@ -50,10 +50,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def take_snapshot(store: Store, loop: int) -> Snapshot:
-    """Read everything from one state of the database, so that the parts fit each other.
+    """Read everything from one state of the database, so that the parts are consistent.
 
-    Rows that did not change since the store was last asked are not read again: painting a loop of thousands of runs four
-    times a second stays cheap.
+    Unchanged rows are not read again, so painting a loop of thousands of runs four times a second stays cheap.
     """
     with store.reading():
         now = store.loop(loop)
@@ -71,7 +70,7 @@ def take_snapshot(store: Store, loop: int) -> Snapshot:
 
 
 def take_brief_snapshot(store: Store, loop: int) -> Snapshot:
-    """The newest round alone, with its runs and its proposals: what can be painted before all of a large loop is read."""
+    """Read only the newest round with its runs and proposals, to paint something before all of a large loop is read."""
     with store.reading():
         rounds = store.rounds(loop)
         newest = rounds[-1].number if rounds else 0

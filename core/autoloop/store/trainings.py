@@ -1,7 +1,7 @@
-"""The step from schema 4: the hash of a training, by which approvals are bound and duplicates found, names its trainer.
+"""The migration from schema 4: the hash of a training, which binds approvals and finds duplicates, now covers its trainer.
 
-Up to version 0.1.0 it was that of the config and the extra arguments alone. A row is changed if its hash is the one that its
-config had then. A row whose config or preset cannot be read any more keeps its hash: what was approved is approved again.
+Up to version 0.1.0 it covered only the config and the extra arguments. A row is changed if its hash matches the old hash of
+its config. A row whose config or preset is no longer readable keeps its hash, so the user has to approve it again.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from autoloop.model.structs import convert, decode
 from autoloop.store.portable import from_stored
 
 CONFIGS = 100
-"""Base configs kept in memory; proposals of one base follow each other."""
+"""Base configs kept in memory. Proposals with the same base are consecutive."""
 
 
 def name_trainers(db: sqlite3.Connection, folder: Path) -> None:
-    """Give the runs and proposals of every loop the hashes that its engine compares them with. `folder`: the project's."""
-    # Presets are read and variants hashed once in the life of a store: no client that opens it loads that code.
+    """Give the runs and proposals of every loop the hashes that today's engine computes. `folder` is the project's."""
+    # Imported here because it is needed only once in the life of a store: clients should not load this code.
     from autoloop.trainers import load_preset
     from autoloop.variants.policy import launch_policy
 

@@ -1,4 +1,4 @@
-"""What can go wrong with the database, as sentences: a full disk, a bad one, a file that is damaged or not ours."""
+"""Errors of the database, worded for users: a full or broken disk, a file that is damaged or not ours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autoloop.model import UserError
 
 
 class StoreUnavailableError(UserError):
-    """The database cannot be used just now; it may be again when the reason is gone. Nothing was half written."""
+    """The database cannot be used now, but may be usable again once the cause is fixed. Nothing was partially written."""
 
 
 class StoreCorruptError(UserError):
@@ -33,7 +33,7 @@ _BESIDE = (
 
 
 def translated(error: sqlite3.Error, path: Path) -> Exception:
-    """The sentence for what SQLite says of the file at `path`; the error itself where it is a fault of ours."""
+    """The user-facing error for an SQLite error on the file at `path`; the error itself if it is a bug of ours."""
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
     why = _BESIDE if extended == sqlite3.SQLITE_IOERR_SHORT_READ else _PASSING.get(code)

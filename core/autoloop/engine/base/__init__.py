@@ -1,1 +1,1 @@
-"""What every part of the engine shares: its context and the kinds of events."""
+"""Shared by all parts of the engine: the context, the event log, and access to runs and their configs."""

@@ -1,4 +1,4 @@
-"""The runs of a loop as replicates of each other, read from the store for whoever asks for verdicts."""
+"""The runs of a loop as replicates of each other, read from the store for verdicts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from autoloop.verdicts import AgainstBase, Judge, base_of, judged_metrics, reduc
 
 
 class AmongRuns:
-    """Gives the config of each run of a loop among the others. It stands for one state of the store, and reads the runs
-    when it is first asked."""
+    """Compares the config of each run of a loop with its base. Reads the runs at the first call and does not update them."""
 
     def __init__(
         self,
@@ -28,8 +27,8 @@ class AmongRuns:
         until: int | None = None,
         later: bool = True,
     ) -> None:
-        """`wanted`: the metrics that may be asked for, by canonical name; all by default. `past`: what an engine has kept of
-        the runs. `until`: the last round that counts. `later`: whether replicates in later loops count."""
+        """`wanted`: the canonical names of the metrics that may be asked for; all by default. `past`: the engine's cached
+        runs. `until`: the last round that counts. `later`: whether replicates in later loops count."""
         self._store = store
         self._loop = loop
         self._metrics = metrics

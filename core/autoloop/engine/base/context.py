@@ -1,4 +1,4 @@
-"""What every part of the engine works with: the loop's store and events, and the data that the loop was started with."""
+"""The context of all parts of the engine: the loop's store and events, and the data that the loop was started with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from autoloop.wandb_cloud.key import known_secrets
 
 @dataclass
 class Context:
-    """Owned by the engine. What only some of its parts need, these parts are given when they are made."""
+    """Owned by the engine. Contains what every part needs; parts that need more get it at construction."""
 
     store: Store
     loop_id: int
@@ -36,19 +36,19 @@ class Context:
     events: EventLog
     clock: Callable[[], float] = time.time
     agents: Mapping[str, Grant] = field(default_factory=dict)
-    """What agents and scripts may ask for, as the settings said when the engine started: an agent that writes itself more
-    into them gains nothing in a loop that goes on."""
+    """What agents and scripts may ask for, from the settings at the start of the engine: an agent that grants itself more by
+    editing the settings gains nothing in a running loop."""
 
     hooks: Mapping[str, Hook] = field(default_factory=dict)
     told: bool = False
-    """Whether hooks have been told something since that was last taken out."""
+    """Whether a message to hooks may be waiting. `HookSender` resets it."""
     past: PastRuns = field(init=False)
 
     def __post_init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Read from the store again what was kept of it."""
+        """Drop everything cached from the store, so that it is read again."""
         self.past = PastRuns(self.store, self.loop_id)
 
     @property
@@ -65,14 +65,14 @@ class Context:
         return loop
 
     def log_event(self, kind: EventKind, text: str, run: str | None = None) -> None:
-        """Record an event of the loop. `run`: the id of the run that it is about."""
+        """Record an event of the loop. `run`: the id of the run concerned."""
         self.events.record(kind, text, run)
 
     def tell(
         self, event: HookEvent, key: str, text: str, *, next: str, round: int | None = None, run: Run | None = None
     ) -> None:
-        """Put a message on its way to the hooks that want it, once: `key` tells this event from others of the loop. In the
-        transaction of what it is about, so that a killed engine neither loses nor repeats it."""
+        """Queue a message to the hooks that want it, once: `key` identifies the event within the loop. Call it in the
+        transaction that records the event, so that a killed engine neither loses nor repeats the message."""
         if self.hooks:
             known = known_secrets(os.environ)
             now = self.clock()
@@ -80,7 +80,7 @@ class Context:
             self.told |= tell(*given, next=next, round=round, run=run, known=known)
 
     def put_ended(self, loop: Loop, result: str = "") -> None:
-        """Store the loop, which has just finished or stopped, and tell hooks. `result`: what it came to, in a line."""
+        """Store the loop, which has just finished or stopped, and notify hooks. `result`: its result in one line."""
         before = self.loop.state
         with self.store.transaction():
             self.store.put_loop(loop)
@@ -90,5 +90,5 @@ class Context:
                 self.tell(HookEvent.LOOP_ENDED, f"{loop.ended_at}", text, next=f"autoloop-tui {next} --loop {loop.name}")
 
     def secrets(self, run: Run) -> list[str]:
-        """The secrets that may be in a run's output: those of this process's environment, the preset and its config."""
-        return output_secrets(run, self.preset)  # read again each time: judging looks at the file again
+        """The secrets that a run's output may contain: from this process's environment, the preset and the run's config."""
+        return output_secrets(run, self.preset)  # not cached: judging also reads the file again

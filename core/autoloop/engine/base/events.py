@@ -17,7 +17,7 @@ Listener = Callable[[Event], object]
 
 
 class EventLog:
-    """Owned by the engine; used by its thread only. Secrets are masked."""
+    """Owned by the engine and used only by its thread. Masks secrets."""
 
     def __init__(self, store: Store, loop: int) -> None:
         self.listener: Listener | None = None
@@ -25,13 +25,13 @@ class EventLog:
         self._loop = loop
 
     def record(self, kind: EventKind, text: str, run: str | None = None) -> None:
-        """Store an event, and report it after the commit of the caller's transaction, if there is one: a listener that looks
-        finds it in the store. `run`: the id of the run concerned."""
+        """Store an event, and report it after the caller's transaction (if any) commits, so that a listener finds it in the
+        store. `run`: the id of the run concerned."""
         event = self._store.add_event(self._loop, kind, secrets.mask(text), run)
         self._store.once_written(partial(self._tell, event))
 
     def announce(self, text: str) -> None:
-        """Log something that cannot be stored now, and pass it on."""
+        """Log a text that cannot be stored now, and pass it to the listener."""
         text = secrets.mask(text)
         LOG.warning("%s", text)
         self._pass_on(Event(id=0, loop=self._loop, at=time.time(), kind=EventKind.NOTE, text=text))

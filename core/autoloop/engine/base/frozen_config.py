@@ -1,4 +1,4 @@
-"""The copy of a run's config from which it is started: written once, read by the engine and its clients."""
+"""The frozen copy of a run's config, from which the run starts: written once, read by the engine and its clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoloop.trainers import Preset
 
 
 def frozen_text(run: Run) -> str:
-    """The copy as it is spelt on disk now: nothing of ours changes it, but somebody may have. UserError."""
+    """The current text of the copy. Auto Loop never changes it, but a user may. Raises UserError if it cannot be read."""
     path = Path(run.config_path)
     try:
         return decoded(read_regular(path))
@@ -22,10 +22,10 @@ def frozen_text(run: Run) -> str:
 
 
 def overriding_config(preset: Preset, run: Run) -> Config | None:
-    """The run's config, for a preset that gives its values as overrides; the trainer reads the file itself otherwise."""
+    """The run's config if the preset passes values as overrides; None if the trainer reads the file itself."""
     return None if preset.config == "file" else frozen_config(run)
 
 
 def frozen_config(run: Run) -> Config:
-    """The config as it is on disk now. UserError if its copy cannot be read or is no config."""
+    """The config in the copy on disk now. Raises UserError if the copy cannot be read or is not a config."""
     return parse_config(frozen_text(run), run.config_path)

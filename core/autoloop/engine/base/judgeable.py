@@ -1,4 +1,4 @@
-"""Whether a finished run can be judged by the loop's rules, and if not, what they lack and what was found instead."""
+"""Whether the loop's rules can judge a finished run, and if not, which metrics they lack and which were found."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from autoloop.rules import RunView
 
 
 def why_not_judged(context: Context, run: Run, summary: Summary, sources: Sequence[str]) -> Unjudged | None:
-    """None if a rule can be decided for the run, or if nothing is to be judged. `sources`: where its metrics come from."""
+    """Why no rule can be evaluated for the run; None if one can, or if the loop has no judging. `sources`: the origins of
+    its metrics."""
     if not context.spec.decide:
         return None
     config: Config = {}
-    with contextlib.suppress(UserError):  # a damaged copy is told when the run is judged
+    with contextlib.suppress(UserError):  # a damaged copy is reported when the run is judged
         config = frozen_config(run)
     needed = context.rules.lacking(RunView(summary=summary, config=config, book=context.metrics))
     if not needed and summary.metrics:

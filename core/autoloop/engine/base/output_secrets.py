@@ -1,4 +1,4 @@
-"""Which secrets a run's output may hold."""
+"""The secrets that a run's output may contain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop.wandb_cloud.key import known_secrets
 
 
 def output_secrets(run: Run, preset: Preset | None) -> list[str]:
-    """Those of this process's environment, of the preset that starts the run, and of its config."""
+    """The secrets of this process's environment, of the preset that starts the run, and of the run's config."""
     found = known_secrets(os.environ)
     if preset is not None:
         found += of_config(preset.env)

@@ -1,1 +1,1 @@
-"""The engine itself: its loop, its process, its lock, and how it waits out a store that cannot be written."""
+"""The engine's main loop, its process, its lock, and waiting while the store cannot be written."""

@@ -1,4 +1,4 @@
-"""Driving a loop in this process, for clients: `run --no-ui`, `resume --no-ui`, and the detached engine process."""
+"""Drives a loop in the caller's process, for `run --no-ui`, `resume --no-ui` and the detached engine process."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from autoloop.store import Store
 
 
 class Progress(NamedTuple):
-    """How far a run is that executes."""
+    """The progress of an executing run."""
 
     run: Run
     step: int
-    """0 before its first step."""
+    """0 before the first step."""
     rate: float | None
-    """Steps per second; None before it is known."""
+    """Steps per second; None until it is known."""
 
 
 class LoopDriver:
     """Drives one loop in this process until the loop ends. Its methods may be called by signal handlers and callbacks."""
 
     def __init__(self, store: Store, loop: Loop) -> None:
-        """UserError if this process lacks a secret that the loop's trainer needs, or the loop's files cannot be read."""
+        """Raises UserError if this process lacks a secret that the loop's trainer needs, or if the loop's files cannot be
+        read."""
         require_secrets(loop.spec)
         self._loop = loop
         self._store = store
@@ -47,16 +48,16 @@ class LoopDriver:
         on_progress: Callable[[Progress], object] | None = None,
         foreground: bool = False,
     ) -> Loop:
-        """Drive the loop until it ends or `leave` is called; returns it as it is then.
+        """Drive the loop until it ends or `leave` is called. Returns the loop's final state.
 
-        Callbacks run in this thread and hold up the loop while they do: `on_event` for each event as it is recorded,
-        `on_progress` for each executing run a few times per second. Log records go to the engine's log file, and so does an
-        exception of `on_event`.
+        Callbacks run in this thread and block the loop: `on_event` for each event as it is recorded, `on_progress` for each
+        executing run a few times per second. Log records and exceptions raised by `on_event` go to the engine's log file.
 
-        Installs the signal handlers of a long-lived process. SIGHUP (a closed terminal) changes nothing. SIGTERM leaves, and
-        runs go on. In the foreground Ctrl-C stops the loop and a second one kills its runs; otherwise it is ignored.
+        Installs the signal handlers of a long-lived process. SIGHUP (a closed terminal) is ignored. SIGTERM leaves the loop;
+        its runs continue. In the foreground, Ctrl-C stops the loop and a second Ctrl-C kills its runs; otherwise Ctrl-C is
+        ignored.
 
-        Raises UserError if another engine drives the loop, or its folder cannot be written.
+        Raises UserError if another engine drives the loop, or if its folder cannot be written.
         """
         interrupts = 0
 
@@ -77,9 +78,9 @@ class LoopDriver:
             return self._engine.run(on_event, report_progress if on_progress else None)
 
     def stop(self, reason: LoopEnd, *, kill: bool = False) -> None:
-        """Stop the loop and its runs at the next turn."""
+        """Stop the loop and its runs in the next turn."""
         self._engine.stop_soon(reason, kill=kill)
 
     def leave(self, reason: str) -> None:
-        """Return from `run` soon. Runs go on, and the next engine takes them over."""
+        """Return from `run` soon. Runs continue, and the next engine takes them over."""
         self._engine.leave(reason)

@@ -1,4 +1,5 @@
-"""The engine: one process that drives one loop from its first run to its end. It waits for ends, commands and deadlines."""
+"""The engine: one process that drives one loop from its first run to its end. It waits for ended runs, commands and
+deadlines."""
 
 from __future__ import annotations
 
@@ -45,14 +46,14 @@ from autoloop.store import Command, Store, StoreUnavailableError
 LOG = logging.getLogger(__name__)
 
 ROWS, CACHE = 200, 256
-"""Decoded rows and KiB of the database kept in memory: it works on one round, however many there were before."""
+"""Decoded rows, and KiB of the database, kept in memory. Small, because the engine works on one round at a time."""
 
 TICK = 0.2
-"""Seconds at most between two looks at the change counter; an ending run wakes the engine at once."""
+"""Maximum seconds between two reads of the change counter. A run that ends wakes the engine immediately."""
 
 
 SLOW_TURN = 0.5
-"""Seconds from which on a turn's work is logged: for so long commands and free slots have waited."""
+"""A turn that works for more than this many seconds is logged, because commands and free slots waited for it."""
 
 
 class Engine:
@@ -88,11 +89,11 @@ class Engine:
         self._on_turn: Callable[[], object] | None = None
         self._leaving: str | None = None
         self._stops_asked: list[tuple[LoopEnd, bool]] = []
-        """Why, and whether to kill."""
+        """The reason of each requested stop, and whether to kill."""
         self._reset_runtime_state()
 
     def _reset_runtime_state(self) -> None:
-        """As an engine that was just started: what executes is in the store and the process table."""
+        """Start from the state of a new engine: executing runs are found in the store and the process table."""
         self.context.forget()
         self.execution = Execution(
             self.context, self.wandb.spec, runners_for(self.context.spec, self._max_log), max_log=self._max_log
@@ -110,20 +111,20 @@ class Engine:
     # ------------------------------------------------------------------------------------------- called by signal handlers
 
     def leave(self, reason: str) -> None:
-        """End this process soon; runs go on and the next engine takes them over."""
+        """End this process soon. Runs continue, and the next engine takes them over."""
         self._leaving = reason
 
     def stop_soon(self, end: LoopEnd, *, kill: bool = False) -> None:
-        """Stop the loop at the next turn."""
+        """Stop the loop in the next turn."""
         self._stops_asked.append((end, kill))
 
     # -------------------------------------------------------------------------------------------------------------- life
 
     def run(self, on_event: Listener | None = None, on_turn: Callable[[], object] | None = None) -> Loop:
-        """Drive the loop until it has ended, or until `leave` was called. Raises UserError if another engine drives it.
+        """Drive the loop until it ends or `leave` is called. Raises UserError if another engine drives it.
 
-        `on_event` gets each event as it is recorded, `on_turn` is called at each turn, a few times per second; both by this
-        thread.
+        Both callbacks run in this thread: `on_event` for each event as it is recorded, `on_turn` once per turn, a few times
+        per second.
         """
         self.context.events.listener = on_event
         self._on_turn = on_turn
@@ -143,7 +144,7 @@ class Engine:
                 try:
                     return self._drive(lock)
                 except (StoreUnavailableError, OSError) as trouble:
-                    # As an engine that was killed here: what is half done in memory is forgotten, and recovered.
+                    # Behave like an engine that was killed here: discard unfinished work in memory, then recover.
                     LOG.debug("restarts after %s", type(trouble).__name__, exc_info=trouble)
                     self.outage.wait_until_writable(trouble, self.execution, lambda: self._leaving, self._take_stops)
                     self.execution.close()
@@ -156,7 +157,7 @@ class Engine:
             lock.release()
 
     def executing(self) -> list[Active]:
-        """The attempts that execute now."""
+        """The attempts that are executing now."""
         return self.execution.executing
 
     def _take_stops(self) -> bool:
@@ -197,7 +198,7 @@ class Engine:
         self._free(ended)
         self._settle_all(ended)
         self.reporting.begin()
-        # A loop that has finished goes on if a run of it is to be extended.
+        # A command to extend a run makes a finished loop active again.
         self.commands.apply_all()
         self.outage.tell_past()
 
@@ -205,7 +206,8 @@ class Engine:
         return self.context.loop.state is not LoopState.ACTIVE and not self.execution.busy
 
     def _turn(self) -> None:
-        """One turn: commands, rounds, starts, then wait. What ended first frees its slot and is settled afterwards."""
+        """Handle commands, advance rounds, start runs, then wait. Runs that ended release their slots first and are settled
+        afterwards."""
         began = time.monotonic()
         if self.store.gone():
             raise StoreUnavailableError(
@@ -241,7 +243,7 @@ class Engine:
             self._on_turn()
 
     def _wait(self) -> list[Ended]:
-        """Wait for the end of an attempt, at most until the next turn; what runs write meanwhile is judged at once."""
+        """Wait until an attempt ends, at most until the next turn. Live rules judge new output in the meantime."""
         deadline = time.monotonic() + TICK
         while True:
             ended = self.execution.wait(max(0.0, deadline - time.monotonic()))
@@ -250,7 +252,7 @@ class Engine:
             self.live_rules.look(self.execution.follow_progress())
 
     def _obey(self) -> bool:
-        """Do what was asked since last time; False if this process is to leave."""
+        """Carry out new requests. Returns False if this process should leave."""
         while self._stops_asked:
             end, kill = self._stops_asked.pop(0)
             stop_loop(self.context, self.execution, self.live_proposals, end, kill=kill)
@@ -261,7 +263,7 @@ class Engine:
         return self._leaving is None
 
     def _interrupted(self) -> bool:
-        """Whether a long step is to be left off, because the loop is to be stopped or this process to leave."""
+        """Whether a long step should be interrupted because the loop should stop or this process should leave."""
         if self._leaving or self._stops_asked:
             return True
         if self.store.version() == self._version:
@@ -269,14 +271,14 @@ class Engine:
         return any(_stops(command) for command in self.store.open_commands(self.context.loop_id))
 
     def _free(self, ended: list[Ended]) -> None:
-        """Release the slots of what ended, first of all to the successors of what live rules stopped."""
+        """Release the slots of ended attempts; successors of runs that live rules stopped get theirs first."""
         for each in ended:
             self.gpu_sampling.ended(each.attempt)
         self.scheduler.ended(ended)
         self.scheduler.reserve(self.live_proposals.follow_up(ended))
 
     def _fill_slots(self) -> list[Ended]:
-        """Start what may start now; returns what could not be, which has ended."""
+        """Start the runs that may start now. Returns those that failed to start, as ended attempts."""
         return self.execution.start(self.scheduler.due())
 
     def _settle_all(self, ended: list[Ended]) -> None:
@@ -303,5 +305,5 @@ class Engine:
 def _stops(command: Command) -> bool:
     try:
         return isinstance(command.request, Stop | Kill)
-    except UserError:  # no request: it is refused when its turn comes
+    except UserError:  # not a valid request; it is refused later
         return False

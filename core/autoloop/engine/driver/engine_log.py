@@ -1,8 +1,8 @@
-"""The engine's log file, `.autoloop/engines/<loop>.log`: what the core's loggers write while an engine drives a loop.
+"""The engine's log file, `.autoloop/engines/<loop>.log`: the output of the core's loggers while an engine drives a loop.
 
-Modules log to `logging.getLogger(__name__)`: every event of the loop's story at INFO, trouble that the loop survives at
-WARNING, faults of Auto Loop with their traceback at ERROR, and what explains a decision of the engine at DEBUG. The
-environment variable AUTOLOOP_LOG sets the lowest level that is written (debug, info, warning, error; the default is info).
+Modules log to `logging.getLogger(__name__)`: every event of the loop at INFO, problems that the loop survives at WARNING,
+bugs of Auto Loop with their traceback at ERROR, and explanations of the engine's decisions at DEBUG. The environment
+variable AUTOLOOP_LOG sets the lowest level that is written (debug, info, warning, error; the default is info).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOG = logging.getLogger("autoloop")
 
 
 class EngineLog(logging.Handler):
-    """Appends each record to the file with one write. What a full disk does not take is lost; the engine goes on."""
+    """Appends each record to the file with one write. On a full disk records are lost, but the engine continues."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class EngineLog(logging.Handler):
             return
         try:
             text = mask(self.format(record))
-        except Exception:  # a fault in a log call is no reason to end a loop of days
+        except Exception:  # a bug in a log call must not end a loop that has run for days
             self.handleError(record)
             return
         with contextlib.suppress(OSError):
@@ -52,7 +52,7 @@ class EngineLog(logging.Handler):
 
 @contextlib.contextmanager
 def logging_to(path: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """Within the block the core's log records go to the file at `path`, from the level that `environment` names."""
+    """Write the core's log records to the file at `path` within the block. The level comes from `environment`."""
     wanted = environment.get(VARIABLE, "").strip().lower()
     handler, before = EngineLog(path), LOG.level
     LOG.addHandler(handler)

@@ -1,4 +1,4 @@
-"""Secrets of `--extra` are never stored: whoever starts or drives a loop must have been handed them by its environment."""
+"""Secrets in `--extra` are never stored: a process that starts or drives a loop must get them from its environment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autoloop.secrets import missing
 
 
 def require_secrets(spec: LoopSpec) -> None:
-    """UserError where this process was not handed the secrets of --extra, which an engine passes on to the trainer."""
+    """Raise UserError if the environment lacks secrets of --extra, which the engine passes to the trainer."""
     if lacking := missing(spec.extra, os.environ):
         raise UserError(
             f"Secrets in --extra are never stored, so they must be given again: set {' and '.join(lacking)} in the "

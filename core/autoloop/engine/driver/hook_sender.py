@@ -1,4 +1,4 @@
-"""Keeps a sender of hooks at work while messages wait. Starting it is all that an engine does for a hook."""
+"""Keeps a hook sender process running while messages wait. Starting it is all that an engine does to send them."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from autoloop.model import UserError
 LOG = logging.getLogger(__name__)
 
 PAUSE, LONGEST_PAUSE = 2.0, 60.0
-"""Seconds until a sender that failed is started again, twice as many after each further failure; and at most."""
+"""Seconds until a failed sender is restarted, doubled after each further failure; and the maximum."""
 
 
 class HookSender:
-    """Owned by the engine for its whole life. The sender outlives it, if messages still wait."""
+    """Owned by the engine for its whole life. The sender process outlives it if messages still wait."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self._targets = {name: target(hook, context.places.project) for name, hook in context.hooks.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self._again, self._pause = 0.0, PAUSE
-        self.context.told = True  # an engine before may have left some, also to hooks that are gone
+        self.context.told = True  # an earlier engine may have left messages, even to hooks that no longer exist
 
     def look(self) -> None:
-        """At each turn: start one if messages wait and none is at work."""
+        """Start a sender if messages wait and none is running. Called at each turn."""
         if not self.context.told or time.monotonic() < self._again:
             return
         if self._process is not None:
             code = self._process.poll()
-            if code is None:  # it may end without having seen the newest: that is looked at then
+            if code is None:  # it may exit before it sees the newest messages; they are checked for after that
                 return
             self._process = None
             if code:
@@ -49,8 +49,8 @@ class HookSender:
             self._start()
 
     def close(self) -> None:
-        """This engine ends: what waits is sent without it. A sender still at work may end without having seen the newest, so
-        another one starts; both follow the store, which tells what the other does."""
+        """Let waiting messages be sent after this engine ends. A sender that is still running may exit before it sees the
+        newest messages, so another one starts; they coordinate through the store."""
         with contextlib.suppress(UserError):
             if self.context.told and self.context.store.open_deliveries(self.context.loop_id):
                 self._start()
@@ -76,4 +76,4 @@ class HookSender:
         with contextlib.suppress(OSError):
             self._process.stdin.write(msgspec.json.encode(self._targets))
             self._process.stdin.close()
-        self.context.told = True  # until it has ended and nothing is found to wait
+        self.context.told = True  # until the sender has exited and no message waits

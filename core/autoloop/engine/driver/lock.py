@@ -1,4 +1,4 @@
-"""One engine per loop: a lock that the kernel drops when its holder dies, whatever the reason."""
+"""One engine per loop: a lock that the kernel releases when its holder dies for any reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EngineLock:
     _fd: int | None = None
 
     def acquire(self) -> Holder | None:
-        """None when the lock is ours now; else who has it."""
+        """Try to take the lock. Returns None on success, otherwise its holder."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         tries = 0
@@ -32,14 +32,14 @@ class EngineLock:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                # Somebody has it, or only asks who has it: `holder` locks for an instant itself.
+                # Either an engine holds it, or a process is calling `holder`, which takes the lock for an instant.
                 other, tries = holder(self.path), tries + 1
                 if other or tries == 1000:
                     os.close(fd)
                     return other or Holder(pid=0, host="unknown", since=0.0)
                 time.sleep(0.001)
         signed = signature(os.pread(fd, 4096, 0))
-        if signed is not None and signed.elsewhere:  # this lock says nothing where the file system does not share locks
+        if signed is not None and signed.elsewhere:  # a file system may not share locks between machines
             os.close(fd)
             return signed
         self._fd = fd
@@ -47,13 +47,13 @@ class EngineLock:
         return None
 
     def at_work(self) -> None:
-        """Say that the loop is driven now. A full disk keeps nobody from driving it."""
+        """Record that the engine has completed its first turn. A full disk is ignored: it must not stop the engine."""
         if self._fd is not None and (me := signature(os.pread(self._fd, 4096, 0))) is not None:
             with contextlib.suppress(OSError):
                 self._sign(msgspec.structs.replace(me, at_work=True))
 
     def _sign(self, me: Holder) -> None:
-        # Written over what is there: whoever reads meanwhile finds a whole signature, if with spaces behind it.
+        # Overwrites in place, padded with spaces, so that a concurrent reader always finds a complete signature.
         if self._fd is not None:
             os.pwrite(self._fd, msgspec.json.encode(me).ljust(512), 0)
 
@@ -65,7 +65,7 @@ class EngineLock:
 
 
 def holder(path: Path) -> Holder | None:
-    """Who holds the lock at `path` now; None if nobody does."""
+    """The engine that holds the lock at `path` now, or None."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -75,7 +75,7 @@ def holder(path: Path) -> Holder | None:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             signed = signature(os.pread(fd, 4096, 0))
-            if signed is None:  # taken this instant, not yet signed
+            if signed is None:  # just taken, not signed yet
                 return Holder(pid=0, host=os.uname().nodename, since=0.0)
             return signed if _lives(signed) else None
         return None
@@ -84,7 +84,8 @@ def holder(path: Path) -> Holder | None:
 
 
 def _lives(signed: Holder) -> bool:
-    """False for an engine that died while it started a supervisor: that has the lock until it has become itself."""
+    """Whether the engine is alive. It may have died while it started a supervisor: the forked child keeps the lock until it
+    has executed its own program."""
     if signed.elsewhere or signed.contained:
         return True
     found = procfs.process(signed.pid)

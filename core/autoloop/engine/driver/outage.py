@@ -1,4 +1,4 @@
-"""Outlasting a store that cannot be written: nothing is started or recorded, runs go on, and the reason is told."""
+"""Waits while the store cannot be written: nothing is started or recorded, runs continue, and the reason is reported."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from autoloop.model import EventKind, UserError
 from autoloop.store import StoreUnavailableError
 
 LOOK_EVERY = 0.2
-"""Seconds between two looks at whether this process is to leave, and whether the store is still there."""
+"""Seconds between two checks whether this process should leave and whether the store still exists."""
 
 LONGEST_WAIT = 30.0
-"""Seconds at most between two tries to go on."""
+"""Maximum seconds between two attempts to continue."""
 
 
 class Outage:
@@ -24,17 +24,17 @@ class Outage:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.patience = 0.5
-        """Seconds; doubled before each wait, since the last one was not long enough."""
+        """Seconds between two attempts to write; doubled at each outage."""
         self.past: str | None = None
-        """The trouble that is over and has not been told yet."""
+        """The problem of an outage that is over and has not been reported yet."""
 
     def wait_until_writable(
         self, trouble: Exception, execution: Execution, leaving: Callable[[], str | None], stop_asked: Callable[[], bool]
     ) -> None:
         """Wait until the store can be written again.
 
-        Raises UserError where this process is to leave, and where the store has been deleted and the last run has ended;
-        `stop_asked` says whether somebody wants these runs stopped.
+        Raises UserError if this process should leave, or if the store has been deleted and the last run has ended.
+        `stop_asked` returns whether a stop of these runs was requested.
         """
         words = " ".join(str(trouble).split())
         self.context.events.announce(f"no run starts and nothing is recorded until this is resolved: {words}")
@@ -62,7 +62,7 @@ class Outage:
                     return
 
     def tell_past(self) -> None:
-        """Once it can be recorded: what it was."""
+        """Record the reason of the last outage, once the store can be written again."""
         if self.past:
             self.context.log_event(EventKind.NOTE, f"the loop continues; for a while nothing could be recorded: {self.past}")
             self.past = None

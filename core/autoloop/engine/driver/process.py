@@ -1,4 +1,4 @@
-"""The engine as a process of its own, detached from the terminal that asked for it: starting it, and its `main`."""
+"""The engine as a separate process, detached from the terminal that started it: `spawn`, and the process's `main`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from autoloop.store import Holder, Store
 from autoloop.store.access import signature
 
 START_TIMEOUT = 20.0
-"""Seconds that a new engine may take until it holds its loop's lock, and then until its first turn is over; far more than it
-needs, if it has no runs of long histories to take over."""
+"""Seconds that a new engine may take to acquire its loop's lock, and again to complete its first turn. It needs far less,
+unless it takes over runs with long histories."""
 
 
 def spawn(store: Store, loop: Loop) -> Holder:
-    """Start a detached engine for `loop` and wait until it is at work. UserError with the log's end if it ends before."""
+    """Start a detached engine for `loop` and wait until it has completed its first turn. Raises UserError with the last line
+    of its log if it exits before that."""
     lock, log = store.places.lock(loop.name), store.places.engine_log(loop.name)
     running = holder(lock)
     if running:
@@ -47,20 +48,20 @@ def spawn(store: Store, loop: Loop) -> Holder:
     driven: Holder | None = None
     while time.monotonic() < deadline:
         running = holder(lock)
-        if running == before:  # our engine has the lock and has not signed it yet
+        if running == before:  # our engine has the lock but has not signed it yet
             running = None
         if running and running.at_work:
             return running
         code = process.poll()
         if code is not None:
-            if code == 0:  # it found nothing left to do
+            if code == 0:  # there was nothing left to do
                 return Holder(process.pid, os.uname().nodename, time.time())
             why = _last_line(log, start) or (f"signal {-code} ended it" if code < 0 else f"it exited with code {code}")
             raise UserError(f"The engine did not start: {why} (see {log})")
         if driven is None and running and running.pid:
             driven, deadline = running, time.monotonic() + START_TIMEOUT
         time.sleep(0.02)
-    if driven:  # it has much to take over
+    if driven:  # it is still taking over runs
         return driven
     process.kill()
     process.wait()
@@ -68,7 +69,7 @@ def spawn(store: Store, loop: Loop) -> Holder:
 
 
 def _signed(lock: Path) -> Holder | None:
-    """Who signed the lock last, whether it is held or not."""
+    """The last engine that signed the lock, whether or not it still holds it."""
     try:
         return signature(lock.read_bytes())
     except OSError:
@@ -76,7 +77,7 @@ def _signed(lock: Path) -> Holder | None:
 
 
 def _last_line(log: Path, since: int) -> str:
-    """The last line of what was written to the log from a place on."""
+    """The last line that was written to the log after the offset `since`."""
     try:
         lines = log.read_bytes()[since:].decode("utf-8", "replace").strip().splitlines()
     except OSError:

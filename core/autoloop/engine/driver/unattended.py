@@ -1,7 +1,7 @@
-"""Stopping runs where no engine can: none drives the loop and can be started, or the one that drives it does not answer.
+"""Stops runs when no engine can: either no engine can be started, or the one that drives the loop does not respond.
 
-Supervisors are asked themselves. Without an engine the command acts as one, with the engine's lock: it records first what it
-stops, so that the next engine counts it as what it was.
+The command asks the supervisors directly. Without an engine it acts as one, holding the engine's lock: it first records what
+it stops, so that the next engine counts those runs correctly.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from autoloop.text.plural import plural
 
 
 def executing(store: Store, loop: Loop, run: str | None = None) -> list[Attempt]:
-    """The attempts of the loop, or of one run, whose supervisors live, each with its handle; and those that another place
-    has."""
+    """The executing attempts of the loop, or of one run: on this machine those with a live supervisor, each with its handle;
+    on other places those without an exit record."""
     found = []
     for attempt in store.open_attempts(loop.id):
         if attempt.ended_at is not None or run not in (None, attempt.run):
@@ -52,7 +52,7 @@ def executing(store: Store, loop: Loop, run: str | None = None) -> list[Attempt]
 
 
 def ask_supervisors(loop: Loop, attempts: list[Attempt], *, kill: bool) -> int:
-    """How many of them were asked to end their runs."""
+    """Ask the supervisors to end their runs. Returns the number that could be asked."""
     return sum(_ask(loop.spec, attempt, kill=kill) for attempt in attempts)
 
 
@@ -70,9 +70,9 @@ def _ask(spec: LoopSpec, attempt: Attempt, *, kill: bool) -> bool:
 
 
 def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool, sender: Sender) -> str:
-    """Stop the loop, or one run of it, and record that. UserError if an engine turns out to be driving it.
+    """Stop the loop, or one of its runs, and record that. Raises UserError if an engine turns out to be driving the loop.
 
-    Whether the sender may, is for the caller to check (`permission.check_early`)."""
+    The caller checks whether the sender may do this (`permission.check_early`)."""
     lock = EngineLock(store.places.lock(loop.name))
     if holder := lock.acquire():
         raise UserError(f"{loop.name} has an engine again ({holder.words}); repeat the command.")
@@ -88,7 +88,7 @@ def stop_without_engine(store: Store, loop: Loop, run: str | None, *, kill: bool
             for attempt in attempts:
                 cause = StopCause(kind=StopKind.USER, text=text) if run is not None else LOOP_STOP
                 if attempt.stop is not None and attempt.stop.kind is StopKind.USER:
-                    cause = attempt.stop  # it is being stopped for good already
+                    cause = attempt.stop  # a user has already stopped it for good
                 begun = attempt.started_at or attempt.created_at
                 attempt = msgspec.structs.replace(attempt, started_at=begun)
                 store.put_attempt(attempt_stopping(attempt, cause, kill=kill), loop.id)

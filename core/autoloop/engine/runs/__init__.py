@@ -1,1 +1,1 @@
-"""One run at a time: its attempts, their execution and outcome, and what watches over them."""
+"""One run at a time: its attempts, their execution, monitoring and outcome."""

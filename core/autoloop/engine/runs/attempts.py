@@ -1,4 +1,4 @@
-"""The next attempt of a run, as it is recorded before anything is started: its number, its places and its command."""
+"""The next attempt of a run, recorded before anything is started: its number, its folders and its command."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Intent:
     """The run while this attempt executes."""
     launch: LaunchPlan
     replaced: Attempt | None
-    """The attempt before, with what it reached, where the run no longer holds that: reports made anew have it too."""
+    """The previous attempt with its summary, if the run no longer holds that summary: rewritten reports still need it."""
 
 
 def next_attempt(context: Context, spec: LoopSpec, run: Run, slot: Slot) -> Intent:
-    """What the next attempt of `run` in `slot` will be; nothing is written. `spec` is the loop's as this attempt gets it."""
+    """Prepare the next attempt of `run` in `slot`; writes nothing. `spec`: the loop's spec for an attempt that starts now."""
     number = run.attempts + 1
     attempt_id = f"{run.id}-{number}"
-    # Every attempt has a directory of its own, but for one that goes on from the last one's checkpoint.
+    # Every attempt has its own output directory, unless it continues from the previous attempt's checkpoint.
     kept = run.output_dir if run.resume else None
     name = output_name(run, number, context.store.number_of_runs(context.loop_id))
     output_dir = kept or str(Path(context.loop.output_dir) / name)

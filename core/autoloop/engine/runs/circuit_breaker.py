@@ -1,4 +1,4 @@
-"""Failures that would go on while nobody looks: counted in the store, so that an engine that dies forgets none."""
+"""Stops a loop whose failures would repeat unattended. Failures are counted in the store, so a killed engine loses none."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from autoloop.engine.base.context import Context
 from autoloop.model import Attempt, Cause, LoopEnd, LoopEndKind, Run, RunState
 
 FAILURES_IN_A_ROW = 3
-"""Runs that fail before their first step, one after the other, and mean a broken set-up: the loop stops."""
+"""Consecutive runs that fail before their first step. This many mean a broken set-up, so the loop stops."""
 
 OUT_OF_MEMORY = 3
-"""Attempts of one round that ran out of memory and mean that its configs, or other users of the GPU, leave too little."""
+"""Attempts of one round that run out of memory. This many mean that its configs, or other GPU users, need too much."""
 
 BAD = (RunState.FAILED, RunState.LOST)
 
 
 RECENT = 50
-"""Attempts, and four for each slot, among which the last ones that ended are looked for."""
+"""The newest attempts to search for those that ended last; four more are searched for each slot."""
 
 
 def reason_to_stop(context: Context, last: Run) -> LoopEnd | None:
-    """Why the loop must stop now that `last` has failed; None if it may go on. What was before the last resume is over.
+    """Why the loop must stop now that `last` has failed; None if it may continue. Ignores attempts before the last resume.
 
-    A loop may have had thousands of runs: each question reads only as much of them as it must.
+    A loop may have had thousands of runs, so each check reads only the rows that it needs.
     """
     cause = context.store.attempts(last.id)[-1].diagnosis
     if cause is not None and cause.fatal_for_round and (text := _met_by_all(context, cause, last)):
@@ -35,7 +35,7 @@ def reason_to_stop(context: Context, last: Run) -> LoopEnd | None:
 
 
 def _met_by_all(context: Context, cause: Cause, last: Run) -> str | None:
-    """Why no other run of the round needs to be tried; None where one has made a step, so that it is not met by all."""
+    """Why no other run of the round needs to be tried; None if one made a step, so the cause does not affect all."""
     if any(run.step for run in context.store.runs(last.loop, last.round)):
         return None
     advice = f" ({cause.advice})" if cause.advice else ""
@@ -66,14 +66,14 @@ def _early(context: Context, last: Run) -> str | None:
         if attempt.result not in BAD or run.step >= 1:
             break
         if attempt.taken or (attempt.diagnosis and attempt.diagnosis.id in SHORT_CAUSES):
-            continue  # the machine's, and it passes
-        early += run.state.ended and attempt.number == run.attempts  # one that is tried again has not failed yet
+            continue  # caused by the machine, and transient
+        early += run.state.ended and attempt.number == run.attempts  # a run that will be retried has not failed yet
         if early >= FAILURES_IN_A_ROW:
             return f"{FAILURES_IN_A_ROW} runs in a row failed before their first step; the last: {last.reason}"
     return None
 
 
 def _counting(context: Context, attempts: list[Attempt]) -> list[Attempt]:
-    """Those that have ended since the last resume."""
+    """The attempts that have ended since the last resume."""
     since = context.loop.resumed_at or 0.0
     return [attempt for attempt in attempts if attempt.result is not None and (attempt.ended_at or 0.0) > since]

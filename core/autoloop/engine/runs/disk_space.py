@@ -1,4 +1,4 @@
-"""Whether the disks have enough free space to start a run, and which faults of a disk may pass."""
+"""Whether the disks have enough free space to start a run, and which disk errors may be temporary."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from autoloop.disk import free_below
 
 PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
-"""No space, no quota, read-only, a bad or lost disk: a run that cannot start for these waits and has not failed."""
+"""No space, no quota, read-only, a bad or lost disk: a run that cannot start because of these waits; it has not failed."""
 
 
 def shortage(folders: Iterable[Path], least: int) -> str | None:
-    """Why no run may start: a disk below one of the folders has less than `least` bytes for us. None where all is well."""
+    """Why no run may start: the disk of one of the folders has less than `least` bytes free for us, or is unusable. None if
+    there is enough space."""
     for folder in folders:
         try:
             free = free_below(folder)
@@ -30,7 +31,7 @@ def shortage(folders: Iterable[Path], least: int) -> str | None:
 
 
 def try_writing(folder: Path) -> None:
-    """Raises the OSError, one of PASSING, for which a small file cannot be written to `folder` now."""
+    """Raise the OSError if a small file cannot be written to `folder` now, and the error is one of PASSING."""
     probe = folder / "probe"
     try:
         with probe.open("wb") as file:

@@ -1,8 +1,8 @@
-"""The runs that are executing: start one in a slot, notice its end, stop it, take it over after a crash.
+"""The runs that are executing: starts one in a slot, notices its end, stops it, takes it over after a crash.
 
-Writing order: record the intent, make the attempt's directory, start the supervisor, record its handle. A crash between any
-two steps is put right by `recover`. Each record waits for the disk while a slot is free: what has happened (ends, handles)
-is recorded together with the next intent; `recover` finds in the attempts' own files what was not.
+Order of writes: record the intent, create the attempt's directory, start the supervisor, record its handle. `recover`
+handles a crash between any two steps. Each record waits for the disk while a slot is free, so what has happened (ends,
+handles) is recorded together with the next intent; `recover` finds unrecorded ends and handles in the attempts' files.
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ from autoloop.runners.runner import Ended as Recorded
 LOG = logging.getLogger(__name__)
 
 SIP = 128 << 10
-"""Bytes of one history read at a time, and how long the engine reads on at one turn: it has commands to obey meanwhile."""
+"""Bytes of one history read at a time."""
 READING = 0.1
+"""Maximum seconds to read one history in a turn, because commands wait meanwhile."""
 
 PROGRESS_EVERY = 2.0
-"""Seconds between two records of how far the runs are; clients read the histories themselves for more."""
+"""Seconds between two records of the runs' progress. Clients that need it sooner read the histories themselves."""
 
 
 @dataclass
 class Active:
-    """One attempt that is executing: its runner tells of its end, its history is followed."""
+    """An executing attempt: its runner reports its end, and its history is followed."""
 
     attempt: Attempt
     run: Run
@@ -50,7 +51,7 @@ class Active:
 
 @dataclass(frozen=True)
 class Ended:
-    """An attempt that has ended and whose slot is free; what it reached is not settled yet."""
+    """An attempt that has ended. Its slot is free, but its result is not settled yet."""
 
     attempt: Attempt
     run: Run
@@ -58,13 +59,13 @@ class Ended:
 
 
 class Execution:
-    """Owns the attempts that execute. Only the engine's thread touches it; `close` leaves every run running."""
+    """Owns the executing attempts. Used only by the engine's thread. `close` leaves every run running."""
 
     def __init__(
         self, context: Context, spec: Callable[[], LoopSpec], runners: Mapping[str, Runner], *, max_log: int
     ) -> None:
-        """`spec`: the loop's spec as a run that starts now gets it. `runners`: one for each place; they are closed with
-        this. `max_log`: bytes of an attempt's log that are kept."""
+        """`spec`: returns the loop's spec for a run that starts now. `runners`: one for each place; `close` closes them.
+        `max_log`: bytes of an attempt's log that are kept."""
         self.context = context
         self.runners = runners
         self._spec = spec
@@ -75,24 +76,24 @@ class Execution:
         for runner in runners.values():
             self._selector.register(runner.fileno(), selectors.EVENT_READ)
         self._files: FileWatch | None = None
-        """Tells whose files have changed; there from the first attempt on."""
+        """Reports whose files have changed. Created with the first attempt."""
         self._followed: set[str] = set()
         self._unread: set[str] = set()
-        """Attempts that have written more than was read at one turn."""
+        """Attempts with output that was not read completely in the last turn."""
         self._to_signal: list[tuple[Attempt, bool]] = []
         self._unrecorded: list[tuple[Attempt, tuple[str, str] | None]] = []
-        """What has happened to attempts, and what to say of it: the run's id and a text."""
+        """Changed attempts that are not in the store yet, with the run id and text of the event to record, if any."""
         self._recorded_at = 0.0
         self._troubles = dict(context.loop.unreachable)
 
     @property
     def executing(self) -> list[Active]:
-        """The attempts that execute now."""
+        """The attempts that are executing now."""
         return list(self._active.values())
 
     @property
     def busy(self) -> set[int]:
-        """The slots in which they do."""
+        """The indices of the slots in use."""
         return set(self._active)
 
     def close(self) -> None:
@@ -109,8 +110,8 @@ class Execution:
     # -------------------------------------------------------------------------------------------------------- starting
 
     def start(self, due: Sequence[tuple[Run, Slot]]) -> list[Ended]:
-        """Launch the next attempt of each run in its slot, and record what has ended before. What goes wrong with an attempt
-        here ends it, not the engine: it is returned."""
+        """Launch the next attempt of each run in its slot, and record attempts that ended before. An error in launching ends
+        the attempt, not the engine: such attempts are returned."""
         failed = [ended for run, slot in due if (ended := self._start(run, slot)) is not None]
         self._record()
         return failed
@@ -139,7 +140,7 @@ class Execution:
         return None
 
     def _record(self, intent: Intent | None = None) -> None:
-        """Record what has happened, and what is to happen next."""
+        """Record what has happened, and the intent of the next start, in one transaction."""
         if not self._unrecorded and intent is None:
             return
         context = self.context
@@ -156,7 +157,7 @@ class Execution:
         self._unrecorded.clear()
 
     def _may_run(self, attempt: Attempt) -> bool:
-        """Whether its supervisor was started before the descriptors or processes ran out; if not, it never will be."""
+        """Whether its supervisor was started before descriptors or processes ran out; if not, the attempt will never run."""
         found = self._runner(attempt).reattach(attempt)
         return not (isinstance(found, Vanished) and not found.started)
 
@@ -169,8 +170,8 @@ class Execution:
     # --------------------------------------------------------------------------------------------------------- waiting
 
     def wait(self, seconds: float) -> list[Ended]:
-        """Wait until an attempt ends or writes, or `seconds` have passed; returns those that ended, their slots free
-        again. `start` comes next and records them, even if nothing is due."""
+        """Wait until an attempt ends or writes, or `seconds` have passed. Returns the attempts that ended, with their slots
+        free again. Call `start` next, even if nothing is due: it records them."""
         while self._to_signal:
             attempt, kill = self._to_signal.pop(0)
             self._runner(attempt).stop(attempt, kill=kill)
@@ -188,7 +189,7 @@ class Execution:
         return ended
 
     def wait_unrecorded(self, seconds: float) -> bool:
-        """Wait, and collect and record nothing; whether any attempt still executes."""
+        """Wait without collecting or recording anything. Returns whether any attempt is still executing."""
         time.sleep(seconds)
         return any([runner.any_left() for runner in self.runners.values()])
 
@@ -197,7 +198,7 @@ class Execution:
             self._runner(active.attempt).stop(active.attempt, kill=False)
 
     def _tell_trouble(self) -> None:
-        """Record which places do not answer, and tell of it once. Their runs go on, and nothing is called lost for it."""
+        """Record which places do not respond, and report each change once. Their runs continue and are not called lost."""
         troubles = {place: trouble for place, runner in self.runners.items() if (trouble := runner.trouble)}
         if troubles == self._troubles:
             return
@@ -210,7 +211,7 @@ class Execution:
         self._troubles = troubles
 
     def _hear(self, id_: str, news: Handed | Waits | Runs | End) -> Ended | None:
-        """Record what a runner tells of an attempt; that it has ended, if so."""
+        """Record a runner's news of an attempt. Returns the ended attempt if it has ended."""
         active = next((each for each in self._active.values() if each.attempt.id == id_), None)
         if active is None:
             return None
@@ -233,9 +234,9 @@ class Execution:
         return None
 
     def follow_progress(self) -> set[str]:
-        """Read what the runs wrote since last time; record how far they are, at most every PROGRESS_EVERY seconds.
+        """Read new output of the runs; record their progress at most every PROGRESS_EVERY seconds.
 
-        Returns the ids of the attempts that wrote something.
+        Returns the ids of the attempts that have new output.
         """
         due = self._due()
         fresh = set()
@@ -260,7 +261,7 @@ class Execution:
         return fresh
 
     def _due(self) -> set[str]:
-        """The attempts that may have written something since they were read."""
+        """The attempts that may have unread output."""
         unread, self._unread = self._unread, set()
         if self._files is None:
             if not self._active:
@@ -274,18 +275,18 @@ class Execution:
         return self._files.due() | unread
 
     def put(self, active: Active, run: Run) -> None:
-        """Record an executing run with other fields."""
+        """Record a changed version of an executing run."""
         active.run = run
         self.context.store.put_run(run)
 
     # ---------------------------------------------------------------------------------------------------------- ending
 
     def _collect(self, attempt: Attempt, run: Run, follower: Follower, end: End) -> Ended:
-        """How an attempt ended; recorded soon."""
+        """The ended attempt, to be recorded by the next `_record`."""
         if isinstance(end, Recorded):
             return self._ended(attempt, run, follower, end.record, taken=end.taken)
         if not end.started:
-            # Perhaps for lack of space: then it waits, as it does if this process could not start it.
+            # Perhaps because of a full disk: then this raises, and the run waits, as if this process could not start it.
             try_writing(Path(attempt.directory))
             attempt = msgspec.structs.replace(attempt, unstarted=True)
         return self._ended(attempt, run, follower, None, lost=end.reason, taken=end.taken)
@@ -308,13 +309,13 @@ class Execution:
     # -------------------------------------------------------------------------------------------------------- stopping
 
     def stop(self, run_id: str, cause: StopCause, *, kill: bool = False) -> bool:
-        """Ask a run to end. False if it does not execute.
+        """Ask a run to end. Returns False if it is not executing.
 
-        The cause is recorded now, the signal is sent by `wait`: by then the transaction that this may be part of is over.
+        The cause is recorded now; `wait` sends the signal, after the caller's transaction (if any) has been committed.
         """
         for active in self._active.values():
             if active.run.id == run_id:
-                # Who asked for the kill has not asked for the stop before it, but the tree ends by the kill.
+                # A kill replaces the cause of an earlier stop, because the kill is what ends the process tree.
                 active.attempt = attempt_stopping(active.attempt, cause, kill=kill)
                 with self.context.store.transaction():
                     self.context.store.put_attempt(active.attempt, self.context.loop_id)
@@ -329,9 +330,9 @@ class Execution:
     # -------------------------------------------------------------------------------------------------------- recovery
 
     def recover(self) -> list[Ended]:
-        """Before anything is scheduled: take over what runs, collect what ended, give up what vanished.
+        """Take over running attempts, collect those that ended, and give up those that vanished. Call before scheduling.
 
-        Returns the attempts that ended while no engine was there, to be settled by the caller.
+        Returns the attempts that ended while there was no engine; the caller settles them.
         """
         ended: list[Ended] = []
         for attempt in self.context.store.open_attempts(self.context.loop_id):

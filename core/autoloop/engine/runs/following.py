@@ -1,4 +1,4 @@
-"""How an attempt's history is read: the same for the engine, which judges by it, and for every client that shows it."""
+"""Reads an attempt's history, in the same way for the engine, which judges it, and for clients, which show it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from autoloop.trainers import Preset
 
 
 def follow_attempt(attempt: Attempt, run: Run, spec: LoopSpec, preset: Preset | None) -> Follower:
-    """Nothing is read before the first `poll`. Without a preset nothing is looked for in the console log."""
-    # A preset's pattern takes every bar, those of downloads too, and only the length tells which is the training's.
+    """A follower of the attempt's history. Reads nothing before the first `poll`, and no console log without a preset."""
+    # A preset's own pattern matches every progress bar, including those of downloads, so the training's bar is recognised by
+    # its length.
     any_bar = run.total_assumed and not (preset and preset.console.progress)
     return follow(
         Path(attempt.output_dir),
@@ -32,8 +33,8 @@ def follow_attempt(attempt: Attempt, run: Run, spec: LoopSpec, preset: Preset | 
 
 
 def history_reader(store: Store, loop: Loop) -> Callable[[Run], Mapping[str, Series]]:
-    """A function that reads a run's history under canonical names, as far as its last attempt has got; nothing of a run
-    that has not started, or whose files are gone."""
+    """A function that returns the history of a run's last attempt so far, under canonical names. It is empty if the run has
+    not started or its files are gone."""
     try:
         preset = preset_of(store.places, loop)
     except UserError:
@@ -59,12 +60,12 @@ def read_attempt(
 
 
 def with_progress(run: Run, follower: Follower) -> Run:
-    """The run as far as its trainer has come, and of how many steps, if only the trainer tells."""
+    """The run with its current step, and with the trainer's number of steps if the run's own is only assumed."""
     step = max(run.step, follower.step or 0)
     told = max(step, follower.total_steps or 0) if run.total_assumed and follower.total_steps else run.total_steps
     return msgspec.structs.replace(run, step=step, total_steps=told, sources=follower.sources)
 
 
 def written_in(attempt: Attempt) -> tuple[Path, Path]:
-    """The folders in which an attempt leaves what its history is read from."""
+    """The folders in which an attempt writes the files of its history."""
     return Path(attempt.directory), Path(attempt.output_dir)

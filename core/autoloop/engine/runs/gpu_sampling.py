@@ -1,7 +1,7 @@
-"""Samples what the running attempts use of their GPUs, every few seconds, and keeps that beside each attempt.
+"""Samples the GPU use of running attempts every few seconds, and stores it in each attempt's folder.
 
-The GPUs of a host are asked for over its connection; while that is cut there are no samples. Without a driver nothing is
-kept and nothing is said: that a run has no GPU, or none that reports, others tell.
+The GPUs of a host are queried over its connection; there are no samples while it is down. Without a driver, nothing is
+stored or reported: other modules report that a run has no GPU, or none that can be read.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from autoloop.gpu_history import EVERY, GpuHistory, read_history
 from autoloop.model import LOCAL, Attempt
 
 WRITE_EVERY = 15.0
-"""Seconds between two writes of one attempt's file: so much is lost at most if the engine is killed."""
+"""Seconds between two writes of one attempt's file; a killed engine loses at most this much."""
 ASK_AGAIN = 60.0
-"""Seconds to the next question to a driver that is not there or does not answer."""
+"""Seconds until a driver that is missing or does not respond is queried again."""
 
 
 def begun(attempt: Attempt) -> bool:
-    """Whether its command runs: another machine may still be about to start it."""
+    """Whether the attempt's command has started: another machine may still be about to start it."""
     return attempt.place == LOCAL or attempt.node is not None
 
 
 class _Recording:
-    """The history of one attempt on the GPUs of its slot."""
+    """The GPU history of one attempt, for the GPUs of its slot."""
 
     def __init__(self, attempt: Attempt, cards: tuple[int, ...]) -> None:
         self.directory = Path(attempt.directory)
@@ -38,27 +38,27 @@ class _Recording:
         self.written = time.monotonic()
 
     def write(self) -> None:
-        """A file that cannot be written is tried again later; it is no reason to disturb a run."""
+        """Write the file. If that fails, it is retried later; the run is not disturbed."""
         self.written = time.monotonic()
         with contextlib.suppress(OSError):
             self.history.write(self.directory)
 
 
 class _Machine:
-    """One place, whose GPUs are asked for while attempts execute there."""
+    """A place with GPUs, which are queried while attempts execute there."""
 
     def __init__(self, loads: gpus.Asker) -> None:
         self._loads = loads
         self._taken_at = time.monotonic()
-        """When the newest sample was taken in; on the monotonic clock."""
+        """When the last sample was recorded, in monotonic seconds."""
         self._rest = EVERY
 
     def rest(self) -> None:
-        """Nothing executes there."""
+        """Nothing executes there: restart the sampling interval."""
         self._taken_at = time.monotonic()
 
     def sample(self) -> tuple[gpus.GpuReport, float] | None:
-        """Ask the driver if it is time; its answer, if it is there, and for how many seconds it stands. Never waits."""
+        """Query the driver if it is time. Returns a new answer, if any, and the seconds that it covers. Never blocks."""
         report, now = self._loads.report, time.monotonic()
         if report is not None and self._loads.asked_at is not None and self._loads.asked_at > self._taken_at:
             self._rest = ASK_AGAIN if report.error else EVERY
@@ -81,7 +81,7 @@ class GpuSampling:
         """By attempt."""
 
     def look(self) -> None:
-        """Ask the drivers if it is time, and take in what they answered."""
+        """Query the drivers if it is time, and record their answers."""
         slots = {slot.index: slot.gpus for slot in self.context.spec.slots if slot.gpus}
         active = [each for each in self.execution.executing if each.attempt.slot in slots and begun(each.attempt)]
         for place, machine in self._machines.items():
@@ -106,18 +106,18 @@ class GpuSampling:
             self._recordings[each.attempt.id].history.add(self.context.clock(), seconds, cards)
 
     def _write_one(self) -> None:
-        """Write the file that is due longest: a turn must not wait for a disk as often as there are runs."""
+        """Write the most overdue file. Only one per turn, because each write may wait for the disk."""
         late = min(self._recordings.values(), key=lambda each: each.written, default=None)
         if late and time.monotonic() - late.written >= WRITE_EVERY:
             late.write()
 
     def close(self) -> None:
-        """Write everything: this engine leaves, and the attempts go on."""
+        """Write all files. This engine exits, but the attempts continue."""
         for recording in self._recordings.values():
             recording.write()
         self._recordings.clear()
 
     def ended(self, attempt: Attempt) -> None:
-        """Write what is known of an attempt that has ended."""
+        """Write the history of an attempt that has ended."""
         if recording := self._recordings.pop(attempt.id, None):
             recording.write()

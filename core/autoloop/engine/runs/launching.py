@@ -1,4 +1,4 @@
-"""Starting the process of an attempt: its folders, its environment, its supervisor."""
+"""Starts the process of an attempt: its folders, its environment, its supervisor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop.trainers.tap import lagging_wandb, tapped
 
 
 class Launcher:
-    """Owned by the engine's thread."""
+    """Used only by the engine's thread."""
 
     def __init__(self, context: Context, max_log: int) -> None:
         """`max_log`: bytes of an attempt's log that are kept."""
@@ -25,14 +25,14 @@ class Launcher:
         self._tap_reported = False
 
     def launch(self, attempt: Attempt, launch: LaunchPlan, runner: Runner) -> dict[str, Any] | None:
-        """Start an attempt that is recorded; its handle, if that is known at once. OSError, ValueError or UserError if it
-        cannot be started."""
+        """Start an attempt that has been recorded. Returns its handle if that is known immediately. Raises OSError,
+        ValueError or UserError if it cannot be started."""
         env = self._environment(launch, apart=attempt.place in {h.name for h in self.context.spec.hosts if not h.shared})
         return runner.submit(attempt, prepare(attempt.id, launch, Path(attempt.directory), max_log=self._max_log), env)
 
     def _environment(self, launch: LaunchPlan, *, apart: bool) -> dict[str, str]:
-        """The attempt's whole environment; with the tap if its wandb would be read late. The wandb of a host that is
-        `apart` cannot be looked at."""
+        """The attempt's complete environment, with the tap if its wandb version writes late. `apart`: it runs on a host that
+        does not share our files, so its wandb version is unknown."""
         if lacking := [name for name, value in launch.env.items() if value == MASK]:
             raise UserError(
                 f"{' and '.join(lacking)} of the preset {self.context.spec.preset} is a secret, which is never stored, "
@@ -53,11 +53,11 @@ class Launcher:
 
 
 def prepare(attempt_id: str, launch: LaunchPlan, directory: Path, *, max_log: int) -> AttemptSpec:
-    """Make the folders that an attempt needs before it starts; what its supervisor is to do. OSError.
+    """Create the folders that an attempt needs before it starts, and return its supervisor's task. Raises OSError.
 
-    `directory`: its own folder, for its records and its log. `max_log`: bytes of the log that are kept.
+    `directory`: the attempt's own folder, for its records and log. `max_log`: bytes of the log that are kept.
     """
-    # The output directory itself is the trainer's to make: most refuse one that exists, even empty.
+    # The trainer creates the output directory itself: most refuse an existing one, even an empty one.
     output_dir = Path(launch.output_dir)
     made = output_dir if launch.make_output_dir else output_dir.parent
     made.mkdir(parents=True, exist_ok=True)
@@ -75,15 +75,16 @@ def prepare(attempt_id: str, launch: LaunchPlan, directory: Path, *, max_log: in
 
 
 def given_environment(launch: LaunchPlan) -> dict[str, str]:
-    """What a launch sets itself, with the folders of its own on PYTHONPATH."""
+    """The variables that the launch itself sets, including its own folders on PYTHONPATH."""
     return environment(launch, {})
 
 
 def attempt_environment(launch: LaunchPlan, python: str) -> tuple[dict[str, str], str | None]:
-    """The whole environment of an attempt; with the tap, and the version of the wandb that needs it, where one does."""
+    """The complete environment of an attempt. If its wandb needs the tap, the environment includes it, and the wandb version
+    is returned too; otherwise that is None."""
     env = environment(launch, os.environ)
     if len(before := wandb_runs(Path(launch.output_dir))) == 1:
-        # It goes on from a checkpoint, and calls wandb.init once: then it goes on in the same W&B run too.
+        # It continues from a checkpoint and calls wandb.init only once, so it can continue in the same W&B run.
         env.setdefault("WANDB_RUN_ID", before[0].run_id)
     version = lagging_wandb(python)
     return (env, None) if version is None else (tapped(env, tap_base(Path(launch.output_dir))), version)

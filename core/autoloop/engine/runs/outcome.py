@@ -1,4 +1,4 @@
-"""What an ended attempt reached and how it counts: summary, state and cause. `retries.py` says whether it is tried again."""
+"""The result of an ended attempt: its summary, state and cause. `retries.py` decides whether its run is retried."""
 
 from __future__ import annotations
 
@@ -39,25 +39,26 @@ from autoloop.runners.ssh.left import notes_on
 from autoloop.secrets import mask_lines
 
 READ_AT_MOST = 30.0
-"""Seconds spent on the rest of a log, as far as metrics must be found in it; of what is left then, the end is read."""
+"""Seconds spent on searching the rest of a log for metrics. After that, only its last LAST bytes are read."""
 LAST = 1 << 20
 NAMED, NOTED, LONGEST_NOTE = 4, 5, 500
-"""Of what was wrong with a history, so much is told."""
+"""Limits of the notes on a history: further W&B runs named, notes kept, characters per note."""
 RUN_PAGE = re.compile(r"https?://[^\s'\"<>]+/runs/(\w+)")
 MEANWHILE = 0.2
 
 
 def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambda: True) -> Run | None:
-    """Read the rest of the run's history and log, and record the result in one transaction.
+    """Read the rest of the run's history and log, record the result in one transaction, and return the run.
 
-    `meanwhile` is called now and then while that takes long; None if it said no: then the next engine does it.
+    `meanwhile` is called every 0.2 s while this reads. If it returns False, nothing is recorded and the result is None; the
+    next engine settles the attempt.
     """
     attempt, run, follower = ended.attempt, ended.run, ended.follower
     if not _read_rest(follower, meanwhile):
         return None
     summary = summarise(follower.columns, context.metrics)
     diverged = [name for name in summary.not_finite if _tells_of_divergence(context, summary, name)]
-    if not summary.metrics and run.summary:  # extended, and ended before it logged anything
+    if not summary.metrics and run.summary:  # it was extended, and ended before it logged anything
         summary = run.summary
     summary = msgspec.structs.replace(summary, gpu=_gpu_use(run, attempt))
     step = max(summary.steps, follower.step or 0, run.step)
@@ -70,7 +71,7 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
     state, cause = judge_exit(context, attempt, lines, diverged)
     if state is RunState.FINISHED:
         run = msgspec.structs.replace(run, total_steps=total)
-        step = total if step == total - 1 else step  # one less where steps are counted from 0
+        step = total if step == total - 1 else step  # the last step is one less if steps are counted from 0
     stayed = attempt.stop.text if attempt.stop and attempt.stop.kind is StopKind.OVERSTAYED else None
     reason = cause.text if cause else stayed
     run = msgspec.structs.replace(run, step=step)
@@ -109,8 +110,8 @@ def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambd
 
 
 def _unwatched(context: Context, run: Run, follower: Follower) -> list[str]:
-    """The live rules whose window held no point of the run. The shipped book's, that nobody named, are not told of
-    metrics that this trainer does not log."""
+    """The live rules that saw no point of the run in their window. For metrics that the trainer does not log, only rules of
+    a book that the user named are reported, not those of the built-in book."""
     if not context.spec.live:
         return []
     since = run.step if run.resume else 0
@@ -120,7 +121,7 @@ def _unwatched(context: Context, run: Run, follower: Follower) -> list[str]:
 
 
 def _gpu_use(run: Run, attempt: Attempt) -> GpuUse | None:
-    """What the attempt used of its GPUs, with what the run had used before it if it continued from a checkpoint."""
+    """The attempt's GPU use, plus the run's earlier use if the attempt continued from a checkpoint."""
     history = read_history(Path(attempt.directory))
     before = run.summary.gpu if run.resume and run.summary else None
     return together(before, history.use if history else None)
@@ -140,7 +141,7 @@ def _read_rest(follower: Follower, meanwhile: Callable[[], bool]) -> bool:
 
 
 def history_notes(follower: Follower) -> list[str]:
-    """What to know about the run's results, in a sentence each."""
+    """Notes on the run's results, one sentence each."""
     notes = follower.problems
     if others := follower.others:
         named = ", ".join(others[:NAMED]) + (", …" if len(others) > NAMED else "")
@@ -149,23 +150,25 @@ def history_notes(follower: Follower) -> list[str]:
             f"it started {len(others) + 1} W&B runs; only the metrics of {follower.wandb_id} (the first to log any) are "
             f"used, not those of {named}",
         )
-    # A path may hold any bytes, and a name any letters.
+    # Notes may contain paths with arbitrary bytes.
     notes = [note.encode(errors="replace").decode()[:LONGEST_NOTE] for note in notes]
     return [*notes[:NOTED], f"{len(notes) - NOTED} more such notes"] if len(notes) > NOTED + 1 else notes
 
 
 def wandb_url(ids: Collection[str | None], lines: list[str]) -> str | None:
-    """The address of the run's W&B page, as the trainer or wandb printed it; None for an offline run."""
+    """The address of the run's W&B page, from the log lines; None if none was printed, as for an offline run."""
     found = (match for line in lines for match in RUN_PAGE.finditer(line))
     return next((match.group() for match in found if match.group(1) in ids), None)
 
 
 GRADIENTS_IN_A_ROW = 5
-"""In mixed precision the gradient norm is NaN or infinite now and then, and the step is skipped on purpose."""
+"""Consecutive non-finite gradient norms that count as divergence. In mixed precision single ones are normal: such a step is
+skipped on purpose."""
 
 
 def _tells_of_divergence(context: Context, summary: Summary, metric: str) -> bool:
-    """A loss that is no number, or a metric that stands for the run; any other may be undefined for a while."""
+    """Whether a non-finite value of this metric means divergence: only for losses and key metrics, as others may be
+    undefined at times."""
     name = metric.rpartition("/")[2]
     if "grad" in name:
         return metric in context.metrics.key_metrics and summary.in_a_row.get(metric, 1) >= GRADIENTS_IN_A_ROW
@@ -173,7 +176,7 @@ def _tells_of_divergence(context: Context, summary: Summary, metric: str) -> boo
 
 
 def judge_exit(context: Context, attempt: Attempt, lines: list[str], diverged: list[str]) -> tuple[RunState, Cause | None]:
-    """The state that an ended attempt has reached, and why where it has not finished."""
+    """The final state of an ended attempt, and the cause if it did not finish."""
     attempt = as_judged(attempt)
     if attempt.taken:
         return judge_taken(attempt.taken)
@@ -194,7 +197,7 @@ def judge_exit(context: Context, attempt: Attempt, lines: list[str], diverged: l
 
 
 def judge_taken(taken: Taken) -> tuple[RunState, Cause]:
-    """Of an attempt that its place ended."""
+    """The state and cause of an attempt that its place ended."""
     failed = {TakenKind.NODE_LOST: RunState.LOST, TakenKind.MEMORY: RunState.FAILED}
     advice = {
         TakenKind.MEMORY: "ask for more memory, or lower num_workers or batch_size",
@@ -207,6 +210,6 @@ def judge_taken(taken: Taken) -> tuple[RunState, Cause]:
 
 
 def _sentence(run: Run, state: RunState, reason: str | None, attempt: Attempt) -> str:
-    took = max(0.0, (attempt.ended_at or 0.0) - (attempt.started_at or attempt.created_at))  # clocks are set back
+    took = max(0.0, (attempt.ended_at or 0.0) - (attempt.started_at or attempt.created_at))  # clocks can be set back
     head = f"{run.name} ({run.id}) {state.value} after {took:.0f} s at step {run.step}"
     return f"{head}: {reason}" if reason else head

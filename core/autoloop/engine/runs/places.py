@@ -8,7 +8,7 @@ from autoloop.runners.runner import Runner
 
 
 def runners_for(spec: LoopSpec, max_log: int) -> dict[str, Runner]:
-    """By the names that slots and attempts have of their places. `max_log`: bytes of an attempt's log that are kept."""
+    """A runner for each place, by the name of the place in slots and attempts. `max_log`: bytes kept of an attempt's log."""
     runners: dict[str, Runner] = {LOCAL: LocalRunner()}
     if spec.slurm is not None:
         from autoloop.runners.slurm.runner import SlurmRunner

@@ -1,6 +1,6 @@
-"""What is there of the runs that the store calls running: asked when no engine drives a loop, before anything is claimed.
+"""What really exists of the runs that the store calls running. Checked if a loop has no engine, before anything is claimed.
 
-It only looks: unlike recovery it records nothing and fences nothing off.
+Unlike recovery, it only inspects: it records nothing and fences nothing off.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from autoloop.store import Store
 class Presence(StrEnum):
     ALIVE = "alive"
     UNSUPERVISED = "unsupervised"
-    """Its supervisor is gone, and processes of the training are still there."""
+    """Its supervisor is gone, but processes of the training still exist."""
     ENDED = "ended"
-    """It ended, and the next engine records how."""
+    """It has ended, and the next engine will record how."""
     SUBMITTED = "submitted"
-    """Its place has it, and it has not begun."""
+    """It was submitted to its place but has not started."""
     UNSEEN = "unseen"
-    """It is on a host, which only an engine asks."""
+    """It is on a host, which only an engine queries."""
     GONE = "gone"
-    """No process of it is there, and no record of how it ended."""
+    """None of its processes exists, and there is no record of how it ended."""
 
     @property
     def over(self) -> bool:
@@ -34,7 +34,7 @@ class Presence(StrEnum):
 
 
 def presences(store: Store, loop: Loop) -> dict[str, Presence]:
-    """Of each run with an attempt that has not been counted yet, what is there."""
+    """The presence of each run that has an attempt without a recorded result, by run id."""
     return look(store.open_attempts(loop.id))
 
 
@@ -62,7 +62,7 @@ def look(attempts: list[Attempt]) -> dict[str, Presence]:
 
 
 def _elsewhere(place: str, directory: Path) -> Presence:
-    """By its files alone: no other machine is asked."""
+    """The presence of an attempt on another place, from its files here: no other machine is queried."""
     if (directory / "exit.json").exists():
         return Presence.ENDED
     if place != SLURM and time.time() - local.Pulse(directory).at >= local.SILENCE:
@@ -73,7 +73,7 @@ def _elsewhere(place: str, directory: Path) -> Presence:
 
 
 def in_words(found: Mapping[str, Presence]) -> str:
-    """What goes on and what does not, in a sentence without its end: `2 runs go on; of 1 run no process is there`."""
+    """A summary in words, without a full stop: `2 runs continue; the process of 1 run is gone`."""
     if not found:
         return "nothing runs"
     said = []

@@ -1,6 +1,6 @@
-"""A run that has ended goes on from its last checkpoint to more steps: whether it can, and how it stands in the queue.
+"""Extending an ended run: whether it can continue from its last checkpoint to more steps, and whether it did.
 
-Engine, command line and console ask the same `refusal`, so that a user hears of it before anything is sent.
+Engine, command line and console call the same `refusal`, so that a user is told before anything is sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from autoloop.trainers import Preset, checkpoint_path
 
 
 def refusal(preset: Preset, run: Run, steps: int | None = None) -> str | None:
-    """Why `run` cannot go on to `steps` steps in all (None: to any number); None if it can. Looks for the checkpoint."""
+    """Why `run` cannot continue to a total of `steps` steps (None: any number), or None if it can. Checks that the
+    checkpoint exists."""
     checkpoint = checkpoint_path(preset, run.output_dir or "")
     if checkpoint is None:
         return (
@@ -34,5 +35,6 @@ def refusal(preset: Preset, run: Run, steps: int | None = None) -> str | None:
 
 
 def was_resumed(attempts: Sequence[Attempt]) -> bool:
-    """Whether the last attempt of a run went on from the checkpoint of the one before: only then do they share a place."""
+    """Whether a run's last attempt continued from the checkpoint of the one before: only then do they share an output
+    directory."""
     return len(attempts) > 1 and attempts[-1].output_dir == attempts[-2].output_dir

@@ -10,14 +10,14 @@ from autoloop.runners.ssh.left import exists
 from autoloop.trainers import checkpoint_path
 
 NODES_LOST = 3
-"""Times that a run loses its node until it is no longer tried again."""
+"""A run that has lost its node this many times is not retried."""
 
 SHORT_TRIES = 5
-"""Times that a command which runs, and then finds no process or descriptor for itself, is started again."""
+"""Maximum restarts of a command that starts but then cannot get a process or descriptor for itself."""
 
 
 def why_again(context: Context, attempt: Attempt, run: Run, state: RunState, cause: Cause | None) -> Requeue | None:
-    """Why the run is queued for another attempt; None if it is not."""
+    """Why the run is queued for another attempt, or None if it is not."""
     if state is RunState.STOPPED and attempt.stop and attempt.stop.kind is StopKind.LOOP_STOP:
         return Requeue(kind=RequeueKind.LOOP_STOP, text="continues when the loop is resumed")
     if context.loop.state is not LoopState.ACTIVE:
@@ -44,7 +44,8 @@ def why_again(context: Context, attempt: Attempt, run: Run, state: RunState, cau
 
 
 def _after_taken(context: Context, attempt: Attempt, run: Run, taken: Taken) -> Requeue | None:
-    """What its place took is tried again without using up retries, if that can come to more."""
+    """Whether to queue a run again after its place ended it. This uses up no retries, but happens only if another attempt
+    can get further."""
     resumes = continues(context, attempt, run)
     if taken.kind in (TakenKind.CANCELLED, TakenKind.MEMORY) or (taken.kind is TakenKind.TIME_LIMIT and not resumes):
         return None
@@ -57,8 +58,8 @@ def _after_taken(context: Context, attempt: Attempt, run: Run, taken: Taken) -> 
 
 
 def continues(context: Context, attempt: Attempt, run: Run) -> bool:
-    """Whether the next attempt goes on from the checkpoint of one that its place ended: if there is one, and the attempt
-    got further. Not without its exit record, as something may still write to its folder."""
+    """Whether the next attempt continues from the checkpoint of an attempt that its place ended: if there is a checkpoint
+    and the attempt made progress. Never without its exit record, because a process may still write to its folder."""
     if attempt.taken is None or attempt.exit is None:
         return False
     checkpoint = checkpoint_path(context.preset, attempt.output_dir)
@@ -66,7 +67,7 @@ def continues(context: Context, attempt: Attempt, run: Run) -> bool:
 
 
 def shortage_met(context: Context, run: Run) -> str | None:
-    """Why the next start should wait, now that `run` is queued again."""
+    """The shortage for which the next start should wait, now that `run` is queued again; None if there is none."""
     last = context.store.attempts(run.id)[-1]
     if last.unstarted or (last.diagnosis and last.diagnosis.id in SHORT_CAUSES and not run.step):
         return last.cause
@@ -74,7 +75,8 @@ def shortage_met(context: Context, run: Run) -> str | None:
 
 
 def _short_at_start(context: Context, attempt: Attempt, run: Run, cause: Cause | None) -> bool:
-    """Whether it did not begin for want of processes, memory or descriptors, which is no failure of its own."""
+    """Whether the run did not get going because of too few processes, descriptors or too little memory, which is not a
+    failure of the run."""
     if cause is None or cause.id not in SHORT_CAUSES or run.step:
         return False
     if attempt.exit is not None and attempt.exit.error is not None:  # the command never ran

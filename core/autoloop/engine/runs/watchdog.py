@@ -1,5 +1,5 @@
-"""What the engine itself looks out for in a run, whatever the rules say: a trainer that fell back to the CPU, and one that
-does not end although its training is complete."""
+"""What the engine watches for in every run, regardless of rules: a trainer that fell back to the CPU, and one that does not
+exit although its training is complete."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Watchdog:
         self.context = context
         self.execution = execution
         self._heads: dict[str, bytes] = {}
-        """The beginning of each log as far as it has been read, by attempt."""
+        """The beginning of each attempt's log, as far as it has been read."""
         self._complete: dict[str, float] = {}
-        """Since when each training has been complete, by attempt; on the monotonic clock."""
+        """When each attempt's training was found complete, in monotonic seconds."""
         self._patterns = [
             compile_regex(failure.pattern)
             for failure in context.preset.failures
@@ -46,7 +46,8 @@ class Watchdog:
                 self.execution.stop(each.run.id, StopCause(kind=StopKind.OVERSTAYED, text=text))
 
     def _fallen_back(self, each: Active) -> str | None:
-        """The line that says so. It comes before the first step, so only the beginning of the log is read."""
+        """The log line that shows the fallback, or None. It comes before the first step, so only the beginning of the log is
+        read."""
         head = self._heads.get(each.attempt.id, b"")
         if len(head) >= HEAD_BYTES:
             return None
@@ -65,7 +66,7 @@ class Watchdog:
         return None
 
     def _overstays(self, each: Active) -> float | None:
-        """The grace, in seconds, if the process has outlived its complete training by more than that."""
+        """The grace period in seconds if the process has outlived its completed training by more than that, else None."""
         complete = each.follower.complete or (each.follower.ended and not each.run.resume)
         if not complete:
             self._complete.pop(each.attempt.id, None)
@@ -77,7 +78,8 @@ class Watchdog:
 
 
 def as_judged(attempt: Attempt) -> Attempt:
-    """The attempt as it is to be judged: a stop of this module is taken for an end of its own, so that the log decides."""
+    """The attempt for judging: if the watchdog stopped it, it is treated as if it had exited normally, so that the log
+    decides."""
     stop, exit = attempt.stop, attempt.exit
     if exit is None or exit.stopped_by is None or stop is None or not stop.judged_by_log:
         return attempt

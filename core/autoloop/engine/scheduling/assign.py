@@ -1,4 +1,4 @@
-"""Which run goes where: the next of the queue to the first free slot, one run to a slot."""
+"""Assigns queued runs to free slots: the next run to the first free slot, one run per slot."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ def assign(
     busy: Collection[int],
     fits: Callable[[Run, Slot], bool] = lambda run, slot: True,
 ) -> list[tuple[Run, Slot]]:
-    """Pairs to start now. `queue` is in its order; `busy` are the indices of slots in use; `fits` says whether a run can
-    execute in a slot at all.
+    """The pairs to start now. `queue` is in queue order; `busy` has the indices of slots in use; `fits` returns whether a
+    run can execute in a slot at all.
 
-    A queued run that a slot is kept for comes first and takes it if it is free; else it waits in the queue like others.
+    A queued run with a reserved slot goes first and takes that slot if it is free; otherwise it waits in the queue like
+    others.
     """
     free = [slot for slot in slots if slot.index not in busy]
     kept = {run.slot: run for run in reversed(queue) if run.slot is not None}

@@ -1,4 +1,4 @@
-"""Hooks are told when a loop's budget (`--max-hours`, `--max-runs`) is nearly spent."""
+"""Notifies hooks when a loop's budget (`--max-hours`, `--max-runs`) is nearly spent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from autoloop.engine.base.context import Context
 from autoloop.model import HookEvent, LoopState
 
 PART = 0.9
-"""Of the budget."""
+"""The fraction of the budget at which hooks are notified."""
 
 
 class BudgetWatch:
@@ -17,7 +17,7 @@ class BudgetWatch:
         self._told: set[str] = set()
 
     def look(self) -> None:
-        """At each turn."""
+        """Check the budget. Called at each turn."""
         context = self.context
         if not context.hooks or (loop := context.loop).state is not LoopState.ACTIVE:
             return

@@ -1,7 +1,8 @@
-"""Which free slots a run may start in now: on a GPU not before the last run's memory is back and nobody else computes there,
-on a host only while it answers.
+"""Which free slots a run may start in now: on a GPU, only after the last run's memory is free and if no one else is using
+it; on a host, only while it responds.
 
-A driver is asked only while a GPU slot of its machine is free and a run is queued, in a thread: a sick one may never answer.
+A driver is queried only while a GPU slot of its machine is free and a run is queued, and in a thread, because a broken
+driver may never answer.
 """
 
 from __future__ import annotations
@@ -18,29 +19,29 @@ from autoloop.runners.runner import Runner
 LOOK_EVERY = 2.0
 """Seconds between two readings while slots wait."""
 RELEASE = 60.0
-"""Seconds that the memory of a run that has ended is waited for."""
+"""Seconds to wait until the memory of an ended run is free."""
 MOMENT = 0.05
 """Seconds to wait for a reading: a healthy driver needs less, and the run then starts in the same turn."""
 
 
 class Admission:
-    """Used by the engine's thread. What a slot waits for is kept with the loop, and told once."""
+    """Used by the engine's thread. What a slot waits for is stored with the loop and reported once."""
 
     def __init__(self, context: Context, runners: Mapping[str, Runner]) -> None:
         self.context = context
         self._runners = runners
         self._ended: dict[int, float] = {}
-        """When the last run of a slot ended, in monotonic seconds; none has since this engine drives the loop: missing."""
+        """By slot index: when its last run ended, in monotonic seconds. Missing if none has ended under this engine."""
         self._told: dict[int, str] = {}
         self._blind: dict[str, str] = {}
-        """Why the GPUs of a place cannot be seen, once told."""
+        """By place: the reported reason why its GPUs cannot be seen."""
 
     def ended(self, ended: Sequence[Ended]) -> None:
-        """These have just ended in their slots: what was read of the GPUs there before is void."""
+        """Note attempts that have just ended: earlier GPU readings are no longer valid for their slots."""
         self._ended |= {each.attempt.slot: time.monotonic() for each in ended}
 
     def admit(self, free: Sequence[Slot], queued: int) -> list[Slot]:
-        """Of the `free` slots those where one of the `queued` runs may start now, in their order."""
+        """The `free` slots in which one of the `queued` runs may start now, in the given order."""
         if not queued:
             self._keep({})
             return list(free)
@@ -64,7 +65,7 @@ class Admission:
         return admitted
 
     def _asked(self, free: Sequence[Slot]) -> dict[str, list[Slot]]:
-        """The free slots with GPUs, by the places whose drivers are to be asked."""
+        """The free slots with GPUs, by place, for the places whose drivers should be queried."""
         found: dict[str, list[Slot]] = {}
         for slot in free:
             if slot.gpus and self._runners[slot.place].gpus is not None and self._unreachable(slot) is None:
@@ -72,14 +73,14 @@ class Admission:
         return found
 
     def _unreachable(self, slot: Slot) -> str | None:
-        """Why nothing is started there; a place that lets runs wait takes them later."""
+        """Why nothing can start there now, or None. A place with its own queue accepts runs later, so it never blocks."""
         runner = self._runners[slot.place]
         return runner.trouble if runner.gpus is not None else None
 
     # --------------------------------------------------------------------------------------------------------- looking
 
     def _look(self, place: str, free: Sequence[Slot]) -> gpus.GpuReport | None:
-        """A reading from after the last end in these slots and not older than LOOK_EVERY; None while it is awaited."""
+        """A reading taken after the last end in these slots, at most LOOK_EVERY old; None until there is one."""
         watcher, now = self._runners[place].gpus, time.monotonic()
         assert watcher is not None
         since = max((self._ended.get(slot.index, 0.0) for slot in free), default=0.0)
@@ -88,13 +89,13 @@ class Admission:
             watcher.wait(MOMENT)
         assert watcher.asked_at is not None
         if watcher.report is None:
-            # A host that does not answer is unreachable: nothing starts there unseen.
+            # A host that does not respond is unreachable: nothing starts there without a reading.
             late = place == LOCAL and now - watcher.asked_at > gpus.PATIENCE
             return gpus.GpuReport(error=f"no answer within {gpus.PATIENCE:.0f} s") if late else None
         return watcher.report if since <= watcher.asked_at else None
 
     def _reason(self, slot: Slot, cards: Mapping[int, gpus.Gpu]) -> str | None:
-        """Why no run may start there; None if one may."""
+        """Why no run may start there, or None if one may."""
         ended = self._ended.get(slot.index)
         after = time.monotonic() - ended if ended is not None else None
         strangers, left = [], []
@@ -130,15 +131,15 @@ class Admission:
     # --------------------------------------------------------------------------------------------------------- telling
 
     def _keep(self, waits: dict[int, str]) -> None:
-        """Record what the slots wait for, and tell it once for each cause."""
+        """Record what the slots wait for, and report each cause once."""
         loop = self.context.loop
         if waits != loop.slot_waits:
             self.context.update_loop(slot_waits=waits)
         labels = {slot.index: slot.label for slot in loop.spec.slots if self._unreachable(slot) is None}
         for index, why in waits.items():
-            if index not in labels:  # told once for its place
+            if index not in labels:  # reported once for its place
                 continue
-            # Not for how its memory changes, and not for what is over after a moment.
+            # Do not report mere changes in memory use, or waits that last only a moment.
             cause = gpus.without_amounts(why)
             if self._told.get(index) != cause and not self._recently_ended(index):
                 self._told[index] = cause

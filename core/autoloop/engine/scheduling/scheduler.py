@@ -1,5 +1,5 @@
-"""Which queued runs may start now, and where: the loop's budget and quiet hours, the disks, the W&B server and the GPUs
-each have a say."""
+"""Which queued runs may start now, and where. Depends on the loop's budget and quiet hours, the disks, the W&B server and
+the GPUs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from autoloop.model import EventKind, Loop, LoopEnd, LoopEndKind, LoopState, Run
 
 
 class Shortage:
-    """No process, memory or descriptor could be had: one start is tried now and then, and sooner where a run has ended."""
+    """A shortage of processes, memory or descriptors: one start is tried after a growing pause, or as soon as a run ends."""
 
     LONGEST = 30.0
     WELL = 3.0
-    """Seconds after which a start that was tried has not met it again."""
+    """If a tried start has not met the shortage again within this many seconds, the shortage is over."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
@@ -40,7 +40,7 @@ class Shortage:
         self._again = 0.0
 
     def take(self, queue: list[Run]) -> list[Run]:
-        """What of the queue may be tried now."""
+        """The part of the queue that may be started now."""
         now = time.monotonic()
         if self._tried is not None:
             if now - self._tried < self.WELL:
@@ -54,7 +54,7 @@ class Shortage:
 
 
 class Scheduler:
-    """Owned by the engine; a wait is told once."""
+    """Owned by the engine. Each wait is reported once."""
 
     def __init__(self, context: Context, execution: Execution, wandb: WandbStatus, *, min_free: int) -> None:
         """`min_free`: bytes that must be free for a run to start."""
@@ -67,15 +67,15 @@ class Scheduler:
         self._quiet = False
         self._short = Shortage()
         self._reserved: set[str] = set()
-        """Queued runs that a slot is reserved for, and perhaps some that were."""
+        """Ids of queued runs with a reserved slot; may include some that no longer have one."""
         self.reserve(context.store.queued(context.loop_id))
 
     def reserve(self, runs: Sequence[Run]) -> None:
-        """These were queued; those that name a slot are to start in it before any other run."""
+        """Note newly queued runs: those that name a slot start in it before any other run."""
         self._reserved |= {run.id for run in runs if run.slot is not None}
 
     def ended(self, ended: Sequence[Ended]) -> None:
-        """These have just ended, and their slots are free."""
+        """Note attempts that have just ended, so that their slots are free."""
         self._admission.ended(ended)
         self._short.eased()
 
@@ -84,7 +84,7 @@ class Scheduler:
         self._short.met(reason)
 
     def due(self) -> list[tuple[Run, Slot]]:
-        """What is to be started now."""
+        """The runs to start now, with their slots."""
         loop = self.context.loop
         starting = loop.state is LoopState.ACTIVE and not (loop.paused or self.wandb.must_wait)
         queue = self._with_space(loop, self._allowed(loop)) if starting else []
@@ -92,7 +92,7 @@ class Scheduler:
         return assign(queue, self._admission.admit(free, len(queue)), self.execution.busy, self._tied.fits)
 
     def _allowed(self, loop: Loop) -> list[Run]:
-        """What of the queue may start now, by the loop's budget and the hour of the day."""
+        """The part of the queue that may start now under the loop's budget and quiet hours."""
         queue, now = self._head(loop), self.context.clock()
         if not queue or (loop.deadline is not None and now >= loop.deadline):
             return []
@@ -104,14 +104,14 @@ class Scheduler:
             return []
         started = self._started(loop)
         allowed = limits.startable(loop, queue, started)
-        if len(allowed) < len(queue):  # behind what is too much, runs may wait that are only tried again
+        if len(allowed) < len(queue):  # further back there may be retries, which use no budget
             allowed = limits.startable(loop, self.context.store.queued(loop.id), started)
         return allowed
 
     def _head(self, loop: Loop) -> list[Run]:
-        """What of the queue can be due: as many as there are slots, and those that a slot is reserved for.
+        """The part of the queue that can be due: as many runs as there are slots, and those with a reserved slot.
 
-        The queue may hold thousands, and this is asked at every turn.
+        The queue may hold thousands of runs, and this is called at every turn.
         """
         store = self.context.store
         head = {run.id: run for run in store.queued(loop.id, len(loop.spec.slots))}
@@ -124,7 +124,8 @@ class Scheduler:
         return sorted(head.values(), key=lambda run: (run.round, run.position))
 
     def _with_space(self, loop: Loop, queue: list[Run]) -> list[Run]:
-        """`queue`; nothing while a disk has too little free space for another run, or the machine no process for it."""
+        """The runs of `queue` that disks and machine allow: none while a disk has too little free space, and at most one try
+        at a time while processes, memory or descriptors are short."""
         full = None
         if assign(queue, loop.spec.slots, self.execution.busy):
             full = shortage((self.context.places.home, Path(loop.output_dir)), self._min_free)
@@ -140,9 +141,9 @@ class Scheduler:
         return [] if full else queue
 
     def exhausted(self) -> LoopEnd | None:
-        """Why nothing will start any more, once the running runs have ended; None while there is budget left.
+        """Why the budget allows no further start, once all running runs have ended; None while there is budget left.
 
-        They are let end: short as they are, what they have computed is worth more than the minutes.
+        Running runs finish first: they are short, and their results are worth more than the minutes saved.
         """
         loop, now = self.context.loop, self.context.clock()
         if loop.state is not LoopState.ACTIVE or self.execution.busy or (loop.deadline is None and loop.max_runs is None):
@@ -156,5 +157,5 @@ class Scheduler:
         return None
 
     def _started(self, loop: Loop) -> int:
-        """Runs that have been started; counted only where that is limited."""
+        """The number of runs that have been started; 0 if that is not limited."""
         return 0 if loop.max_runs is None else self.context.store.started_runs(loop.id)

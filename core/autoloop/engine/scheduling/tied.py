@@ -1,4 +1,5 @@
-"""A run that continues from its checkpoint can execute only where that is: on its host, or where places share a folder."""
+"""A run that continues from its checkpoint can execute only where the checkpoint is: on its host, or on any place that
+shares its folder."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ class Tied:
     def __init__(self, spec: LoopSpec) -> None:
         self._apart = {host.name for host in spec.hosts if not host.shared}
         self._hosts: dict[tuple[str, int], str | None] = {}
-        """By run and attempt: what its output directory says does not change while it waits."""
+        """By run and number of attempts: the host that has the checkpoint, which cannot change while the run waits."""
 
     def fits(self, run: Run, slot: Slot) -> bool:
         if not self._apart or not run.resume or run.output_dir is None:

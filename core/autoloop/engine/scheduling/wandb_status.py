@@ -1,4 +1,4 @@
-"""Whether the W&B server is there while a loop records online: asked now and then by a thread, told by the engine."""
+"""Whether the W&B server is reachable while a loop records online. A thread checks it, and the engine reports changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloop.model import EventKind, LoopSpec, Run
 from autoloop.wandb_cloud import service
 
 EVERY = 5.0
-"""Seconds between two questions: with its time-out, an outage is said within 10."""
+"""Seconds between two checks: with their timeout, an outage is reported within 10 seconds."""
 
 
 class WandbStatus:
@@ -23,14 +23,14 @@ class WandbStatus:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.away: service.Answer | None = None
-        """The server's last answer, if that was none."""
+        """The result of the last check if the server was unreachable, otherwise None."""
         self._wanted = context.spec.wandb.online
         self._answer: service.Answer | None = None
         self._last_away: float | None = None
         self._closing = threading.Event()
 
     def begin(self) -> None:
-        """Ask once (at most 3 s), then in a thread."""
+        """Check once (at most 3 s), then regularly in a thread."""
         if self._wanted:
             self._answer = service.ask(os.environ)
             threading.Thread(target=self._ask_on, name="W&B server", daemon=True).start()
@@ -44,7 +44,7 @@ class WandbStatus:
             self._answer = service.ask(os.environ)
 
     def look(self) -> None:
-        """Say that the server has gone or is back."""
+        """Report that the server has become unreachable or is back."""
         answer = self._answer
         if answer is None:
             return
@@ -70,15 +70,15 @@ class WandbStatus:
         return self.away is not None and self.context.spec.formal
 
     def spec(self) -> LoopSpec:
-        """The loop's spec as a run that starts now gets it: offline while the server is away."""
+        """The loop's spec for a run that starts now: offline while the server is unreachable."""
         spec = self.context.spec
         if self.away is None:
             return spec
         return msgspec.structs.replace(spec, wandb=msgspec.structs.replace(spec.wandb, online=False, later=True))
 
     def left_behind(self, run: Run) -> str | None:
-        """The W&B folders of a run that has ended, one per line, of which the server may lack something: wandb gives up
-        after a while."""
+        """The W&B folders of an ended run that the server may have received incompletely, one per line; None if there are
+        none. wandb stops trying to upload after a while."""
         wanted = self._wanted or self.context.spec.wandb.later
         if not wanted or run.output_dir is None:
             return None
