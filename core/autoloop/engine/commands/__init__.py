@@ -1,1 +1,1 @@
-"""What clients ask of a running engine, carried out."""
+"""Carries out clients' requests in a running engine."""

@@ -1,4 +1,4 @@
-"""What each actor has done and spent in a loop: people, agents, rules and the search."""
+"""What each actor (users, agents, rules, the search) has done and used in a loop."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ APPROVED = (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED, ProposalStatus.DON
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """`actor`: as tables show it (`ada`, `agent:codex`, `rule:more-lr`), or `script` for commands without a terminal."""
+    """What one actor has done in a loop. `actor` is as in tables (`ada`, `agent:codex`, `rule:more-lr`), or `script` for
+    commands without a terminal."""
 
     actor: str
     proposals: int = 0
     approved: int = 0
-    """Of its proposals."""
+    """The number of its proposals that were approved."""
     rejected: int = 0
-    """Of its proposals."""
+    """The number of its proposals that were rejected."""
     decided: int = 0
-    """Proposals on which it decided last."""
+    """Proposals for which it made the latest decision."""
     runs: int = 0
-    """Those that came of its proposals, or with the loop that it started."""
+    """Runs made from its proposals and, if it started the loop, runs without a proposal."""
     gpu_hours: float = 0.0
-    """Of these runs, so far."""
+    """GPU hours of these runs so far."""
     runs_left: int | None = None
-    """Of its budget below `[agents]`; null without one."""
+    """Runs left in its budget under `[agents]`; null without a budget."""
     gpu_hours_left: float | None = None
+    """GPU hours left in its budget under `[agents]`; null without a budget."""
     refused: int = 0
     """Requests that the engine refused."""
     seen: float | None = None
-    """When it last asked for something, proposed or decided."""
+    """When it last sent a request, proposed or decided."""
 
     @property
     def left(self) -> str:
@@ -50,7 +52,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def accounts(store: Store, loop: Loop, grants: Mapping[str, Grant], now: float) -> list[Account]:
-    """Of everyone who did something in a loop, agents first. `grants`: as the settings have them now."""
+    """The accounts of all actors of a loop, agents first. `grants`: from the current settings."""
     with store.reading():
         proposals, runs, commands = store.proposals(loop.id), store.runs(loop.id), store.answered_commands(loop.id)
         tried: dict[str, list[Attempt]] = defaultdict(list)
@@ -126,5 +128,5 @@ def _with_budget(
 
 
 def _order(account: Account) -> tuple[bool, bool, float]:
-    """Agents, then scripts, then the others, each by when they were seen last."""
+    """The sort key: agents, then scripts, then the others; within each, the most recently seen first."""
     return not account.actor.startswith(AGENT), account.actor != SCRIPT, -(account.seen or 0.0)

@@ -1,4 +1,4 @@
-"""Holding all agents: while a person looks into what they do, they can look too, and ask for nothing."""
+"""Holds all agents: while a user investigates, they can read but not send requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def agents(command: CommandContext, request: Agents) -> str:
 
 
 def hold_agents(store: Store, loop: Loop, held: bool, sender: Sender) -> str:
-    """Keep agents from asking for anything in a loop, or let them again. Part of the caller's transaction."""
+    """Hold or release the agents of a loop. Part of the caller's transaction."""
     if held and loop.agents_held:
         return f"agents are held already ({loop.agents_held.words})"
     if not held and not loop.agents_held:

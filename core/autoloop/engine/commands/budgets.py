@@ -1,4 +1,4 @@
-"""What a sender has brought about in a loop, and whether its budget below `[agents]` allows more."""
+"""What a sender has caused in a loop, and whether its budget under `[agents]` allows more."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from autoloop.settings import Grant
 from autoloop.store import Store
 
 SCRIPT = "script"
-"""Below `[agents]`: what has no terminal, and is no agent that is known."""
+"""The name under `[agents]` for commands that have no terminal and come from no known agent."""
 
 
 def named(sender: Sender) -> str:
-    """Where below `[agents]` it is written what a sender may do. An agent cannot pass for a script by its name."""
+    """The sender's name under `[agents]`. An agent cannot pose as a script by calling itself one."""
     return SCRIPT if sender.agent is None else sender.agent if sender.agent != SCRIPT else "agent-script"
 
 
 def brings_about(proposal: Proposal) -> bool:
-    """Whether runs come, or came, of it already."""
+    """Whether the proposal leads, or has led, to runs."""
     return proposal.status in (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED, ProposalStatus.DONE)
 
 
 @dataclass(frozen=True)
 class Use:
-    """What a sender has brought about in a loop: runs, those of them that have not ended, and GPU hours of all.
+    """What a sender has caused in a loop: the number of runs, how many of them have not ended, and the GPU hours of all.
 
-    `ahead`: what those that have not ended may still take, in mean runs of the loop.
+    `ahead`: how much the runs that have not ended may still take, in units of the loop's mean run.
     """
 
     runs: int
@@ -41,8 +41,8 @@ class Use:
 def check_budget(
     store: Store, loop: Loop, grant: Grant, name: str, more: int, now: float, *, extends: Extend | None = None
 ) -> None:
-    """UserError where `more` runs go beyond the budget. `extends`: what asks for one of them, which takes as long as the
-    steps that it adds."""
+    """Raise UserError if `more` runs would exceed the budget. `extends`: a request to extend a run, which takes only as long
+    as the steps that it adds."""
     if grant.runs is None and grant.gpu_hours is None and grant.slots is None:
         return
     use = used(store, loop, name, now)
@@ -63,7 +63,7 @@ def check_budget(
 
 
 def used(store: Store, loop: Loop, name: str, now: float) -> Use:
-    """What a sender, named as below `[agents]`, has brought about in a loop."""
+    """What a sender, by its name under `[agents]`, has caused in a loop."""
     sent = [each for each in store.answered_commands(loop.id) if _is(each.sender, name)]
     numbers = {command.id for command in sent}
     proposals = [each for each in store.proposals(loop.id) if each.decision in numbers and brings_about(each)]
@@ -93,17 +93,17 @@ def used(store: Store, loop: Loop, name: str, now: float) -> Use:
 
 
 def _is(sender: Sender | None, name: str) -> bool:
-    """Whether it is the one that is called so below `[agents]`."""
+    """Whether the sender is the one with this name under `[agents]`."""
     return sender is not None and not sender.is_person and named(sender) == name
 
 
 def _length(run: Run, steps: int, mean_steps: float) -> float:
-    """How many mean runs of the loop it takes to bring a run to so many steps."""
+    """How much it takes to bring a run to `steps` steps, in units of the loop's mean run."""
     return max(0, steps - run.step) / mean_steps if mean_steps else 1.0
 
 
 def _mean_steps(runs: Iterable[Run]) -> float:
-    """How many steps the runs have made whose hours `_mean_hours` counts."""
+    """The mean number of steps of the runs that `_mean_hours` counts."""
     return fmean([run.step for run in _ended(runs)] or [0.0])
 
 
@@ -121,7 +121,7 @@ def gpus_of(loop: Loop) -> int:
 
 
 def executed(attempts: Iterable[Attempt], since: float, now: float) -> float:
-    """How many seconds attempts that were begun since then have executed."""
+    """The seconds that attempts started at or after `since` have executed."""
     return sum(
         (attempt.ended_at or now) - attempt.started_at
         for attempt in attempts

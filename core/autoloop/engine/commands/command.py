@@ -1,4 +1,4 @@
-"""What a handler works with: the engine's parts, and who sent the command."""
+"""The context of a command's handler: the engine's parts, and the sender of the command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloop.settings import Grant
 
 @dataclass(frozen=True)
 class CommandContext:
-    """One command while it is carried out: its handler answers with a sentence, or raises UserError and changes nothing."""
+    """A command being carried out. Its handler returns the answer as a sentence, or raises UserError and changes nothing."""
 
     context: Context
     execution: Execution
@@ -22,15 +22,15 @@ class CommandContext:
     live: LiveProposals
     sender: Sender
     grant: Grant | None
-    """What its sender may do; None for a person, who may do all."""
+    """What its sender may do; None for a person, who may do everything."""
     number: int
-    """The command's row: what one command decides is undone together."""
+    """The command's id. Decisions made by one command are undone together."""
 
     @property
     def actor(self) -> str:
-        """Who sent it, in words."""
+        """The sender, in words."""
         return self.sender.words
 
     def run(self, name: str) -> Run:
-        """The run of this id, else the newest of this name. UserError if the loop has none."""
+        """The run with this id, or else the newest with this name. Raises UserError if the loop has neither."""
         return self.context.store.find_run(self.context.loop, name)

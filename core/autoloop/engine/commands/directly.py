@@ -1,4 +1,4 @@
-"""What is carried out without an engine if none drives the loop: nothing that runs depends on it."""
+"""Requests that can be carried out without an engine, because no run depends on them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoloop.store import Store
 
 
 def carry_out_directly(store: Store, loop: Loop, asked: Note | Agents, sender: Sender) -> str:
-    """Write a note, or hold or release the agents, of a loop that no engine drives. UserError if it is refused."""
+    """Write a note, or hold or release the agents, for a loop without an engine. Raises UserError if that is refused."""
     check_early(store, loop, sender, asked)
     with store.transaction():
         number = store.send(loop.id, asked, sender)

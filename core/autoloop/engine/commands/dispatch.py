@@ -1,4 +1,4 @@
-"""Commands of users and scripts: each row is carried out once, by the handler of its verb, and answered with a sentence."""
+"""Dispatches commands: each row is carried out once, by the handler of its verb, and answered with a sentence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOG = logging.getLogger(__name__)
 
 
 def carry_out(command: CommandContext, request: Request) -> str:
-    """The answer to a request, once it is done. A verb without a handler is an error of the type checker."""
+    """Carry out a request and return the answer. The type checker reports a verb without a handler."""
     match request:
         case protocol.Approve():
             return proposals.approve(command, request)
@@ -62,7 +62,7 @@ def carry_out(command: CommandContext, request: Request) -> str:
 
 
 class Commands:
-    """Carries out command rows. A command that cannot be done is answered with why, and changes nothing."""
+    """Carries out command rows. A command that cannot be carried out changes nothing and is answered with the reason."""
 
     def __init__(self, context: Context, execution: Execution, proposals: Proposals, live: LiveProposals) -> None:
         self.context = context
@@ -76,7 +76,7 @@ class Commands:
             self.apply(row)
 
     def apply(self, row: Command) -> None:
-        """Carry out one command. Its effect and its answer are one transaction; a refusal leaves nothing changed."""
+        """Carry out one command. Its effect and its answer are one transaction; a refused command changes nothing."""
         LOG.debug("command %d: %s, from %s", row.id, row.kind, row.sender.words)
         grant = permission.grant_of(self.context.agents, row.sender)
         command = CommandContext(self.context, self.execution, self.proposals, self.live, row.sender, grant, row.id)
@@ -89,11 +89,11 @@ class Commands:
                 except PartlyDoneError as done:
                     self.context.store.answer(row.id, False, str(done))
         except StoreUnavailableError:
-            raise  # it is carried out when the store can be written again
+            raise  # the command is carried out once the store can be written again
         except UserError as error:
             self._refuse(row, str(error))
         except Exception as error:
-            # A fault of ours in one command must not end a loop that runs for days, nor be met again by the next engine.
+            # A bug in one command must not end a loop that has run for days, or hit the next engine again.
             LOG.exception("fault in the command %s", row.kind)
             self._refuse(row, f"It failed because of a bug in Auto Loop ({type(error).__name__}: {error}).")
 
@@ -102,5 +102,5 @@ class Commands:
         with self.context.store.transaction():
             self.context.store.answer(row.id, False, text)
             if row.sent_at < self.began:
-                # Whoever sent it is no longer waiting for the answer.
+                # The sender is no longer waiting for the answer.
                 self.context.log_event(EventKind.NOTE, f"the earlier `{row.kind}` request was not carried out: {text}")

@@ -1,4 +1,4 @@
-"""Pausing, resuming and stopping the whole loop."""
+"""Pauses, resumes and stops the whole loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pause(command: CommandContext, request: Pause) -> str:
 
 
 def resume(command: CommandContext, request: Resume) -> str:
-    """Let the queue go on, and raise the loop's limits."""
+    """Resume the queue and raise the loop's limits, if asked to."""
     context, loop = command.context, command.context.loop
     if loop.state is not LoopState.ACTIVE:
         raise UserError("The loop is still stopping; resume it when its runs have ended.")
@@ -40,15 +40,15 @@ def stop(command: CommandContext, request: Stop | Kill) -> str:
 
 
 def stop_loop(context: Context, execution: Execution, live: LiveProposals, end: LoopEnd, *, kill: bool = False) -> str:
-    """End the loop before its time. Its running runs are stopped and queued again for when it is resumed."""
+    """Stop the loop early. Its running runs are stopped and queued again, to continue when the loop is resumed."""
     context.put_ended(loop_stopped(context.loop, end, context.clock()))
     for active in execution.executing:
-        # What a live rule is stopping stays stopped: its successor is what goes on when the loop is resumed.
+        # A run that a live rule is stopping stays stopped: its successor continues when the loop is resumed.
         execution.stop(active.run.id, live.stopping(active) or _for_good(active) or LOOP_STOP, kill=kill)
     return f"the loop stops: {end.text}; `autoloop-tui resume` continues it"
 
 
 def _for_good(active: Active) -> StopCause | None:
-    """Why --halve or a user is stopping this attempt already, which stays stopped too."""
+    """The stop cause if --halve or a user is already stopping this attempt, which then stays stopped; None otherwise."""
     stop = active.attempt.stop
     return stop if stop is not None and stop.kind in (StopKind.HALVED, StopKind.USER) else None

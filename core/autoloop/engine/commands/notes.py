@@ -1,4 +1,4 @@
-"""Notes on a loop and what is in it, by people and agents. Nothing depends on them, so none needs an engine."""
+"""Notes of users and agents on a loop, its rounds, runs and proposals. Nothing depends on them, so they need no engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autoloop.secrets import mask
 from autoloop.store import Store
 
 MOST_NOTES = 2000
-"""Of a loop: whoever writes more than that writes for nobody."""
+"""Maximum notes per loop; no one would read more."""
 
 
 def note(command: CommandContext, request: protocol.Note) -> str:
@@ -21,7 +21,7 @@ def note(command: CommandContext, request: protocol.Note) -> str:
 
 
 def write_note(store: Store, loop: Loop, asked: protocol.Note, sender: Sender, number: int) -> str:
-    """Store a note; one that its author has written already is not written again, so a retry doubles nothing."""
+    """Store a note. An identical note of the same author is not stored again, so a retry has no effect."""
     about, run = _what(store, loop, asked)
     text = mask(one_line(asked.text))
     if not text:
@@ -47,7 +47,8 @@ def write_note(store: Store, loop: Loop, asked: protocol.Note, sender: Sender, n
 
 
 def _what(store: Store, loop: Loop, asked: protocol.Note) -> tuple[str, str | None]:
-    """What is noted on, as a note keeps it, and the run that this is about. UserError if the loop has none such."""
+    """The subject of a note in its stored form, and the run concerned, if any. Raises UserError if the loop has no such
+    subject."""
     target, about = asked.target, asked.about.strip()
     if target is NoteTarget.LOOP:
         return "", None

@@ -1,8 +1,8 @@
-"""What a request's sender may ask for: a person everything; coding agents, and commands without a terminal, to propose, to
-note, to pause and to hold, and what `[agents]` of the settings opens to them, within its budgets.
+"""What a sender may request. A person may request everything. Coding agents and commands without a terminal may propose,
+note, pause and hold, and whatever `[agents]` in the settings allows them, within its budgets.
 
-The engine asks before it carries out a request, whichever client sent it. A client asks before it does something without an
-engine: start one, or stop runs directly.
+The engine checks every request before it carries it out, whichever client sent it. A client checks before it acts without an
+engine: before it starts one, or stops runs directly.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from autoloop.store import Store
 
 
 def grant_of(agents: Mapping[str, Grant], sender: Sender) -> Grant | None:
-    """What a sender may do; None for a person, who may do all."""
+    """What a sender may do; None for a person, who may do everything."""
     return None if sender.is_person else agents.get(named(sender), Grant())
 
 
 def check_early(store: Store, loop: Loop, sender: Sender, request: Request) -> None:
-    """`check` by a client, with the project's settings: before it starts an engine, or does without one. UserError."""
-    if not sender.is_person:  # a person can stop a loop whatever stands in the settings
+    """Check like `check`, with the project's settings, for a client that is about to start an engine or act without one."""
+    if not sender.is_person:  # a person can stop a loop even if the settings are invalid
         grant = grant_of(load_settings(Path(loop.spec.cwd)).agents, sender)
         check(store, loop, grant, sender, request, time.time())
 
 
 def check(store: Store, loop: Loop, grant: Grant | None, sender: Sender, request: Request, now: float) -> None:
-    """UserError where the sender may not ask for this, with what to do."""
+    """Raise UserError, with advice, if the sender may not request this."""
     if grant is None or isinstance(request, Pause) or (isinstance(request, Hold | Agents) and request.held):
         return
     _check_not_held([loop])
     if isinstance(request, Propose | Note):
         return
     if isinstance(request, Reject) and all(_is_own(store.proposal(each), loop, sender) for each in request.proposals):
-        return  # what an agent has proposed, and nobody has decided, it may withdraw
+        return  # an agent may withdraw its own undecided proposals
     if isinstance(request, Agents):
         raise UserError("Only a person at a terminal may release agents.")
     verb, name = "start" if isinstance(request, Hold) else protocol.verb(request), named(sender)
@@ -68,7 +68,7 @@ def _check_not_held(loops: Sequence[Loop]) -> None:
 
 
 def check_freeing(agents: Mapping[str, Grant], sender: Sender, loops: Sequence[Loop]) -> None:
-    """UserError where the sender may not move or delete what runs have written. `loops`: of the project."""
+    """Raise UserError if the sender may not move or delete the output of runs. `loops`: the project's loops."""
     grant = grant_of(agents, sender)
     if grant is None:
         return
@@ -78,9 +78,9 @@ def check_freeing(agents: Mapping[str, Grant], sender: Sender, loops: Sequence[L
 
 
 def check_begin(agents: Mapping[str, Grant], sender: Sender, runs: int, now: float, loops: Sequence[Loop] = ()) -> None:
-    """UserError if a coding agent may not start a loop with this many runs in its first round. `loops`: of the project.
+    """Raise UserError if a coding agent may not start a loop with this many runs in round 1. `loops`: the project's loops.
 
-    A command without a terminal may, if no agent is known: cron, nohup and scripts start loops for whoever wrote them.
+    A command without a terminal may, unless it comes from a known agent: users start loops with cron, nohup and scripts.
     """
     if sender.agent is None:
         return
@@ -117,7 +117,7 @@ def _is_own(proposal: Proposal, loop: Loop, sender: Sender) -> bool:
 
 
 def check_changes(grant: Grant | None, proposal: Proposal) -> None:
-    """UserError where a proposal changes what its sender may not change."""
+    """Raise UserError if a proposal changes something that its sender may not change."""
     if grant is None or grant.edits is None:
         return
     for change in proposal.changes:

@@ -1,4 +1,4 @@
-"""What users and scripts decide about proposals: approve, reject, take back, edit, and propose their own."""
+"""Requests about proposals: approve, reject, undo, edit, and propose."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from autoloop.text.plural import noun_for
 from autoloop.variants.request import VariantRequest
 
 OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.SKIPPED)
-"""What may still be decided one way or the other: until its round starts, a decision can be taken back."""
+"""States in which a decision can still be made or changed, until the next round starts."""
 
 
 BY_HAND = "by hand"
-"""The reason of a proposal for which its author gave none."""
+"""The reason of a proposal if its author gives none."""
 
 
 class PartlyDoneError(Exception):
-    """Some of what a command asked for was done and some could not be; the text says which. What was done stays."""
+    """A command was carried out only in part; the text says which. The part that was done is kept."""
 
 
 def approve(command: CommandContext, request: Approve) -> str:
@@ -47,7 +47,7 @@ def reject(command: CommandContext, request: Reject) -> str:
 
 
 def undo(command: CommandContext, request: Undo) -> str:
-    """Take back the decisions on the named proposals; where none is named, what the last command decided."""
+    """Undo the decisions on the named proposals, or those of the last command if none is named."""
     if request.proposals is not UNSET:
         return _decide(command, ProposalStatus.PENDING, request.proposals)
     last = _last_decided(command)
@@ -56,7 +56,7 @@ def undo(command: CommandContext, request: Undo) -> str:
 
 
 def _last_decided(command: CommandContext) -> list[Proposal]:
-    """What a user decided last and can still take back: all proposals that the same command decided."""
+    """The last decided proposals that can still be undone: all that were decided by the same command."""
     context = command.context
     round_ = context.store.last_round(context.loop_id)
     found = [
@@ -79,7 +79,7 @@ def _decide(
     aside: str = "",
     seen: Mapping[int, str] = {},
 ) -> str:
-    """Decide on each of the proposals that can be decided, in one answer and one line of the story."""
+    """Decide on each proposal that can be decided. Returns one answer and records one event for all of them."""
     note = note or None
     decided: list[Proposal] = []
     said: list[str] = []
@@ -128,7 +128,7 @@ def _record(command: CommandContext, proposal: Proposal, status: ProposalStatus,
 
 
 def _then(command: CommandContext, made_from: int) -> str:
-    """What follows from the last decision, if it was the last: the next round starts, though not at once."""
+    """When the next round starts, in words, if this was the last open decision; otherwise empty."""
     context = command.context
     round_ = context.store.last_round(context.loop_id)
     if round_.state is not RoundState.DECIDING or round_.number != made_from:
@@ -139,7 +139,7 @@ def _then(command: CommandContext, made_from: int) -> str:
 
 
 def _trained_on(command: CommandContext, decided: Sequence[Proposal]) -> str:
-    """When the winner's long training starts, if that was decided."""
+    """When the extended training of the winner starts, in words, if that was decided; otherwise empty."""
     context = command.context
     for proposal in decided:
         if proposal.extend is not None and (due := start_due(context, [context.store.proposal(proposal.id)])) is not None:
@@ -152,7 +152,7 @@ def _trained_on(command: CommandContext, decided: Sequence[Proposal]) -> str:
 
 
 def edit(command: CommandContext, request: Edit) -> str:
-    """Replace a proposal's edits, reason or expectation; it is resolved anew and waits for a decision again."""
+    """Replace a proposal's edits, reason, expectation or kill criterion. It is checked again and needs a new decision."""
     context = command.context
     proposal = _open_proposal(command, request.proposal)
     if proposal.extend is not None:
@@ -184,7 +184,7 @@ def edit(command: CommandContext, request: Edit) -> str:
 
 
 def propose(command: CommandContext, request: Propose) -> str:
-    """A user's own proposals, from any run of the loop: all variants or none."""
+    """Add the sender's own proposals, from any run of the loop: all variants or none."""
     context, spec = command.context, command.context.spec
     if request.key is not None and (said := _answered_before(command, request)) is not None:
         return said
@@ -224,7 +224,8 @@ def propose(command: CommandContext, request: Propose) -> str:
 
 
 def _answered_before(command: CommandContext, request: Propose) -> str | None:
-    """The answer to an earlier request with this key of the same sender. UserError if that asked for something else."""
+    """The answer to an earlier request of this sender with the same key; None if there is none. Raises UserError if that
+    request was different."""
     earlier = proposed_with(command.context.store, command.context.loop_id, command.sender, request.key)
     if earlier is None:
         return None
@@ -234,7 +235,7 @@ def _answered_before(command: CommandContext, request: Propose) -> str | None:
 
 
 def proposed_with(store: Store, loop: int, sender: Sender, key: str | None) -> Command | None:
-    """The command by which a sender has proposed something with this key; its number is with what it proposed."""
+    """The sender's command that proposed with this key, or None. The proposals store its id as `asked`."""
     for earlier in store.answered_commands(loop):
         if earlier.ok and earlier.kind == "propose" and earlier.sender.actor == sender.actor:
             asked = earlier.request
@@ -244,7 +245,7 @@ def proposed_with(store: Store, loop: int, sender: Sender, key: str | None) -> C
 
 
 def _open_proposal(command: CommandContext, number: int) -> Proposal:
-    """The proposal, which can still be decided or edited. UserError if it cannot, or belongs to another loop."""
+    """The proposal with this number. Raises UserError if it can no longer be decided or edited, or is of another loop."""
     proposal = command.context.store.proposal(number)
     if proposal.loop != command.context.loop_id:
         raise UserError(f"Proposal {number} belongs to another loop.")
@@ -275,7 +276,7 @@ def _is_open(command: CommandContext, proposal: Proposal) -> bool:
 
 
 def listed(numbers: Sequence[int]) -> str:
-    """`1, 3, 5–9`: numbers in their order, neighbours in one."""
+    """The numbers sorted, with consecutive ones as a range: `1, 3, 5–9`."""
     runs = [list(group) for _, group in groupby(enumerate(sorted(numbers)), key=lambda each: each[1] - each[0])]
     ends = [(run[0][1], run[-1][1]) for run in runs]
     return ", ".join(f"{a}" if a == b else f"{a}, {b}" if b == a + 1 else f"{a}–{b}" for a, b in ends)

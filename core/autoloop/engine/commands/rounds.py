@@ -1,4 +1,4 @@
-"""Starting the next round and holding it back."""
+"""Starts the next round, or holds it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autoloop.protocol import Hold, Start
 
 
 def start(command: CommandContext, request: Start) -> str:
-    """Start the next round with what is approved; what is still pending is left behind."""
+    """Start the next round with the approved proposals; those still pending are not run."""
     context = command.context
     current = context.store.last_round(context.loop_id)
     if current.state is not RoundState.DECIDING:
@@ -26,7 +26,7 @@ def start(command: CommandContext, request: Start) -> str:
 
 
 def hold(command: CommandContext, request: Hold) -> str:
-    """Keep the next round from starting, also one that was asked for, or let it start again."""
+    """Hold the next round, even if its start was requested, or release it."""
     context = command.context
     current = context.store.last_round(context.loop_id)
     if request.held and current.start_asked:

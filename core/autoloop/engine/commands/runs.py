@@ -1,4 +1,4 @@
-"""Stopping a run, queueing it again or for more steps, and moving it in the queue."""
+"""Stops, retries and extends runs, and moves them in the queue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from autoloop.protocol import Extend, Move, Retry
 
 
 def stop(command: CommandContext, name: str, *, kill: bool) -> str:
-    """Stop a run, or take it out of the queue. `kill` does not wait for a clean end."""
+    """Stop a run, or remove it from the queue. With `kill`, do not wait for a clean exit."""
     run = command.run(name)
     if run.state is RunState.QUEUED:
         _unqueue(command.context, run, f"removed from the queue by {command.actor}")
@@ -45,9 +45,9 @@ def _unqueue(context: Context, run: Run, reason: str) -> None:
 
 
 def retry(command: CommandContext, request: Retry) -> str:
-    """Queue an ended run for another attempt, which goes on from the checkpoint if the last one did.
+    """Queue an ended run for another attempt, which continues from the checkpoint if the last attempt did.
 
-    From scratch only while its round runs: later it would be judged with another.
+    An attempt from scratch is possible only while the run's round is running: later it would be judged with another round.
     """
     context, run = command.context, command.run(request.run)
     if not run.state.ended:
@@ -67,7 +67,7 @@ def retry(command: CommandContext, request: Retry) -> str:
 
 
 def extend(command: CommandContext, request: Extend) -> str:
-    """Queue an ended run to go on from its checkpoint. A loop that has finished is active again until it has."""
+    """Queue an ended run to continue from its checkpoint. A finished loop becomes active again until the run ends."""
     return _extend(command.context, command.run(request.run), request.steps, command.actor)
 
 
@@ -87,7 +87,7 @@ def _extend(context: Context, run: Run, steps: int, actor: str) -> str:
 
 
 def move(command: CommandContext, request: Move) -> str:
-    """Reorder the queue: put a queued run before another one, or at its end."""
+    """Move a queued run before another one, or to the end of the queue."""
     context, run = command.context, command.run(request.run)
     queue = context.store.queued(context.loop_id)
     others = [other for other in queue if other.id != run.id]

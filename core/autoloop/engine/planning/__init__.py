@@ -1,1 +1,1 @@
-"""From what a user asked for to a loop in the store: plan, checks, limits, creation."""
+"""Turns a user's request into a loop in the store: plan, checks, limits, creation."""

@@ -1,4 +1,4 @@
-"""Every check of what a user asked for that can be made before anything is written."""
+"""Checks of a loop's spec that can be made before anything is written."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OURS_IN_SLURM = frozenset(
         *("-N", "--nodes"),
     ]
 )
-"""Options of sbatch that are not for `[slurm] directives`: a run is one job of one task on one node."""
+"""sbatch options that `[slurm] directives` may not contain: a run is one job with one task on one node."""
 
 
 def check(
@@ -48,10 +48,10 @@ def check(
     found: set[str],
     starting: bool,
 ) -> tuple[RuleSource, Expression | None, list[str]]:
-    """Raise UserError for the first thing that a user must put right; all that is wrong with `configs` is one.
+    """Raise UserError for the first problem that the user must fix; all problems of `configs` count as one.
 
-    `found`: the metrics that earlier runs logged. Returns the loop's rules and `--until`, which it has read, and what to
-    know beforehand: what this machine lacks where it is not `starting`, and names in the rules that fit nothing.
+    `found`: the metrics that earlier runs logged. Returns the loop's rules, the parsed `--until`, and warnings: names in the
+    rules that match nothing and, unless `starting`, what this machine lacks.
     """
     check_numbers(spec)
     check_formal(spec)
@@ -84,7 +84,7 @@ def check(
 
 
 def load_until(spec: LoopSpec, rules: RuleSource, metrics: MetricBook) -> Expression | None:
-    """`--until`, checked: a criterion named in the rule book, or a condition written out."""
+    """The parsed and checked `--until`: a criterion of the rule book, by name, or a condition. None without `--until`."""
     if spec.until is None:
         return None
     return criterion(spec.until, rules, metrics, planned_methods(spec)).when
@@ -110,7 +110,7 @@ def check_numbers(spec: LoopSpec) -> None:
 
 
 def check_formal(spec: LoopSpec) -> None:
-    """What a formal run refuses. UserError with one sentence for each."""
+    """Raise UserError if a formal run is not allowed as specified."""
     if not spec.formal:
         return
     off = "or omit --formal (or remove formal from autoloop.toml) to debug"
@@ -157,7 +157,7 @@ def check_places(spec: LoopSpec, preset: Preset) -> None:
 
 
 def check_command(spec: LoopSpec, preset: Preset) -> None:
-    """Whether what the preset's command names is there: its program, and a Python file that {python} runs."""
+    """Raise UserError if the program of the preset's command, or a Python file that {python} runs, does not exist."""
     program, *words = preset.argv
     if not spec.apart and not exists(program, spec.python, spec.cwd):
         raise UserError(
@@ -171,7 +171,7 @@ def check_command(spec: LoopSpec, preset: Preset) -> None:
 
 
 def check_slots(spec: LoopSpec) -> None:
-    """Whether the numbers of GPUs go together."""
+    """Raise UserError if the numbers of GPUs are inconsistent."""
     if spec.gpus_per_run < 1:
         raise UserError(f"--gpus-per-run must be at least 1, not {spec.gpus_per_run}.")
     if spec.device == "cpu":
@@ -194,7 +194,7 @@ def check_slots(spec: LoopSpec) -> None:
 
 
 def check_slurm(spec: LoopSpec) -> None:
-    """Whether this machine can hand jobs to Slurm, and what they ask for can be read."""
+    """Raise UserError if this machine cannot submit jobs to Slurm, or if the `[slurm]` settings are invalid."""
     slurm = spec.slurm
     if slurm is None:
         return
@@ -210,7 +210,7 @@ def check_slurm(spec: LoopSpec) -> None:
 
 
 def check_hosts(spec: LoopSpec) -> None:
-    """Whether the hosts can be told apart, and have the GPUs that runs need."""
+    """Raise UserError if hosts have duplicate or reserved names, or lack the GPUs that a run needs."""
     for host in spec.hosts:
         if host.name in (LOCAL, SLURM) or [each.name for each in spec.hosts].count(host.name) > 1:
             why = "two hosts have it" if host.name not in (LOCAL, SLURM) else "it is reserved"
@@ -227,7 +227,7 @@ def check_hosts(spec: LoopSpec) -> None:
 
 
 def check_gpus(spec: LoopSpec, gpus: GpuReport) -> None:
-    """Whether this machine has the GPUs."""
+    """Raise UserError if this machine lacks the GPUs."""
     if spec.device == "cpu" or spec.elsewhere:
         return
     if gpus.error and spec.gpus:
@@ -256,7 +256,7 @@ def check_wandb(spec: LoopSpec, configs: Sequence[tuple[str, Config]]) -> None:
 
 
 def check_key(spec: LoopSpec, environment: Mapping[str, str]) -> None:
-    """Whether this machine has a key of W&B where one is needed."""
+    """Raise UserError if a W&B key is needed and this machine has none."""
     if spec.wandb.online and key_source(environment) is None:
         raise UserError(
             "--wandb-online needs a W&B key: set WANDB_API_KEY or run `wandb login`; to record offline, omit --wandb-online."

@@ -1,6 +1,6 @@
-"""The configs that a loop is given: files, or the base of the preset, as the trainer would have them.
+"""Reads the configs of a loop: files, or the base of the preset, as the trainer would see them.
 
-The dataset block of --inherit-dataset-from takes the place of their own.
+The dataset block of --inherit-dataset-from replaces their own.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from autoloop.variants.policy import VariantPolicy
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A config as it was given. `source`: its file, or that of the preset whose base it is."""
+    """A given config. `source`: its file or, for the base of a preset, the preset's file."""
 
     source: str
     name: str
-    """What a run of it is called."""
+    """The name of a run of this config."""
     text: str
     suffix: str
-    """The ending of the format of `text`."""
+    """The file suffix for the format of `text`."""
     config: Config
 
 
 def sources_of(spec: LoopSpec, preset: Preset) -> list[str]:
-    """The files of the loop's configs; the base of the preset where none is given. UserError where there is none."""
+    """The files of the loop's configs, or the base of the preset if none are given. Raises UserError if there is no base."""
     if spec.configs:
         return spec.configs
     if isinstance(preset.base, str):
@@ -50,14 +50,15 @@ def sources_of(spec: LoopSpec, preset: Preset) -> list[str]:
 
 
 def read_source(source: str, spec: LoopSpec, preset: Preset, dataset: object | None) -> SourceConfig:
-    """The config of one of `sources_of`, with `dataset` for its own block. UserError if it cannot be read or dumped."""
-    suffix: str | None = None  # as the name of the file says
+    """The config of one of `sources_of`, with `dataset` (if given) in place of its own dataset block. Raises UserError if it
+    cannot be read or dumped."""
+    suffix: str | None = None  # None: from the file name
     if not spec.configs and source == spec.preset:
         text, suffix = _text_of_base(spec, preset)
     else:
         text = read_text(Path(source), "config")
         if preset.dumps_a_file:
-            parse_config(text, source)  # what is wrong with it is said better than by the trainer
+            parse_config(text, source)  # reports errors better than the trainer would
             text = dumped(preset, spec.python, spec.cwd, spec.device, script=spec.train_script, config=source)
             suffix = _format_of_dump(text)
     config = parse_config(text, source, suffix)
@@ -67,7 +68,7 @@ def read_source(source: str, spec: LoopSpec, preset: Preset, dataset: object | N
 
 
 def expanded(read: Sequence[SourceConfig], spec: LoopSpec, policy: VariantPolicy) -> list[SourceConfig]:
-    """The configs, or those that the loop's grid and seeds make of each. UserError names the flag that is wrong."""
+    """The configs, or the variants that the loop's grid and seeds make of each. Raises UserError, naming the wrong flag."""
     if not spec.grid and spec.seeds is None:
         if spec.zip:
             raise UserError("--zip needs --grid: add it, or omit --zip.")
@@ -82,9 +83,9 @@ def expanded(read: Sequence[SourceConfig], spec: LoopSpec, policy: VariantPolicy
 
 
 def with_base(spec: LoopSpec, preset: Preset, read: Sequence[SourceConfig] = ()) -> Preset:
-    """`preset` with the values of its base, as the trainer would have them. UserError if they cannot be read or dumped.
+    """`preset` with the values of its base, as the trainer sees them. Raises UserError if they cannot be read or dumped.
 
-    `read`: the loop's configs, among which the base is where none was given: a trainer is not asked twice.
+    `read`: the loop's configs. If none were given, the base is among them, so the trainer need not be called twice.
     """
     if not preset.passes_changes_only or isinstance(preset.base, dict):
         return preset
@@ -109,7 +110,7 @@ def _format_of_dump(text: str) -> str:
 
 
 def dataset_of(spec: LoopSpec) -> object | None:
-    """The dataset block of --inherit-dataset-from. UserError if that file cannot be read or has none."""
+    """The dataset block of --inherit-dataset-from. Raises UserError if that file cannot be read or has none."""
     if spec.inherit_dataset_from is None:
         return None
     source = spec.inherit_dataset_from

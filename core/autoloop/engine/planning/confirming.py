@@ -1,4 +1,4 @@
-"""`--replicates auto` in a plan: how much of each round may go to runs that confirm."""
+"""`--replicates auto` in a plan: how much of each round may go to confirming runs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from autoloop.verdicts.confirmation import share
 
 
 def confirming_text(spec: LoopSpec, runs: Sequence[Run]) -> str | None:
-    """How many runs may confirm what looks better than the baseline; None for a loop that confirms nothing. `runs`: those of
-    the first round, beside which a later one has more only if rules ask for more variants."""
+    """How many runs may confirm configs that look better than the baseline, in words; None if the loop confirms nothing.
+    `runs`: those of round 1; a later round is larger only if rules ask for more variants."""
     if not spec.confirms:
         return None
     if not any(run.group for run in runs):

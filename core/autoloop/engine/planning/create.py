@@ -1,4 +1,4 @@
-"""Make a planned loop real: freeze its configs and what it is made with, and record it.
+"""Creates a planned loop: freezes its configs and other sources, and records it.
 
 After this, an engine can be killed at any instant.
 """
@@ -21,16 +21,16 @@ from autoloop.text.plural import plural
 
 
 def create_loop(store: Store, plan: LoopPlan, now: float, sender: Sender | None = None) -> Loop:
-    """Record the loop, its first round and its queue in one transaction. The configs are frozen first.
+    """Freeze the configs, then record the loop, its first round and its queue in one transaction.
 
-    Makes the loop's output folder, so that its name is taken; where others took the planned name meanwhile it is the next
-    free one. UserError if a disk is full or read-only; nothing is left then.
+    Creates the loop's output folder, which reserves its name; if the planned name has been taken meanwhile, the next free
+    one is used. Raises UserError if a disk is full or read-only, and then leaves nothing behind.
     """
     frozen = {planned.run.id: store.places.config(planned.run.id, planned.suffix) for planned in plan.runs}
     folder: Path | None = None
     try:
         write_all([(frozen[planned.run.id], planned.text) for planned in plan.runs])
-        with store.transaction():  # nobody else of this project takes a name meanwhile
+        with store.transaction():  # no other process of this project can take a name meanwhile
             folder = _take_folder(store, plan)
             freeze_sources(store.places, folder.name, plan.spec, plan.base)
             loop = _record(store, plan, frozen, folder, now, sender)
@@ -45,12 +45,12 @@ def create_loop(store: Store, plan: LoopPlan, now: float, sender: Sender | None 
             raise UserError(f"Nothing was started: {store.places.home} is not writable ({error.strerror}).") from None
         raise
     with contextlib.suppress(StoreUnavailableError):
-        store.checkpoint()  # whatever becomes of the file beside it, the database knows the loop
+        store.checkpoint()  # the database then has the loop even if its -wal file is lost
     return loop
 
 
 def take_back(store: Store, loop: Loop) -> bool:
-    """Leave nothing of a loop that was just created and that no engine took up; False if something of it has run."""
+    """Delete a loop that was just created and that no engine drives. Returns False if any of its runs has started."""
     with store.transaction():
         if store.loop_attempts(loop.id):
             return False
@@ -66,7 +66,7 @@ def take_back(store: Store, loop: Loop) -> bool:
 
 
 def _take_folder(store: Store, plan: LoopPlan) -> Path:
-    """Make the first free folder from the planned name on: loops of other projects may share the output root."""
+    """Create the first free folder, beginning with the planned name: loops of other projects may share the output root."""
     root, name = Path(plan.output_dir).parent, plan.name
     names = {loop.name for loop in store.loops()}
     while True:

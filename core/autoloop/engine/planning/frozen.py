@@ -1,7 +1,7 @@
-"""What a loop was made with: its rule book, preset and metric book, kept beside its configs, and the settings.
+"""A loop's own copies of its rule book, preset, metric book and settings, stored beside its configs.
 
-A file that somebody edits, breaks or deletes while a loop goes on, or before it is resumed, changes nothing of that loop,
-and keeps nobody from stopping it. Settings are the project's as they are now, and the kept ones where those cannot be read.
+If a user edits, breaks or deletes the originals while the loop runs or before it is resumed, the loop does not change and
+can still be stopped. Settings are the project's current ones, or the copy if those cannot be read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RULES, PRESET, BASE = "rules", "preset.toml", "base.json"
 
 @dataclass(frozen=True)
 class Sources:
-    """What an engine works with. `notes` says what of it is no longer as the files on disk are."""
+    """The files that an engine works with, loaded. `notes` reports which of them differ from the files on disk."""
 
     settings: Settings
     metrics: MetricBook
@@ -43,8 +43,8 @@ class Sources:
 
 
 def freeze_sources(places: Places, name: str, spec: LoopSpec, base: Config | None = None) -> None:
-    """Keep a copy of each file that a user wrote; secrets of the preset are left out. `base`: the values of the preset's
-    base, which its file or its trainer may not give again. UserError, OSError."""
+    """Copy each of the user's files; secrets of the preset are masked. `base`: the values of the preset's base, which its
+    file or trainer may not give again later. Raises UserError or OSError."""
     folder = places.frozen(name)
     folder.mkdir(mode=0o700, parents=True)
     for kept, path in _files(Path(spec.cwd), spec).items():
@@ -57,7 +57,7 @@ def freeze_sources(places: Places, name: str, spec: LoopSpec, base: Config | Non
 
 
 def replace_rules(store: Store, loop: Loop, path: Path) -> Loop:
-    """Give a loop that no engine drives the rules at `path` in the place of its own. UserError if they cannot be read."""
+    """Replace the rules of a loop that has no engine with those at `path`. Raises UserError if they cannot be read."""
     project = load_settings(Path(loop.spec.cwd))
     spec = msgspec.structs.replace(loop.spec, rules=str(path))
     metrics, text = metrics_of(store.places, loop), read_text(path, "rules file")
@@ -80,7 +80,8 @@ def forget_sources(places: Places, name: str) -> None:
 
 
 def load_sources(places: Places, loop: Loop) -> Sources:
-    """The loop's own copies; of a loop that an earlier version made, the files themselves. UserError where they are bad."""
+    """Load the loop's own copies, or the original files if an earlier version created the loop. Raises UserError if they are
+    invalid."""
     project, folder = Path(loop.spec.cwd), places.frozen(loop.name)
     notes = differences(places, loop)
     try:
@@ -102,12 +103,12 @@ def _rules(places: Places, loop: Loop, metrics: MetricBook, patience: float) -> 
 
 
 def rules_of(places: Places, loop: Loop, metrics: MetricBook) -> list[Rule]:
-    """The rules of the loop's own book, for who only looks at them; none of rules in Python. UserError where it is bad."""
+    """The rules of the loop's own book, for display; empty for rules in Python. Raises UserError if the book is invalid."""
     return [] if (loop.spec.rules or "").endswith(".py") else list(_rules(places, loop, metrics, PATIENCE).rules)
 
 
 def preset_of(places: Places, loop: Loop) -> Preset:
-    """The preset that the loop was made with."""
+    """The preset that the loop was created with."""
     kept = places.frozen(loop.name) / PRESET
     if not kept.exists():
         return load_preset(loop.spec.preset)
@@ -126,8 +127,7 @@ def preset_of(places: Places, loop: Loop) -> Preset:
 
 
 def _without_secrets(text: str) -> str:
-    """The text of a preset, or of settings with one, with asterisks for the secrets in its [env] and its [base].
-    TomlError."""
+    """The text of a preset, or of settings with one, with the secrets in its [env] and [base] masked. Raises TomlError."""
     raw = read_toml(text)
     preset = raw.get("trainer", raw)
     environment, base = (preset.get(key) if isinstance(preset, dict) else None for key in ("env", "base"))
@@ -140,7 +140,7 @@ def _without_secrets(text: str) -> str:
 
 
 def differences(places: Places, loop: Loop) -> list[str]:
-    """One sentence about the files that are no longer what the loop was made with; none where all are."""
+    """A list with one sentence that names the files that have changed since the loop was created; empty if none have."""
     folder = places.frozen(loop.name)
     if not folder.is_dir():
         return []
@@ -153,7 +153,7 @@ def differences(places: Places, loop: Loop) -> list[str]:
             if kept == PRESET:
                 text = _without_secrets(text)
             before = read_text(folder / kept, "file")
-            # Of autoloop.toml only the table [trainer] is the preset: the rest are settings.
+            # In autoloop.toml, only the table [trainer] is the preset; the rest are settings.
             same = text == before
             if not same and path.name == settings.FILE:
                 same = parse_preset(text, str(path)) == parse_preset(before, str(path))
@@ -168,7 +168,8 @@ def differences(places: Places, loop: Loop) -> list[str]:
 
 
 def _files(project: Path, spec: LoopSpec, folder: Path | None = None) -> dict[str, Path]:
-    """The name of the copy -> the file of a user. `folder`: where the copies are, whose settings name the metric book."""
+    """The user's files, by the name of their copy. `folder`: the folder with the copies, if the settings there should name
+    the metric book."""
     found: dict[str, Path] = {}
     if (folder or project).joinpath(settings.FILE).exists():
         found[settings.FILE] = project / settings.FILE

@@ -8,9 +8,8 @@ from autoloop.model import LoopSpec, Run, UserError
 
 
 def check_halve(spec: LoopSpec, runs: Sequence[Run]) -> list[str]:
-    """UserError if nothing could be stopped at that step; otherwise what to know beforehand. `runs`: those of the first
-    round."""
-    if spec.halve is None or not spec.halve.step:  # 0: what past runs show to be safe is not known here
+    """Warnings about `--halve`. Raises UserError if nothing could be stopped at that step. `runs`: those of round 1."""
+    if spec.halve is None or not spec.halve.step:  # 0: the step that past runs show to be safe is not known here
         return []
     step, shortest = spec.halve.step, min(run.total_steps for run in runs)
     if step >= shortest:

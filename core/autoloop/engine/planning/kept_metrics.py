@@ -1,4 +1,4 @@
-"""The metric book that a loop was made with, which everything that shows the loop reads too."""
+"""The metric book that a loop was created with, also used by everything that shows the loop."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ METRICS = "metrics.toml"
 
 
 def metrics_of(places: Places, loop: Loop) -> MetricBook:
-    """The loop's own copy; of a loop that an earlier version made, the project's book as it is now. UserError if it cannot
-    be read."""
+    """The loop's own copy, or the project's current book if an earlier version created the loop. Raises UserError if it
+    cannot be read."""
     folder = places.frozen(loop.name)
     if not folder.is_dir():
-        from autoloop.settings import load_settings  # here, as below: few loops need it, and clients paint sooner without
+        from autoloop.settings import load_settings  # only few loops need it, and clients paint sooner without it
 
         return load_settings(Path(loop.spec.cwd)).loop_book(loop.spec)
     return _kept_books(folder).of(planned_methods(loop.spec)).naming(loop.spec.named_metrics)

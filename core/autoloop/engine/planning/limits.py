@@ -1,4 +1,4 @@
-"""What a loop may use up: hours, runs, and the hours of the day in which nothing starts. No I/O; times are Unix seconds."""
+"""The limits of a loop: hours, runs, and the quiet hours in which nothing starts. No I/O; times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ QUIET = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
 
 
 def deadline(hours: float | None, now: float) -> float | None:
-    """When `hours` from now are over. UserError for hours out of range."""
+    """The time `hours` after `now`, or None without `hours`. Raises UserError if they are out of range."""
     if hours is None:
         return None
-    if not 0 < hours <= MOST_HOURS:  # NaN is not either
+    if not 0 < hours <= MOST_HOURS:  # also refuses NaN
         raise UserError(f"--max-hours must be more than 0 and at most {MOST_HOURS}, not {hours:g}.")
     return now + hours * 3600
 
 
 def check_budget(spec: LoopSpec) -> None:
-    """UserError for limits out of range."""
+    """Raise UserError if a limit is out of range."""
     deadline(spec.max_hours, 0.0)
     if spec.max_runs is not None and not 1 <= spec.max_runs <= 10**6:
         raise UserError(f"--max-runs must be from 1 to {10**6}, not {spec.max_runs}.")
@@ -35,7 +35,7 @@ def check_budget(spec: LoopSpec) -> None:
 
 
 def apply_resume_limits(request: Resume, loop: Loop, started: int, now: float) -> Loop:
-    """The loop with the limits that `request` names. UserError if one is out of range or used up already."""
+    """The loop with the limits in `request`. Raises UserError if one is out of range or already used up."""
     if request.max_hours is not None:
         loop = msgspec.structs.replace(loop, deadline=deadline(request.max_hours, now))
     runs = request.max_runs
@@ -49,7 +49,8 @@ def apply_resume_limits(request: Resume, loop: Loop, started: int, now: float) -
 
 
 def exhausted_reason(loop: Loop, started: int, now: float) -> str | None:
-    """Why no new run may start for good; None while there is budget left. `started`: runs that have had an attempt."""
+    """Why no new run may ever start under the current limits; None while there is budget left. `started`: the number of runs
+    that have had an attempt."""
     if loop.deadline is not None and now >= loop.deadline:
         return (
             f"stopped by --max-hours: time ran out at {_clock(loop.deadline)}; "
@@ -64,7 +65,7 @@ def exhausted_reason(loop: Loop, started: int, now: float) -> str | None:
 
 
 def startable(loop: Loop, queue: Sequence[Run], started: int) -> list[Run]:
-    """What of the queue may still start. A run that is tried again has been counted."""
+    """The part of the queue that may still start. A retry uses no budget, as its run has already been counted."""
     if loop.max_runs is None:
         return list(queue)
     room = loop.max_runs - started
@@ -79,7 +80,7 @@ def startable(loop: Loop, queue: Sequence[Run], started: int) -> list[Run]:
 
 
 def quiet_until(hours: str | None, now: float) -> float | None:
-    """The end of the quiet hours that `now` is in, by the machine's local time; None outside of them."""
+    """The end of the quiet hours that contain `now`, in the machine's local time; None outside quiet hours."""
     if hours is None:
         return None
     begin, end = _minutes(hours)
@@ -118,12 +119,12 @@ def describe_plan(spec: LoopSpec) -> str | None:
 
 
 def inside_hours(hours: str, now: float) -> bool:
-    """Whether `now` is in these hours of the day."""
+    """Whether `now` is within these hours of the day."""
     return quiet_until(hours, now) is not None
 
 
 def _minutes(hours: str) -> tuple[int, int]:
-    """Begin and end as minutes of the day."""
+    """The beginning and the end, as minutes of the day."""
     match = QUIET.fullmatch(hours)
     if match is None:
         raise UserError(f'Quiet hours cannot be "{hours}"; write them as 22:00-07:00, in the machine\'s local time.')

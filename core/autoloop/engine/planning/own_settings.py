@@ -1,6 +1,6 @@
-"""What a config itself says of matters that the loop settles for most trainers: steps, output folder, W&B's names.
+"""What a config itself sets that a loop sets for most trainers: steps, output folder, W&B names.
 
-Trainers name these keys differently, so those of the usual ones are known; a key that is not is passed over.
+Trainers name these keys differently. The usual names are known; other keys are ignored.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ FOLDERS = frozenset({"output_dir", "out_dir", "save_dir", "run_dir", "work_dir",
 
 
 def own_steps(config: Config, path: str = "") -> int | None:
-    """The number of steps that the config asks for: at `path`, else at its top or in a block right below."""
+    """The number of steps that the config sets: at `path`, or else at its top level or one level below; None if it sets
+    none."""
     place = steps_place(config, path)
     value = get(config, place) if place else None
     return value if isinstance(value, int) else None
 
 
 def steps_place(config: Config, path: str = "") -> Keys | None:
-    """Where that number stands; None where there is none."""
+    """The keys under which the config sets its number of steps, or None."""
     if path:
         found = places(config, split(path))
         return found[0] if found and _counts(get(config, found[0])) else None
@@ -57,17 +58,18 @@ def _counts(value: object) -> bool:
 
 
 def steps_of(preset: Preset, config: Config, steps: int) -> int:
-    """How far a run of `config` goes: --steps where the preset passes it on, else what the config itself says."""
+    """The number of steps of a run of `config`: --steps if the preset passes it on, otherwise the config's own number, or
+    else --steps."""
     return steps if passes_steps(preset) else own_steps(config, preset.steps) or steps
 
 
 def steps_assumed(preset: Preset, config: Config) -> bool:
-    """Whether neither the preset's command nor `config` says how far a run goes."""
+    """Whether neither the preset's command nor `config` sets the number of steps."""
     return not passes_steps(preset) and own_steps(config, preset.steps) is None
 
 
 def with_own_wandb(spec: LoopSpec, configs: Sequence[Config]) -> LoopSpec:
-    """`spec` with the W&B entity and project of the configs where neither flags nor settings name one and they agree."""
+    """`spec` with the configs' W&B entity and project, each if neither flags nor settings set it and the configs agree."""
     wandb = spec.wandb
     if not wandb.online or not configs:
         return spec
@@ -79,7 +81,7 @@ def with_own_wandb(spec: LoopSpec, configs: Sequence[Config]) -> LoopSpec:
 
 
 def with_own_methods(spec: LoopSpec, configs: Iterable[Config]) -> LoopSpec:
-    """`spec` with the methods that apply to any of the configs, and unless it has one, a report named after them."""
+    """`spec` with the methods that apply to any of the configs and, if it has no report file, one named after them."""
     found = {method for config in configs for method in methods_of(config)}
     methods = [method for method in METHODS if method in found]
     report = spec.markdown_out or str(report_file(Path(spec.cwd), markdown_name(methods)))
@@ -93,9 +95,9 @@ def wandb_name(config: Config, key: str) -> str | None:
 
 
 def check_own_folders(preset: Preset, spec: LoopSpec, configs: Sequence[tuple[str, Config]]) -> None:
-    """Refuse runs that would write over each other, where the trainer takes its folder from its config. UserError.
+    """Raise UserError if the trainer takes its folder from the config and runs would overwrite each other.
 
-    `configs`: what each was read from, and its values.
+    `configs`: the source and the values of each config.
     """
     if passes(preset, "output_dir"):
         return

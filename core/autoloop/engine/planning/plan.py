@@ -1,4 +1,4 @@
-"""From what a user asked for to what would run: every check that can be made before anything is written."""
+"""Plans a loop: turns a spec into the runs of round 1, with every check that can be made before anything is written."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ from autoloop.variants.policy import launch_policy
 
 
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of round 1 as it would start. `slot` is None where it waits for one."""
+    """One run of round 1. `slot` is None if it has to wait for one."""
 
     run: Run
     config: Config
     text: str
-    """The config as it gets frozen: the file's own text, but for what the loop gives in its place."""
+    """The text of the frozen config: that of the file, except for values that the loop replaces."""
     suffix: str
-    """The ending of the frozen copy's name, which tells its format."""
+    """The suffix of the frozen copy, which determines its format."""
     slot: Slot | None
     output_dir: str
     launch: LaunchPlan
 
 
 class LoopPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A checked loop: `autoloop-tui run` prints it, and `--exec` makes it real."""
+    """A checked loop: `autoloop-tui run` prints it, and `--exec` creates it."""
 
     name: str
     spec: LoopSpec
     base: Config | None = None
-    """The values that overrides are told from, where only those that differ are given."""
+    """The values of the preset's base, if only values that differ from it are passed as overrides."""
     output_dir: str
     runs: list[PlannedRun]
     live: list[str]
-    """What the live rules that will watch the runs do, a sentence each."""
+    """One sentence for each live rule that will watch the runs."""
     warnings: list[str]
     steps_by: str | None = None
-    """Who says how many steps a run makes, where it is not --steps."""
+    """What determines the number of steps of a run, if not --steps."""
     confirming: str | None = None
-    """How much of its rounds may go to runs that confirm."""
+    """How much of its rounds may go to confirming runs."""
 
 
 def plan_loop(
@@ -72,11 +72,11 @@ def plan_loop(
     found: Collection[str] = (),
     starting: bool = True,
 ) -> LoopPlan:
-    """Check everything and lay out round 1. Writes nothing.
+    """Check everything and plan round 1. Writes nothing.
 
-    Where it is not `starting`, what this machine lacks (GPUs, a key of W&B) is a warning of the plan. `where_run` tells
-    where a config of some hash has run, `names` are those of the project's loops, `found` the metrics that earlier runs
-    logged. Raises UserError for whatever a user must put right first.
+    Unless `starting`, what this machine lacks (GPUs, a W&B key) is only a warning. `where_run` returns where the config with
+    a hash has run; `names` are the names of the project's loops; `found` are the metrics that earlier runs logged. Raises
+    UserError for anything that the user must fix first.
     """
     preset, dataset = load_preset(spec.preset), dataset_of(spec)
     policy = launch_policy(preset, spec.train_script, spec.steps, spec.extra, fields=settings.field_types())
@@ -167,7 +167,7 @@ def plan_loop(
 
 
 def under_name(plan: LoopPlan, name: str) -> LoopPlan:
-    """The plan as it is carried out where its name was taken meanwhile."""
+    """The plan under another name, for a loop whose planned name was taken meanwhile."""
     if name == plan.name:
         return plan
     preset, spec = load_preset(plan.spec.preset), plan.spec
@@ -184,7 +184,7 @@ def under_name(plan: LoopPlan, name: str) -> LoopPlan:
 
 
 def live_sentences(spec: LoopSpec, rules: RuleSource) -> list[str]:
-    """What the live rules do to this loop's runs; nothing where they are off."""
+    """What the live rules do to this loop's runs, one sentence each; empty if they are off."""
     return [
         describe(rule) + (f" (not reached in {spec.steps} steps)" if rule.watch and rule.watch.first >= spec.steps else "")
         for rule in (live_rules(rules) if spec.live else [])
@@ -192,9 +192,10 @@ def live_sentences(spec: LoopSpec, rules: RuleSource) -> list[str]:
 
 
 def silent_rules(spec: LoopSpec, preset: Preset, rules: RuleSource, steps: int) -> list[str]:
-    """The live rules that will have no point to judge in runs of `steps` steps, a sentence each, as far as is known.
+    """The live rules that will have no point to judge in runs of `steps` steps, as far as known, one sentence each.
 
-    Of the shipped book, that nobody named, one that only begins later is told by `live_sentences` alone.
+    A rule of the built-in book that starts only after `steps` is left to `live_sentences`, because the user did not ask for
+    it.
     """
     log = spec.log_freq if passes(preset, "log_freq") else None
     evaluated = spec.eval_freq if passes(preset, "eval_freq") else None
@@ -216,8 +217,8 @@ def plan_attempt(
     config_path: str,
     config: Config | None,
 ) -> LaunchPlan:
-    """The command and environment of one attempt of `run` in `slot`. `config`: the values that stand in `config_path`;
-    None for a preset that passes the file alone."""
+    """The command and environment of one attempt of `run` in `slot`. `config`: the values in `config_path`; None for a
+    preset that passes only the file."""
     request = msgspec.structs.replace(
         _request(spec),
         config=config_path,
@@ -235,12 +236,12 @@ def plan_attempt(
 
 
 def plan_example(preset: Preset, spec: LoopSpec, config: Config) -> LaunchPlan:
-    """The command and environment of some run as `spec` asks for it: for checks before there is a loop."""
+    """The command and environment of an example run of `spec`, for checks before there is a loop."""
     return plan_launch(preset, msgspec.structs.replace(_request(spec), values=config))
 
 
 def _request(spec: LoopSpec) -> LaunchRequest:
-    """What is the same for every run of a loop; the rest is an example."""
+    """A launch request with the values that all runs of a loop share, and examples for the rest."""
     return LaunchRequest(
         python=spec.python,
         script=spec.train_script,
@@ -261,12 +262,13 @@ def _request(spec: LoopSpec) -> LaunchRequest:
 
 
 def _gpus(spec: LoopSpec, slot: Slot) -> tuple[int, ...] | None:
-    """The CUDA indices that a run gets; None where its place chooses them."""
+    """The CUDA indices that a run gets; None if its place chooses them."""
     return slot.gpus if not slot.of or spec.device == "cpu" else None
 
 
 def _steps_by(preset: Preset, spec: LoopSpec, planned: list[PlannedRun]) -> str | None:
-    """Who says how many steps a run makes; None where the preset names the place and every config has it."""
+    """What determines the number of steps of a run, in words; None if the preset names the config key and every config has
+    it."""
     said = (
         f"the preset {preset.name} does not pass --steps to the trainer, so each run takes its number of steps "
         "from its config"

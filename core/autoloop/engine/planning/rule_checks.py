@@ -1,6 +1,6 @@
-"""Whether a loop's rules can do what they are for: that there are any, and that their names fit what is known.
+"""Checks that a loop has rules, and that the metrics and config keys in them match what is known.
 
-What the trainer logs is known from the project's earlier runs with the same preset and script, and from nothing else.
+Which metrics a trainer logs is known only from the project's earlier runs with the same preset and script.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ OUTPUTS = (
     "work_dirs",
     "trackio",
 )
-"""Folders of a project in which trainers leave their runs."""
+"""Folders of a project in which trainers usually store their runs."""
 LOOKED_AT = 10
-"""Runs on disk that are read at most."""
+"""Maximum runs on disk that are read."""
 RUNS, LOOPS = 20, 50
-"""Runs of each, and newest loops, that tell what a trainer logs."""
+"""Maximum newest runs per state, and newest loops, that are searched for a trainer's metrics."""
 RATES = ("learning_rate", "lr", "optimizer_lr", "base_lr", "max_lr")
 
 
 def logged_before(store: Store, spec: LoopSpec) -> set[str]:
-    """The metrics, by canonical name, of the newest loop of the project that the same trainer ran; empty if none did."""
+    """The canonical names of the metrics in the project's newest loop with the same trainer; empty if there is none."""
     for loop in store.loops(LOOPS):
         if (loop.spec.preset, loop.spec.train_script) == (spec.preset, spec.train_script):
             runs = [run for state in (RunState.FINISHED, RunState.STOPPED) for run in store.newest_in(loop.id, state, RUNS)]
@@ -52,7 +52,7 @@ def logged_before(store: Store, spec: LoopSpec) -> set[str]:
 
 
 def check_decidable(spec: LoopSpec, configs: Sequence[Config], metrics: MetricBook, found: set[str]) -> None:
-    """Refuse `--decide` without any rule. UserError with an example over a metric that the trainer is known to log."""
+    """Raise UserError for `--decide` without any rules, with an example that uses a metric the trainer is known to log."""
     if not spec.decide or spec.rules is not None or spec.methods:
         return
     shipped = " or ".join(f"a block {block}" for block in profiles.blocks_of_methods().values())
@@ -65,8 +65,8 @@ def check_decidable(spec: LoopSpec, configs: Sequence[Config], metrics: MetricBo
 
 
 def _logged_on_disk(spec: LoopSpec, metrics: MetricBook) -> set[str]:
-    """The metrics of the newest run that anything in the project has left on disk; empty if there is none."""
-    # Imported here: only this refusal reads histories.
+    """The metrics of the newest run on disk in the project that has any; empty if there is none."""
+    # Imported here because only this error message reads histories.
     from autoloop.run_archive import FoundRun, find_runs, read_history
 
     runs: list[FoundRun] = []
@@ -80,7 +80,7 @@ def _logged_on_disk(spec: LoopSpec, metrics: MetricBook) -> set[str]:
 
 
 def named_metrics(rules: RuleSource, until: Expression | None) -> list[str]:
-    """The metrics that `--until` and the rules look at, the former first."""
+    """The metrics used by `--until` and by the rules, in this order."""
     names = sorted(until.metrics) if until else []
     names += [name for rule in rules.rules for name in sorted(rule.when.metrics)]
     return list(dict.fromkeys(names))
@@ -95,7 +95,8 @@ def misspelt(
     metrics: MetricBook,
     found: set[str],
 ) -> list[str]:
-    """The metrics that no earlier run of this trainer logged, and the edits that fit no config, a sentence each."""
+    """One sentence for each metric in the rules that no earlier run of this trainer logged, and for each edit that fits no
+    config."""
     if spec.rules is None and until is None:
         return []
     given = list(rules.rules) if spec.rules is not None else []
@@ -123,13 +124,13 @@ def _edits(rule: Rule) -> list[str]:
 
 
 def _fits_none(edit: str, configs: Sequence[Config], fields: FieldTypes) -> str | None:
-    """Why an edit fits no config, by the first of them; None if it fits one, or if there is none to look at."""
+    """Why an edit does not fit the first config, if it fits none of them. None if it fits one, or without configs."""
     whys = [applicable([edit], config, fields)[1] for config in configs]
     return whys[0][0].removeprefix("left out: ").rstrip(".") if whys and all(whys) else None
 
 
 def _example(metric: str | None, metrics: MetricBook, config: Config) -> str:
-    """A rule book over `metric`; over a name that the user has to put right if that is None."""
+    """An example rule book for `metric`; if that is None, for a placeholder name that the user has to replace."""
     short = "loss" if metric is None else metrics.short(metric)
     good = "low" if metric is None else metrics.direction(metric)
     plain = all(part.isidentifier() for part in short.split("/"))
@@ -152,7 +153,7 @@ changes = ["{_rate(config)}@mul=0.5"]"""
 
 
 def _rate(config: Config) -> str:
-    """The path of the config's learning rate; `learning_rate` if it has none that is known."""
+    """The path of the config's learning rate; `learning_rate` if it has none under a known name."""
     rates = [(keys, RATES.index(str(keys[-1]))) for keys in _numbers(config, ()) if keys[-1] in RATES]
     return written(min(rates, key=lambda each: (len(each[0]), each[1]))[0]) if rates else RATES[0]
 

@@ -1,4 +1,4 @@
-"""The space that a loop searches, from `--grid` or else `[search]` of the settings, checked before anything is started."""
+"""The search space of a loop, from `--grid` or else `[search]` in the settings, checked before anything is started."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from autoloop.variants.spaces import checked_space, space_of_table, space_of_wor
 def with_space(
     spec: LoopSpec, settings: Settings, preset: Preset, read: Sequence[SourceConfig], policy: VariantPolicy
 ) -> LoopSpec:
-    """`spec` with the axes that it searches, in the place of a grid over its first round; as it is if it searches nothing.
-    From then on the loop has its space, whatever becomes of the settings. UserError names what is wrong."""
+    """`spec` with the axes to search instead of a grid for round 1; unchanged if it does not search. From then on the loop
+    has its own search space, independent of the settings. Raises UserError for an invalid space."""
     search = spec.search
     if search is None:
         return spec

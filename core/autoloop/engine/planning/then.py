@@ -1,4 +1,4 @@
-"""`--then extend=N`: whether the winner of a planned loop could be trained for N steps, and what that takes."""
+"""`--then extend=N`: whether the winner of a planned loop can be trained for N steps, and which changes that needs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from autoloop.trainers import Preset, passes_steps
 from autoloop.trainers.presets import PLACEHOLDER
 
 MOST_STEPS = 10**9
-"""Steps that a run makes at most."""
+"""Maximum steps of a run."""
 EXAMPLE = "extend=200000"
 
 
 def check_then(spec: LoopSpec, preset: Preset, runs: Sequence[Run], configs: Sequence[Config]) -> list[str]:
-    """UserError if the winner could never be extended as `--then` asks; otherwise what to know beforehand. `runs` and
-    `configs`: those of the first round."""
+    """Warnings about `--then`. Raises UserError if the winner could never be extended as it asks. `runs` and `configs`:
+    those of round 1."""
     steps = spec.extend_winner
     if steps is None:
         return []
@@ -50,15 +50,15 @@ def check_then(spec: LoopSpec, preset: Preset, runs: Sequence[Run], configs: Seq
 
 
 def resumes_to_steps(preset: Preset) -> bool:
-    """Whether a run that resumes can be told of how many steps it is to make in all."""
+    """Whether the trainer accepts a new total number of steps when it resumes."""
     if preset.resume is None:
         return False
     return passes_steps(preset) or any("steps" in PLACEHOLDER.findall(value) for value in preset.resume.flags.values())
 
 
 def with_steps(preset: Preset, config: Config, steps: int) -> list[Change] | None:
-    """What trains `config` anew for `steps` steps: nothing if the command tells the number; None if the trainer cannot be
-    told."""
+    """The changes that make a new run of `config` train for `steps` steps: none if the command passes the number; None if
+    the number cannot be set."""
     if passes_steps(preset):
         return []
     place = steps_place(config, preset.steps)

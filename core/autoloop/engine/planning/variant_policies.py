@@ -1,6 +1,6 @@
-"""The policies by which variants are checked: that of a loop, and that of a project for runs outside any loop.
+"""The policies for checking variants: of a loop, and of a project for runs outside any loop.
 
-The engine, the console, the analysis, `generate` and users' scripts take theirs from here, so that they agree.
+The engine, the console, the analysis, `generate` and users' scripts all get them from here, so they agree.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from autoloop.variants.policy import VariantPolicy, launch_policy
 def loop_policy(
     store: Store, loop: int, spec: LoopSpec, preset: Preset, fields: FieldTypes, round_: int, *, besides: int = 0
 ) -> VariantPolicy:
-    """For variants that are proposed from `round_` of a loop. `besides`: a proposal that is no duplicate of itself."""
+    """The policy for variants proposed from `round_` of a loop. `besides`: a proposal to ignore as a duplicate, usually the
+    one being revised."""
 
     def duplicate(hash_: str) -> str | None:
         return store.where_run(hash_) or _proposed(store, loop, round_, hash_, besides)
@@ -30,9 +31,9 @@ def loop_policy(
 
 
 def run_policy(store: Store, run: Run, fields: FieldTypes) -> VariantPolicy:
-    """For variants of a run of a loop, seen from outside: what the loop has proposed is no duplicate of a proposal.
+    """The policy for variants of a loop's run, made outside that loop: its proposals do not count as duplicates.
 
-    UserError if the loop's preset cannot be read.
+    Raises UserError if the loop's preset cannot be read.
     """
     loop = store.loop(run.loop)
     spec, preset = loop.spec, preset_of(store.places, loop)
@@ -49,10 +50,10 @@ def project_policy(
     steps: int | None = None,
     extra: Sequence[str] = (),
 ) -> VariantPolicy:
-    """For variants outside any loop, launched as the project's settings say where nothing else is given.
+    """The policy for variants outside any loop; arguments that are not given come from the project's settings.
 
-    `store` knows what the project has run. `preset`: a shipped one's name, or the path of a file. `steps` None: as the
-    config says. UserError if the preset cannot be read.
+    `store` knows what the project has run. `preset`: the name of a built-in one, or the path of a file. `steps`: None to use
+    the config's own number. Raises UserError if the preset cannot be read.
     """
     name = preset or settings.preset
     if is_preset_file(name):
@@ -69,7 +70,7 @@ def project_policy(
 
 @contextlib.contextmanager
 def store_of(project: Path) -> Iterator[Store | None]:
-    """The project's store; None if no loop was ever started there. UserError if it cannot be read."""
+    """The project's store, or None if no loop was ever started there. Raises UserError if it cannot be read."""
     try:
         store = Store.open(project)
     except NoLoopError:
@@ -80,7 +81,7 @@ def store_of(project: Path) -> Iterator[Store | None]:
 
 
 def _proposed(store: Store, loop: int, round_: int, hash_: str, besides: int) -> str | None:
-    """Another proposal of the same round that gives the same training."""
+    """Another proposal of the same round for the same training, in words; None if there is none."""
     for other in store.proposals(loop, round_):
         alive = other.status not in (ProposalStatus.BLOCKED, ProposalStatus.REJECTED)
         if alive and other.id != besides and other.config_hash == hash_:

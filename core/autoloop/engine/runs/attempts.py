@@ -27,7 +27,7 @@ class Intent:
 
 
 def next_attempt(context: Context, spec: LoopSpec, run: Run, slot: Slot) -> Intent:
-    """Prepare the next attempt of `run` in `slot`; writes nothing. `spec`: the loop's spec for an attempt that starts now."""
+    """The next attempt of `run` in `slot`; writes nothing. `spec`: the loop's spec for an attempt that starts now."""
     number = run.attempts + 1
     attempt_id = f"{run.id}-{number}"
     # Every attempt has its own output directory, unless it continues from the previous attempt's checkpoint.
