@@ -1,4 +1,4 @@
-"""The run of a loop that stands best."""
+"""The best run of a loop."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from autoloop.store import Store
 
 
 def best_run(store: Store, loop: int, book: MetricBook) -> BestRun | None:
-    """The finished run with the best last value of the first key metric that any has and whose better direction is known.
+    """The finished run with the best last value of the first usable key metric; None if there is no such metric.
 
-    Reads a round at a time, since a loop may have more runs than memory should hold at once; none if there is no such
-    metric.
+    A metric is usable if any run has it and its better direction is known. Reads one round at a time, because a loop may
+    have more runs than memory should hold.
     """
     newest = store.newest_in(loop, RunState.FINISHED, LOOKED_AT)
     directions = {key: book.direction(key) for key in for_runs(book, newest[::-1]).key_metrics}

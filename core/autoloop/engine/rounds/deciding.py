@@ -1,4 +1,4 @@
-"""What is decided on proposals without a command: by the loop's approval policy, and by the time that has passed."""
+"""Decisions on proposals without a command: by the loop's approval policy and by elapsed time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ WAYS_BACK = "`autoloop-tui undo` undoes the last decision, `hold` delays the sta
 
 
 def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
-    """Approve the replicates, and for each base run the first `--variants-per-run` pending proposals by priority; skip the
-    others, and what goes beyond the part of the round that replicates leave to new variants.
+    """Decide on the pending `proposals`, which are all those for one round.
 
-    What an agent or a script proposed is skipped: the policy decides for the rules, and checks no budget.
+    Approves replicates and, for each base run, the first `--variants-per-run` proposals by priority. Skips the others, and
+    variants that exceed the part of the round that replicates leave to new variants.
 
-    `proposals`: all those for one round. What a user proposed is not counted for that part. The search made no more than the
-    round has room for: only that part limits its.
+    Proposals of agents and scripts are skipped, because the policy decides only for rules and does not check budgets. Users'
+    proposals do not count towards the part for new variants. Proposals of the search are limited only by that part, because
+    the search makes no more than the round has room for.
     """
     taken: Counter[str] = Counter()
     room = _left_to_variants(proposals)
@@ -48,12 +49,12 @@ def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
 
 
 def _unlimited(proposal: Proposal) -> bool:
-    """Whether --variants-per-run does not count it."""
+    """Whether --variants-per-run does not limit this proposal."""
     return proposal.repeats is not None or proposal.author.kind is ActorKind.SEARCH
 
 
 def _left_to_variants(proposals: list[Proposal]) -> int | None:
-    """How many more runs of new variants the round has room for beside its replicates; None if it has none of these."""
+    """How many more runs of new variants the round has room for beside its replicates; None if it has no replicates."""
     going = (ProposalStatus.PENDING, ProposalStatus.APPROVED)
     parts = [each.repeats.variants for each in proposals if each.repeats and each.status in going]
     if not parts:
@@ -63,9 +64,9 @@ def _left_to_variants(proposals: list[Proposal]) -> int | None:
 
 
 def start_due(context: Context, proposals: list[Proposal]) -> float | None:
-    """When the next round starts automatically: a while after a user's last decision, so that it can still be undone.
+    """When the next round starts automatically: some time after a user's last decision, so that it can still be undone.
 
-    None while a proposal waits, if none is approved, and while a user holds the round.
+    None while a proposal is pending, if none is approved, or while a user holds the round.
     """
     statuses = {proposal.status for proposal in proposals}
     if ProposalStatus.PENDING in statuses or ProposalStatus.APPROVED not in statuses or context.loop.held:

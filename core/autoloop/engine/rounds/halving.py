@@ -1,13 +1,13 @@
-"""`--halve STEP`: within a round the configs that stand worse at that step are stopped, and replicates of the better ones
-take their slots.
+"""`--halve STEP`: stops the worse configs of a round at that step, and gives their slots to replicates of the better ones.
 
-When every executing run of the round has reached the step, the configs are ranked that have no queued run and have reached
-it, those of earlier comparisons and those that have ended included: by the newest value that each run has at the step, mean
-over the seeds. A config that is compared for the first time and is in the worse half (rounded down) is stopped. Runs for
-which there is no slot yet are compared in the same way when they have reached the step, with all that have passed it.
+Once every executing run of the round has reached the step, the configs that have reached it and have no queued run are
+ranked, including those of earlier comparisons and those that have ended. They are ranked by the newest value of each run at
+the step, averaged over the seeds. A config that is compared for the first time and is in the worse half (rounded down) is
+stopped. Runs that get a slot later are compared in the same way when they reach the step, with all configs that have passed
+it.
 
-What was compared is recorded with each run, in one transaction with the stops and the replicates: an engine that is killed
-compares no run twice, and the next one sends the signals.
+The comparison is recorded with each run, in one transaction with the stops and the replicates: after a kill of the engine,
+no run is compared twice, and the next engine sends the signals.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ Columns = Mapping[str, Series]
 
 @dataclass(frozen=True)
 class _Config:
-    """The runs of one config in the round, and what they are worth: lower is better."""
+    """The runs of one config in the round, and their value."""
 
     runs: list[Run]
     value: float
-    """The mean over its runs."""
+    """The mean over its runs; lower is better."""
 
     @property
     def compared(self) -> bool:
@@ -63,24 +63,24 @@ class _Config:
 
 
 class Halving:
-    """Owned by the engine, which lets it `look` at each turn."""
+    """Owned by the engine, which calls `look` at each turn."""
 
     def __init__(
         self, context: Context, execution: Execution, proposals: Proposals, reserve: Callable[[Sequence[Run]], None]
     ) -> None:
-        """`reserve`: runs that were queued for a slot of their own."""
+        """`reserve`: is called with newly queued runs that have a reserved slot."""
         self.context = context
         self.execution = execution
         self._proposals = proposals
         self._reserve = reserve
         self._seen: object = None
-        """The executing runs when they were last compared."""
+        """The attempts that were executing at the last comparison."""
 
     def look(self) -> None:
         spec = self.context.spec.halve
         if spec is None:
             return
-        # What was compared, and replicates that were queued by it, take no part.
+        # Runs that have been compared, and replicates queued by a comparison, do not take part.
         mine = [each for each in self.execution.executing if _explores(each.run) and not each.run.halved]
         if not mine or any((each.follower.step or 0) < spec.step for each in mine if not _stopping(each)):
             return
@@ -92,7 +92,7 @@ class Halving:
             self._seen = seen
 
     def _compare(self, spec: HalveSpec, round_: int) -> bool:
-        """False if a run has not logged the metric at the step yet."""
+        """Compare the configs and carry out the result. Returns False if a run has not logged the metric at the step yet."""
         context = self.context
         active = {each.run.id: each for each in self.execution.executing}
         known = [run for run in context.store.runs(context.loop_id, round_) if _explores(run)]
@@ -110,7 +110,7 @@ class Halving:
         return True
 
     def _columns(self, run: Run, active: Active | None) -> Columns:
-        """What a run that was not compared yet has logged."""
+        """The logged metrics of a run that has not been compared yet."""
         context = self.context
         if active is not None:
             return canonical_columns(active.follower.columns, context.metrics)
@@ -118,14 +118,14 @@ class Halving:
         return read_attempt(attempts[-1], run, context.spec, context.preset, context.metrics) if attempts else {}
 
     def _metric(self, columns: dict[str, Columns], step: int) -> str | None:
-        """The first key metric whose better direction is known and that a run has by the step."""
+        """The first key metric with a known better direction that any run has logged by the step."""
         book = self.context.metrics
         names = [{name for name, series in each.items() if series.steps[0] <= step} for each in columns.values()]
         keys, _ = main_names(names, book)
         return next((key for key in keys if book.direction(key) and any(key in each for each in names)), None)
 
     def _value(self, run: Run, columns: Columns, metric: str, step: int) -> float | None:
-        """Turned so that lower is better; None without a point by the step."""
+        """The run's value at the step, negated if higher is better, so that lower is better. None without a point so far."""
         value = run.halved.value if run.halved and run.halved.metric == metric else None
         series = columns.get(metric)
         if not run.halved and series is not None and (at := bisect_right(series.steps, step)):
@@ -135,7 +135,7 @@ class Halving:
         return math.inf if math.isnan(value) else -value if self.context.metrics.direction(metric) == "high" else value
 
     def _ranked(self, runs: Sequence[Run], values: dict[str, float | None]) -> list[_Config]:
-        """The configs that have reached the step and have no run left to start, the best first."""
+        """The configs that have reached the step and have no run left to start, best first."""
         groups: dict[str, list[Run]] = {}
         for run in runs:
             groups.setdefault(run.group or run.config_hash, []).append(run)
@@ -192,8 +192,8 @@ class Halving:
         self._reserve(copies)
 
     def _replicates(self, better: Sequence[Run], stops: Sequence[Run], metric: str) -> list[Run]:
-        """A run for each slot that is freed, with the configs of `better` in turn and fresh seeds; their configs are
-        written. Fewer where a config has no seed that is a number, and where --max-runs leaves no room."""
+        """A replicate for each freed slot, cycling through the configs of `better`, with fresh seeds; writes their configs.
+        There are fewer if a config has no numeric seed, or if --max-runs leaves no room."""
         copies: list[Run] = []
         for number, stop in enumerate(stops[: self._room()]):
             base = better[number % len(better)]
@@ -206,7 +206,7 @@ class Halving:
         return copies
 
     def _room(self) -> int | None:
-        """How many runs may be added; None without a limit."""
+        """The number of runs that may be added, or None without a limit."""
         store, loop = self.context.store, self.context.loop
         if loop.max_runs is None:
             return None
@@ -219,7 +219,7 @@ class Halving:
         path = seed_path(config, context.preset.seed)
         if path is None or not base.seed.lstrip("-").isdecimal():
             return None
-        seed = self._proposals.fresh_seeds([base], before + 1)[before]  # those of the copies before it are not stored yet
+        seed = self._proposals.fresh_seeds([base], before + 1)[before]  # skips those of earlier copies, not stored yet
         change = Change(path=path, before=int(base.seed), after=seed)
         name = f"{config_name(base)},seed={seed}"
         position = context.store.number_of_runs(context.loop_id) + before
@@ -231,7 +231,7 @@ class Halving:
 
 
 def _explores(run: Run) -> bool:
-    """Not a long training, and not a run on a fresh seed, all of which decide."""
+    """Whether halving applies to the run: not to extended runs, nor to runs on fresh seeds, all of which a verdict needs."""
     return not run.resume and run.confirms is None
 
 

@@ -1,6 +1,6 @@
-"""A round whose runs have all ended is judged: is there a winner, and which proposals do its finished runs give?
+"""Judges a round after all of its runs have ended: whether there is a winner, and which proposals its finished runs give.
 
-Runs that differ in the seed only are judged as one: by the mean of what they reached."""
+Runs that differ only in the seed are judged as one, by the mean of their results."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ Judged = tuple[OverSeeds, Judgement]
 
 
 class Judging:
-    """Owned by the engine. With thousands of runs it takes a while: `interrupted` is asked between two of them, and where
-    it says yes nothing has been recorded and None is returned, so that the round can be judged at another time."""
+    """Owned by the engine. Judging thousands of runs takes a while, so `interrupted` is called between two runs. If it
+    returns True, nothing is recorded and the result is None, so that the round can be judged later."""
 
     def __init__(
         self, context: Context, proposals: Proposals, until: Expression | None, interrupted: Callable[[], bool]
     ) -> None:
-        """`until`: what a run must meet to end the loop as its winner."""
+        """`until`: the condition that a run must meet to end the loop as its winner."""
         self.context = context
         self.proposals = proposals
         self._until = until
@@ -57,12 +57,12 @@ class Judging:
         compared = [until.compared] if until else []
         self._compared = frozenset[str]().union(*compared, *(rule.when.compared for rule in context.rules.rules))
         self._notes: dict[tuple[str, str], None] = {}
-        """Text and run of what is to be said once the round is known to have ended; each once."""
+        """Notes to record once the round has ended, as (text, run id); the keys of a dict, so that each is recorded once."""
 
     def winners(self, runs: list[Run], *, noted: bool = True) -> list[OverSeeds] | None:
-        """Of the finished runs, those that meet `--until`, best first by the first key metric whose direction is known.
+        """The configs of finished runs that meet `--until`, best first by the first key metric with a known direction.
 
-        `noted`: whether what there is to be known of a run is kept for `tell`.
+        `noted`: whether notes on the runs are kept for `tell`.
         """
         if self._until is None:
             return []
@@ -83,7 +83,7 @@ class Judging:
         return sorted(met, key=lambda each: _rank(book, each.summary))
 
     def judgeable(self, finished: list[Run]) -> list[Run] | None:
-        """The finished runs that the rules can judge. Whether they can is recorded anew, since rules may have changed."""
+        """The finished runs that the rules can judge. Records this for each run again, because rules may have changed."""
         context = self.context
         found: list[Run] = []
         for run in finished:
@@ -98,8 +98,8 @@ class Judging:
         return [run for run in found if run.unjudged is None]
 
     def judge(self, configs: list[OverSeeds], answers: Mapping[str, Judgement] | None) -> list[Judged] | None:
-        """What the rules say of each of `configs`. `answers`: those of slow rules, which are asked beforehand, by the run
-        that stands for a config."""
+        """The rules' judgement of each of `configs`. `answers`: judgements that slow rules have already given, by the run
+        that represents a config."""
         judged: list[Judged] = []
         among = self._among_runs(self._compared)
         for each in configs:
@@ -111,21 +111,21 @@ class Judging:
         return judged
 
     def among_runs(self, configs: list[OverSeeds]) -> dict[str, AgainstBase]:
-        """Each of `configs` among the others by the key metrics, for whoever asks without the store."""
+        """Each of `configs` compared with its base by the key metrics, for callers without the store."""
         book = for_runs(self.context.metrics, [run for each in configs for run in each.runs])
         among = self._among_runs(frozenset(book.key_metrics))
         return {each.run.id: among.of(each.run) for each in configs}
 
     def tell(self) -> None:
-        """Record what was noted of runs."""
+        """Record the notes on runs."""
         for text, run in self._notes:
             self.context.log_event(EventKind.NOTE, text, run)
         self._notes.clear()
 
     def propose(self, round_: Round, judged: list[Judged], found: Found, replicates: Proposal | None) -> None:
-        """Make the round's proposals and put the round into `deciding`, in one transaction, which locks the store of the
-        whole project: whatever takes time came before it. `found`: by the search, which takes the place of the rule book's
-        default and fills the room that rules leave; `replicates`: what confirms."""
+        """Make the round's proposals and put the round into `deciding`, in one transaction. It locks the store of the whole
+        project, so all slow work comes before it. `found`: the results of the search, which replace the rule book's default
+        and fill the room that rules leave. `replicates`: the proposal of confirming runs."""
         context = self.context
         rejections = Rejections(context.store.proposals(context.loop_id), context.store.run)
         standings = {run: _standing(found) for run, found in self.among_runs([each for each, _ in judged]).items()}
@@ -152,7 +152,8 @@ class Judging:
                 approve_by_policy(context, self.proposals.for_next_round(round_.number))
 
     def _offered(self, proposal: Proposal, judged: OverSeeds, rejections: Rejections) -> Proposal | None:
-        """The proposal; if the same was rejected before, with what has changed since; None, with a note, if nothing has."""
+        """The proposal, with what has changed since if the same one was rejected before; None, with an event, if nothing has
+        changed."""
         found = rejections.earlier(proposal)
         if found is None:
             return proposal
@@ -169,7 +170,7 @@ class Judging:
         return None
 
     def _held_not(self, proposal: Proposal, between: list[Run]) -> str | None:
-        """In words, a run `between` the two bases on which the rule's condition did not hold."""
+        """In words, a run `between` the two bases on which the rule's condition was false; None if there is none."""
         rule = next((rule for rule in self.context.rules.rules if rule.id == proposal.origin), None)
         among = self._among_runs(self._compared)
         for run in between if rule else ():
@@ -200,9 +201,9 @@ class Judging:
         return AmongRuns(context.store, context.loop_id, context.metrics, wanted, past=context.past)
 
     def _view(self, judged: OverSeeds, among: AmongRuns) -> RunView | None:
-        """Finished runs of a config as rules see them; their logs are read only if a rule asks for them.
+        """A config's finished runs as rules see them. Logs are read only if a rule uses them.
 
-        None, with a note, if the config cannot be read: one damaged run does not keep the others from being judged.
+        None, with a note, if the config cannot be read, so that the other runs can still be judged.
         """
         context = self.context
 
@@ -221,7 +222,7 @@ class Judging:
 
 
 def _standing(among: AgainstBase) -> Call | None:
-    """The verdict on a config against its base in the first key metric that tells one."""
+    """The verdict on a config against its base, in the first key metric that has one; None if none has."""
     for key in for_runs(among.judge.book, among.judge.replicates(among.run)).key_metrics:
         with suppress(LookupError):
             return among.verdict(key).call
@@ -229,14 +230,14 @@ def _standing(among: AgainstBase) -> Call | None:
 
 
 def _of_runs(evidence: Evidence | None, judged: OverSeeds) -> Evidence | None:
-    """The evidence with the runs whose mean it is about, if they are several."""
+    """The evidence with the ids of the runs whose mean it uses, if there are several."""
     if evidence is None or len(judged.runs) == 1:
         return evidence
     return msgspec.structs.replace(evidence, runs=[run.id for run in judged.runs])
 
 
 def _rank(book: MetricBook, reached: Summary) -> float:
-    """Lower is better."""
+    """The sort key of a result: lower is better."""
     for name in book.key_metrics:
         summary = reached.metrics.get(name)
         if summary is not None and (good := book.direction(name)):

@@ -1,4 +1,4 @@
-"""`[keep]` on the runs of loops: their folders and checkpoints, by what their best are chosen, and the way to the trash."""
+"""Applies `[keep]` to the runs of loops: finds their checkpoints, ranks the runs, and moves the rest to the trash."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from autoloop.verdicts import Judge
 
 PROJECT = "project"
 MOST_PROBLEMS = 5
-"""Things that could not be moved that are named."""
+"""Maximum problems that are reported."""
 
 
 @dataclass(frozen=True)
 class RunFolders:
-    """A run, the output folders of its attempts that exist, and what its preset says of checkpoints. `outside`: a folder of
-    it lies outside the project, whatever links lead there."""
+    """A run, the existing output folders of its attempts, and its preset's patterns for checkpoints. `outside`: whether one
+    of its folders is really outside the project, after resolving links."""
 
     run: Run
     loop: Loop
@@ -59,12 +59,13 @@ class RunFolders:
         return [found for folder in self.folders for found in find_checkpoints(folder, self.patterns)]
 
     def usage(self, seen: set[tuple[int, int]]) -> Usage:
-        """What the folders take. `seen`: as of `measure`."""
+        """The disk usage of the folders. `seen`: as in `measure`."""
         return sum((measure(folder, seen) for folder in self.folders), Usage())
 
 
 def folders_of(store: Store, loops: Iterable[Loop], allowed: Sequence[Path] = ()) -> list[RunFolders]:
-    """The runs of these loops that have had an attempt. `allowed`: folders outside the project that a user has named."""
+    """All runs of these loops, with the output folders of their attempts. `allowed`: folders outside the project that a user
+    has named."""
     inside = [os.path.realpath(folder) for folder in (store.places.project, *allowed)]
     found: list[RunFolders] = []
     for loop in loops:
@@ -81,11 +82,11 @@ def folders_of(store: Store, loops: Iterable[Loop], allowed: Sequence[Path] = ()
 
 
 def candidates(store: Store, found: Sequence[RunFolders], settings: Settings) -> list[Candidate]:
-    """The runs with their checkpoints, and why some must not be touched."""
+    """The runs with their checkpoints, and the reasons why some must not be touched."""
     protected: dict[str, str] = {}
     needed: dict[int, str] = {}
     for loop in {each.loop.id: each.loop for each in found}.values():
-        # What tables and reports name as the best of its loop stays, whatever is wished.
+        # The run that tables and reports call the best of its loop is always kept.
         if best := loop.best or best_run(store, loop.id, metrics_of(store.places, loop)):
             protected[best.run] = f"it has the {best.word} {best.metric} of {loop.name}"
         if loop.outcome is not None:
@@ -106,8 +107,8 @@ def candidates(store: Store, found: Sequence[RunFolders], settings: Settings) ->
 
 
 def rankings(store: Store, found: Sequence[RunFolders], wish: Wish, settings: Settings) -> dict[Hashable, Ranking]:
-    """By scope, by what its best configs are chosen; a scope that has no such metric is left out. UserError if it is not
-    known which direction of the metric that was named is better."""
+    """The ranking of each scope by which its best configs are chosen; scopes without the metric are omitted. Raises
+    UserError if the better direction of the named metric is unknown."""
     together = settings.keep.over == "project"
     loops = {each.loop.id: each.loop for each in found}
     methods = {method for loop in loops.values() for method in planned_methods(loop.spec)}
@@ -119,7 +120,7 @@ def rankings(store: Store, found: Sequence[RunFolders], wish: Wish, settings: Se
     chosen: dict[Hashable, Ranking] = {}
     for scope, members in runs.items():
         if metric := _metric(members, wish, books[scope]):
-            # A metric that ended as no number says nothing of how good its run is.
+            # A metric that ended as NaN or infinite does not tell how good its run is.
             usable = [run for run in members if not (run.summary and metric in run.summary.not_finite)]
             elsewhere = [] if together or not isinstance(scope, int) else store.replicates_elsewhere(scope)
             chosen[scope] = Ranking(Judge(usable, books[scope], elsewhere), metric)
@@ -127,7 +128,7 @@ def rankings(store: Store, found: Sequence[RunFolders], wish: Wish, settings: Se
 
 
 def chosen(store: Store, found: Sequence[RunFolders], settings: Settings) -> tuple[list[Choice], str | None]:
-    """What `[keep]` lets go of these runs, and what to know about it. UserError if it says nothing that can be done."""
+    """The checkpoints of these runs that `[keep]` frees, and a note. Raises UserError if its settings cannot be applied."""
     if not settings.keep.checkpoints:
         raise UserError(f'{FILE} does not say what to keep; set checkpoints = "best 3 by METRIC, last of all" under [keep].')
     if not any(each.patterns for each in found):
@@ -145,8 +146,8 @@ def chosen(store: Store, found: Sequence[RunFolders], settings: Settings) -> tup
 
 
 class Thrown(NamedTuple):
-    """What was done: `moved` bytes of that many `checkpoints` to the trash, `deleted` bytes of what had been in it for
-    longer than it may, and what could not be done, in a sentence each."""
+    """The result of `throw_away`: the number of `checkpoints` moved to the trash, the bytes `moved` and the bytes `deleted`
+    from the trash because they had expired, and the problems, one sentence each."""
 
     checkpoints: int
     moved: int
@@ -155,13 +156,13 @@ class Thrown(NamedTuple):
 
 
 def throw_away(store: Store, trash: Trash, choices: Sequence[Choice], days: float) -> Thrown:
-    """Move what goes to the trash, as one batch, and delete what has been there for longer than `days`. OSError if the trash
-    cannot be written; then nothing has moved."""
+    """Move the chosen checkpoints to the trash as one batch, and delete what has been there for more than `days`. Raises
+    OSError if the trash cannot be written; nothing has been moved then."""
     deleted, problems = trash.empty(days)
     wanted: list[tuple[str, str, int]] = []
     count = 0
     for choice in choices:
-        if choice.go and not store.run(choice.run.id).state.ended:  # it has been extended or retried meanwhile
+        if choice.go and not store.run(choice.run.id).state.ended:  # it was extended or retried meanwhile
             problems.append(f"{choice.run.name} ({choice.run.id}) is still running, so none of its files were moved")
             continue
         count += len(choice.go)
@@ -175,7 +176,7 @@ def throw_away(store: Store, trash: Trash, choices: Sequence[Choice], days: floa
 
 
 def keep_after_round(context: Context, settings: Settings) -> None:
-    """What `[keep]` with `when = "each round"` does after a round. What cannot be done is an event, and stops nothing."""
+    """Apply `[keep]` with `when = "each round"` after a round. Problems are recorded as events and stop nothing."""
     store, keep = context.store, settings.keep
     if keep.when != "each round" or not keep.checkpoints:
         return
@@ -223,7 +224,7 @@ def _metric(runs: Sequence[Run], wish: Wish, book: MetricBook) -> str | None:
 
 
 def _patterns(store: Store, loop: Loop) -> Sequence[str]:
-    """As the loop's own preset says; if that says nothing, as the one that goes by its name now."""
+    """The checkpoint patterns of the loop's own preset or, if it has none, of the current preset of the same name."""
     with contextlib.suppress(UserError):
         return preset_of(store.places, loop).checkpoints or load_preset(loop.spec.preset).checkpoints
     return ()

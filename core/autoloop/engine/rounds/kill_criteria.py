@@ -1,6 +1,7 @@
-"""The condition under which the run of one proposal is stopped, given by whoever proposes it and approved with it.
+"""Kill criteria: conditions under which the run of a proposal is stopped, given by its author and approved with it.
 
-It is a condition of a live rule, judged for the runs of that proposal only, whatever rules the loop has.
+A kill criterion works like the condition of a live rule, but only for the runs of its proposal, and independently of the
+loop's rules.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from autoloop.rules import LiveSchedule, Rule, compile_expression
 from autoloop.text.suggest import did_you_mean
 
 KILL_CRITERION = "kill criterion"
-"""In place of a rule's id, in evidence and events."""
+"""Stands in for a rule's id in evidence and events."""
 
 
 def checked_criterion(text: str, base: Run, metrics: MetricBook) -> str | None:
-    """The condition as it is kept; None for an empty one. UserError where it cannot be judged for a variant of `base`."""
+    """The condition in its stored form, or None if it is empty. Raises UserError if a variant of `base` cannot be judged by
+    it."""
     if not text.strip():
         return None
     try:
@@ -33,7 +35,8 @@ def checked_criterion(text: str, base: Run, metrics: MetricBook) -> str | None:
 
 
 def criterion_of(context: Context, run: Run) -> Rule | None:
-    """The criterion of the proposal from which a run came, or from which the run came that live rules relaunched as it."""
+    """The kill criterion of a run's proposal, as a rule; None if it has none. For a run relaunched by live rules, that of
+    the original run's proposal."""
     proposal = _origin(context, run)
     if proposal is None or proposal.kill_criterion is None:
         return None

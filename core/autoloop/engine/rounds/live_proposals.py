@@ -1,9 +1,9 @@
-"""What live rules ask for, carried out: stop a run, relaunch it with edits, or ask a user first.
+"""Carries out what live rules request: stops a run, relaunches it with edits, or asks a user first.
 
-What a rule asks for is a proposal that is marked `live`, in the store with its evidence before anything is done. Order:
-proposal approved and stop recorded (one transaction) → the run is signalled and ends → its successor queued for the same
-slot and the proposal launched (one transaction). Each step can be found out from the store, so an engine that was killed
-between two of them goes on with the next.
+A rule's request becomes a proposal marked `live`, stored with its evidence before anything is done. The order is: proposal
+approved and stop recorded (one transaction) → the run is signalled and ends → its successor queued for the same slot and the
+proposal launched (one transaction). Each step is visible in the store, so after a kill between two steps the next engine
+continues with the next one.
 """
 
 from __future__ import annotations
@@ -49,12 +49,13 @@ class LiveProposals:
         self.proposals = proposals
 
     def of(self, run: Run) -> list[Proposal]:
-        """What live rules have asked for about a run."""
+        """The proposals that live rules have made for a run."""
         proposals = self.context.store.proposals(self.context.loop_id, run.round)
         return [proposal for proposal in proposals if proposal.live and proposal.base_run == run.id]
 
     def act(self, active: Active, firing: LiveFiring, step: int) -> bool:
-        """Record what the rule asks for, and do it unless a user is asked first or it cannot be done. True if it is done."""
+        """Record the rule's proposal, and carry it out unless it is blocked or a user is asked first. Returns True if it was
+        carried out."""
         watch = firing.rule.watch
         assert watch is not None
         proposal = self._proposal(active, firing, step)
@@ -77,7 +78,7 @@ class LiveProposals:
         return True
 
     def _proposal(self, active: Active, firing: LiveFiring, step: int) -> Proposal:
-        """The first of the rule's turns that may be run, beginning with the one that is next in this line of runs."""
+        """The proposal for the first of the rule's turns that may run, starting with the next one for this lineage."""
         run, rule = active.run, firing.rule
         assert rule.watch is not None
         live = LiveContext(attempt=active.attempt.id, step=max(step, firing.step))
@@ -96,7 +97,7 @@ class LiveProposals:
                 live=live,
                 created_at=self.context.clock(),
             )
-        # Each rule has a budget of its own: what another rule has tried says nothing about this one's remedies.
+        # Each rule has its own budget: another rule's attempts say nothing about this rule's remedies.
         begin = sum(p.evidence is not None and p.evidence.rule == rule.id for p in self._line(run))
         tried = [self._turn(run, rule, firing, turns[(begin + offset) % len(turns)], live) for offset in range(len(turns))]
         if begin >= rule.watch.relaunches:
@@ -121,7 +122,7 @@ class LiveProposals:
         return line
 
     def _carry_out(self, proposal: Proposal, by: Actor, note: str | None = None, decision: int | None = None) -> str:
-        """Record the decision and stop the run; its successor is queued when it has ended."""
+        """Record the decision and stop the run. Its successor is queued after the run has ended."""
         now = self.context.clock()
         proposal = proposal_decided(proposal, ProposalStatus.APPROVED, by, now, note=note, decision=decision)
         self.context.store.put_proposal(proposal)
@@ -134,7 +135,7 @@ class LiveProposals:
         return text
 
     def check_open(self, proposal: Proposal) -> None:
-        """UserError if what a rule asked for can no longer be decided, because it is done or its run has ended."""
+        """Raise UserError if the proposal can no longer be decided, because it was carried out or its run has ended."""
         if proposal.status not in (ProposalStatus.PENDING, ProposalStatus.REJECTED, ProposalStatus.BLOCKED):
             raise UserError(f"Proposal {proposal.id} of a live rule is {proposal.status.value}; there is nothing to decide.")
         executing = {each.attempt.id: each for each in self.execution.executing}
@@ -146,19 +147,19 @@ class LiveProposals:
             )
 
     def approve(self, proposal: Proposal, by: Actor, note: str | None, decision: int) -> str:
-        """Do what a rule asked for; `check_open` comes first."""
+        """Carry out a rule's proposal. Call `check_open` first."""
         return self._carry_out(proposal, by, note, decision)
 
     def stopping(self, active: Active) -> StopCause | None:
-        """Why a live rule is stopping this attempt, None if none does."""
+        """Why a live rule is stopping this attempt; None if none is."""
         approved = any(proposal.status is ProposalStatus.APPROVED for proposal in self.of(active.run))
         return active.attempt.stop if approved else None
 
     def follow_up(self, ended: Sequence[Ended]) -> list[Run]:
-        """For attempts that ended: queue the successors of those that rules stopped, and let lapse what was asked about
-        them. Comes before the slots are filled and the attempts settled.
+        """Queue the successors of ended attempts that rules stopped, and let pending proposals about ended attempts lapse.
+        Call it before the slots are filled and the attempts are settled.
 
-        Returns the successors; each is to start in the slot that its base has left.
+        Returns the successors. Each starts in the slot that its base has released.
         """
         successors: list[Run | None] = []
         for each in ended:
@@ -228,7 +229,7 @@ class LiveProposals:
 
 
 def _without_number(name: str, number: int) -> str:
-    """The name of a run without what `_relaunch` appended to it: `_live1`, or `_live1-2` where another run had that."""
+    """The name of a run without the suffix added by `_relaunch`: `_live1`, or `_live1-2` if that name was taken."""
     return re.sub(rf"_live{number}(-\d+)?$", "", name)
 
 

@@ -1,5 +1,5 @@
-"""Live rules, and the kill criteria of proposals, judge what runs in training have written; `live_proposals.py` carries out
-what one that fires asks for."""
+"""Judges running trainings by live rules and by the kill criteria of proposals. `live_proposals.py` carries out the requests
+of a rule that fires."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from autoloop.verdicts import AgainstBase
 LOG = logging.getLogger(__name__)
 
 LOG_BUDGET = 1 << 20
-"""Bytes of a log that are searched at one look; what a trainer prints beyond LOG_BACKLOG unread bytes is passed over."""
+"""Bytes of a log that are searched at a time."""
 LOG_BACKLOG = 64 << 20
+"""If a log has more unread bytes than this, the excess is skipped."""
 LOOKING = 0.02
-"""Seconds after which no further look begins in a turn of the engine."""
+"""Seconds after which no further attempt is judged in the same turn of the engine."""
 REST = 5.0
-"""After its looks the engine does other things for this many times as long: live rules take a sixth of its time at most."""
+"""After judging, live rules pause for this many times as long, so they use at most a sixth of the engine's time."""
 
 
 @dataclass
@@ -40,7 +41,7 @@ class _Watched:
 
 
 class LiveRules:
-    """Watches the executing attempts, as many a turn as a moment allows. Belongs to the engine's thread."""
+    """Watches the executing attempts, for a limited time per turn. Used only by the engine's thread."""
 
     def __init__(self, context: Context, execution: Execution, proposals: LiveProposals) -> None:
         self.context = context
@@ -50,10 +51,10 @@ class LiveRules:
         self._watched: dict[str, _Watched] = {}
         self._rest_until = 0.0
         self._among_runs: tuple[int, AmongRuns] | None = None
-        """How many runs had finished when they were read, and those."""
+        """The number of finished runs at the last read, and the runs read then."""
 
     def look(self, fresh: set[str]) -> None:
-        """Judge attempts that have something new. `fresh`: those whose history has grown since the last turn."""
+        """Judge attempts with new output. `fresh`: those whose history has grown since the last turn."""
         active = {each.attempt.id: each for each in self.execution.executing}
         self._watched = {id_: watched for id_, watched in self._watched.items() if id_ in active}
         for id_ in fresh & self._watched.keys():
@@ -61,7 +62,7 @@ class LiveRules:
         if time.monotonic() < self._rest_until:
             return
         began, looks = time.monotonic(), 0
-        # Those that wait longest come first, whatever their slots: one that always has something new delays no other.
+        # The attempts that have waited longest come first, so one that always has new output does not delay the others.
         for id_ in [*(id_ for id_ in active if id_ not in self._watched), *self._watched]:
             each = active[id_]
             if each.run.state is RunState.STOPPING:
@@ -69,7 +70,7 @@ class LiveRules:
             try:
                 looked = self._look_at(each)
             except Exception as error:
-                # Somebody's rule, or ours: no fault in judging one run may end a loop of many.
+                # A bug in a user's rule or in ours: an error in judging one run must not end the whole loop.
                 looked = True
                 self._give_up(each, f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error))
             if looked:
@@ -93,7 +94,7 @@ class LiveRules:
             return False
         step = active.follower.step
         if step >= active.run.total_steps > 0:
-            return False  # a run that has made its last step has nothing left to be saved
+            return False  # after the last step, stopping the run would save nothing
         watched.news = False
         for firing in watched.watch.fired(active.follower.columns, step):
             watched.watch.silence(firing.rule.id)
@@ -102,17 +103,18 @@ class LiveRules:
         return True
 
     def _begin(self, active: Active) -> _Watched:
-        """What a rule has done to a run once, it does not do again: whoever retries or extends the run has seen it."""
+        """Start watching an attempt. A rule that has fired on its run before does not fire again: the user who retried or
+        extended the run knows about it."""
         context, run = self.context, active.run
         done = {p.evidence.rule for p in self.proposals.of(run) if p.evidence and p.status is not ProposalStatus.LAPSED}
         criterion = criterion_of(context, run)
         if criterion is None and not self.rules:
             self._watched[active.attempt.id] = watched = _Watched(LiveWatch([], "", context.metrics, {}), None, news=False)
             return watched
-        # An extended run goes on towards many steps: its edits would begin all of them anew.
         config = frozen_config(run)
-        # Whether a config is better is told by all of its fresh seeds, not by those that a rule lets end.
+        # A verdict needs all fresh seeds of a config, not only those that a rule would let finish.
         mine = self.rules if context.rules.applies_to(config) and run.confirms is None else []
+        # Rules do not relaunch long runs, because a relaunch with edits would start all of their steps again.
         long = run.resume or self._trained_anew(run)
         rules = [r for r in mine if not (long and r.watch and r.watch.turns)]
         rules = [r for r in ([criterion] if criterion else []) + rules if r.id not in done]
@@ -125,11 +127,11 @@ class LiveRules:
         return watched
 
     def _trained_anew(self, run: Run) -> bool:
-        """Whether it is the long training of `--then` from the beginning."""
+        """Whether the run is the long training of `--then`, started from step 0."""
         return run.proposal is not None and self.context.store.proposal(run.proposal).extend is not None
 
     def _among(self, run: Run) -> AgainstBase:
-        """The run among those that have finished by now."""
+        """The run compared with those that have finished by now."""
         finished = self.context.store.counts(self.context.loop_id).get(RunState.FINISHED, 0)
         if self._among_runs is None or self._among_runs[0] != finished:
             context, wanted = self.context, frozenset[str]().union(*(rule.when.compared for rule in self.rules))

@@ -1,4 +1,4 @@
-"""A run that trains the config of an earlier one, changed: a variant, a replicate, or the same for more steps."""
+"""Makes a run from the changed config of an earlier one: a variant, a replicate, or the same training for more steps."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from autoloop.variants.grids import group_of, seed_of
 from autoloop.variants.policy import launch_policy
 
 Files = list[tuple[Path, str]]
-"""Paths, each with its content."""
+"""Paths with their contents."""
 
 
 def make_run(
     context: Context, base: Run, config: Config, *, name: str, round_: int, position: int, steps: int | None = None
 ) -> tuple[Run, Files]:
-    """The run of `config`, which was made from that of `base`, and the files that are to be written before it is recorded.
+    """The run of `config`, which was made from the config of `base`, and the files to write before the run is recorded.
 
-    `steps`: those that the command gives, the loop's by default. The run names neither a base nor a proposal yet. UserError
-    if the config of `base` cannot be read.
+    `steps`: the number that the command passes; the loop's by default. The run's base and proposal are not set yet. Raises
+    UserError if the config of `base` cannot be read.
     """
     spec, preset = context.spec, context.preset
     steps = steps or spec.steps

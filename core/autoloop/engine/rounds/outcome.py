@@ -18,7 +18,7 @@ from autoloop.verdicts import Judge, outcome, reduced
 
 @dataclass(frozen=True)
 class JudgedRuns:
-    """The loop's runs in their order, each with `metric` at least, and their judge, which knows of no other."""
+    """The loop's runs in order, each with at least `metric`, and their judge, which uses no other metric."""
 
     metric: str
     runs: list[Run]
@@ -28,13 +28,13 @@ class JudgedRuns:
 def judged_runs(context: Context, metric: str) -> JudgedRuns:
     store, loop = context.store, context.loop_id
     runs = context.past.by([metric])
-    # Which other metrics the runs come with depends on what else was asked of this engine; no verdict may.
+    # The other metrics of the runs depend on earlier calls in this engine; a verdict must not depend on them.
     judge = Judge(runs, context.metrics, reduced(store.replicates_elsewhere(loop), [metric]), keys=[metric])
     return JudgedRuns(metric, runs, judge)
 
 
 def loop_outcome(context: Context) -> Outcome | None:
-    """None if no run of the loop tells how it stands in a metric of which one direction is good."""
+    """The loop's outcome; None if no run has a metric with a known better direction."""
     best = context.loop.best
     found = None if best is None else outcome_in(context, best.metric)
     if found is None or found.first.run == found.baseline.run:
@@ -43,13 +43,13 @@ def loop_outcome(context: Context) -> Outcome | None:
 
 
 def outcome_in(context: Context, metric: str) -> Outcome | None:
-    """`loop_outcome` in some metric, also of a loop that goes on, without what differs between the configs."""
+    """The outcome in a given metric, also for an unfinished loop, without the differences between the configs."""
     judged = judged_runs(context, metric)
     return outcome(judged.runs, context.store.proposals(context.loop_id), context.spec, judged.judge, metric)
 
 
 def _changes(context: Context, base: str, other: str) -> list[Change]:
-    """What differs between the trainings of two runs but the seed; nothing where a config can no longer be read."""
+    """The differences between the trainings of two runs, except for the seed; empty if a config can no longer be read."""
     try:
         configs: list[Config] = [frozen_config(context.store.run(run)) for run in (base, other)]
     except UserError:

@@ -1,5 +1,5 @@
-"""A loop's way from round to round: when the runs of one have ended it is judged, its proposals are decided, and the next
-one starts, or the loop ends."""
+"""Advances a loop from round to round: when all runs of a round have ended, it is judged, its proposals are decided, and the
+next round starts or the loop ends."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from autoloop.reports import result_lines, then_line
 from autoloop.text.plural import plural
 
 SLOW_RULES, SLOW_SEARCH = 2.0, 10.0
-"""Seconds after which it is said that Python rules, or the search, are being asked. Optuna takes a few to be loaded."""
+"""Seconds after which a wait for Python rules, or for the search, is reported. Loading Optuna alone takes a few."""
 
 
 class LoopProgression:
@@ -59,8 +59,8 @@ class LoopProgression:
         interrupted: Callable[[], bool],
         keep: Callable[[], object] = lambda: None,
     ) -> None:
-        """`interrupted`: whether somebody wants the loop stopped while a long step is under way. `keep`: what is done with
-        the checkpoints of a round that has ended."""
+        """`interrupted`: returns whether a long step should be interrupted. `keep`: is called after each round to free
+        checkpoints."""
         self.context = context
         self.proposals = proposals
         self.judging = judging
@@ -70,25 +70,26 @@ class LoopProgression:
         self._interrupted = interrupted
         self._keep = keep
         self._waiting_said: str | None = None
-        """What was last said to be waited for."""
+        """The kind of wait that was last reported."""
         self._decided_on: tuple[int, int] | None = None
         self._decide_at: float | None = None
-        """The store as it was when the proposals were looked at, and when time alone may change what follows."""
+        """`_decided_on`: the store's mark when the proposals were last checked. `_decide_at`: when they must be checked
+        again even if the store has not changed."""
         self._asking: Asking | None = None
         self._asking_said: set[str] = set()
         self._searching = Searching(context)
         self._result = ""
-        """What the loop came to, in a line."""
+        """The loop's result in one line."""
 
     def advance(self) -> None:
-        """Move the loop on as far as it goes without waiting."""
+        """Advance the loop as far as possible without waiting."""
         current = self.context.store.last_round(self.context.loop_id)
         if current.state is RoundState.RUNNING and self.context.store.all_ended(self.context.loop_id, current.number):
             if self._still_asking(current):
                 return
             self._end_round(current, self.context.store.runs(self.context.loop_id, current.number))
             current = self.context.store.last_round(self.context.loop_id)
-        else:  # a run of the round may have been queued again
+        else:  # a run of the round may have been queued again, so answers no longer apply
             self._forget_asking()
         if current.state is RoundState.DECIDING and self.context.loop.state is LoopState.ACTIVE:
             self._decide(current)
@@ -96,13 +97,13 @@ class LoopProgression:
             self._finish_loop()
 
     def _end_round(self, round_: Round, runs: list[Run]) -> None:
-        """Judge the round. Interrupted, it leaves everything as it is: the next turn begins anew."""
+        """Judge the round. If interrupted, change nothing; the next turn starts again."""
         finished = [run for run in runs if run.state is RunState.FINISHED]
         spec = self.context.spec
         can_be_judged = self.judging.judgeable(finished)
         if can_be_judged is None:
             return
-        # Rules have judged a config that is run again to confirm it when it was new.
+        # Confirming runs are omitted: rules judged their config when it was new.
         configs = over_seeds([run for run in can_be_judged if run.confirms is None])
         if spec.decide and round_.number < spec.rounds and self._asks(round_, configs):
             return
@@ -150,12 +151,12 @@ class LoopProgression:
         return self.replicates.prepare(round_, variants, [each.run for each in met])
 
     def _asks(self, round_: Round, configs: list[OverSeeds]) -> bool:
-        """Whether slow rules have to be asked about the configs first, which is begun."""
+        """Whether slow rules must judge the configs first; if so, start asking them."""
         rules = self.context.rules
         if not rules.slow or not configs or (self._asking and self._asking.about(round_.number, configs)):
             return False
         self._forget_asking()
-        with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
+        with contextlib.suppress(RuntimeError):  # no thread available: retry in the next turn
             self._asking = Asking(rules, round_.number, configs, self.judging.among_runs(configs))
         return True
 
@@ -179,9 +180,9 @@ class LoopProgression:
         self._asking_said.clear()
 
     def _decide(self, round_: Round) -> None:
-        """Start the next round when the policy, the clock or a user says so.
+        """Start the next round when the policy, the clock or a user decides it.
 
-        Thousands of proposals may wait for a user for days: they are looked at again only where something has changed.
+        Thousands of proposals may wait for a user for days, so they are checked again only if something has changed.
         """
         mark, due = self.context.store.mark(), self._decide_at
         if mark == self._decided_on and (due is None or self.context.clock() < due):
@@ -193,13 +194,13 @@ class LoopProgression:
         if approved and (round_.start_asked or (start_at is not None and self.context.clock() >= start_at)):
             runs = start_round(self.context, self.proposals, round_, self._interrupted)
             if runs is None:
-                return  # if the loop goes on after all, it is tried again
+                return  # retried in a later turn if the loop continues
             if not runs:
                 text = "no approved proposal could be started; their bases have changed"
                 self.stop(LoopEnd(kind=LoopEndKind.BASES_CHANGED, text=text))
             self._waiting_said = None
             self.reporting.later()
-        elif round_.start_asked:  # what was approved then has been taken back
+        elif round_.start_asked:  # the approvals have been undone since
             self.context.store.put_round(msgspec.structs.replace(round_, start_asked=False))
         elif start_at != round_.start_at:
             self._announce_start(round_, start_at)
@@ -207,7 +208,7 @@ class LoopProgression:
             self._finish(round_, end)
         elif start_at is None:
             self._tell_wait(round_, proposals)
-        # Not before all of it is written: after a store that failed the round is looked at again.
+        # Set only after everything is written, so that the round is checked again if the store fails.
         self._decided_on = mark
         self._decide_at = min((at for at in (round_.decide_by, start_at) if at is not None), default=None)
 
@@ -217,11 +218,11 @@ class LoopProgression:
         )
         if due and not self.context.loop.held:
             with self.context.store.transaction():
-                # Also of what a user proposed since: where nobody is asked, nothing waits for anybody.
+                # This includes users' later proposals: with automatic approval, nothing waits for a user.
                 approve_by_policy(self.context, self.proposals.for_next_round(round_.number))
 
     def _announce_start(self, round_: Round, start_at: float | None) -> None:
-        """All is decided: say when the next round starts. None: that was undone, or the round is held."""
+        """Report when the next round starts, now that all is decided. None: a decision was undone, or the round is held."""
         with self.context.store.transaction():
             self.context.store.put_round(msgspec.structs.replace(round_, start_at=start_at))
             if start_at is not None:
@@ -230,7 +231,7 @@ class LoopProgression:
         self._waiting_said = None
 
     def _tell_wait(self, round_: Round, proposals: list[Proposal]) -> None:
-        """What a user has to do; said again when it has become another wait, not for each decision."""
+        """Report what a user has to do: once for each kind of wait, not after each decision."""
         context, number = self.context, round_.number + 1
         pending = sum(p.status is ProposalStatus.PENDING for p in proposals)
         if pending:
@@ -252,7 +253,7 @@ class LoopProgression:
                     EventKind.WAITING, f"{text}; {f'`autoloop-tui {command}` ' if command else ''}{how}{after}"
                 )
                 context.tell(HookEvent.ROUND_WAITS, f"{number} {kind} {newest}", f"{text}{after}", next=next, round=number)
-            self._waiting_said = kind  # not before it is written, which the store may refuse
+            self._waiting_said = kind  # only after writing, which may fail
 
     def _finish(self, round_: Round, end: LoopEnd) -> None:
         now = self.context.clock()
@@ -262,11 +263,11 @@ class LoopProgression:
             self._finish_loop()
 
     def _finish_loop(self) -> None:
-        """The loop has finished once no run is left, and the long training of `--then` is over: a run that was extended may
-        outlast the last round.
+        """Finish the loop once no run is left and the long training of `--then` is over. An extended run may outlast the
+        last round.
 
-        Its report is written before that is committed and not afterwards: no engine comes back to a loop that has
-        finished, to put right what a kill has torn.
+        The report is written before the commit, not after it: no engine returns to a finished loop to repair a report that
+        was interrupted by a kill.
         """
         loop = self.context.loop
         if loop.state is LoopState.ACTIVE and self.context.store.all_ended(loop.id):
@@ -281,15 +282,15 @@ class LoopProgression:
             with self.context.store.transaction():
                 self.context.put_ended(loop_finished(self.context.loop, end, self.context.clock()), self._result)
                 self.reporting.finish()
-            if self.then.proposal is not None:  # what its round had to keep for it
+            if self.then.proposal is not None:  # checkpoints were kept for it
                 self._keep()
 
     def keep_result(self) -> None:
-        """Record what the loop came to, as no other run is to end."""
+        """Record the loop's result. No other run will end after this."""
         context = self.context
         loop = context.update_loop(best=best_run(context.store, context.loop_id, context.metrics))
-        # What --then rests on stays, and so does what a loop came to before a user extended a run of it: a longer training
-        # is no replicate. Such a loop is the only active one that has an end.
+        # Keep the outcome that --then is based on, and the outcome from before a user extended a run: a longer training is
+        # not a replicate. A loop with an extended run is the only kind of active loop that has an end.
         extended = loop.state is LoopState.ACTIVE and loop.end is not None and loop.outcome is not None
         if self.then.proposal is None and not extended:
             context.update_loop(outcome=loop_outcome(context))
@@ -308,5 +309,5 @@ class LoopProgression:
             self.context.log_event(EventKind.NOTE, text)
 
     def stop(self, end: LoopEnd) -> None:
-        """The round stays as it is: once the reason is gone, `autoloop-tui resume` goes on from here."""
+        """Stop the loop without changing the round: once the cause is fixed, `autoloop-tui resume` continues from here."""
         self.context.put_ended(loop_stopped(self.context.loop, end, self.context.clock()))

@@ -1,4 +1,4 @@
-"""Proposals of a loop: made of requests, numbered and stored, and the config that an approved one runs."""
+"""Proposals of a loop: makes them from requests, numbers and stores them, and gives the config that an approved one runs."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from autoloop.variants.policy import VariantPolicy
 from autoloop.variants.request import VariantRequest
 
 CONFIGS = 100
-"""Configs kept in memory."""
+"""Maximum configs kept in memory."""
 
 
 class Proposals:
     """The proposals of a loop. Owned by the engine."""
 
     def __init__(self, context: Context, fields: FieldTypes) -> None:
-        """`fields`: the project's types of config fields, by which edits are checked."""
+        """`fields`: the project's types of config fields, for checking edits."""
         self.context = context
         self._fields = fields
         self._configs: dict[str, Config] = {}
         self._roots: dict[str, str] = {}
-        """The round-1 ancestors by the ids of the runs: a variant of a variant has that of its base."""
+        """The round-1 ancestor of each run, by id. A variant of a variant has the same ancestor as its base."""
 
     def root(self, run_id: str) -> Run:
-        """A run's round-1 ancestor."""
+        """The round-1 ancestor of a run."""
         run = self.context.store.run(run_id)
         line = [run_id]
         while run.base_run and run.id not in self._roots:
@@ -48,7 +48,7 @@ class Proposals:
         return self.context.store.run(root)
 
     def base_config(self, run: Run) -> Config:
-        """The frozen config of a run, as it was first read: nothing of ours changes it. UserError if it cannot be read."""
+        """The frozen config of a run, cached, as Auto Loop never changes it. Raises UserError if it cannot be read."""
         if run.id not in self._configs:
             if len(self._configs) >= CONFIGS:
                 self._configs.clear()
@@ -56,9 +56,9 @@ class Proposals:
         return self._configs[run.id]
 
     def propose(self, base: Run, request: VariantRequest, made_from: int) -> Proposal:
-        """The proposal that a request for a variant of `base` gives: blocked if the variant must not be run.
+        """The proposal for a requested variant of `base`, blocked if the variant must not run.
 
-        The result has no number yet and is not stored. UserError only if the config of `base` cannot be read.
+        It has no number yet and is not stored. Raises UserError only if the config of `base` cannot be read.
         """
         config = self.base_config(base)
         proposal = Proposal(
@@ -78,9 +78,9 @@ class Proposals:
         return _with_variant(proposal, check(config, request, self._policy(made_from), suffix_of(base.config_path)))
 
     def repeat(self, runs: Sequence[Run], seeds: Sequence[int], reason: str, made_from: int, priority: int) -> Proposal:
-        """The proposal to run the configs of `runs` again, each with all of `seeds`; its changes are those of the first.
+        """The proposal to run the configs of `runs` again, each with all of `seeds`. Its changes are those of the first run.
 
-        Not numbered and not stored. UserError if a config cannot be read, or has no seed to change.
+        It has no number yet and is not stored. Raises UserError if a config cannot be read or has no seed to change.
         """
         first = self.base_config(runs[0])
         request = VariantRequest(
@@ -104,10 +104,10 @@ class Proposals:
         return msgspec.structs.replace(made, changes=[msgspec.structs.replace(each, note=others) for each in made.changes])
 
     def fresh_seeds(self, runs: Sequence[Run], count: int) -> list[int]:
-        """The `count` lowest seeds from 1 on that were never used: by no run of the loop, by no replicate elsewhere, by no
-        proposal, and by no run that would be the same training as one of `runs` with it.
+        """The `count` lowest unused seeds, starting at 1. A seed is used if a run or proposal of the loop or a replicate in
+        another loop has it, or if one of `runs` with this seed would repeat an existing training.
 
-        UserError if a config of `runs` cannot be read, or has no seed to change.
+        Raises UserError if a config of `runs` cannot be read or has no seed to change.
         """
         context = self.context
         used = {run.seed for run in context.store.runs(context.loop_id)}
@@ -142,9 +142,9 @@ class Proposals:
         return resolve(self.base_config(run), parse_edits([self._seed_edit(run, seed)]), self._fields)
 
     def repeated(self, proposal: Proposal, beside: Mapping[str, str]) -> list[tuple[Run, Config, list[Change]]]:
-        """What an approved proposal of replicates runs: each of its configs with each seed, those of one seed together.
+        """The runs of an approved proposal of replicates: each of its configs with each seed, grouped by seed.
 
-        `beside` as for `variant_config`. UserError if one of them is not what it was, or has been run meanwhile.
+        `beside`: as in `variant_config`. Raises UserError if a config has changed or has been run meanwhile.
         """
         assert proposal.repeats is not None
         policy = self._policy(proposal.round)
@@ -163,7 +163,7 @@ class Proposals:
         return found
 
     def revise(self, proposal: Proposal, edits: list[str], author: Actor) -> Proposal:
-        """`proposal` with other edits, checked anew: it waits for a decision again, or is blocked. It is not stored."""
+        """`proposal` with other edits, checked again: it is pending again, or blocked. The result is not stored."""
         request = VariantRequest(author=author, reason=proposal.reason, edits=edits)
         base = self.context.store.run(proposal.base_run)
         policy = self._policy(proposal.round, besides=proposal.id)
@@ -171,7 +171,7 @@ class Proposals:
         return _with_variant(proposal_edited(proposal, edits, author), variant)
 
     def add(self, proposal: Proposal) -> Proposal:
-        """Number and store a proposal, and record it as an event; one of a live rule is reported by its rule's action."""
+        """Number and store a proposal, and record an event. For a live rule's proposal, the rule's action is the event."""
         proposal = msgspec.structs.replace(proposal, id=self.context.store.next_id("proposals"))
         self.context.store.put_proposal(proposal)
         if proposal.live:
@@ -188,20 +188,20 @@ class Proposals:
         return proposal
 
     def for_next_round(self, made_from: int) -> list[Proposal]:
-        """The proposals that may become runs of the next round: neither live rules' nor the long training of the winner."""
+        """The proposals that may become runs of the next round, so neither those of live rules nor that of `--then`."""
         proposals = self.context.store.proposals(self.context.loop_id, made_from)
         return [proposal for proposal in proposals if proposal.for_round]
 
     def variant_config(
         self, proposal: Proposal, base_run: str | None = None, beside: Mapping[str, str] | None = None
     ) -> Config:
-        """The config that an approved proposal runs. UserError if it is not the one that was approved.
+        """The config that an approved proposal runs. Raises UserError if it is not the one that was approved.
 
-        `base_run`: another than the proposal's own, which differs from that in the seed only.
-        `beside`: in words, what is about to be started with it and is not in the store yet, by the hash of its config.
+        `base_run`: a base other than the proposal's own, from which it differs only in the seed.
+        `beside`: runs that are about to start and are not stored yet, in words, by the hash of their config.
         """
         own = base_run in (None, proposal.base_run)
-        # As it is now, whatever was read before.
+        # Not from the cache: the file may have changed.
         base = frozen_config(self.context.store.run(base_run or proposal.base_run))
         if own and config_hash(base) != proposal.base_hash:
             raise UserError(f"The base of proposal {proposal.id} changed after it was approved; review it again.")
@@ -221,7 +221,7 @@ class Proposals:
 
 
 def _with_variant(proposal: Proposal, variant: CheckedVariant) -> Proposal:
-    # What a place held before is not needed to make the variant: a secret among it is not copied out of the config.
+    # Old values are not needed to make the variant, so a secret among them is masked instead of copied from the config.
     changes = [msgspec.structs.replace(each, before=masked_value(each.path, each.before)) for each in variant.changes]
     return proposal_resolved(proposal, changes, variant.notes, variant.hash, variant.blocked)
 
@@ -236,5 +236,5 @@ def describe_changes(proposal: Proposal) -> str:
 
 
 def criterion_text(proposal: Proposal) -> str:
-    """What is said behind its changes of when its run is stopped."""
+    """The proposal's kill criterion, as a text to append to its changes; empty if it has none."""
     return f"; its run is stopped if {proposal.kill_criterion}" if proposal.kill_criterion else ""

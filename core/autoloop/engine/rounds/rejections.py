@@ -1,4 +1,4 @@
-"""A rule that asks again for what was rejected in an earlier round: offered again only if what it rests on has changed."""
+"""Repeated requests of rules that were rejected in an earlier round: offered again only if their evidence has changed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from autoloop.text.evidence import operand_text
 from autoloop.text.values import value_text
 
 UNKNOWN_NOISE = 0.1
-"""A value whose noise is not known has changed if it moved by more than this share of what it was."""
+"""A value with unknown noise counts as changed if it moved by more than this fraction of its old value."""
 
 
 class Rejections:
-    """The rejected proposals of a loop that rules made."""
+    """A loop's rejected proposals that were made by rules."""
 
     def __init__(self, proposals: Iterable[Proposal], find: Callable[[str], Run]) -> None:
-        """`find`: a run by its id."""
+        """`find`: returns a run by its id."""
         self._find = find
         self._by_request: dict[tuple[str, tuple[str, ...]], list[Proposal]] = {}
         for each in proposals:
@@ -25,8 +25,8 @@ class Rejections:
                 self._by_request.setdefault(_key(each), []).append(each)
 
     def earlier(self, proposal: Proposal) -> tuple[Proposal, list[Run]] | None:
-        """The newest rejection of what this one asks for, made for the same config or one that it descends from, and the
-        runs between their bases."""
+        """The newest rejected proposal with the same request for the same config or one of its ancestors, and the runs
+        between their bases; None if there is none."""
         rejected = self._by_request.get(_key(proposal))
         if not rejected:
             return None
@@ -47,10 +47,10 @@ def _key(proposal: Proposal) -> tuple[str, tuple[str, ...]]:
 
 
 def what_changed(before: Proposal, now: Proposal) -> str | None:
-    """What a rejected proposal rested on and is otherwise now, in words; None if nothing is.
+    """The first change in the basis of a rejected proposal, in words; None if nothing has changed.
 
-    A setting that it edits has another value; a measured value that its condition compares moved by more than twice its
-    noise within the run, the larger of the two; the verdict on its base has been decided, or decided otherwise.
+    A change is: a setting that it edits has another value; a measured value in its condition moved by more than twice its
+    noise within the run (the larger of the two); or the verdict on its base was decided, or decided differently.
     """
     settings: Mapping[str, Any] = {change.path: change.before for change in before.changes}
     for change in now.changes:
@@ -71,7 +71,7 @@ def what_changed(before: Proposal, now: Proposal) -> str | None:
 def _moved(before: Observation, now: Observation) -> bool:
     values = (before.value, now.value)
     if now.metric is None or now.name.endswith(".n"):
-        return False  # a setting or a count: settings that the rule edits are compared by themselves
+        return False  # a setting or a count; settings that the rule edits are compared separately
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         return bool(before.value != now.value)
     noise = max((each.noise for each in (before, now) if each.noise), default=None)

@@ -1,5 +1,5 @@
-"""What looks better than the baseline runs again with fresh seeds beside it, before it is called better (`--replicates
-auto`). autoloop.verdicts.confirmation decides what is confirmed, with how many seeds and until when."""
+"""Configs that look better than the baseline run again with fresh seeds, beside the baseline, before they are called better
+(`--replicates auto`). autoloop.verdicts.confirmation decides which configs, with how many seeds and until when."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from autoloop.verdicts.confirmation import (
 )
 
 PRIORITY = 1000
-"""Of replicates among the proposals of a round: the first."""
+"""The priority of replicates: they come first among a round's proposals."""
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """`runs` stand for the contender and the baseline, `pairs` is the number of fresh seeds of each, `why` what made it the
+    """`runs`: the contender and the baseline. `pairs`: the number of fresh seeds for each. `why`: why this config is the
     contender."""
 
     runs: list[Run]
@@ -47,14 +47,14 @@ class Replicates:
         self.context = context
         self.proposals = proposals
         self._said = ""
-        """Why nothing was prepared, as it was last said."""
+        """The last reported reason why nothing was prepared."""
 
     def prepare(self, round_: Round, variants: int, met: Sequence[Run]) -> Proposal | None:
-        """The proposal of replicates for the round after `round_`, without a number and not stored; None if there is
-        nothing to confirm, or no way to.
+        """The proposal of replicates for the round after `round_`, without a number and not stored; None if there is nothing
+        to confirm, or no way to do it.
 
-        `variants`: how many runs of new variants the rules ask for. `met`: runs that meet --until and whose configs no
-        fresh seeds have judged, the best first; they come before what is better than the baseline.
+        `variants`: the number of runs of new variants that the rules ask for. `met`: runs that meet --until but have not
+        been judged on fresh seeds, best first; they take precedence over configs that look better than the baseline.
         """
         context = self.context
         if not context.spec.confirms:
@@ -91,7 +91,7 @@ class Replicates:
             self.context.log_event(EventKind.NOTE, text, run.id)
 
     def _left(self) -> int | None:
-        """How many runs --max-runs leaves."""
+        """How many more runs --max-runs allows; None without a limit."""
         loop = self.context.loop
         return None if loop.max_runs is None else max(0, loop.max_runs - self.context.store.started_runs(loop.id))
 

@@ -10,7 +10,7 @@ from autoloop.engine.base.context import Context
 from autoloop.model import EventKind, LoopState, Run
 
 REST = 20.0
-"""A summary of thousands of runs takes a while to write; it is then left alone for this many times as long."""
+"""Writing a summary of thousands of runs takes a while; the next write waits for this many times as long."""
 
 
 class Reporting:
@@ -20,21 +20,21 @@ class Reporting:
         self.context = context
         self._due = False
         self._unwritten: list[Run] = []
-        """Runs that have ended and are not in the summary yet."""
+        """Ended runs that are not in the summary yet."""
         self._next = 0.0
         self._markdown = reports.MarkdownReport(context.store, context.loop_id, context.metrics)
 
     def begin(self) -> None:
-        """The last engine may have ended between a result and its line in the summary."""
+        """Rewrite the summary: the last engine may have ended after a result but before its line in the summary."""
         self._log_problem(reports.write_summary(self.context.store, self.context.loop_id))
 
     def settled(self, run: Run) -> None:
-        """Bring the entry of a run that has ended into the summary, with others if the file takes long to be written."""
+        """Write an ended run to the summary, later together with others if writing the file is slow."""
         self._unwritten.append(run)
         self._write_runs_if_due()
 
     def flush(self) -> None:
-        """Write what has been kept back."""
+        """Write the runs that have not been written yet."""
         began = time.monotonic()
         self._log_problem(reports.write_runs(self.context.store, self.context.loop_id, self._unwritten))
         self._unwritten.clear()
@@ -45,7 +45,7 @@ class Reporting:
             self.flush()
 
     def later(self) -> None:
-        """Write the report at the end of this step, once for all that happens in it; a finished loop's is written."""
+        """Write the report at the end of this step, once for all its events. A finished loop's report is already written."""
         self._due = self.context.loop.state is not LoopState.FINISHED
 
     def write_if_due(self) -> None:
@@ -54,7 +54,7 @@ class Reporting:
             self.write()
 
     def finish(self) -> None:
-        """Both files in full, as `autoloop-tui report` would write them."""
+        """Write both files in full, as `autoloop-tui report` would."""
         self._unwritten.clear()
         self._log_problem(reports.write_summary(self.context.store, self.context.loop_id))
         self.write()

@@ -1,4 +1,4 @@
-"""The project's runs as a search sees them: which configs of its space have been run, and what came of each."""
+"""The project's runs as a search sees them: which configs of its space have been run, and their results."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ from autoloop.variants.policy import VariantPolicy, launch_policy
 from autoloop.variants.spaces import at_point, point_of
 
 LOOPS = 200
-"""The newest loops whose runs count."""
+"""Only runs of this many newest loops count."""
 OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.BLOCKED)
-"""Proposals of the loop that are not made again. Those that became runs are known as runs."""
+"""Proposals in these states are not proposed again. Those that became runs are found as runs."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A run of the project as far as it matters: `value` of a finished one, if it has one; `failed`: it did not finish and
-    its config is to blame."""
+    """The relevant data of a run. `value`: its result, if it finished with one. `failed`: whether its config is to blame for
+    the lack of a result."""
 
     run: Run
     name: str
-    """Of its config, with its loop if that is another."""
+    """The name of its config, with its loop if that is another one."""
     value: float | None
     failed: bool
 
 
 @dataclass(frozen=True)
 class Material:
-    """What the history is made of, taken from the store; the configs are read from their files later, by another thread."""
+    """The data from the store for the history. The configs are read from their files later, in another thread."""
 
     base: Run
     axes: list[Axis]
     policy: VariantPolicy
     runs: list[Seen]
     proposals: list[tuple[Proposal, Run]]
-    """Those that wait or were refused, with their base runs."""
+    """Proposals that are open or were refused, with their base runs."""
 
 
 def material(context: Context, base: Run, axes: list[Axis], metric: str) -> Material:
-    """The runs of the project that were launched as those of this loop are, the earliest first."""
+    """The material from all runs of the project that were launched in the same way as this loop's, earliest first."""
     store, spec = context.store, context.spec
     policy = launch_policy(context.preset, spec.train_script, spec.steps, spec.extra)
     seen: list[Seen] = []
@@ -75,8 +75,8 @@ def material(context: Context, base: Run, axes: list[Axis], metric: str) -> Mate
 
 
 def history(material: Material) -> tuple[Point, list[Tried], list[Point]]:
-    """Where the base stands; the configs that differ from it in nothing but the searched values and the seed, with what
-    they came to; further points that are not to be tried. UserError if the base's config cannot be read."""
+    """The base's point; the configs that differ from it only in the searched values and the seed, with their results; and
+    further points not to try. Raises UserError if the base's config cannot be read or is outside the space."""
     axes, policy = material.axes, material.policy
     base = frozen_config(material.base)
     origin = point_of(base, axes)
@@ -134,8 +134,8 @@ def _seen(context: Context, run: Run, where: str, metric: str) -> Seen:
 
 
 def _to_blame(context: Context, run: Run, metric: str) -> bool:
-    """Whether the config is why a run came to nothing: it fails again and others do not, a live rule stopped it, or its
-    metric is not finite."""
+    """Whether the config is the reason for a run without a result: it would fail again but others would not, a live rule
+    stopped it, or its metric is not finite."""
     if run.state is RunState.FINISHED:
         return bool(run.summary and metric in run.summary.not_finite)
     if run.state not in (RunState.FAILED, RunState.STOPPED):

@@ -1,4 +1,4 @@
-"""A round's proposals from the search: Optuna is asked in a thread, so that the engine obeys commands meanwhile."""
+"""A round's proposals from the search. Optuna is asked in a thread, so that the engine can carry out commands meanwhile."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from autoloop.variants.spaces import edits_to
 
 @dataclass(frozen=True)
 class Found:
-    """What the search proposes: variants of `base`, at most `room` of which are needed. `left`: how many configs of the
-    space are neither run nor proposed, if they can be counted. `failed`: why there is nothing, if that is a failure."""
+    """The proposals of the search: variants of `base`, of which at most `room` are needed. `left`: how many configs of the
+    space have neither run nor been proposed, if countable. `failed`: the reason if the search failed."""
 
     base: Run | None = None
     requests: list[VariantRequest] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Found:
 
 
 class Asking:
-    """Under way from the start. `found` is there once it is `done`."""
+    """A question to the search, sent on construction. `found` is set once it has been answered."""
 
     def __init__(self, context: Context, search: Search, round_: int, finished: list[str]) -> None:
         self.round = round_
@@ -63,7 +63,7 @@ class Asking:
         self._thread.start()
 
     def drop(self) -> None:
-        """Nobody wants the answer any more."""
+        """Cancel the question: its answer is no longer needed."""
         self._process.drop()
 
     def _ask(self, known: Material) -> None:
@@ -81,7 +81,7 @@ class Asking:
             self.found = self._made(known.base, question, self._process.ask(question))
         except SearchError as why:
             self.found = Found(failed=f"{name} {why}")
-        except Exception as error:  # whatever it is, the engine is not to wait for ever
+        except Exception as error:  # for any error, so that the engine does not wait forever
             self.found = Found(failed=f"{name} failed to propose: {error}")
 
     def _made(self, base: Run, question: Question, answer: Answer) -> Found:
@@ -108,26 +108,26 @@ class Asking:
 
 
 class Searching:
-    """Owned by the engine. A question belongs to a round and its finished runs: others are asked anew."""
+    """Owned by the engine. A question belongs to a round and its finished runs; if those change, it is asked again."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self._asking: Asking | None = None
 
     def waited(self, round_: int) -> float | None:
-        """For how many seconds an answer about the round has been waited for; None if none is."""
+        """The seconds since a question about the round was asked, while it is unanswered; otherwise None."""
         asking = self._asking
         return time.monotonic() - asking.since if asking and asking.round == round_ and asking.found is None else None
 
     def found(self, round_: int, finished: list[Run]) -> Found | None:
-        """What it proposes from the round; None until that is known. Nothing if the loop searches nothing."""
+        """The proposals of the search for the round; None until they are known. Empty if the loop has no search."""
         search = self.context.spec.search
         if search is None:
             return Found()
         runs = [f"{run.id} {run.ended_at}" for run in finished]
         if self._asking is None or (self._asking.round, self._asking.finished) != (round_, runs):
             self.drop()
-            with contextlib.suppress(RuntimeError):  # no thread to be had: at the next turn
+            with contextlib.suppress(RuntimeError):  # no thread available: retry in the next turn
                 self._asking = Asking(self.context, search, round_, runs)
         return self._asking.found if self._asking else None
 
@@ -139,9 +139,10 @@ class Searching:
 
 
 def _base(context: Context, metric: str, otherwise: str) -> tuple[Run, list[Run]]:
-    """The run whose variants are proposed, and it and those of its round that repeat it with other seeds.
+    """The run to propose variants of, and the list of this run and the runs of its round that differ only in the seed.
 
-    A config that has been shown to be better than the first one, else that; else, if it has not finished, `otherwise`.
+    It is the config that ranks first if shown to be better than the baseline, or else the baseline; if there is no outcome,
+    `otherwise`.
     """
     found = outcome_in(context, metric)
     best = otherwise if found is None else found.first.run if found.better else found.baseline.run

@@ -1,4 +1,5 @@
-"""Slow rules asked about the configs of a round, in a thread: the engine obeys commands while a user's code thinks."""
+"""Asks slow rules about the configs of a round in a thread, so that the engine can carry out commands while a user's code
+runs."""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ from autoloop.verdicts import AgainstBase
 
 
 class Asking:
-    """Under way from the start. `answers`, by the id of the run that stands for a config, are complete when it is `done`;
-    `drop` it if nobody wants them."""
+    """A question to slow rules, started on construction. `answers`, by the id of the run that represents a config, are
+    complete when it is `done`. `drop` it if they are no longer needed."""
 
     def __init__(
         self, rules: RuleSource, round_: int, configs: Sequence[OverSeeds], among_runs: Mapping[str, AgainstBase]
     ) -> None:
-        """`among_runs`: each config among the others, by the run that stands for it."""
+        """`among_runs`: each config compared with its base, by the id of the run that represents it."""
         self.round = round_
         self.runs = _as_they_are(configs)
         self.answers: dict[str, Judgement] = {}
@@ -34,7 +35,7 @@ class Asking:
         return not self._thread.is_alive()
 
     def about(self, round_: int, configs: Sequence[OverSeeds]) -> bool:
-        """Whether it asks about these runs as they are: one may have been run again meanwhile."""
+        """Whether the question is about exactly these runs: one may have been run again meanwhile."""
         return self.round == round_ and self.runs == _as_they_are(configs)
 
     def drop(self) -> None:

@@ -1,7 +1,7 @@
-"""`--then extend=…`: when a loop's rounds are done, the config that has been shown to be better than the baseline trains on.
+"""`--then extend=…`: after a loop's rounds, continues the config that has been shown to be better than the baseline.
 
-What is asked for is a proposal like others: in the store before anything is done, decided by the same policy, and carried
-out in one transaction. An engine that was killed between two of these steps finds the next one in the store.
+The request is a proposal like any other: stored before anything is done, decided by the same policy, and carried out in one
+transaction. If an engine is killed between two of these steps, the next one continues from the store.
 """
 
 from __future__ import annotations
@@ -42,24 +42,25 @@ DECIDED = (ProposalStatus.LAUNCHED, ProposalStatus.BLOCKED)
 
 
 class Then:
-    """Owned by the engine, which asks `over` once no run of the loop is left and its result is kept."""
+    """Owned by the engine, which calls `over` once no run of the loop is left."""
 
     def __init__(self, context: Context, proposals: Proposals) -> None:
         self.context = context
         self._proposals = proposals
         self._seen: tuple[int, int] | None = None
         self._due: float | None = None
-        """The store as it was when the proposal was looked at, and when time alone may change what follows."""
+        """`_seen`: the store's mark when the proposal was last checked. `_due`: when it must be checked again even if the
+        store has not changed."""
         self._waiting_said = False
 
     @property
     def proposal(self) -> Proposal | None:
-        """What was asked for; None before that, and in a loop without `--then`."""
+        """The proposal of `--then`; None before it is made, and in a loop without `--then`."""
         return then_proposal(self.context.store, self.context.loop)
 
     def over(self, keep_result: Callable[[], object]) -> bool:
-        """Move it on as far as it goes without waiting; whether nothing is left to do. `keep_result` records what the loop
-        came to, which decides on the winner: called before anything is asked for."""
+        """Advance as far as possible without waiting. Returns whether nothing is left to do. `keep_result` records the
+        loop's result, which determines the winner, and is called before the proposal is made."""
         context, steps = self.context, self.context.spec.extend_winner
         if steps is None:
             return True
@@ -94,7 +95,7 @@ class Then:
     # -------------------------------------------------------------------------------------------------------- proposing
 
     def _propose(self, outcome: Outcome, steps: int) -> Proposal:
-        """Put the proposal into the store, decided already if the policy asks nobody."""
+        """Make and store the proposal."""
         context = self.context
         runs = self._replicates(outcome)
         run, resumes = self._chosen(runs, steps)
@@ -137,7 +138,7 @@ class Then:
         return launch_policy(self.context.preset, spec.train_script, steps, spec.extra).hash(config)
 
     def _replicates(self, outcome: Outcome) -> list[Run]:
-        """The finished runs of the winner's config in this loop, the best first."""
+        """The finished runs of the winner's config in this loop, best first."""
         context = self.context
         first = context.store.run(outcome.first.run)
         key = first.group or first.config_hash
@@ -150,8 +151,8 @@ class Then:
         return [run for _, run in sorted(found, key=lambda each: (each[0], each[1].id))]
 
     def _chosen(self, runs: list[Run], steps: int) -> tuple[Run, bool]:
-        """The run in the middle, so that luck does not choose it, and whether it resumes. If its checkpoint is gone, the
-        nearest to the middle that has one; without any, the one in the middle anew."""
+        """The run to continue, and whether it resumes from its checkpoint. This is the median run, so that luck does not
+        choose it, or the one nearest to it that has a checkpoint. Without any checkpoint, the median run starts again."""
         middle = len(runs) // 2
         if resumes_to_steps(self.context.preset):
             for run in sorted(runs, key=lambda run: abs(runs.index(run) - middle)):
@@ -189,7 +190,7 @@ class Then:
         with self.context.store.transaction():
             self.context.log_event(EventKind.WAITING, f"{text}{automatic}", proposal.base_run)
             self.context.tell(HookEvent.ROUND_WAITS, f"then {proposal.id}", told, next=next, round=proposal.round, run=base)
-        self._waiting_said = True  # not before it is written, which the store may refuse
+        self._waiting_said = True  # only after writing, which may fail
 
     # -------------------------------------------------------------------------------------------------------- launching
 
@@ -217,7 +218,7 @@ class Then:
             context.log_event(EventKind.RUN_EXTENDED, f"{text} (--then{by})", run.id)
 
     def _write_anew(self, proposal: Proposal, base: Run, steps: int) -> Run:
-        """The run that trains the config of `base` from the beginning, its config written. UserError if it cannot be."""
+        """Write the config of a run that trains the config of `base` from step 0. Returns the run; may raise UserError."""
         context = self.context
         config = frozen_config(base)
         if proposal.base_hash and config_hash(config) != proposal.base_hash:

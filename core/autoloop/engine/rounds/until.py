@@ -1,4 +1,4 @@
-"""Which configs meet `--until` in more than one lucky run: by the mean over fresh seeds."""
+"""Which configs meet `--until` not only in one lucky run, but by the mean over fresh seeds."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from autoloop.metrics import OverSeeds
 from autoloop.model import Run, RunState
 
 LEAST = 2
-"""Fresh seeds whose mean must meet --until."""
+"""Minimum number of fresh seeds whose mean must meet --until."""
 
 
 def confirmed(context: Context, judging: Judging) -> list[OverSeeds] | None:
-    """The configs that meet --until by the mean over their fresh seeds, the best first; None if that was interrupted."""
+    """The configs that meet --until by the mean over their fresh seeds, best first; None if interrupted."""
     fresh = [run for run in _fresh(context.store.runs(context.loop_id)) if run.state is RunState.FINISHED]
     met = judging.winners(fresh, noted=False)
     return None if met is None else [each for each in met if len(each.runs) >= LEAST]
 
 
 def unconfirmed(context: Context, judging: Judging) -> list[OverSeeds] | None:
-    """The configs that meet --until by the runs that explored them, and whose fresh seeds have not been looked at, the best
-    first; None if that was interrupted."""
+    """The configs that meet --until in their exploring runs but have too few ended runs on fresh seeds, best first; None if
+    interrupted."""
     runs = context.store.runs(context.loop_id)
     explored = [run for run in runs if run.state is RunState.FINISHED and run.confirms is None]
     met = judging.winners(explored, noted=False)
@@ -33,6 +33,6 @@ def unconfirmed(context: Context, judging: Judging) -> list[OverSeeds] | None:
 
 
 def _fresh(runs: Sequence[Run]) -> Sequence[Run]:
-    """Those of a loop's runs that were made to confirm their own config."""
+    """The runs that were made to confirm their own config (not those of the baseline beside it)."""
     groups = {run.id: run.group for run in runs}
     return [run for run in runs if run.confirms is not None and run.group == groups.get(run.confirms)]

@@ -1,4 +1,4 @@
-"""The runs that approved proposals become: all those of the next round, or the one that a live rule relaunches."""
+"""Turns approved proposals into runs: all runs of the next round, or the one that a live rule relaunches."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from autoloop.model.transitions import proposal_blocked, proposal_lapsed, propos
 from autoloop.variants.grids import renamed
 
 BATCH = 64
-"""Runs whose configs are written at once, before it is asked whether to go on."""
+"""Runs whose configs are written together between two checks for an interruption."""
 
 
 def start_round(
     context: Context, proposals: Proposals, made_from: Round, interrupted: Callable[[], bool]
 ) -> list[Run] | None:
-    """Turn the approved proposals into the runs of the next round, in one transaction; None if that was `interrupted`.
+    """Turn the approved proposals into the runs of the next round, in one transaction; None if `interrupted`.
 
-    A proposal whose approval no longer holds is blocked, with an event; the result may be empty. The configs are written
-    before: each is synced to the disk, and a transaction locks the store of the whole project. `interrupted` is asked now
-    and then meanwhile, because thousands of configs take a while; if it says so, nothing of the round is left.
+    A proposal whose approval is no longer valid is blocked, with an event; the result may be empty. The configs are written
+    before the transaction, because each is synced to disk, and a transaction locks the store of the whole project.
+    `interrupted` is called regularly meanwhile, because writing thousands of configs takes a while; if it returns True,
+    nothing of the round remains.
     """
     number = made_from.number + 1
     candidates = proposals.for_next_round(made_from.number)
@@ -89,8 +90,8 @@ def start_round(
 def _trainings(
     context: Context, proposals: Proposals, proposal: Proposal, beside: dict[str, str], left_out: list[str]
 ) -> list[tuple[Run, Config, list[Change]]]:
-    """What an approved proposal becomes: of which run each is a variant, its config, and what changes in it. UserError if
-    the proposal no longer holds; why one of several replicates of its base cannot be started is added to `left_out`."""
+    """The runs that an approved proposal becomes, as (base run, config, changes). Raises UserError if the proposal is no
+    longer valid. If only the variant of a replicate of its base cannot be started, the reason is added to `left_out`."""
     if proposal.repeats:
         return proposals.repeated(proposal, beside)
     found: list[tuple[Run, Config, list[Change]]] = []
@@ -120,17 +121,18 @@ def _begin_round(context: Context, made_from: Round, undecided: list[Proposal], 
 
 
 def _name(root: Run, proposals: Proposals, config: Config) -> str:
-    """Named by the first ancestor, so that names do not grow with each round."""
+    """The name of a run, based on that of its first ancestor, so that names do not grow with each round."""
     try:
         return renamed(root.name, proposals.base_config(root), config)
-    except UserError:  # its config is gone, which is no reason to refuse a variant of a later one
+    except UserError:  # the ancestor's config is gone; that must not prevent variants of later runs
         return root.name
 
 
 def write_run(
     context: Context, proposal: Proposal, config: Config, *, name: str, round_: int, position: int, slot: int | None = None
 ) -> Run:
-    """The run that an approved proposal becomes, its config written; `slot` is kept for it. Nothing is recorded yet."""
+    """Write the config of the run that an approved proposal becomes, and return the run, not recorded yet. `slot`: a slot
+    reserved for it."""
     base = context.store.run(proposal.base_run)
     run, files = _variant_run(
         context,
@@ -159,8 +161,7 @@ def _variant_run(
     changes: list[Change],
     slot: int | None = None,
 ) -> tuple[Run, Files]:
-    """The run, and the files that are to be written before it is recorded. `base`: of which it is a variant by these
-    `changes`."""
+    """The run, and the files to write before it is recorded. `base`: the run of which it is a variant, by `changes`."""
     run, files = make_run(context, base, config, name=name, round_=round_, position=position)
     confirms = proposal.base_run if proposal.repeats else None
     run = msgspec.structs.replace(run, base_run=base.id, proposal=proposal.id, changes=changes, confirms=confirms, slot=slot)
@@ -168,9 +169,9 @@ def _variant_run(
 
 
 def queue_run(context: Context, proposal: Proposal, run: Run, *, first: bool = True) -> None:
-    """Record what `write_run` made. Part of the caller's transaction. `first`: of the runs that the proposal becomes."""
+    """Record a run from `write_run`, in the caller's transaction. `first`: whether it is the proposal's first run."""
     context.store.put_run(run)
-    if first:  # the others repeat it with other seeds
+    if first:  # the proposal's other runs repeat it with other seeds
         context.store.put_proposal(proposal_launched(proposal, run))
-    # Users' chain scripts read this line.
+    # Users' scripts parse this line.
     context.log_event(EventKind.VARIANT_WRITTEN, f"Wrote variant: {run.source_path} ({proposal.reason})", run.id)

@@ -1,4 +1,4 @@
-"""Hooks are told of a config that fresh seeds have confirmed to be better than the baseline, when that is known first."""
+"""Notifies hooks as soon as fresh seeds have confirmed that a config is better than the baseline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autoloop.verdicts.confirmation import confirmations, given_up
 
 
 def tell_winners(context: Context, ended: Sequence[Run]) -> None:
-    """`ended`: the runs of the round that has ended."""
+    """Notify hooks of confirmed configs. `ended`: the runs of the round that has just ended."""
     if not context.hooks or not any(run.confirms for run in ended):
         return
     best = best_run(context.store, context.loop_id, context.metrics)
