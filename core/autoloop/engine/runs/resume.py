@@ -1,6 +1,6 @@
 """Extending an ended run: whether it can continue from its last checkpoint to more steps, and whether it did.
 
-Engine, command line and console call the same `refusal`, so that a user is told before anything is sent.
+Engine, command line and console call the same `refusal`, so that a user learns the reason before anything is sent.
 """
 
 from __future__ import annotations
