@@ -1,1 +1,1 @@
-"""The console and the command line of Auto Loop: clients of the core, they decide nothing."""
+"""The console and the command line of Auto Loop: clients of the core that make no decisions themselves."""

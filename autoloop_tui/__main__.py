@@ -1,4 +1,5 @@
-"""Where `autoloop-tui` starts. Alone on a terminal it opens the console without loading the command line."""
+"""The entry point of `autoloop-tui`. Without arguments on a terminal, it opens the console and never loads the command
+line."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import sys
 
 
 def main() -> None:
-    """The console script. Exit codes are the command line's; see `cli`."""
+    """The console script. Exit codes are those of the command line; see `cli`."""
     _trust_the_project_last()
     if sys.argv[1:] == ["--version"]:
         from importlib.metadata import version
@@ -34,17 +35,18 @@ def main() -> None:
 
 
 def _trust_the_project_last() -> None:
-    """PYTHONPATH, and the working folder of `python -m`, are for trainers: a `queue.py` there must not be ours.
+    """Move PYTHONPATH and the working folder of `python -m` to the end of the import path.
 
-    Nor must an `autoloop`: the finder of an editable install comes after the whole path, so ours is imported without it.
+    They are meant for trainers: a `queue.py` there must not replace the standard library's, nor an `autoloop` ours. The
+    finder of an editable install comes after the whole path, so `autoloop` is imported before these entries are added back.
     """
     try:
         given = {os.path.abspath(entry) for entry in ("", *os.environ.get("PYTHONPATH", "").split(os.pathsep))}
         last = [entry for entry in sys.path if os.path.abspath(entry) in given]
-    except FileNotFoundError:  # the working folder is gone; the command says so
+    except FileNotFoundError:  # the working folder no longer exists; the command reports it
         return
     sys.path[:] = [entry for entry in sys.path if entry not in last]
-    with contextlib.suppress(ImportError):  # it may be PYTHONPATH that provides it
+    with contextlib.suppress(ImportError):  # PYTHONPATH may be what provides it
         import autoloop  # noqa: F401
     sys.path += last
 

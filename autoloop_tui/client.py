@@ -1,4 +1,4 @@
-"""Talking to an engine: send a request, wait for its answer; follow a loop's events until it ends."""
+"""Communication with engines: send a request and wait for its answer; follow a loop's events until it ends."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     from autoloop.explaining import Explanation
 
 ANSWER_TIMEOUT = 10.0
-"""Seconds to wait for a living engine's answer; it looks five times a second."""
+"""Seconds to wait for a running engine's answer; the engine polls five times a second."""
 
 
 class NoAnswer(UserError):
-    """The engine lives and has not answered in time; the command is kept."""
+    """The engine is running but has not answered in time; the command is kept."""
 
 
 @contextmanager
 def opened(loop: str | None = None) -> Iterator[tuple[Store, Loop]]:
-    """The project's store and the loop that was named, else the newest."""
+    """Open the project's store and find a loop: the named one, else the newest."""
     with Store.open(Path.cwd()) as store:
         yield store, store.find_loop(loop)
 
 
 def chosen_loops(store: Store, names: Sequence[str]) -> list[Loop]:
-    """The loops of these names or numbers, each once; without any, or with `all`, every loop, the newest first."""
+    """Return the loops with these names or numbers, without duplicates. Without any, or with `all`: every loop, newest
+    first."""
     if not names or "all" in names:
         return store.loops()
     return list({found.id: found for found in map(store.find_loop, names)}.values())
@@ -44,9 +45,9 @@ def alive(store: Store, loop: Loop) -> bool:
 
 
 def ask(store: Store, loop: Loop, request: Request, sender: Sender | None = None) -> str:
-    """Send one request, of this process if no sender is given, and wait for the engine's answer.
+    """Send one request and return the engine's answer. The sender is this process if none is given.
 
-    UserError if it is refused, or if there is no engine; then the command is kept for the next one.
+    Raise UserError if the request is refused, or if the loop has no engine; then the command is kept for the next one.
     """
     if loop.state is LoopState.FINISHED and not alive(store, loop):
         raise UserError(f"{loop.name} has finished; it accepts no more commands.")
@@ -63,7 +64,7 @@ def ask(store: Store, loop: Loop, request: Request, sender: Sender | None = None
 
 
 def ask_or_do(store: Store, loop: Loop, request: Note | Agents, sender: Sender | None = None) -> str:
-    """`ask` for what needs no engine: without one it is done here."""
+    """Like `ask`, for requests that need no engine: without one, the request is carried out here."""
     if alive(store, loop):
         return ask(store, loop, request, sender)
     from autoloop import whoami
@@ -73,7 +74,7 @@ def ask_or_do(store: Store, loop: Loop, request: Note | Agents, sender: Sender |
 
 
 def ask_waking(store: Store, loop: Loop, request: Request) -> tuple[str, bool]:
-    """`ask`, with an engine started for it if the loop has none. The answer, and whether one was started."""
+    """Like `ask`, but start an engine if the loop has none. Return the answer and whether an engine was started."""
     from autoloop import whoami
     from autoloop.engine.commands.permission import check_early
 
@@ -101,10 +102,10 @@ def _text(command: Command) -> str:
 
 
 def _answered(store: Store, loop: Loop, number: int) -> Command | None:
-    """The command once it is answered; None if no engine is there to do so."""
+    """Wait until the command is answered and return it; None if there is no engine to answer it."""
     deadline = time.monotonic() + ANSWER_TIMEOUT
     while time.monotonic() < deadline:
-        driven = alive(store, loop)  # looked at first: an engine may answer with its last breath
+        driven = alive(store, loop)  # checked first: an engine may answer just before it exits
         command = store.command(number)
         if command.answered_at is not None:
             return command
@@ -118,10 +119,11 @@ def _answered(store: Store, loop: Loop, number: int) -> Command | None:
 
 
 def follow_events(store: Store, loop: Loop, on_event: Callable[[Event], None], after: int = 0) -> Loop:
-    """Call `on_event` with every event until the loop has ended or its engine has stopped; the loop as it is then."""
+    """Call `on_event` with every event until the loop has ended or its engine has stopped. Return the loop in its final
+    state."""
     version = None
     while True:
-        gone = not alive(store, loop)  # looked at before the events: nothing said last is missed
+        gone = not alive(store, loop)  # checked before the events are read, so that the last ones are not missed
         seen = store.version()
         if seen != version or gone:
             version = seen
@@ -134,7 +136,10 @@ def follow_events(store: Store, loop: Loop, on_event: Callable[[Event], None], a
 
 
 def exit_code(store: Store, loop: Loop) -> int:
-    """0 finished, 1 something failed, 130 stopped by its user or a limit, or left by its engine: it can be resumed."""
+    """Return the exit code for a loop.
+
+    0: finished. 1: something failed. 130: stopped by the user or a limit, or abandoned by its engine; it can be resumed.
+    """
     if loop.state is LoopState.ACTIVE:
         return 130
     if loop.state is LoopState.STOPPED and loop.end is not None and loop.end.interrupted:
@@ -144,7 +149,7 @@ def exit_code(store: Store, loop: Loop) -> int:
 
 
 def waits_in_words(told: Explanation, now: float) -> list[tuple[str, str]]:
-    """What is waited for, in lines; with each `why` if it is secondary, else nothing."""
+    """Return lines that say what is waited for, each with its style: `why` for secondary lines, else empty."""
     lines: list[tuple[str, str]] = []
     for wait in told.waits:
         since = f" (for {duration(now - wait.since)})" if wait.since is not None else ""

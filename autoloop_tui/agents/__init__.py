@@ -1,1 +1,1 @@
-"""The client of coding agents: tools, resources and prompts by the Model Context Protocol, on standard input and output."""
+"""The client for coding agents: tools, resources and prompts over the Model Context Protocol (standard input and output)."""

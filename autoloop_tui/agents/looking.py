@@ -1,4 +1,4 @@
-"""Where a loop stands, in few words: for `status`, `runs`, `explain` and `wait`."""
+"""The state of a loop in few words, for `status`, `runs`, `explain` and `wait`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autoloop_tui.agents.quoting import NAME, figure, quoted
 
 MOST_RUNS, MOST_PROPOSALS, MOST_EVENTS, MOST_NOTES = 40, 12, 6, 6
 EVENT = 120
-"""Characters of an event."""
+"""Maximum length of an event's text, in characters."""
 
 
 def standing(store: Store, loop: Loop) -> Standing:
@@ -120,7 +120,7 @@ def _counts(runs: list[Run]) -> dict[str, int]:
 
 
 def newest(store: Store, loop: Loop) -> int:
-    """The number of the last event."""
+    """Return the number of the last event, 0 if there is none."""
     events = store.events(loop.id)
     return events[-1].id if events else 0
 
@@ -144,7 +144,7 @@ def _happened(event: Event) -> Happened:
 
 
 def over(store: Store, loop: Loop, cursor: int, until: Until) -> bool:
-    """Whether a `wait` has what it waits for."""
+    """Return whether a `wait` is over: its condition is met, or the loop no longer runs."""
     now = store.loop(loop.id)
     if now.state is not LoopState.ACTIVE or not client.alive(store, now):
         return True

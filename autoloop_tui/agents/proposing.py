@@ -1,4 +1,5 @@
-"""What an agent may do to a loop: check edits, propose, withdraw what it proposed, and hold the next round."""
+"""The actions that agents may take on a loop: check edits, propose, withdraw their own proposals, hold the next round, add
+notes."""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ def proposed(
         raise UserError("Give a key of 1 to 200 characters: repeating a call with the same key proposes nothing new.")
     request = Propose(run=base.id, variants=[variant], key=quoted(key))
     said = client.ask(store, loop, request, sender)
-    first = proposed_with(store, loop.id, sender, request.key)  # of a retry not the command that was just answered
+    first = proposed_with(store, loop.id, sender, request.key)  # on a retry, this is not the command that was just answered
     made = next((each for each in store.proposals(loop.id) if first and each.asked == first.id), None)
     if made is None:
         raise UserError(f"{said}; see `status`.")

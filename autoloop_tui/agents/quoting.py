@@ -1,5 +1,7 @@
-"""Text that others wrote (names, reasons, log lines, configs) on its way to an agent: bounded, masked, in one line and
-without control characters, so that it is data and nothing that a reader acts on."""
+"""Text written by others (names, reasons, log lines, configs), prepared for an agent.
+
+It is bounded, masked, on one line and without control characters, so that it is treated as data and triggers nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,17 @@ from autoloop.secrets import mask, masked_value
 from autoloop_tui.agents.answers import Difference
 
 NAME, TEXT, LINE, SENTENCE = 80, 200, 300, 600
-"""Characters of a name, of a text, of a line of a log, and of what is wrong."""
+"""Maximum lengths, in characters, of a name, a text, a log line and an error message."""
 
 
 def quoted(text: str, most: int = TEXT) -> str:
-    """`text` as one line of printable characters, without secrets."""
-    line = mask(one_line(text))  # what nobody sees could hide what a model reads
+    """Return `text` as one line of printable characters, without secrets."""
+    line = mask(one_line(text))  # invisible characters could hide text that a model reads
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def value(given: object) -> Any:
-    """A value of a config, for JSON."""
+    """Return a config value in a form that JSON can represent."""
     if isinstance(given, str):
         return quoted(given)
     if isinstance(given, float) and not math.isfinite(given):
@@ -37,13 +39,13 @@ def value(given: object) -> Any:
 
 
 def difference(change: Change) -> Difference:
-    """What a config holds at a place, before and after, without secrets."""
+    """Return the path of a change and its values before and after, without secrets."""
     path = change.path
     return Difference(quoted(path), *(value(masked_value(path, each)) for each in (change.before, change.after)))
 
 
 def figure(given: float | None) -> float | None:
-    """A number with five digits; None for one that is not finite, which JSON cannot hold."""
+    """Return a number rounded to five digits; None if it is not finite, because JSON cannot represent that."""
     if given is None or not math.isfinite(given):
         return None
     return float(f"{given:.5g}")

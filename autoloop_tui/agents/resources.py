@@ -1,4 +1,4 @@
-"""What agents may read without a tool (report, rule book, configs), and the prompts that they are offered."""
+"""Resources that agents can read without a tool (report, rule book, configs), and the prompts offered to them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from autoloop_tui.agents.opening import opened
 from autoloop_tui.agents.quoting import SENTENCE, quoted
 
 RESOURCE = 48_000
-"""Characters of a resource at most."""
+"""Maximum length of a resource, in characters."""
 READ = 8 * RESOURCE
-"""Bytes of a file that are read for it."""
+"""Maximum number of bytes read from a file for it."""
 
 
 @contextmanager
 def _loop(project: Path) -> Iterator[tuple[Store, Loop]]:
-    """The newest loop. What a user would be told is what the agent is told, also where there is none."""
+    """Open the newest loop. A UserError, such as when there is no loop, reaches the agent as the user would see it."""
     try:
         with opened(project, None) as found:
             yield found
@@ -46,8 +46,8 @@ def _text(path: Path | None, what: str) -> str:
 
 
 def page(text: str) -> str:
-    """A text as an agent gets it: bounded, without secrets and without control characters. It may have been cut before."""
-    return mask(visible(text))[:RESOURCE]  # cut last: half of a secret is not known to be one
+    """Return a text for an agent: bounded, without secrets and control characters. The text may already have been cut."""
+    return mask(visible(text))[:RESOURCE]  # cut last: half of a secret would not be recognised
 
 
 def add_resources(server: MCPServer[Any], project: Path) -> None:

@@ -1,4 +1,4 @@
-"""What runs came to: curves, verdicts, comparisons, evidence and logs, each in a bounded answer."""
+"""The results of runs: curves, verdicts, comparisons, evidence and logs, each in a bounded answer."""
 
 from __future__ import annotations
 
@@ -135,6 +135,6 @@ def log(store: Store, loop: Loop, run: Run, grep: str | None, tail: int) -> LogL
 
 
 def inside(project: Path, path: str) -> Path | None:
-    """A file of the project; None for one that is elsewhere, also by a link."""
+    """Return the path of a file in the project; None if it is outside, including through a symlink."""
     found = Path(os.path.realpath(project / path))
     return found if found.is_relative_to(os.path.realpath(project)) else None

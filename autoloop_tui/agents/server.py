@@ -1,7 +1,7 @@
 """The MCP server: tools, resources and prompts for coding agents, over standard input and output.
 
-A tool looks, checks or proposes. None approves, starts, stops or deletes: the engine would refuse that to an agent, unless
-the project's `[agents]` opens it, and then the command line is there for it.
+A tool reads, checks, or asks for something that a person can reject or undo. None approves, starts, stops or deletes: the
+engine refuses that to agents unless the project's `[agents]` section allows it, and then agents use the command line.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ INSTRUCTIONS = (
 )
 
 MOST = (1 << 63) - 1
-"""The largest number that the store can hold."""
+"""The largest integer that the store can hold."""
 LONGEST_WAIT = 600.0
 
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
@@ -101,7 +101,7 @@ def build(project: Path) -> MCPServer[Any]:
 
 
 def _told(function: Callable[P, Any]) -> Callable[P, Any]:
-    """What a user would be told is what the agent is told."""
+    """Pass user errors on to the agent, with the message that a user would see."""
 
     @functools.wraps(function)
     def call(*args: P.args, **named: P.kwargs) -> Any:
@@ -127,22 +127,22 @@ def _telling() -> Iterator[None]:
 
 
 def _answer(given: Any) -> CallToolResult:
-    """With a text that spends no token on layout and on what is empty; the SDK would indent it."""
+    """Build the result with compact text: no layout and no empty fields, to save tokens. The SDK would indent it."""
     document = shown(given) if is_dataclass(given) else {"result": shown(given)}
     text = TextContent(type="text", text=msgspec.json.encode(document).decode())
     return CallToolResult(content=[text], structured_content=document)
 
 
 def _sender(context: Context[Any, Any]) -> Sender:
-    """Who asks: the agent by the name that its client gave."""
+    """Return the sender: the agent, by the name that its client gave."""
     given = context.request_context.session.client_params
     return whoami.this_process(agent=given.client_info.name if given else "mcp")
 
 
 class Tools:
-    """What an agent may call: each method is a tool. Its docstring and the types of its arguments are what agents read.
+    """The tools for agents, one per method. Agents read the method's docstring and its argument types.
 
-    What does the work is loaded by the first call, for a client waits while the server starts.
+    The code that does the work is loaded on the first call, because a client waits while the server starts.
     """
 
     def __init__(self, project: Path) -> None:

@@ -1,6 +1,6 @@
-"""Every command: its module, its purpose in one line, and two examples. `parser.py` registers them from here.
+"""The list of commands: module, one-line purpose and two examples for each. `parser.py` registers them from here.
 
-Named, not imported: a command loads what it needs and no more, and the list of all of them loads none.
+Modules are named, not imported, so that a command loads only what it needs and listing the commands loads none of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from autoloop.text.suggest import nearest
 
 class Command(NamedTuple):
     module: str
-    """In this package."""
+    """In `cli.commands`."""
     line: str
     examples: tuple[str, ...]
 
@@ -203,7 +203,7 @@ GROUPS: dict[str, dict[str, Command]] = {
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
 SERVING = "serve-console"
-"""The command that a console elsewhere gives; no person needs it."""
+"""The command that a console on another machine runs over SSH; users do not need it."""
 
 SCRIPTS = {
     "autorun": "run",
@@ -212,11 +212,11 @@ SCRIPTS = {
     "iterate-until-200k": "run --rounds 8 --decide --until worth-200k",
     "common": "analyze-offline",
 }
-"""The commands that replace the scripts of earlier times."""
+"""The commands that replace the scripts of earlier versions."""
 
 
 def function(name: str) -> str:
-    """Where the command's function is, as `module:function`."""
+    """Return the location of the command's function, as `module:function`."""
     called = f"{name}_" if iskeyword(name) else name.replace("-", "_")
     return f"autoloop_tui.cli.commands.{COMMANDS[name].module}:{called}"
 
@@ -227,7 +227,7 @@ def examples(name: str) -> str:
 
 
 def suggestion(word: str) -> str | None:
-    """The command that an unknown word probably means: a typing mistake, or the name of an earlier script."""
+    """Return the command probably meant by an unknown word: a misspelt command or the name of a former script."""
     plain = word.rpartition("/")[2].removesuffix(".py").rpartition(".")[2].replace("_", "-").lower()
     if plain in COMMANDS:
         return plain

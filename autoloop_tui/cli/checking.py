@@ -1,4 +1,4 @@
-"""The checks before GPU time is spent: of a plan that is about to start, and of a spec that may be wrong."""
+"""Checks made before GPU time is spent: of a plan about to start, and of a spec that may be wrong."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from autoloop.variants.policy import launch_policy
 
 
 def check_plan(plan: LoopPlan, settings: Settings, gpus: GpuReport) -> list[Finding]:
-    """The findings for a loop that is about to be made."""
+    """Return the findings for a loop that is about to be created."""
     spec = plan.spec
     preset = load_preset(spec.preset)
     runs = [
@@ -50,8 +50,10 @@ def check_plan(plan: LoopPlan, settings: Settings, gpus: GpuReport) -> list[Find
 
 
 def check_undecided(spec: LoopSpec, settings: Settings) -> list[Finding]:
-    """The findings where nothing says how to train: of the machine alone, so that no trainer is talked about that is not
-    this project's."""
+    """Return the findings if nothing defines the training command.
+
+    Only the machine is checked, so that the findings do not refer to a trainer that this project does not use.
+    """
     text = f"there is no {FILE} here, so the training command is unknown"
     advice = "run `autoloop-tui init -- <your training command>` to write it"
     if os.path.lexists(Path(spec.cwd) / FILE):
@@ -65,7 +67,7 @@ def check_undecided(spec: LoopSpec, settings: Settings) -> list[Finding]:
 
 
 def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
-    """As much as can be checked, whatever is wrong: every problem is one finding."""
+    """Check everything that can be checked, whatever else is wrong; each problem is one finding."""
     found: list[Finding] = []
     preset = load_preset(spec.preset)
     try:
@@ -134,7 +136,7 @@ def check_spec(spec: LoopSpec, settings: Settings) -> list[Finding]:
 
 
 def check_hooks(settings: Settings, project: Path) -> list[Finding]:
-    """Whether the hooks can work. A loop runs without them too, so nothing here is an error."""
+    """Check whether the hooks can work. A loop also runs without them, so no finding is an error."""
     found: list[Finding] = []
     for name, hook in settings.hooks.items():
         reached = target(hook, project)
@@ -148,7 +150,8 @@ def check_hooks(settings: Settings, project: Path) -> list[Finding]:
 
 
 def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str, Config]], known: set[str]) -> list[Finding]:
-    """The metric names, the rules and --until as they would be read, and whether the configs have what rules change."""
+    """Check metric names, rules and --until as the loop would read them, and whether the configs have the settings that
+    rules change."""
     try:
         metrics = settings.loop_book(spec)
     except UserError as problem:
@@ -174,7 +177,8 @@ def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str,
         return found or [ok("rules", read)]
     for why in silent_rules(spec, load_preset(spec.preset), rules, spec.steps):
         found.append(Finding(subject="rules", level="warning", text=why.rstrip(".")))
-    # The shipped book's live rules watch every trainer's runs, and say so themselves where a config has nothing for them.
+    # The live rules of the built-in book watch the runs of every trainer, and report it themselves if they do not apply to a
+    # config.
     used = [rule for rule in rules.rules if spec.decide or (rule.watch and spec.live and spec.rules)]
     changing = [(f"rule {rule.id}", rule.changes) for rule in used if rule.changes]
     fields = settings.field_types()

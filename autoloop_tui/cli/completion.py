@@ -1,7 +1,7 @@
-"""Completion scripts for shells: cyclopts' own, which also complete file names wherever they know nothing better.
+"""Shell completion scripts: those of cyclopts, extended to complete file names whenever nothing better is known.
 
-Most values that are files are texts to the parser (a preset is a name or a file, a command has files among its words), so
-the scripts as they come offer nothing for them.
+To the parser, most values that are files are plain strings (a preset is a name or a file, a command contains file names),
+so the scripts of cyclopts offer no completions for them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ HELP = (
 
 class CompletingApp(App):
     def generate_completion(self, **chosen: Any) -> str:
-        """The script for a shell. fish completes file names on its own."""
+        """Return the completion script for a shell. fish needs no changes: it completes file names on its own."""
         script = super().generate_completion(**chosen)
-        # bash: readline's own completion, which marks folders and escapes spaces, for all that the function leaves open.
+        # bash: use readline's own completion, which marks folders and escapes spaces, for everything that the function does
+        # not complete.
         script = script.replace('COMPREPLY=( $(compgen -f -- "${cur}") )', "COMPREPLY=()")
         script = re.sub(r"^complete -F ", "complete -o bashdefault -o default -F ", script, flags=re.M)
-        # zsh: an action for each value that has none, and for the further words of a command that says nothing of them.
+        # zsh: add an action to each value that has none, and to the remaining words of a command that defines none for them.
         script = re.sub(r"^( +'(?:\*?-.*\]|\*|\d+:?):(?:[^:\n\\]|\\.)+)' \\$", r"\1:_files' \\", script, flags=re.M)
         return re.sub(r"^( +)_arguments \\\n(?:\1 .+\n)+", _with_words, script, flags=re.M)
 

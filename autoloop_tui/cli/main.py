@@ -1,5 +1,5 @@
-"""The command line: every action of the console is a command here. Exit codes: 0 done, 1 failed, 2 usage error,
-130 stopped."""
+"""The command line: every action of the console is also a command. Exit codes: 0 done, 1 failed, 2 usage error, 130
+stopped."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from autoloop_tui.cli.output import printing
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
-    """Entry point. A user's mistake is one sentence on stderr, never a traceback."""
+    """Run the command line and exit. User errors are one sentence on stderr, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Lines appear as they are printed, in a file or a pipe too; a terminal that lacks a letter shows "?".
+            # Flush every line, in files and pipes too. A terminal that cannot show a character shows "?".
             stream.reconfigure(line_buffering=True, errors="replace")
     code = _run(tokens)
     try:
         sys.stdout.flush()
-    except OSError:  # whoever read it is gone; without this Python would complain and change the exit code
+    except OSError:  # the reader has gone; otherwise Python would print an error and change the exit code
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 

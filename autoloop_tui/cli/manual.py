@@ -1,4 +1,4 @@
-"""The help of all commands as data, and as a manual page. The page of the documentation site is made of the same data."""
+"""The help of all commands as data, and as a man page. The documentation site builds its page from the same data."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ EXIT_STATUS = (
 
 class Flag(NamedTuple):
     names: str
-    """As they are typed, with what follows: `--steps INT`."""
+    """As typed, with the value: `--steps INT`."""
     text: str
 
 
 class CommandHelp(NamedTuple):
     name: str
-    """Empty for the call without a command."""
+    """Empty for the program without a command."""
     usage: str
     text: str
     flags: tuple[Flag, ...]
@@ -42,7 +42,7 @@ class CommandHelp(NamedTuple):
 
 
 class _Collector:
-    """Takes what cyclopts would print as help."""
+    """A help formatter for cyclopts that collects the help instead of printing it."""
 
     def __init__(self) -> None:
         self.usage = self.text = ""
@@ -55,13 +55,13 @@ class _Collector:
         self.text = _plain(description)
 
     def __call__(self, console: Any, options: Any, panel: Any) -> None:
-        # Flags of the program that run something, as --man does, are commands to cyclopts.
+        # To cyclopts, flags of the program that run something, such as --man, are commands.
         entries = [each for each in panel.entries if panel.format == "parameter" or each.names[0].startswith("-")]
         self.flags += map(_flag, entries)
 
 
 def _plain(text: Any) -> str:
-    """What cyclopts holds as a text of Rich."""
+    """Return the plain text of a Rich renderable."""
     inner = getattr(text, "primary_renderable", text)
     return str(getattr(inner, "plain", inner) or "").strip()
 
@@ -93,7 +93,7 @@ def _silent() -> Any:
 
 
 def show(app: App) -> int:
-    """On a terminal the page in `man`, else its source."""
+    """Show the page with `man` on a terminal; otherwise print its source."""
     text = page(app)
     if sys.stdout.isatty() and shutil.which("man"):
         with tempfile.NamedTemporaryFile("w", suffix=".1", encoding="utf-8") as file:
@@ -106,7 +106,7 @@ def show(app: App) -> int:
 
 
 def page(app: App) -> str:
-    """The manual page as roff."""
+    """Return the man page as roff source."""
     console = help_of(app, "")
     lines = [
         '.TH AUTOLOOP-TUI 1 "" "Auto Loop" "User Commands"',
@@ -146,7 +146,7 @@ def _flags(flags: tuple[Flag, ...]) -> list[str]:
 
 
 def _roff(text: str) -> str:
-    """`text` as it is read, whatever it begins with, in ASCII."""
+    """Escape `text` for roff: ASCII only, and never read as a request."""
     escaped = text.replace("\\", r"\e").replace("-", r"\-").replace("'", r"\(aq")
     escaped = "".join(each if each.isascii() else f"\\[u{ord(each):04X}]" for each in escaped)
     return rf"\&{escaped}" if escaped.startswith(".") else escaped

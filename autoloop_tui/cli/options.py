@@ -199,7 +199,8 @@ GridFlags = Annotated[GridOptions, Parameter(name="*")]
 
 
 def loop_spec(given: RunOptions, cwd: Path, settings: Settings) -> LoopSpec:
-    """The flags, with the project's settings for those that are not given. UserError names the flag that is wrong."""
+    """Build the loop's specification from the flags; settings of the project replace missing flags. UserError names the
+    invalid flag."""
     device = run_flags.device_of(given.device, given.gpus)
     hosts = run_flags.hosts_of(given.hosts, settings)
     here = device != "cpu" and not ((given.slurm or hosts) and given.gpus is None)

@@ -1,7 +1,7 @@
-"""Arguments that several commands take, each with its help once; `options.py` has those of a launch.
+"""Arguments that several commands share, each with its help defined once; `options.py` has the flags for starting runs.
 
-A module of a command that `quick.py` binds names them `cli.parameters.X` and does not import this one: annotations are text
-until the parser reads them, and then it is loaded.
+Command modules that `quick.py` calls refer to them as `cli.parameters.X` without importing this module: annotations stay
+strings until the parser evaluates them, and by then this module is loaded.
 """
 
 from __future__ import annotations

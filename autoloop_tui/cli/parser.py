@@ -1,4 +1,4 @@
-"""The command line's parser. Loaded for help, and for a command line that `quick.py` leaves to it."""
+"""The parser of the command line. It is loaded for help, and for command lines that `quick.py` does not handle."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from autoloop_tui.cli.commands import console
 from autoloop_tui.cli.completion import HELP, CompletingApp
 
 _UNUSED = {"run": "configs go after --cfgs", "init": "write -- before your training command"}
-"""By command, where words that belong to no flag were probably meant to stand."""
+"""By command: where stray words without a flag were probably meant to go."""
 
 LISTING = ("--help", "-h", "--man", "--install-completion")
-"""First words that are about the commands, and run none."""
+"""First words that ask about the commands instead of running one."""
 
 
 def command_line(*, listing: bool = False) -> CompletingApp:
-    """The commands. `listing`: with a line for each, for the list of them; else each says itself what it does."""
+    """Return the app with all commands. `listing`: use the catalogue's one-line help, for the list; otherwise each
+    docstring."""
     app = CompletingApp(
         name="autoloop-tui",
         help="Tune training recipes in rounds of short runs: queue, watch, judge by rules, approve.",
         help_format="plaintext",
-        # No --no-json or --empty-cfgs; of a flag given twice the last counts, as scripts that wrap a command expect.
+        # No --no-json or --empty-cfgs. If a flag is given twice, the last one counts, as scripts that wrap a command expect.
         default_parameter=Parameter(
             negative=(),
             allow_repeating=True,
@@ -59,7 +60,7 @@ def command_line(*, listing: bool = False) -> CompletingApp:
 
 
 def _about_the_program(app: App) -> None:
-    """The flags beside --help and --version; no command needs what they load."""
+    """Register the program's flags beside --help and --version. Commands do not need the modules that these load."""
 
     def man() -> int:
         """Show the manual page; in a pipe or a file, print it."""
@@ -72,7 +73,7 @@ def _about_the_program(app: App) -> None:
 
 
 def whole() -> App:
-    """The commands and the program's own flags with all that is said of them, for a page."""
+    """Return the app with the full help of all commands and of the program's own flags, for the man page."""
     app = command_line()
     _about_the_program(app)
     return app
@@ -82,7 +83,7 @@ app = command_line()
 
 
 def run(words: Sequence[str]) -> int:
-    """Carry out a command line; its exit code. UserError where it cannot be understood."""
+    """Run a command line and return its exit code. UserError if it cannot be parsed."""
     chosen = command_line(listing=True) if words and words[0] in LISTING else app
     try:
         code = chosen(words, exit_on_error=False, print_error=False, result_action="return_value")
@@ -92,7 +93,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _sentence(error: CycloptsError) -> str:
-    """What is wrong, in words that name the flag to use."""
+    """Return a sentence that says what is wrong and names the flag to use."""
     command = " ".join(error.command_chain or ())
     if isinstance(error, UnknownOptionError) and command == "init":
         return f"{error.token.keyword} is not a flag of init; {_UNUSED[command]}."

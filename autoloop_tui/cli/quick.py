@@ -1,7 +1,8 @@
-"""Command lines of one obvious meaning, bound without the parser, which takes longer to load than these take to answer.
+"""Common, unambiguous command lines, handled without the parser, which takes longer to load than these commands need to
+run.
 
-Scripts, agents and people give these most often. What is not in the table, or not spelled as there, is the parser's: help,
-unknown flags, values that look like flags. `tests/cli/test_quick.py` compares both.
+Scripts, agents and people use these most. Anything not in the table, or spelled differently, is left to the parser: help,
+unknown flags, values that look like flags. `tests/cli/test_quick.py` compares the two.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from autoloop_tui.cli import catalogue
 
 class Shape(NamedTuple):
     switches: Mapping[str, str] = {}
-    """Flags without a value, and the arguments that they set."""
+    """Flags without a value, and the arguments they set."""
     values: Mapping[str, str] = {}
-    """Flags with a text."""
+    """Flags that take a string, and the arguments they set."""
     words: bool = False
-    """Words without a flag are the first argument, a list."""
+    """Whether words without a flag form the first argument, a list."""
 
 
 JSON, LOOP, ALL = {"--json": "json"}, {"--loop": "loop"}, {"--all": "all_"}
@@ -35,7 +36,7 @@ SHAPES = {
 
 
 def call(line: Sequence[str]) -> Callable[[], int] | None:
-    """The command with its arguments; None: ask the parser."""
+    """Return the command bound to its arguments; None if the parser is needed."""
     if not line or (shape := SHAPES.get(line[0])) is None:
         return None
     given: dict[str, Any] = {}

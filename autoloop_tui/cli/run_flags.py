@@ -1,4 +1,4 @@
-"""What a person typed after `run`, as the values that a loop is planned from. UserError names the flag."""
+"""Conversion of the values typed after `run` into those that a loop is planned from. UserError names the invalid flag."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from autoloop.wandb_cloud.key import known_secrets
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
 LONGEST = 90 * 24 * 3600
-"""Seconds that a round may wait for a person at most."""
+"""The longest time, in seconds, that a round may wait for a person."""
 SWITCHES = ("--exec", "--no-ui", "--detach", "--decide", "--wandb-online", "--json")
-"""Flags of ours that take no value. After --extra they would go to the trainer, which nobody means."""
+"""Our flags that take no value. After --extra they would go to the trainer, which is never intended."""
 
 
 def trainer_arguments(extra: list[str]) -> list[str]:
-    """The words for the trainer. Secrets among them go into our environment, which the engine and the trainer's supervisor
-    inherit: what is stored and shown names a variable in their place."""
+    """Return the words for the trainer, with secrets replaced by environment variables.
+
+    The secrets are moved into our own environment, which the engine and the trainer's supervisor inherit. Stored and
+    displayed commands show only the variable names.
+    """
     for word in extra:
         if word in SWITCHES:
             raise UserError(f"{word} comes after --extra and would go to the trainer; put --extra last.")
@@ -37,7 +40,7 @@ def trainer_arguments(extra: list[str]) -> list[str]:
 
 
 def device_of(device: str | None, gpus: str | None) -> str:
-    """`cuda` or `cpu`: no GPUs (`--gpus ""`) means the CPU, as it always did."""
+    """Return `cuda` or `cpu`. No GPUs (`--gpus ""`) means the CPU, as in earlier versions."""
     if device not in (None, "cpu", "cuda"):
         raise UserError(f"--device {device} is invalid; use cuda or cpu.")
     if device == "cpu" and gpus:
@@ -46,7 +49,7 @@ def device_of(device: str | None, gpus: str | None) -> str:
 
 
 def gpus_of(gpus: str | None, settings: Settings, per_run: int = 1, *, starting: bool = True) -> list[int]:
-    """GPU indices from `0,1,2,3`, `auto` for those that nobody uses now; the project's where none are given."""
+    """Return GPU indices from `0,1,2,3` or `auto` (the GPUs currently free); by default those of the project's settings."""
     if gpus is None:
         return settings.gpus
     if gpus == "auto":
@@ -55,7 +58,7 @@ def gpus_of(gpus: str | None, settings: Settings, per_run: int = 1, *, starting:
         except UserError:
             if starting:
                 raise
-            return []  # the plan is still shown, and says that there are none
+            return []  # the plan is still shown and reports the problem
     try:
         return [int(part) for part in gpus.split(",") if part.strip()]
     except ValueError:
@@ -63,7 +66,7 @@ def gpus_of(gpus: str | None, settings: Settings, per_run: int = 1, *, starting:
 
 
 def free_gpus(report: GpuReport, per_run: int) -> list[int]:
-    """The GPUs where nobody computes, as many as make whole slots. UserError where that is none."""
+    """Return the free GPUs, as many as fill whole slots. UserError if there are too few for one slot."""
     if report.error:
         raise UserError(f"--gpus auto: no usable GPU here ({report.error}); use --device cpu to debug on the CPU.")
     free = [card.index for card in report.gpus if card.users is None]
@@ -76,9 +79,9 @@ def free_gpus(report: GpuReport, per_run: int) -> list[int]:
 
 
 def seeds_of(seeds: str | None, replicates: str | None, setting: str | int) -> tuple[str | None, bool]:
-    """The seeds that each config gets (None: its own), and whether what looks better is confirmed on fresh ones.
+    """Return the seeds for each config (None: its own), and whether promising configs are confirmed on fresh seeds.
 
-    `replicates`: auto, 0 or how many seeds each config has; `setting` counts if it is not given.
+    `replicates`: auto, 0 or the number of seeds per config; `setting` applies if it is None.
     """
     name, chosen = ("--replicates", replicates) if replicates is not None else (f"{FILE}: replicates", str(setting))
     if chosen == "auto":
@@ -93,7 +96,7 @@ def seeds_of(seeds: str | None, replicates: str | None, setting: str | int) -> t
 
 
 def approval(policy: str) -> ApprovalPolicy:
-    """The policy that `auto`, `manual` or `after:30m` names. UserError for anything else."""
+    """Parse `auto`, `manual` or `after:30m` into a policy. UserError for anything else."""
     if policy in (ApprovalMode.AUTO, ApprovalMode.MANUAL):
         return ApprovalPolicy(mode=ApprovalMode(policy))
     match = DURATION.fullmatch(policy.removeprefix("after:"))
@@ -106,7 +109,7 @@ def approval(policy: str) -> ApprovalPolicy:
 
 
 def halve(text: str | None) -> HalveSpec | None:
-    """The step of `--halve 600`; 0 for auto. UserError for anything else."""
+    """Parse the step of `--halve 600`; 0 for auto. UserError for anything else."""
     if text is None:
         return None
     if text != "auto" and not re.fullmatch(r"[1-9]\d{0,8}", text):
@@ -115,7 +118,7 @@ def halve(text: str | None) -> HalveSpec | None:
 
 
 def then(text: str | None) -> int | None:
-    """The steps of `extend=200000`. UserError for anything else."""
+    """Parse the steps of `extend=200000`. UserError for anything else."""
     if text is None:
         return None
     verb, _, value = text.partition("=")
@@ -127,7 +130,7 @@ def then(text: str | None) -> int | None:
 
 
 def search_of(propose: str | None) -> Search | None:
-    """The search that `optuna`, `optuna:gp` … names, its space still to be planned. UserError for anything else."""
+    """Parse `optuna`, `optuna:gp` … into a search; its space is planned later. UserError for anything else."""
     if propose is None:
         return None
     name, _, sampler = propose.partition(":")
@@ -139,7 +142,7 @@ def search_of(propose: str | None) -> Search | None:
 
 
 def interpreter(cwd: Path, python: str | None) -> str:
-    """The interpreter as a path: a bare name is looked for as the shell does."""
+    """Return the path of the interpreter. A bare name is looked up as a shell would."""
     if python is None:
         return sys.executable
     found = None if "/" in python else shutil.which(python)
@@ -147,12 +150,12 @@ def interpreter(cwd: Path, python: str | None) -> str:
 
 
 def preset_of(cwd: Path, preset: str) -> str:
-    """A shipped preset's name, or the absolute path of a file."""
+    """Return the name of a built-in preset, or the absolute path of a preset file."""
     return str(absolute(cwd, preset)) if is_preset_file(preset) else preset
 
 
 def hosts_of(given: str | None, settings: Settings) -> list[HostSpec]:
-    """The hosts that are named, in the order of the settings. UserError for one that is not there."""
+    """Return the named hosts, in the order of the settings. UserError for an unknown name."""
     if given is None:
         return []
     known = [host.name for host in settings.host]
@@ -165,7 +168,7 @@ def hosts_of(given: str | None, settings: Settings) -> list[HostSpec]:
 
 
 def absolute(cwd: Path, path: str) -> Path:
-    """`path` as the shell would mean it, symlinks and all."""
+    """Return the absolute path, with `~` expanded and symlinks kept, as a shell would."""
     return Path(os.path.normpath(cwd / os.path.expanduser(path)))
 
 
@@ -174,12 +177,12 @@ def optional(cwd: Path, path: str | None) -> str | None:
 
 
 def fresh_folder(folder: Path) -> Path:
-    """`folder`, or `folder-2`, `folder-3` … where something is there already."""
+    """Return `folder`, or the first of `folder-2`, `folder-3` … that does not exist yet."""
     return next(place for name in numbered(folder.name) if not (place := folder.with_name(name)).exists())
 
 
 def wandb_place(entity: str | None, project: str | None, settings: Settings) -> tuple[str, str]:
-    """Entity and project from the flags, else from autoloop.toml."""
+    """Return entity and project from the flags, else from autoloop.toml. UserError if one is missing."""
     entity, project = entity or settings.wandb.entity, project or settings.wandb.project
     for flag, value in (("--entity", entity), ("--project", project)):
         if not value:

@@ -1,4 +1,4 @@
-"""From a spec to a checked plan, printed or shown, and with --exec to a started loop."""
+"""From a spec to a checked plan, which is printed or shown, and with --exec to a running loop."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def start_loop(
     as_json: bool = False,
     on_accepted: Callable[[], None] = lambda: None,
 ) -> int:
-    """Print the checked plan, or make it a loop and follow or leave it as `how` says; the exit code of the command.
+    """Print the checked plan; or create the loop and follow or detach from it, as `how` says. Return the exit code.
 
-    `on_accepted` is called when the plan stands and is to be started, before anything is made. Raises UserError if the loop
+    `on_accepted` is called once the plan is accepted for execution, before anything is created. UserError if the loop
     cannot be planned or its engine does not start.
     """
     execute = how.exec_
@@ -61,7 +61,7 @@ def start_loop(
     if not execute and not (seen and opening.confirm_plan(plan, plan_text(plan))):
         print(plan_json(plan) if as_json else plan_text(plan))
         return 0
-    if not execute:  # confirmed on the screen: what was a note of the plan is now in the way
+    if not execute:  # confirmed on the screen: notes of the plan may now be errors
         plan = planned(spec, True)
     sender = whoami.this_process()
     check_begin(settings.agents, sender, len(plan.runs), now, _loops(Path(spec.cwd)))
@@ -113,7 +113,7 @@ def start_loop(
 
 
 def _loops(project: Path) -> list[Loop]:
-    """Those of the project, as far as they can be read."""
+    """Return the project's loops; none if there is no store or it cannot be read."""
     try:
         with Store.open(project) as store:
             return store.loops()
@@ -122,7 +122,8 @@ def _loops(project: Path) -> list[Loop]:
 
 
 def _with_safe_step(spec: LoopSpec, settings: Settings) -> LoopSpec:
-    """`spec` with the step that past runs show to be safe, if it asks for `--halve auto`. UserError if they show none."""
+    """Return `spec` with the step that past runs show to be safe, if it asks for `--halve auto`. UserError if they show
+    none."""
     if spec.halve is None or spec.halve.step:
         return spec
     from autoloop.past_runs import safe_step
@@ -135,7 +136,7 @@ def _with_safe_step(spec: LoopSpec, settings: Settings) -> LoopSpec:
 
 
 def _rather_offline() -> bool:
-    """Ask, if a user is at the terminal, whether to record offline now and upload later."""
+    """Ask the user, if one is at the terminal, whether to record offline now and upload later."""
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     print("Record offline instead? The report will show how to upload with `wandb sync`. [y/N] ", end="", file=sys.stderr)

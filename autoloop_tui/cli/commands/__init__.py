@@ -1,1 +1,1 @@
-"""The commands, one function each. `cli.py` names them and loads the module of the one that was called."""
+"""The commands, one function each. `catalogue.py` lists them; only the module of the called command is loaded."""

@@ -1,4 +1,4 @@
-"""`agents`: what each actor has done and spent in a loop, and the hold of all agents."""
+"""`agents`: what each actor has done and spent in a loop, and the hold on all agents."""
 
 from __future__ import annotations
 

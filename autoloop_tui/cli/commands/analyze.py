@@ -1,4 +1,4 @@
-"""Runs outside of any loop: below a folder, or in a W&B project."""
+"""`analyze-offline` and `analyze-wandb`: runs outside of any loop, in a folder or a W&B project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`backtest`: rules replayed over past runs, without a GPU, and the earliest step at which runs can be stopped safely."""
+"""`backtest`: replay rules over past runs without a GPU, or find the earliest step at which runs can be stopped safely."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _refuse(find_stop: str | None, risk: float, others: dict[str, str | None]) -
 def _sources(
     paths: Sequence[Path], loops: Sequence[str], store: Store | None, books: MetricBooks
 ) -> tuple[Sequence[PastRunSource], list[Loop]]:
-    """The runs to replay, and the loops that they are of."""
+    """Return the runs to replay and the loops that they belong to."""
     from autoloop.past_runs import runs_below, runs_of_loops
 
     problems: list[str] = []
@@ -123,7 +123,7 @@ def _sources(
 def _rules(
     rules: str | None, settings: Settings, books: MetricBooks, store: Store | None, loops: Sequence[Loop]
 ) -> RuleSource:
-    """Those that are named, else the project's, else those that the newest of the loops was made with."""
+    """Return the named rules, else the project's, else those of the newest of the loops."""
     from autoloop.engine.planning.frozen import load_sources
 
     if rules is None and settings.rules is None and store is not None and loops:
@@ -140,7 +140,7 @@ def _named(rules: str | None, settings: Settings, books: MetricBooks) -> RuleSou
 def _read(
     sources: Sequence[PastRunSource], results: Sequence[list[Replayed] | str]
 ) -> list[tuple[PastRunSource, list[Replayed]]]:
-    """The runs that could be read; a note for each of the others says why not."""
+    """Return the runs that could be read; print a note for each of the others that says why not."""
     read: list[tuple[PastRunSource, list[Replayed]]] = []
     for source, said in zip(sources, results, strict=True):
         if isinstance(said, str):
@@ -156,7 +156,7 @@ def _read(
 
 
 def _policy(source: PastRunSource, settings: Settings) -> VariantPolicy:
-    """By which variants of a run are checked. Nothing is a duplicate: what has run since was not there then."""
+    """Return the policy for variants of a run. No variant counts as a duplicate: later runs did not exist at the time."""
     from autoloop.engine.planning.variant_policies import project_policy
     from autoloop.past_runs import LoopRun
     from autoloop.variants.policy import launch_policy
@@ -168,7 +168,7 @@ def _policy(source: PastRunSource, settings: Settings) -> VariantPolicy:
 
 
 def _against(sources: Sequence[PastRunSource], store: Store | None, rules: Sequence[RuleSource]) -> dict[str, Against]:
-    """Each run of a loop among the others, as it stood when its round ended: later rounds and loops do not count."""
+    """Compare each run of a loop with the others as of the end of its round; later rounds and loops do not count."""
     from autoloop.engine.base.among_runs import AmongRuns
     from autoloop.past_runs import LoopRun
 

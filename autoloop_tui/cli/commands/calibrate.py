@@ -1,4 +1,4 @@
-"""`calibrate`: train one config with several seeds, and tell how much they differ; `noise`: tell it of any loop."""
+"""`calibrate`: train one config with several seeds and show the spread; `noise`: show the spread in any loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`autoloop-tui` alone: the console on the newest loop, or a welcome where there is none."""
+"""`autoloop-tui` without a command: the console on the newest loop, or a welcome screen if there is none."""
 
 from __future__ import annotations
 

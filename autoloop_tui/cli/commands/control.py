@@ -119,7 +119,8 @@ def resume(
 
 
 def _note_what_is_wrong(loop: Loop) -> None:
-    """What a preflight finds for the runs to come, once the loop has been taken up: active runs wait for no check."""
+    """Print preflight errors for the coming runs as notes, after the loop has resumed: active runs need not wait for the
+    checks."""
     from autoloop.settings import load_settings
 
     from autoloop_tui.cli import checking
@@ -127,7 +128,7 @@ def _note_what_is_wrong(loop: Loop) -> None:
     try:
         settings = load_settings(Path(loop.spec.cwd))
         found = checking.check_spec(msgspec.structs.replace(loop.spec, configs=[]), settings)
-    except UserError as error:  # of a file that the loop has its own copy of
+    except UserError as error:  # for example, a file of which the loop has its own copy
         printing.complain(f"note: {printing.printable(str(error))}")
         return
     for each in found:
@@ -182,7 +183,7 @@ def move(run: RunName, /, *, before: str | None = None, loop: LoopName = None) -
 
 
 def _goes_on(store: Store, loop: Loop, request: Retry | Extend) -> int:
-    """Ask for an extension; an ended loop is resumed for it."""
+    """Ask for an extension or retry; start an engine if the loop has ended."""
     answer, started = client.ask_waking(store, loop, request)
     if started:
         answer += f"; {loop.name} continues in the background; `autoloop-tui wait` returns when it ends"
@@ -190,7 +191,7 @@ def _goes_on(store: Store, loop: Loop, request: Retry | Extend) -> int:
 
 
 def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> int:
-    """By the loop's engine, by one that is started for it, or, where none can be, by asking the supervisors."""
+    """Stop runs through the loop's engine, through a newly started one, or if none can start, through the supervisors."""
     sender = whoami.this_process()
     with client.opened(loop) as (store, found):
         chosen = store.find_run(found, run) if run is not None else None
@@ -205,7 +206,7 @@ def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> i
             return printing.print_answer(stop_without_engine(store, found, number, kill=kind is Kill, sender=sender))
 
         if chosen is not None:
-            # An engine would go on with the whole loop: what waits to be started waits for one that somebody wants.
+            # An engine would continue the whole loop, so none is started: the queued runs wait until a user wants them.
             return (
                 stop_it()
                 if chosen.state is not RunState.QUEUED
@@ -228,13 +229,13 @@ def _stop(kind: type[Stop] | type[Kill], run: str | None, loop: str | None) -> i
 
 
 def _asks(command: Command, request: Stop | Kill) -> bool:
-    with contextlib.suppress(UserError):  # a row that holds no request is the next engine's to answer
+    with contextlib.suppress(UserError):  # a row that holds no valid request is left to the next engine
         return command.request == request
     return False
 
 
 def _stop_driven(store: Store, loop: Loop, request: Stop | Kill) -> int:
-    """Runs can be stopped even if the engine hangs; requests are kept for it, or for the next engine."""
+    """Stop runs even if the engine hangs. The request is kept for this or the next engine."""
     from autoloop.engine.driver.unattended import ask_supervisors, executing
 
     run = None if request.run is UNSET else request.run

@@ -1,4 +1,4 @@
-"""`demo`: a small project that trains for real, and three rounds of it."""
+"""`demo`: a small project that really trains, for three rounds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def demo(folder: Path = Path("autoloop-demo"), *, rounds: int = 3, approve: str 
     if rounds < 1:
         raise UserError(f"--rounds must be at least 1, not {rounds}.")
     sender = whoami.this_process()
-    # A person's demo needs no settings here; an agent may start one where it may start a loop.
+    # A person needs no settings for the demo; an agent may start one if it may start loops.
     agents = load_settings(Path.cwd()).agents if sender.agent is not None else {}
     check_begin(agents, sender, 0, time.time())
     target = run_flags.fresh_folder(folder)

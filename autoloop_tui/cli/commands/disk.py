@@ -1,4 +1,4 @@
-"""`disk`: what runs take on the disk, and checkpoints that are no longer needed thrown away, with a way back."""
+"""`disk`: disk usage of runs; moves checkpoints that are no longer needed to the trash, from which they can be restored."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _undo(trash: Trash, json: bool) -> int:
 
 
 def _told(sentence: str, problems: Sequence[str], json: bool, done: dict[str, int]) -> int:
-    """Print what was done; the exit code."""
+    """Print what was done and return the exit code."""
     if json:
         print(printing.answer("freed", {**done, "problems": [printing.encodable(problem) for problem in problems]}))
         return 1 if problems else 0

@@ -1,4 +1,4 @@
-"""`doctor`: what a run needs is checked, and nothing is started. `run --exec` makes the same checks first."""
+"""`doctor`: check everything that a run needs, without starting one. `run --exec` makes the same checks first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def doctor(*, options: Flags = NO_FLAGS) -> int:
 
 
 def _says_how_to_train(spec: LoopSpec, options: Flags, cwd: Path) -> bool:
-    """Whether flags or settings do, or this is the repository of the preset that is used without them."""
+    """Return whether flags or settings define the training, or this is the repository of the default preset."""
     if options.preset or options.train_script or (cwd / load_preset(spec.preset).script).is_file():
         return True
     if not os.path.lexists(cwd / FILE):

@@ -1,4 +1,4 @@
-"""`effects`: what each setting did to a metric, from exact pairs of past runs, and which settings mattered most."""
+"""`effects`: the effect of each setting on a metric, from exact pairs of past runs, and the settings that mattered most."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def effects(
 
 
 def _metric(metric: str | None, runs: Sequence[Trained], book: MetricBook) -> str:
-    """UserError if no run has it, or any at all."""
+    """Return the metric's full name. UserError if no run has it, or no run has any metric."""
     from autoloop.metrics import found_as
 
     if metric is None:
@@ -88,7 +88,7 @@ def _metric(metric: str | None, runs: Sequence[Trained], book: MetricBook) -> st
 
 
 def _importance(runs: Sequence[Trained], metric: str, good: Direction | None) -> tuple[list[Importance], str]:
-    """That of the largest cohort; or a sentence on why there is none."""
+    """Return the importance of settings in the largest cohort; or a sentence that says why it is unknown."""
     from autoloop.effects import FEWEST, importance
 
     fit = [run for run in runs if metric in run.summary.metrics and metric not in run.summary.not_finite]

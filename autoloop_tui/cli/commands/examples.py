@@ -1,4 +1,4 @@
-"""`examples`: lines to copy, by task."""
+"""`examples`: commands to copy, by task."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     "Control it from a script": ("status --json", "proposals --json", "schema proposals"),
     "Let a coding agent propose": ("guide", "mcp", "agents"),
 }
-"""Real calls, without the name of the program."""
+"""Complete command lines, without the program's name."""
 
 
 def examples(task: str | None = None, /) -> int:

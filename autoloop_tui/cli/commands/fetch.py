@@ -1,4 +1,4 @@
-"""`autoloop-tui fetch`: what of a run's output stayed on the host where it ran."""
+"""`fetch`: copy files that stayed on the host where a run ran."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def fetch(
 
 
 def _host(hosts: list[HostSpec], loop: Loop, name: str) -> HostSpec:
-    """As autoloop.toml has it now, else as it was for the loop."""
+    """Return the host as autoloop.toml defines it now, else as the loop recorded it."""
     host = next((each for each in [*hosts, *loop.spec.hosts] if each.name == name), None)
     if host is None:
         raise UserError(f"Its files are on {name}, but autoloop.toml has no [[host]] of that name.")

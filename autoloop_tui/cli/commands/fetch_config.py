@@ -1,4 +1,4 @@
-"""`autoloop-tui fetch-config`: configs of W&B runs, as files that the trainer takes."""
+"""`fetch-config`: write configs of W&B runs as files for the trainer."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def fetch_config(
     where = Project(os.environ, deadline, *wandb_place(entity, project, settings))
     found = list(where.named(wanted))
     texts: dict[Path, tuple[CloudRun, Config, str]] = {}
-    for each in found:  # all are looked at before the first is written
+    for each in found:  # check all of them before writing the first
         config = trainer_config(each.config, settings.field_types(), reference)
         if not config:
             raise UserError(f"The run {each.id} has no config on W&B; nothing was written.")
@@ -87,7 +87,8 @@ def _content(path: Path) -> str | None:
 
 
 def _write(path: Path, text: str) -> bool:
-    """Write a file that is not there yet; whether it was not. Half a file never stays."""
+    """Write a new file and return True; return False if it already exists with this content. Never leaves a partial file
+    behind."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("x", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`generate`: variants of one config as files, and with --exec as a loop of their own."""
+"""`generate`: write variants of one config as files; with --exec, train them as a loop."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.start_loop import start_loop
 
 REASON = "variant"
-"""Said of a variant for which no reason is given."""
+"""The reason of a variant for which none is given."""
 
 
 def _groups(_: Any, tokens: Sequence[Token]) -> list[list[str]]:
-    """The words of each --changes: cyclopts numbers the words of every occurrence from 0."""
+    """Group the words by --changes flag: cyclopts numbers the words of each occurrence from 0."""
     groups: list[list[str]] = []
     for token in tokens:
         if token.index == 0:
@@ -148,7 +148,7 @@ def generate(
 
 
 def _base(spec: LoopSpec) -> SourceConfig:
-    """The config to start from: the one that is named, else the base of the preset."""
+    """Return the config to start from: the named one, else the base of the preset."""
     preset = load_preset(spec.preset)
     try:
         (source,) = sources_of(spec, preset)
@@ -160,7 +160,7 @@ def _base(spec: LoopSpec) -> SourceConfig:
 def _grid(
     given: SourceConfig, grid: GridOptions, policy: VariantPolicy
 ) -> tuple[list[VariantRequest], list[CheckedVariant]]:
-    """The points of the grid as variants, whose reasons are their names."""
+    """Return the points of the grid as variants; their names are the reasons."""
     parsed = parse_grid(grid.grid or [], grid.seeds, zipped=grid.zip)
     asked, variants = [], []
     for point in points(given.config, parsed, policy, seed=policy.seed, suffix=given.suffix):
@@ -173,7 +173,7 @@ def _grid(
 def _what_is_asked(
     base: str | None, changes: list[list[str]] | None, reasons: list[str] | None, recipe: str | None
 ) -> tuple[str | None, list[VariantRequest]]:
-    """The base and the variants wanted from it: a recipe's, or those of the flags. UserError names the flag."""
+    """Return the base and its variants, from the recipe or the flags. UserError names the flag."""
     if recipe is not None:
         if changes or reasons:
             raise UserError("A recipe defines the changes and reasons; omit --changes and --reason.")
@@ -192,7 +192,7 @@ def _what_is_asked(
 
 
 def _edits(words: list[str]) -> list[str]:
-    """The edits of one --changes: texts as they are, objects of JSON taken apart."""
+    """Return the edits of one --changes flag; JSON objects are split into edits."""
     edits: list[str] = []
     for word in words:
         as_json = word.lstrip().startswith("{")
@@ -201,7 +201,7 @@ def _edits(words: list[str]) -> list[str]:
 
 
 def _called(each: VariantRequest, asked: list[VariantRequest], *, named: bool) -> str:
-    """`variant 2 (why)`; `named`: whether a reason was given."""
+    """Return a label such as `variant 2 (reason)`; `named`: whether a reason was given."""
     number = next(number for number, other in enumerate(asked, 1) if other is each)
     name = f"variant {number}" if len(asked) > 1 else "the variant"
     return f"{name} ({each.reason})" if named else name
@@ -210,7 +210,7 @@ def _called(each: VariantRequest, asked: list[VariantRequest], *, named: bool) -
 def _text(asked: VariantRequest, variant: CheckedVariant, file: WrittenVariant) -> str:
     changes = variant.changes
     wide = max((printing.width(change.path) for change in changes), default=0)
-    # People's chain scripts read this line.
+    # Users' scripts parse this line.
     lines = [f"Wrote variant: {file.path} ({asked.reason})"]
     lines += [f"    {printing.pad(change.path, wide)}  {change_text(change)}" for change in changes]
     noted = {change.note for change in changes}
@@ -221,7 +221,7 @@ def _text(asked: VariantRequest, variant: CheckedVariant, file: WrittenVariant) 
 
 
 def _flags(options: LaunchOptions) -> list[str]:
-    """The flags of `run` that say the same; those left at their default are omitted."""
+    """Return the equivalent flags of `run`, without those at their default."""
     words: list[str] = []
     for field in dataclasses.fields(options):
         name, value = field.name, getattr(options, field.name)

@@ -1,4 +1,4 @@
-"""`hooks`: the commands and webhooks that are called on events, how they do, and a test."""
+"""`hooks`: list the commands and webhooks called on events, with their status, or test one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`init`: from the command that trains today to `autoloop.toml` and a base config."""
+"""`init`: from the current training command to `autoloop.toml` and a base config."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def init(
         raise UserError("Give your training command after --, as in `autoloop-tui init -- python train.py --lr 1e-3`.")
     read = read_command(typed, cwd, os.environ)
     found = adopt(read, _world(cwd, asks=asks))
-    if found.base:  # first: settings that name a file which is not there would be half of it
+    if found.base:  # written first: without it, the settings would name a missing file
         write_atomically(cwd / found.base[0], found.base[1])
     write_atomically(cwd / FILE, found.settings)
     print(_text(found))
@@ -75,7 +75,7 @@ def _text(found: Adoption) -> str:
 
 
 def _of_try(flags: list[str]) -> list[str]:
-    """The flags of `run` as `try` takes them: its config is a word of its own, and its steps are few."""
+    """Return the flags of `run` in the form of `try`, which takes the config as an argument and only a few steps."""
     kept: list[str] = []
     for before, word in zip(["", *flags], flags, strict=False):
         if word not in ("--cfgs", *_FREQUENCIES) and before not in _FREQUENCIES:
@@ -93,7 +93,7 @@ def _ask(question: str) -> str:
 
 
 def _interpreter(word: str) -> str | None:
-    """The path of the interpreter that a shell would start, unless it is of the environment that Auto Loop runs in."""
+    """Return the path of the interpreter that a shell would start; None if it belongs to the environment of Auto Loop."""
     found = os.path.abspath(os.path.expanduser(word)) if "/" in word else shutil.which(word)
     if found is None or os.path.dirname(found) == os.path.dirname(sys.executable):
         return None

@@ -1,4 +1,4 @@
-"""Commands that look at a loop and its runs: status, runs, logs, reports, waiting for the end.
+"""Commands that inspect a loop and its runs: status, runs, logs, report, wait.
 
 All act on the newest loop unless --loop names one.
 """
@@ -181,7 +181,7 @@ def _last_started(store: Store, loop: Loop) -> Run:
 
 
 def _secrets(store: Store, loop: Loop, run: Run) -> list[str]:
-    """What may stand in the log and must not be shown: of this environment, the run's config and the loop's preset."""
+    """Return the secrets to mask in the log: those of this environment, the run's config and the loop's preset."""
     from autoloop.engine.base.output_secrets import output_secrets
     from autoloop.engine.planning.frozen import preset_of
 

@@ -16,7 +16,7 @@ def mcp() -> int:
     """
     if find_spec("mcp") is None:
         raise UserError("The mcp package is not installed; run: pip install 'autoloop-tui[agents]'")
-    gc.disable()  # nothing of what is loaded goes away, and looking through it takes a fifth of the start
+    gc.disable()  # nothing that is loaded becomes garbage, and collecting takes a fifth of the start-up time
     from autoloop_tui.agents.server import serve
 
     gc.freeze()

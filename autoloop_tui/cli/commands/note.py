@@ -1,4 +1,4 @@
-"""`note`: something written down about a loop and what is in it."""
+"""`note`: add a note to a loop, round, run or proposal."""
 
 from __future__ import annotations
 

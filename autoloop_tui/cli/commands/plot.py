@@ -1,4 +1,4 @@
-"""`plot`: the curves of runs, drawn in the terminal."""
+"""`plot`: metric curves of runs, drawn in the terminal."""
 
 from __future__ import annotations
 

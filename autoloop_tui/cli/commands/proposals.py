@@ -1,4 +1,4 @@
-"""Commands on proposals: list, approve, reject, edit, propose, start the round."""
+"""Commands on proposals: list, approve, reject, undo, edit, propose, start or hold the next round."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autoloop_tui import cli, client
 from autoloop_tui.cli.output import printing
 
 LISTED = 20
-"""More numbers than this are not written one after the other."""
+"""Above this count, proposal numbers are not listed individually."""
 
 
 def proposals(*, loop: cli.parameters.LoopName = None, round: int | None = None, json: cli.parameters.AsJson = False) -> int:
@@ -78,7 +78,7 @@ def approve(
 
 
 def _tag(word: str) -> tuple[int, str]:
-    """The number and the hash of `3@1a2b3c4d`; without one, empty."""
+    """Split `3@1a2b3c4d` into number and hash; the hash is empty if missing. UserError if the word is neither."""
     number, at, hash_ = word.removeprefix("#").partition("@")
     if not number.isdecimal() or not number.isascii() or (at and not re.fullmatch("[0-9a-f]{8,64}", hash_)):
         raise UserError(
@@ -230,7 +230,7 @@ def propose(
 
 
 def _as_arguments(store: Store, loop: Loop, made: list[Proposal]) -> str:
-    """Their numbers; `--all` in place of very many, if no other proposal is pending."""
+    """Return the numbers as arguments; `--all` in place of very many, if no other proposal is pending."""
     numbers = [proposal.id for proposal in made]
     pending = {each.id for each in store.proposals(loop.id) if each.status is ProposalStatus.PENDING}
     if len(numbers) > LISTED and pending <= set(numbers):
@@ -239,7 +239,7 @@ def _as_arguments(store: Store, loop: Loop, made: list[Proposal]) -> str:
 
 
 def _base(store: Store, loop: Loop, wanted: str) -> Run:
-    """The run of this id or name, else the newest that was given this config."""
+    """Return the run with this id or name, else the newest run that used this config file."""
     path = os.path.normpath(Path.cwd() / Path(wanted).expanduser())
     runs = store.runs(loop.id)
     given = [run for run in runs if run.source_path == path]
@@ -279,9 +279,10 @@ def _each(
     request: Callable[[list[Proposal]], Request],
     hashes: Mapping[int, str] = {},
 ) -> int:
-    """Decide on all the numbers in one request; each is tried, and the failures are reported together at the end.
+    """Decide on all numbers in one request. Valid ones are decided even if others fail; failures are reported together at
+    the end.
 
-    `hashes`: the beginning of what some must have as their hash.
+    `hashes`: the hash prefixes that some proposals must have, by number.
     """
     with client.opened(loop) as (store, found):
         if every:
@@ -310,7 +311,7 @@ def _each(
 
 
 def _check(store: Store, loop: Loop, number: int) -> None:
-    """UserError if the loop has no proposal of this number; no engine is needed to know that."""
+    """Raise UserError if the loop has no proposal with this number. This needs no engine."""
     numbers = [proposal.id for proposal in store.proposals(loop.id)]
     if number not in numbers:
         raise UserError(_no_proposal(loop, number, numbers))
@@ -322,7 +323,7 @@ def _no_proposal(loop: Loop, number: int, numbers: list[int]) -> str:
 
 
 def _notes(proposal: Proposal) -> int:
-    """Print the notes on the edits just given, such as a new key that may be a typing mistake."""
+    """Print the notes on the edits just given, such as a new key that may be a typo."""
     for note in proposal.notes:
         print(printing.printable(f"note: {note}"))
     return 0

@@ -1,6 +1,7 @@
-"""`rejudge`: the finished runs of a loop judged again by rules, those that differ in the seed only as one.
+"""`rejudge`: judge the finished runs of a loop again; runs that differ only in the seed are judged as one.
 
-Nothing is trained and nothing in the loop is changed."""
+Nothing is trained, and nothing in the loop changes.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ NOT_JUDGED = "not judged"
 
 
 class Rejudged(NamedTuple):
-    """Runs that are judged as one: the rules that made proposals from them, then and now; None: they were not judged."""
+    """Runs judged as one, and the rules that proposed something from them, then and now; None if the runs were not judged.
+    """
 
     runs: tuple[Run, ...]
     before: list[str] | None
@@ -37,11 +39,11 @@ class Rejudged(NamedTuple):
     lacking: list[str]
     notes: list[str]
     asked: bool = True
-    """Whether rules were asked about it before: of a last round they are not."""
+    """Whether rules were applied before. After the last round, they are not."""
 
     @property
     def run(self) -> Run:
-        """The one that stands for all."""
+        """The run that represents all of them."""
         return self.runs[0]
 
     @property
@@ -79,7 +81,7 @@ def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = F
             settings = load_settings(Path.cwd())
             path = str(run_flags.absolute(Path.cwd(), rules))
             source = load_rules(path, metrics_of(store.places, found), settings.rules_timeout)
-        # A run on a fresh seed confirms a config that rules have judged.
+        # A run on a fresh seed only confirms a config that rules have already judged.
         finished = [run for run in store.runs(found.id) if run.state is RunState.FINISHED and run.confirms is None]
         if not finished:
             raise UserError(f"No run of {found.name} has finished, so there is nothing to judge.")
@@ -99,7 +101,7 @@ def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = F
 
 
 def _judge_round(store: Store, loop: Loop, finished: list[Run], source: RuleSource) -> list[Rejudged]:
-    """As the engine judges a round: a run that lacks what the rules need is none of those whose mean is judged."""
+    """Judge a round as the engine does: runs that lack what the rules need are left out of the mean."""
     from autoloop.engine.base.among_runs import AmongRuns
     from autoloop.engine.planning.kept_metrics import metrics_of
 
@@ -115,7 +117,7 @@ def _judge_round(store: Store, loop: Loop, finished: list[Run], source: RuleSour
 def _judge(
     store: Store, loop: Loop, judged: OverSeeds, source: RuleSource, among: AmongRuns, *, ask: bool = True
 ) -> Rejudged:
-    """`ask` false: only whether it can be judged."""
+    """`ask` false: find out only whether the runs can be judged."""
     from autoloop.engine.base.frozen_config import frozen_config
     from autoloop.engine.planning.kept_metrics import metrics_of
     from autoloop.logs import read_log_tail

@@ -1,4 +1,4 @@
-"""`replay`: a past loop on the screens of the console."""
+"""`replay`: play back a past loop in the console."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run`: plan a loop, and with --exec make it real."""
+"""`run`: plan a loop, and with --exec run it."""
 
 from __future__ import annotations
 

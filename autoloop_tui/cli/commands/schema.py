@@ -1,4 +1,4 @@
-"""`schema`: what the JSON answers of the commands look like."""
+"""`schema`: the JSON Schemas of the commands' answers."""
 
 from __future__ import annotations
 

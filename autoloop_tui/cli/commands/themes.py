@@ -1,4 +1,4 @@
-"""`autoloop-tui themes`: which colour themes there are, whether they can be read, and what is wrong with a file."""
+"""`themes`: the available colour themes, and whether each file is valid."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from autoloop_tui.console.theming.contrast import MARK, TEXT, Fault, Figures
 from autoloop_tui.console.theming.theme_files import LoadedThemes, ThemeFile, load_themes, parse_theme, theme_text
 
 SHOWN = 5
-"""Faults of one theme that the list names."""
+"""Maximum number of faults listed per theme."""
 
 PIPED = 80
-"""Cells of a line of prose where no terminal says how many there are."""
+"""Line width, in cells, if the output is no terminal."""
 
 
 def themes(*, check: Path | None = None, json: bool = False) -> int:
@@ -44,7 +44,8 @@ def themes(*, check: Path | None = None, json: bool = False) -> int:
 
 
 def _check(path: Path, json: bool) -> int:
-    """0 if the file is a theme that can be read, 1 if its colours are too faint. UserError if it is no theme."""
+    """Return 0 if the file is a readable theme, 1 if its colours have too little contrast. UserError if it is not a theme.
+    """
     try:
         theme = parse_theme(theme_text(path), str(path))
     except OSError as error:

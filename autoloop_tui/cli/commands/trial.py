@@ -1,4 +1,4 @@
-"""`try`: a few steps of the trainer in a scratch folder, and what reached it and can be read of it."""
+"""`try`: run a few steps of the trainer in a scratch folder and check what reaches it and which results can be read."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def try_(config: str | None = None, *, options: Flags = NO_FLAGS) -> int:
 
 
 def _tried(runs: list[Attempted], scratch: Path, seconds: float) -> tuple[int, bool]:
-    """The exit code, and whether a run failed."""
+    """Return the exit code and whether a run failed."""
     first = runs[0]
     print(printing.printable(trial.command(first)))
     outcome = _run(first, scratch, seconds)
@@ -119,7 +119,7 @@ def _tried(runs: list[Attempted], scratch: Path, seconds: float) -> tuple[int, b
         arrived += both
         print("\n".join(map(printing.printable, trial.ended(again))))
         failed = again.cause is not None
-    if not failed:  # else what was not seen tells nothing
+    if not failed:  # after a failure, missing output proves nothing
         for line in trial.arrived(arrived):
             print(printing.printable(line))
         print("\n" + "\n".join(map(printing.printable, trial.lacking(missing(first, outcome, arrived)))))
@@ -134,7 +134,7 @@ def _run(run: Attempted, scratch: Path, seconds: float) -> Outcome:
 
 @contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """The signals that came and would end this command: the trainer is stopped first."""
+    """Collect the signals that would end this command, so that the trainer is stopped first."""
     came: list[int] = []
 
     def take(number: int, _: FrameType | None) -> None:

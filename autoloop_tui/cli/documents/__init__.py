@@ -1,1 +1,1 @@
-"""What `--json` prints: the type of each answer, from which its JSON Schema is made, and its version."""
+"""The output of `--json`: the type of each answer, from which its JSON Schema is generated, and its version."""

@@ -1,5 +1,7 @@
-"""Every JSON answer: its version, the commands that print it, and its type. Types are named, not imported: printing one
-answer loads none of the others."""
+"""The list of JSON answers: version, commands that print it, and type.
+
+Types are named, not imported, so that printing one answer loads none of the others.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,10 @@ from typing import NamedTuple
 
 class Answer(NamedTuple):
     version: int
-    """Raised when a field goes, changes its meaning or its type; a new field is no new version."""
+    """Raised when a field is removed or changes its meaning or type, but not when a field is added."""
     commands: tuple[str, ...]
     type: str
-    """In this package, as `module:Type`."""
+    """In `cli.documents`, as `module:Type`."""
     line: str
 
 
@@ -51,16 +53,17 @@ ANSWERS: dict[str, Answer] = {
 }
 
 UNMARKED = frozenset({"summaries"})
-"""Answers without the field `schema`: their keys are output directories, as the scripts of earlier times wrote them."""
+"""Answers without the field `schema`: their keys are output directories, as in the scripts of earlier versions."""
 
 
 def mark(name: str) -> str:
-    """The value of an answer's field `schema`: `status/1`."""
+    """Return the value of an answer's field `schema`: `status/1`."""
     return f"{name}/{ANSWERS[name].version}"
 
 
 def named(words: str) -> str | None:
-    """The answer of a command (`disk`) or of a form of it (`disk --free`), or of that name (`freeing`, `freeing/1`)."""
+    """Return the name of an answer, given a command (`disk`), a form of it (`disk --free`) or the answer (`freeing`,
+    `freeing/1`)."""
     for name, answer in ANSWERS.items():
         if words in answer.commands:
             return name

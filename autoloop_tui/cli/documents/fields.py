@@ -1,4 +1,4 @@
-"""A struct's fields, for the document that is made of it."""
+"""The fields of a struct, for the document built from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of an answer, made of its type; descriptions are the docstrings of types and fields."""
+"""The JSON Schema of an answer, generated from its type; descriptions are the docstrings of types and fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop_tui.cli.documents.answers import ANSWERS, UNMARKED, mark
 
 
 def schema(name: str) -> dict[str, Any]:
-    """Of one answer. A number that is not finite is written as null, so null may stand wherever a number does."""
+    """Return the schema of an answer. A number that is not finite is written as null, so every number may be null."""
     answer = ANSWERS[name]
     module, _, type_ = answer.type.partition(":")
     given = getattr(import_module(f"autoloop_tui.cli.documents.{module}"), type_)
@@ -39,7 +39,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def _complete(part: dict[str, Any], described: type) -> None:
-    """What `msgspec` does not say: what fields mean, and that those with a default are written too."""
+    """Add what `msgspec` omits: descriptions of fields, and that fields with a default are written too."""
     properties = part.get("properties", {})
     for field, text in _docstrings(described).items():
         if field in properties:
@@ -52,10 +52,10 @@ def _complete(part: dict[str, Any], described: type) -> None:
 
 
 def _docstrings(described: type) -> dict[str, str]:
-    """By field, the string below it in the source of its class or of one that it is made from."""
+    """Return the docstring of each field, from the source of the class and its bases."""
     found: dict[str, str] = {}
     bases = [each for each in reversed(described.__mro__) if each.__module__.startswith("autoloop")]
-    # At run time a TypedDict is no subclass of the one that it extends.
+    # At run time, a TypedDict is not a subclass of the TypedDict that it extends.
     bases = [*getattr(described, "__orig_bases__", ()), *bases]
     for base in bases:
         if not str(getattr(base, "__module__", "")).startswith("autoloop"):
@@ -70,7 +70,7 @@ def _docstrings(described: type) -> dict[str, str]:
 
 
 def _classes(of: Type, seen: set[type] | None = None) -> Iterator[type]:
-    """The classes with fields that a type is made of."""
+    """Yield the classes with fields that a type contains, recursively."""
     seen = set() if seen is None else seen
     if isinstance(of, StructType | TypedDictType):
         if of.cls in seen:
@@ -87,7 +87,7 @@ def _classes(of: Type, seen: set[type] | None = None) -> Iterator[type]:
 
 
 def _loosen(node: Any) -> None:
-    """Numbers may be null; a default says nothing about what is written."""
+    """Let numbers be null. Remove defaults, which say nothing about what is written."""
     if isinstance(node, dict):
         if node.get("type") == "number":
             node["type"] = ["number", "null"]

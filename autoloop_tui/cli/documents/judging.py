@@ -1,4 +1,4 @@
-"""The answers about what is proposed in a loop and by whom, and how its runs are judged."""
+"""Answers about a loop's proposals, their authors, and the judgement of its runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that were summarised, shown: a table for a person, JSON for a program, and what rules would propose."""
+"""Summarised runs as a table for people and as JSON for programs, and the proposals of rules for them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 
 ALSO = 8
-"""Metrics without a column that are named."""
+"""Maximum number of metrics without a column that are listed by name."""
 
 
 class Analysed(NamedTuple):
-    """One run, ready to be shown. `cells`: what the table says between its name and its metrics."""
+    """One run, ready for display. `cells`: the cells between its name and its metrics."""
 
     name: str
     shown: str
@@ -50,7 +50,7 @@ class Analysed(NamedTuple):
 
 
 def rules_of(given: list[str], settings: Settings, books: MetricBooks) -> RuleSource:
-    """The rules to ask: those that are named, else the project's, else the shipped ones."""
+    """Return the rules to apply: the named ones, else the project's, else the built-in ones."""
     from autoloop.rule_files import load_rules
 
     path = given[0] if given else settings.rules and str(Path.cwd() / settings.rules)
@@ -58,13 +58,14 @@ def rules_of(given: list[str], settings: Settings, books: MetricBooks) -> RuleSo
 
 
 class Suggestion(NamedTuple):
-    """What a rule asks for, and what would come of it; `variant` is None if the run's config is not known."""
+    """A request by a rule, and the variant it would give; `variant` is None if the run's config is unknown."""
 
     request: VariantRequest
     variant: CheckedVariant | None
 
     def to_json(self) -> AskedDocument:
-        """`{reason, changes: {"path@op": value}}` as people's scripts read it, with what was resolved beside it."""
+        """Return `{reason, changes: {"path@op": value}}`, the format that existing scripts read, plus the resolved values.
+        """
         return {
             "reason": self.request.reason,
             "changes": edits_as_mapping(self.request.edits),
@@ -82,7 +83,7 @@ def _resolved(change: Change) -> ResolvedDocument:
 
 
 class Suggested(NamedTuple):
-    """What the rules ask for after the runs of one config, several if they differ in the seed only."""
+    """The requests of the rules after the runs of one config; several runs if they differ only in the seed."""
 
     runs: list[Analysed]
     asked: list[Suggestion]
@@ -94,8 +95,11 @@ class Suggested(NamedTuple):
 
 
 def proposals_for(runs: list[Analysed], source: RuleSource, settings: Settings, books: MetricBooks) -> list[Suggested]:
-    """What the rules ask for. Runs of this project's loops are judged by their loops' policies; runs that differ in the seed
-    only once, by the mean of what they reached, as an engine judges them."""
+    """Return the proposals of the rules.
+
+    Runs of this project's loops are judged by the policies of those loops. Runs that differ only in the seed are judged
+    once, by the mean of their results, as an engine judges them.
+    """
     from autoloop.engine.planning.variant_policies import project_policy, store_of
     from autoloop.rules import RunView
     from autoloop.variants.check import check
@@ -106,7 +110,7 @@ def proposals_for(runs: list[Analysed], source: RuleSource, settings: Settings, 
     with store_of(project) as store:
         otherwise = project_policy(project, settings, store)
         ours = [run for loop in store.loops() for run in store.runs(loop.id)] if store else []
-        # A run is named by its folder, or by its id on W&B, which is the loop's where the preset passes it on.
+        # A run is known by its folder, or by its id on W&B, which equals the loop's id if the preset passes it on.
         in_loops = {known: run for run in ours for known in (run.id, run.output_dir)}
         loops = {run.name: in_loops.get(os.path.abspath(run.name)) or in_loops.get(run.name) for run in runs}
         for members in _by_config(runs, loops):
@@ -130,8 +134,11 @@ def proposals_for(runs: list[Analysed], source: RuleSource, settings: Settings, 
 
 
 def _by_config(runs: list[Analysed], loops: Mapping[str, Run | None]) -> list[list[Analysed]]:
-    """The runs in their order, those of one config together: seeds of one round of a loop, in its order, or of no loop. A
-    run without a metric has no part in a mean."""
+    """Group the runs by config, keeping their order.
+
+    A group holds runs that differ only in the seed: of one round of a loop, in its order, or of no loop. Runs without
+    metrics do not contribute to a mean.
+    """
     configs: dict[tuple[object, ...], list[Analysed]] = {}
     hashes: dict[tuple[object, ...], set[str]] = {}
     for run in runs:
@@ -149,14 +156,14 @@ def _by_config(runs: list[Analysed], loops: Mapping[str, Run | None]) -> list[li
     listed: list[list[Analysed]] = []
     places = {name: known.position for name, known in loops.items() if known}
     for key, members in configs.items():
-        members.sort(key=lambda run: places.get(run.name, 0))  # the first is the one that an engine takes
-        # The same training twice is no pair of seeds.
+        members.sort(key=lambda run: places.get(run.name, 0))  # an engine takes the first one, too
+        # Repeating the same training does not add a seed.
         listed += [members] if len(hashes.get(key, ())) > 1 else [[run] for run in members]
     return listed
 
 
 def _as_its_loop(store: Store, run: Run, settings: Settings) -> tuple[Config, VariantPolicy] | None:
-    """The config and the policy by which the run's loop makes variants of it; None if one of them cannot be read."""
+    """Return the config and the policy that the run's loop uses for its variants; None if either cannot be read."""
     from autoloop.engine.base.frozen_config import frozen_config
     from autoloop.engine.planning.variant_policies import run_policy
 
@@ -179,7 +186,7 @@ def _among_its_loop(store: Store, run: Run) -> AgainstBase:
 
 
 def _log_of(run: Analysed) -> Any:
-    """What W&B kept of the run's output, read only if a rule asks."""
+    """Return a reader for the output that W&B recorded for the run; it is read only if a rule needs it."""
 
     def lines() -> list[str]:
         try:
@@ -195,7 +202,7 @@ def summaries(runs: list[Analysed]) -> dict[str, Any]:
 
 
 def with_proposals(runs: list[Analysed], proposals: list[Suggested]) -> AnalysisDocument:
-    """The proposals of a config stand beside the first of its runs."""
+    """Return the answer, with the proposals for a config under the first of its runs."""
     asked = {each.runs[0].name: [one.to_json() for one in each.asked] for each in proposals}
     return {"summary": summaries(runs), "proposals": {printing.encodable(run.name): asked.get(run.name, []) for run in runs}}
 
@@ -208,7 +215,8 @@ def present(
     books: MetricBooks,
     json: list[str] | None,
 ) -> None:
-    """A table for a person, JSON (`document`) for a pipe; a named file gets the JSON and the person the table."""
+    """Print a table on a terminal and JSON (`document`) to a pipe. If a file is named, write the JSON to it and print the
+    table."""
     file = json[0] if json and json != ["-"] else None
     if file is None and (json is not None or not sys.stdout.isatty()):
         print(document)
@@ -248,7 +256,7 @@ def _table(runs: list[Analysed], head: list[str], books: MetricBooks) -> str:
 
 
 def _seed_table(runs: list[Analysed], keys: list[str], book: MetricBook) -> list[str]:
-    """Mean and spread of the runs whose configs differ in nothing but the seed; nothing where there are none."""
+    """Return a table of means and spreads over runs that differ only in the seed; empty if there are none."""
     groups: dict[str, dict[str, list[Analysed]]] = {}
     for run in runs:
         if (hashes := _hashes(run.config)) is not None:
@@ -267,7 +275,7 @@ def _seed_table(runs: list[Analysed], keys: list[str], book: MetricBook) -> list
 
 
 def _hashes(config: Config) -> tuple[str, str] | None:
-    """Of the config without its seed and as it is; None where it has no seed, or holds what cannot be compared."""
+    """Return the hashes of the config without and with its seed. None if it has no seed or cannot be hashed."""
     from autoloop.variants.grids import group_of
     from autoloop.variants.policy import VariantPolicy
 
@@ -279,7 +287,7 @@ def _hashes(config: Config) -> tuple[str, str] | None:
 
 
 def _also(names: list[str]) -> list[str]:
-    """What runs have besides, in a line or two."""
+    """Return a line or two that name the metrics without a column."""
     if not names:
         return []
     named = ", ".join(map(printing.printable, names[:ALSO])) + (
@@ -294,7 +302,7 @@ def _last(runs: list[Analysed], key: str) -> list[str]:
 
 
 def _proposals_text(proposals: list[Suggested]) -> str:
-    """Lines that fit the terminal, as far as paths and values can be broken between words."""
+    """Return the proposals as text, wrapped to the terminal as far as paths and values can be broken between words."""
     lines: list[str] = []
     cells = printing.across()
 

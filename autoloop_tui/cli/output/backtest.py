@@ -1,4 +1,4 @@
-"""A back-test, shown: what rules would have done with past runs, beside what an earlier version of them would have."""
+"""A back-test for display: what rules would have done with past runs, optionally beside an earlier version of the rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Result(NamedTuple):
-    """What one version of the rules would have done, run by run."""
+    """The effect that one version of the rules would have had, run by run."""
 
     rules: RuleSource
     outcomes: Sequence[Outcome]
@@ -35,8 +35,10 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """The results, the rules in question first; all of the same runs. `ranks` is None if no metric tells which runs are the
-    best; `known`: the hashes of what has been run."""
+    """The results for the same runs, those of the rules in question first.
+
+    `ranks` is None if no metric ranks the runs. `known`: the hashes of the configs that have been run.
+    """
 
     results: Sequence[Result]
     tallies: Sequence[Tally]
@@ -46,7 +48,7 @@ class Report:
 
     @classmethod
     def of(cls, results: Sequence[Result], metric: str | None, books: MetricBooks, known: set[str]) -> Report:
-        """UserError as `chosen_metric`."""
+        """Build the report. Raises UserError as `chosen_metric` does."""
         from autoloop.backtest import book_of, chosen_metric, main_metric, rank, tally
 
         runs = [each.run for each in results[0].outcomes]
@@ -252,7 +254,7 @@ def _what(each: Outcome) -> tuple[object, ...]:
 
 
 def _words(each: Outcome) -> str:
-    """What becomes of a run, in a cell of a table."""
+    """Return the outcome of a run as the text of a table cell."""
     ended = f"{each.ending.value} at {each.at} by {each.by.rule}" if each.by else ""
     proposed = ", ".join(suggested.request.rule or "decide" for suggested in each.suggested)
     return "; ".join(part for part in (ended, f"proposes {proposed}" if proposed else "") if part) or "nothing"

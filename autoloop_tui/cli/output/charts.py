@@ -1,4 +1,4 @@
-"""Curves of runs as text, drawn by plotext, which is imported when a chart is asked for."""
+"""Metric curves as text, drawn by plotext, which is imported only when a chart is drawn."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from autoloop.model import Run, Series
 from autoloop_tui.cli.output import printing
 
 MOST = 6
-"""Runs in one chart; it has as many colours and letters."""
+"""Maximum number of runs in a chart; equals the number of colours."""
 COLOURS = (14, 11, 13, 10, 12, 9)
-"""Of the terminal's sixteen."""
+"""Colours from the terminal's palette of sixteen."""
 WIDTH, HEIGHT = 80, 20
-"""Cells of a chart whose output is no terminal, and the least height on one."""
+"""Size of a chart in cells if the output is no terminal; on a terminal, HEIGHT is the minimum."""
 
 
 def chart(metric: str, lines: Sequence[tuple[Run, Series | None]], *, log: bool = False) -> str:
-    """One chart of a metric: a line per run that has finite values of it, and a legend with the last value of each.
+    """Return a chart of one metric: a line per run that has finite values, and a legend with the last value of each.
 
-    `log`: on a logarithmic scale; values that are not above 0 are left out then, as NaN and infinity always are.
+    `log`: use a logarithmic scale and omit values that are not above 0. NaN and infinity are always omitted.
     """
     import plotext
 
@@ -56,7 +56,7 @@ def chart(metric: str, lines: Sequence[tuple[Run, Series | None]], *, log: bool 
 
 
 def _ended(series: Series | None, points: Sequence[tuple[int, float]]) -> str:
-    """What the curve does not show: that the newest values are no numbers."""
+    """Return a note for the legend if the newest values are not finite, because the curve does not show that."""
     if series is None or not len(series) or math.isfinite(series.values[-1]):
         return ""
     return f", {series.values[-1]:g} since step {next(step for step in series.steps if step > points[-1][0])}"

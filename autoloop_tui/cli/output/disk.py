@@ -1,4 +1,4 @@
-"""Disk usage and what may be thrown away, shown."""
+"""Disk usage and files that can be freed, for display."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from autoloop_tui.cli.documents.past import FreeingDocument, UsageDocument
 
 LARGEST = 20
-"""Runs of a loop that are shown, if there are several loops."""
+"""Maximum number of runs shown per loop if there are several loops."""
 
 
 class RunUsage(NamedTuple):
@@ -31,14 +31,14 @@ class RunUsage(NamedTuple):
     size: int
     files: int
     checkpoints: int
-    """How many."""
+    """The number of checkpoints."""
     held: int
-    """Bytes of the checkpoints."""
+    """The size of the checkpoints in bytes."""
 
 
 @dataclass(frozen=True)
 class Usages:
-    """By loop, the newest first, its runs, the largest first. `home`: bytes below `.autoloop` without the trash."""
+    """Disk usage by loop (newest first) and run (largest first). `home`: bytes under `.autoloop` without the trash."""
 
     loops: Sequence[tuple[Loop, Sequence[RunUsage]]]
     home: int
@@ -119,13 +119,13 @@ class Usages:
 
 
 class Plan(NamedTuple):
-    """What would go. `trash`: bytes that are in the trash already."""
+    """The checkpoints that would be freed. `trash`: bytes already in the trash."""
 
     choices: Sequence[Choice]
     trash: int
     days: float
     note: str | None = None
-    """What to know about the choice."""
+    """A remark on the selection."""
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""What settings did, shown: a line for each exact pair with its verdict, and the importance of each setting."""
+"""The effects of settings, for display: a line with a verdict for each exact pair, and the importance of each setting."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from autoloop_tui.cli.documents.past import EffectsDocument, PairDocument
 
 SHOWN = 30
-"""Pairs in the table."""
+"""Maximum number of pairs in the table."""
 BETTER: dict[Direction, Literal["higher", "lower"]] = {"high": "higher", "low": "lower"}
 
 
 class Report(NamedTuple):
-    """`metric`: as tables show it. `why_no_importance`: a sentence where there is none."""
+    """`metric`: its name as shown in tables. `why_no_importance`: the reason, as a sentence, if importance is missing."""
 
     comparison: Comparison
     metric: str
@@ -108,7 +108,7 @@ class Report(NamedTuple):
 
 
 def _short(path: str, paths: Collection[str]) -> str:
-    """The shortest end of a path that no other of these has."""
+    """Return the shortest suffix of a path that is unique among `paths`."""
     parts = path.split(".")
     ends = (".".join(parts[-length:]) for length in range(1, len(parts)))
     return next((end for end in ends if sum(f".{other}".endswith(f".{end}") for other in paths) == 1), path)

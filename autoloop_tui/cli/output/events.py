@@ -1,4 +1,4 @@
-"""A loop without a screen: one line per event, the progress of runs, a table at the end of each round."""
+"""A loop without the console: one line per event, the progress of runs, and a table at the end of each round."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from autoloop_tui import client
 from autoloop_tui.cli.output import printing
 
 PROGRESS_EVERY = 10.0
-"""Seconds between two progress lines of one run."""
+"""Seconds between two progress lines of a run."""
 
 
 class EventPrinter:
-    """Prints events as they come. Output that nobody reads any more (a closed terminal) is dropped, never raised."""
+    """Prints events as they arrive. If the output can no longer be written (a closed terminal), it is dropped without an
+    error."""
 
     def __init__(self, store: Store, loop: Loop, metrics: MetricBook, write: Callable[[str], object] = print) -> None:
         self.store = store
@@ -30,14 +31,14 @@ class EventPrinter:
         self._progress: dict[str, tuple[float, int]] = {}
 
     def print_event(self, event: Event) -> None:
-        # People's chain scripts read these lines, so they begin with their text.
+        # Users' scripts parse these lines, so they start with their text.
         self.line(event.text, None if event.kind is EventKind.VARIANT_WRITTEN else event.at)
         if event.kind == EventKind.RUN_ENDED and event.run:
             cause = self.store.attempts(event.run)[-1].diagnosis
             for text in cause.details if cause else []:
                 self.line(" " * 12 + text, None)
         if event.kind == EventKind.ROUND_ENDED:
-            # Whoever follows from outside may hear of it when the next round has begun.
+            # A reader outside of the engine may see this event after the next round has begun.
             begun = [round_.number for round_ in self.store.rounds(self.loop.id) if round_.started_at <= event.at]
             across = printing.across() if self._write is print else None
             for row in self.round_table(max(begun, default=1), across and across - 12).splitlines():
@@ -51,7 +52,7 @@ class EventPrinter:
             self._write = lambda _: None
 
     def progress(self, run: Run, step: int, rate: float | None) -> None:
-        """A line for a run that moved on, at most every PROGRESS_EVERY seconds."""
+        """Print a progress line for a run that has advanced, at most once every PROGRESS_EVERY seconds."""
         now = time.monotonic()
         last, at_step = self._progress.get(run.id, (now, 0))
         self._progress.setdefault(run.id, (now, 0))
@@ -70,8 +71,10 @@ class EventPrinter:
 
 
 def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None, elsewhere: Sequence[Run] = ()) -> str:
-    """Runs with their key metrics' last values, and what may be said of them. `elsewhere`: the loop's other runs, and
-    replicates in other loops."""
+    """Return a table of runs with the last values of their key metrics, followed by the verdicts.
+
+    `elsewhere`: the loop's other runs, and replicates in other loops.
+    """
     keys = for_runs(metrics, runs).key_metrics
     last = {key: aligned(_last(run, key) for run in runs) for key in keys}
     rows = [
@@ -100,9 +103,9 @@ def runs_table(runs: list[Run], metrics: MetricBook, cells: int | None = None, e
 
 
 def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
-    """Be the loop's engine in the foreground, print its events after number `after`, and return the exit code.
+    """Run the loop's engine in the foreground, print its events after number `after`, and return the exit code.
 
-    Ctrl-C stops the loop, a second one kills its runs.
+    Ctrl-C stops the loop; a second Ctrl-C kills its runs.
     """
     from autoloop.engine import LoopDriver
 
@@ -115,7 +118,7 @@ def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
 
 
 def follow_loop(store: Store, loop: Loop, on_event: Callable[[Event], None], after: int = 0) -> int:
-    """Follow a loop that another process runs until it ends, and return its exit code."""
+    """Follow a loop that another process runs until it ends. Return its exit code."""
     ended = client.follow_events(store, loop, on_event, after)
     if ended.state is LoopState.ACTIVE:
         printing.complain(f"{ended.name} has not ended, but its engine has stopped: `autoloop-tui resume` continues it.")

@@ -1,4 +1,4 @@
-"""Findings of a preflight as text, as JSON, and as notes on stderr."""
+"""Preflight findings as text, as JSON, and as notes on stderr."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from autoloop_tui.cli.output import printing
 
 
 def as_text(found: Sequence[Finding], across: int | None = None) -> str:
-    """A finding, what to do below it, and what it comes to; in lines of `across` cells, without it one line each."""
+    """Return the findings, each with its advice below, and a final sentence. Lines are wrapped to `across` cells, if given.
+    """
     subjects = max(printing.width(printing.printable(each.subject)) for each in found)
     indent = " " * (subjects + 11)
     lines = []
@@ -31,7 +32,7 @@ def as_text(found: Sequence[Finding], across: int | None = None) -> str:
 
 
 def report(found: Iterable[Finding]) -> None:
-    """Print errors and warnings on stderr; nothing if all is well."""
+    """Print errors and warnings to stderr; nothing if there are none."""
     for each in without_secrets(found):
         if each.level != "ok":
             advice = f"; {each.advice}" if each.advice else ""
@@ -40,7 +41,7 @@ def report(found: Iterable[Finding]) -> None:
 
 
 def without_secrets(found: Iterable[Finding]) -> list[Finding]:
-    """The findings with secrets masked: an address may hold a password, a trainer's message what it was given."""
+    """Return the findings with secrets masked: an address may contain a password, and a trainer's message its input."""
     known = known_secrets(os.environ)
     return [msgspec.structs.replace(each, text=mask(each.text, known), advice=mask(each.advice, known)) for each in found]
 

@@ -1,4 +1,4 @@
-"""What a variant would come to, as text and as a JSON document."""
+"""The expected effect of a variant, as text and as JSON."""
 
 from __future__ import annotations
 

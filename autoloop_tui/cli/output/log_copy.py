@@ -1,4 +1,4 @@
-"""A run's log on the terminal: from where it was printed last, without its secrets and what a terminal would act on."""
+"""Incremental output of a run's log to the terminal, without secrets and control sequences."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from autoloop_tui.cli.output import printing
 
 
 def copy_log(path: Path, offset: int, left_out: int, ended: bool, known: list[str]) -> tuple[int, int]:
-    """Write what the log holds beyond `offset` to stdout; the new offset, and how many bytes are left out of the log now.
+    """Write the log from `offset` on to stdout. Return the new offset and the number of bytes now omitted from the log.
 
-    `known`: secrets to mask. Not `ended`: of a line that is still being written nothing is shown, for it may hold the
-    beginning of a secret. On a terminal a progress bar is a line with each of its states; elsewhere, and in a log that is
-    all there, it is its last. A log that is not there yet is no error.
+    `known`: secrets to mask. Unless `ended`, nothing is shown of an incomplete line, because it may hold the beginning of a
+    secret. On a terminal, a progress bar is one line with all of its states; in other outputs, and if `ended`, it is only
+    its last state. A missing log is not an error.
     """
     fold = ended or not sys.stdout.isatty()
     try:

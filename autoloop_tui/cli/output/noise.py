@@ -1,4 +1,4 @@
-"""The spread between seeds of a loop's metrics, as a table and as a JSON document."""
+"""The spread of a loop's metrics between seeds, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from autoloop_tui.cli.output import printing
 
 @dataclass(frozen=True)
 class MetricNoise:
-    """`lacking`: why there is no noise, where there is none. `stable`: the step from which on the spread stays what it is at
-    the end, None where that cannot be told."""
+    """`lacking`: why the noise is unknown, if it is. `stable`: the step after which the spread stays at its final value,
+    None if unknown."""
 
     metric: str
     noise: Noise | None

@@ -1,4 +1,4 @@
-"""A loop's plan in words, and as JSON."""
+"""A loop's plan as text and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloop_tui.cli.output import printing
 
 
 def plan_text(plan: LoopPlan) -> str:
-    """For a person: what would run where, each command line, and what is to be known."""
+    """Return the plan for people: what would run where, each command line, and notes."""
     cells = printing.across()
     rows = [
         [
@@ -65,7 +65,7 @@ def plan_text(plan: LoopPlan) -> str:
 
 
 def plan_json(plan: LoopPlan) -> str:
-    """For programs."""
+    """Return the plan for programs."""
     document: PlanDocument = {
         "loop": plan.name,
         "output_dir": plan.output_dir,

@@ -1,4 +1,4 @@
-"""Plain text for people and pipes: tables, durations, numbers. Nothing here needs Textual or Rich."""
+"""Plain text for people and pipes: tables, wrapping, JSON. Nothing here needs Textual or Rich."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def table(
     spare: Sequence[int] = (),
     cells: int | None = None,
 ) -> str:
-    """Columns padded by their width on a terminal, in at most `cells` cells of it; without that all is shown.
+    """Return a table whose columns are padded by display width. It takes at most `cells` cells; without a limit, all is
+    shown.
 
-    What is too wide is taken from the columns `texts`, down to NARROWEST, and then from those of `spare`, the first first:
-    they are left out whole, which a last line says. So no number is ever cut.
+    If the table is too wide, the columns `texts` shrink first, down to NARROWEST. Then the columns `spare` are dropped
+    whole, in the given order, and a last line names them. Numbers are therefore never cut.
     """
     all_rows = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = {i: max(width(row[i]) for row in all_rows) for i in range(len(head))}
@@ -39,7 +40,7 @@ def table(
                 break
             if widths.pop(column, 0):
                 dropped.append(column)
-        if dropped:  # there may be room again
+        if dropped:  # dropped columns may leave room for the text columns
             widths |= {i: max(width(row[i]) for row in all_rows) for i in texts if i in widths}
             _narrow(widths, texts, cells)
     lines = ["  ".join(pad(cut(row[i], wide), wide) for i, wide in widths.items()).rstrip() for row in all_rows]
@@ -51,7 +52,7 @@ def table(
 
 
 NARROWEST = 8
-"""Cells that a column of text keeps."""
+"""The width, in cells, below which a text column does not shrink."""
 
 
 def _across(widths: Mapping[int, int]) -> int:
@@ -59,7 +60,7 @@ def _across(widths: Mapping[int, int]) -> int:
 
 
 def _narrow(widths: dict[int, int], texts: Collection[int], cells: int) -> None:
-    """Take what is too much from the widest column of text, a cell at a time."""
+    """Shrink the widest text column, cell by cell, until the table fits."""
     while _across(widths) > cells:
         column = max((i for i in texts if i in widths), key=lambda i: widths[i], default=None)
         if column is None or widths[column] <= NARROWEST:
@@ -68,7 +69,7 @@ def _narrow(widths: dict[int, int], texts: Collection[int], cells: int) -> None:
 
 
 def cut(text: str, cells: int) -> str:
-    """`text` in at most `cells` cells. A path loses its beginning, anything else its end."""
+    """Return `text` cut to `cells` cells. A path loses its beginning, any other text its end."""
     if width(text) <= cells:
         return text
     path = "/" in text and " " not in text
@@ -82,7 +83,8 @@ def cut(text: str, cells: int) -> str:
 
 
 def wrapped(text: str, cells: int | None, *, first: str = "", others: str = "") -> list[str]:
-    """`text` in lines of at most `cells` cells, broken between words; `first` begins the first, `others` the rest."""
+    """Return `text` as lines of at most `cells` cells, broken between words. `first` starts the first line, `others` the
+    rest."""
     if cells is None or width(first + text) <= cells or cells < width(others) + 20:
         return [first + text]
     lines, line, empty = [], first, True
@@ -96,12 +98,12 @@ def wrapped(text: str, cells: int | None, *, first: str = "", others: str = "") 
 
 
 def across() -> int | None:
-    """Cells of the terminal that is written to; None where it is a file or a pipe, for which nothing is cut or wrapped."""
+    """Return the width of the output terminal in cells; None for a file or pipe, for which nothing is cut or wrapped."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def complain(text: str) -> None:
-    """Print text to standard error: one line for a file or a pipe, broken between words on a terminal."""
+    """Print text to standard error: one line to a file or pipe, wrapped between words on a terminal."""
     try:
         cells: int | None = os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):
@@ -111,7 +113,7 @@ def complain(text: str) -> None:
 
 
 def width(text: str) -> int:
-    """Cells that `text` takes on a terminal."""
+    """Return the width of `text` on a terminal, in cells."""
     if text.isascii():
         return len(text)
     return sum(map(_cells, text))
@@ -128,7 +130,7 @@ def pad(text: str, cells: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Text of somebody else's making, harmless to a terminal."""
+    """Return untrusted text without control characters, so that it is harmless to a terminal."""
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
@@ -138,14 +140,15 @@ _ESCAPES = re.compile(
 
 
 def log_text(text: str, *, fold: bool) -> str:
-    """A piece of a log, harmless to a terminal. `fold`: of a line that was redrawn (a progress bar) its last state only."""
+    """Return a part of a log, harmless to a terminal. `fold`: keep only the last state of lines that were redrawn (progress
+    bars)."""
     if text.isascii() and "\r" not in text and text.replace("\n", "").replace("\t", "").isprintable():
         return text
     if "\x1b" in text or "\x9b" in text:
         text = _ESCAPES.sub("", text)
     if fold and "\r" in text:
         *whole, last = text.split("\n")
-        # Nothing is known yet of a line that is being redrawn.
+        # The state of a line that is still being redrawn is unknown.
         text = "\n".join([*map(_last_state, whole), "" if last.endswith("\r") else _last_state(last)])
     return "".join(c if c.isprintable() or c in "\n\r\t" else "�" for c in text)
 
@@ -155,17 +158,18 @@ def _last_state(line: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """`text` with a word for what UTF-8 has none for (a file name may hold any bytes), so that two names stay two."""
+    """Return `text` with escapes for what UTF-8 cannot encode (file names may hold any bytes), so that distinct names stay
+    distinct."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def answer(name: str, document: Mapping[str, Any]) -> str:
-    """One of our answers as indented JSON, with its version."""
+    """Return an answer as indented JSON, with its name and version."""
     return json_text(document if name in answers.UNMARKED else {"schema": answers.mark(name), **document})
 
 
 def answer_parts(name: str, field: str, values: Iterable[Any]) -> Iterator[str]:
-    """The text of `answer(name, {field: values})` value by value, for as many as memory cannot hold."""
+    """Yield the text of `answer(name, {field: values})` value by value, for lists too large for memory."""
     before, _, after = answer(name, {field: []}).rpartition("[]")
     between, end = f"{before}[", f"{before}[]{after}"
     for value in values:
@@ -175,15 +179,15 @@ def answer_parts(name: str, field: str, values: Iterable[Any]) -> Iterator[str]:
 
 
 def json_text(document: Any) -> str:
-    """For programs: any of our values as indented JSON. What a terminal would act on is written as `\\u…`."""
+    """Return a value as indented JSON for programs. Control characters are written as `\\u…`, harmless to a terminal."""
     text = msgspec.json.format(msgspec.json.encode(document, enc_hook=_as_dict), indent=2).decode()
-    if text.isascii() and "\x7f" not in text:  # of the ASCII characters, only DEL is left as it is by JSON
+    if text.isascii() and "\x7f" not in text:  # DEL is the only control character that JSON leaves unescaped
         return text
     return "".join(c if c == "\n" or c.isprintable() else _escaped(c) for c in text)
 
 
 def _as_dict(value: object) -> dict[str, Any]:
-    """The one mapping that JSON knows: a run's metrics as a store gives them are another."""
+    """Convert mappings that JSON encoding does not know, such as the metrics of a run from a store."""
     if isinstance(value, Mapping):
         return dict(value)
     raise NotImplementedError
@@ -195,6 +199,6 @@ def _escaped(character: str) -> str:
 
 
 def print_answer(answer: str) -> int:
-    """Print an engine's answer; the exit code of a request that was carried out."""
+    """Print an engine's answer and return 0, the exit code of a request that was carried out."""
     print(printable(answer))
     return 0

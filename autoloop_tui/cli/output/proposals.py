@@ -18,31 +18,31 @@ from autoloop_tui.cli.documents.judging import ProposalDocument
 from autoloop_tui.cli.output import printing
 
 UNDECIDED = (ProposalStatus.PENDING, ProposalStatus.SKIPPED, ProposalStatus.REJECTED)
-"""Proposals that may be approved."""
+"""Statuses in which a proposal can still be approved."""
 
 
 def results_of(store: Store, loop: Loop, runs: Sequence[Run]) -> Results:
-    """What became of the proposals of a loop, of which these are the runs."""
+    """Return the results of a loop's proposals; `runs` are the loop's runs."""
     book = for_runs(metrics_of(store.places, loop), runs)
     return Results(runs, Judge(runs, book, store.replicates_elsewhere(loop.id)))
 
 
 def records_of(store: Store, loop: Loop) -> dict[str, RuleRecord]:
-    """What became of each rule's proposals in the project."""
+    """Return the record of each rule's proposals in the project."""
     from autoloop.reports import project_records
 
     return project_records(store, loop, metrics_of(store.places, loop))
 
 
 def senders_of(store: Store, proposals: Sequence[Proposal]) -> dict[int, Sender]:
-    """From where each decision of a command came, by the command's number."""
+    """Return the sender of each decision, by the number of its command."""
     return {number: store.command(number).sender for number in {each.decision for each in proposals} if number is not None}
 
 
 def proposal_document(
     proposal: Proposal, result: Result | None, records: Mapping[str, RuleRecord], senders: Mapping[int, Sender]
 ) -> ProposalDocument:
-    """`records`: of rules in the project; `senders`: of decisions."""
+    """`records`: of rules in the project; `senders`: of decisions, by command number."""
     sender = senders.get(proposal.decision) if proposal.decision is not None else None
     record = record_document(records.get(proposal.origin)) if proposal.author.by_itself else None
     return ProposalDocument.of(proposal, sender, result_document(result) if result else None, record)

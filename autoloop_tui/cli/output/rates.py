@@ -1,4 +1,4 @@
-"""Rates of few runs in words, with their intervals."""
+"""Rates over few runs as text, with their intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def rate_text(rate: Rate) -> str:
-    """`1 of 5 (95 %: 4–62 %)`."""
+    """Return text such as `1 of 5 (95 %: 4–62 %)`."""
     return f"{rate.hits} of {rate.n} (95 %: {interval_text(rate)})"
 
 

@@ -1,4 +1,4 @@
-"""The rules of a book with their records in a project, as text and as a JSON document."""
+"""The rules of a book with their records in a project, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_RULES = (
 
 
 class _Listed(NamedTuple):
-    """A rule of a source, as it is shown. `scope`: end, live, default, or python of a file whose rules cannot be listed."""
+    """A rule for display. `scope`: end, live, default, or python for a file whose rules cannot be listed."""
 
     id: str
     scope: str

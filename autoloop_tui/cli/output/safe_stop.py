@@ -1,4 +1,4 @@
-"""The earliest step at which runs can be stopped, shown."""
+"""The earliest step at which runs can be stopped, for display."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from autoloop_tui.cli.documents.past import SafeStopDocument, TriedDocument
 
 SHOWN = 12
-"""Steps in the table, besides the safe one."""
+"""Maximum number of steps in the table, besides the safe one."""
 
 
 def document(found: SafeStop) -> SafeStopDocument:
@@ -30,7 +30,7 @@ def document(found: SafeStop) -> SafeStopDocument:
 
 
 def text(found: SafeStop, metric: str) -> str:
-    """`metric`: its name as tables show it."""
+    """`metric`: its name as shown in tables."""
     if not found.tried:
         return "\n".join(
             _wrapped(f"No loop has four finished runs of equal length with early points of {metric} to compare.")

@@ -1,4 +1,4 @@
-"""The state of a loop, as text and as a JSON document."""
+"""The state of a loop, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ if TYPE_CHECKING:
     from autoloop_tui.cli.documents.loops import LoopDocument, ResultDocument, StatusDocument, ThenDocument, WhereDocument
 
 MOST_FAILURES = 5
-"""Failed runs that `status` explains; `runs` lists them all."""
+"""Maximum number of failed runs that `status` explains; `runs` lists them all."""
 RECENT = 50
-"""Ended runs of each state among which `status` looks for notes on their results."""
+"""Number of ended runs per state that `status` searches for notes on their results."""
 
 OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED)
 MOST_LIVE = 5
-"""Actions of live rules that `status` shows; `proposals` lists them all."""
+"""Maximum number of live rule actions that `status` shows; `proposals` lists them all."""
 
 
 MOST_NOTES = 5
-"""Notes by people and agents that `status` shows, the last ones; `report` has them all."""
+"""Maximum number of notes by people and agents that `status` shows, newest ones; `report` has them all."""
 MOST_REQUESTS = 20
-"""Requests that `status --json` tells of."""
+"""Maximum number of requests in `status --json`."""
 
 
 def state_now(store: Store, loop: Loop) -> str:
-    """Its state as users see it: whether an engine runs it, too."""
+    """Return the loop's state as users see it, which includes whether an engine runs it."""
     if loop.state is LoopState.ACTIVE:
         if not client.alive(store, loop):
             return "orphaned"
@@ -63,7 +63,7 @@ def state_now(store: Store, loop: Loop) -> str:
 
 
 def waiting_for(loop: Loop, round_: Round | None, then: Proposal | None) -> str | None:
-    """What the loop waits for: a decision, or free space. `then`: the long training of its winner, if it was proposed."""
+    """Return what the loop waits for: a decision, or free space. `then`: the proposed extension of its winner, if any."""
     if loop.state is LoopState.ACTIVE and loop.waits_for:
         return f"free space: {loop.waits_for}"
     if loop.state is LoopState.ACTIVE and round_ and round_.state is RoundState.DECIDING:
@@ -80,16 +80,17 @@ def waiting_for(loop: Loop, round_: Round | None, then: Proposal | None) -> str 
 
 
 def headline(store: Store, loop: Loop) -> str:
-    """`loop_1700000000 · its name  finished: why`."""
+    """Return a line such as `loop_1700000000 · name  finished: reason`."""
     name = f" · {printing.printable(loop.spec.name)}" if loop.spec.name else ""
     reason = f": {printing.printable(loop.reason)}" if loop.reason else ""
     return f"{loop.name}{name}  {state_now(store, loop)}{reason}"
 
 
 def status_text(store: Store, number: int, metrics: Callable[[], MetricBook], cells: int | None = None) -> str:
-    """Asks for what it shows only: a loop that is active may have many thousand runs. In lines of at most `cells` cells.
+    """Return the status as text, in lines of at most `cells` cells.
 
-    `metrics`: the loop's metric book, which only a result needs.
+    It queries only what it shows, because an active loop may have thousands of runs. `metrics` returns the loop's metric
+    book, which only a result needs.
     """
     loop = store.loop(number)
     lines = [headline(store, loop)]
@@ -172,14 +173,14 @@ def status_text(store: Store, number: int, metrics: Callable[[], MetricBook], ce
 
 
 def _present(store: Store, loop: Loop) -> Mapping[str, Presence]:
-    """What is there of the processes of a loop that no engine runs."""
+    """Return the presence of the processes of a loop that no engine runs."""
     from autoloop.engine.runs.presence import presences
 
     return presences(store, loop)
 
 
 def _state(run: Run, found: Mapping[str, Presence]) -> str:
-    """As the store has it, unless a look at the processes says otherwise."""
+    """Return the stored state, unless a check of the processes shows otherwise."""
     presence = found.get(run.id)
     if presence is not None and presence.over:
         return presence.value
@@ -187,7 +188,7 @@ def _state(run: Run, found: Mapping[str, Presence]) -> str:
 
 
 def _best(store: Store, loop: Loop, metrics: MetricBook) -> BestRun | None:
-    """The run that stands best in a loop that has ended; looked for only if no engine has recorded it."""
+    """Return the best run of an ended loop; computed only if no engine has recorded it."""
     if loop.best:
         return loop.best
     from autoloop.engine.rounds.best import best_run
@@ -196,7 +197,7 @@ def _best(store: Store, loop: Loop, metrics: MetricBook) -> BestRun | None:
 
 
 def _result_document(store: Store, loop: Loop, metrics: Callable[[], MetricBook]) -> ResultDocument | None:
-    """What a loop that has ended came to; None while it goes on, and where no finished run has a key metric."""
+    """Return the result of an ended loop; None if it is active or if no finished run has a key metric."""
     best = None if loop.state is LoopState.ACTIVE else _best(store, loop, metrics())
     if best is None:
         return None
@@ -215,7 +216,7 @@ def _result_document(store: Store, loop: Loop, metrics: Callable[[], MetricBook]
 
 
 def _then_document(store: Store, loop: Loop, then: Proposal | None) -> ThenDocument | None:
-    """How far `--then` is; null in a loop without it. `run`: the one that is trained on, once that is known."""
+    """Return the progress of `--then`; None for a loop without it. `run`: the run that continues, once known."""
     if loop.spec.extend_winner is None:
         return None
     run = store.run(then.run or then.base_run) if then else None
@@ -240,13 +241,13 @@ def _where(attempt: Attempt | None) -> WhereDocument:
 
 
 def _result(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
-    """What a loop that has ended came to, and where its report is."""
+    """Return the result of an ended loop as lines, and the path of its report."""
     lines = result_lines(store, msgspec.structs.replace(loop, best=_best(store, loop, metrics)), metrics)
     return [*map(printing.printable, lines), printing.printable(f"report: {loop.spec.markdown_out}")]
 
 
 def _live_line(store: Store, proposal: Proposal) -> str:
-    """What a live rule did or asks, on what evidence."""
+    """Return a line on what a live rule did or asks for, and the evidence."""
     base = store.run(proposal.base_run)
     step = proposal.live.step if proposal.live else base.step
     seen = evidence_text(proposal.evidence) if proposal.evidence else ""

@@ -1,4 +1,4 @@
-"""What a trial of the trainer showed, in lines."""
+"""The result of a trial of the trainer, as lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoloop.trial import Attempted, Missing, Outcome, Reached
 from autoloop_tui.cli.output import printing
 
 MOST = 12
-"""Metrics that are listed."""
+"""Maximum number of metrics that are listed."""
 
 
 def command(run: Attempted) -> str:
@@ -27,7 +27,7 @@ def changes(changed: Sequence[Change]) -> str:
 
 
 def ended(outcome: Outcome) -> list[str]:
-    """How a run ended."""
+    """Return lines on how a run ended."""
     if outcome.cause:
         return [f"failed    {outcome.cause.text}", *(f"          {line}" for line in outcome.cause.details)]
     how = f"stopped, because {outcome.stopped}" if outcome.stopped else "it exited with code 0"
@@ -35,7 +35,7 @@ def ended(outcome: Outcome) -> list[str]:
 
 
 def outcome(run: Attempted, outcome: Outcome) -> list[str]:
-    """How the first run ended, and what was found of it."""
+    """Return lines on how the first run ended and which results were found."""
     lines = ended(outcome)
     lines.append(f"sources   {', '.join(outcome.sources) or 'none with a metric'}")
     if outcome.columns:
