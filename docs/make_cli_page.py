@@ -1,4 +1,4 @@
-"""The page of the command line, from its help: `python -m docs.make_cli_page` prints it; `mkdocs` asks for it."""
+"""Generate the command line page from the help texts: `python -m docs.make_cli_page` prints it; `mkdocs` includes it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _cell(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Help as Markdown: what HTML or Markdown would act on, outside of backticks, is escaped."""
+    """Return help text as Markdown: special characters of HTML and Markdown are escaped, except in backticks."""
     parts = text.split("`")
     parts[::2] = [
         part.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_").replace("[", "\\[") for part in parts[::2]

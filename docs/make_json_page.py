@@ -1,4 +1,4 @@
-"""The page of JSON answers, from their schemas: `python -m docs.make_json_page`."""
+"""Generate the page on JSON answers from their schemas: `python -m docs.make_json_page`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _fields(part: dict[str, Any]) -> list[str]:
 
 
 def _type(given: dict[str, Any]) -> str:
-    """A type in words, with links to the parts of this page."""
+    """Return a type as text, with links to the parts of this page."""
     if "const" in given:
         return f"`{given['const']}`"
     if "enum" in given:

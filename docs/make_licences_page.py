@@ -1,4 +1,4 @@
-"""The page of dependencies and their licences, from what is installed: `python -m docs.make_licences_page`."""
+"""Generate the page on dependencies and their licences from the installed packages: `python -m docs.make_licences_page`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 PAGE = Path(__file__).with_name("licences.md")
 NAME = "autoloop-tui"
 EXTRAS = ("", "wandb", "train", "search", "agents")
-"""What users install; "" is the package alone."""
+"""The extras that users install; "" is the package without extras."""
 
 HEAD = """\
 # Licences of dependencies
@@ -30,7 +30,7 @@ Where torch is built for CUDA, it also brings NVIDIA's libraries (`nvidia-*`), w
 """
 
 UNSTATED = {"mpmath": "BSD", "google-re2": "BSD-3-Clause"}
-"""Licences that a package's files state and its metadata does not."""
+"""Licences that a package's files state but its metadata does not."""
 
 SHORT = (
     (r"apache", "Apache-2.0"),
@@ -53,7 +53,8 @@ def page() -> str:
 
 
 def needed(extra: str) -> set[str]:
-    """The packages that an install with this extra brings, as far as they are installed here, without ours."""
+    """Return the packages that an install with this extra brings, as far as they are installed here; ours is not included.
+    """
     found: set[str] = set()
     open_ = [(NAME, extra)]
     seen = set(open_)
@@ -66,7 +67,7 @@ def needed(extra: str) -> set[str]:
             name = canonicalize_name(requirement.name)
             try:
                 distribution(name)
-            except PackageNotFoundError:  # of another platform, or a build of torch for CUDA
+            except PackageNotFoundError:  # for another platform, or a CUDA build of torch
                 continue
             found.add(name)
             for each in ("", *sorted(requirement.extras)):
@@ -77,13 +78,13 @@ def needed(extra: str) -> set[str]:
 
 
 def own(extra: str) -> list[str]:
-    """What pyproject.toml asks for; an editable install's metadata may be older."""
+    """Return the requirements in pyproject.toml; the metadata of an editable install may be outdated."""
     project = tomllib.loads((PAGE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return [*project["dependencies"], *(project["optional-dependencies"][extra] if extra else ())]
 
 
 def licence(package: Distribution) -> str:
-    """A licence's short name: the metadata's expression, else what its text or classifiers say."""
+    """Return the short name of a licence: the metadata's expression, else a match in its text or classifiers."""
     stated = package.metadata.json
     if expression := stated.get("license_expression"):
         return str(expression)

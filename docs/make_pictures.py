@@ -35,40 +35,40 @@ from autoloop_tui.console.screens.welcome import WelcomeApp
 from docs.recording import Recording
 
 TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-"""What pictures are taken as on, wherever the program runs."""
+"""The terminal that pictures are taken on, wherever the program runs."""
 
 PATIENCE = 1200.0
-"""Seconds in which a stage of the demo must have been reached."""
+"""Maximum time, in seconds, until a stage of the demo is reached."""
 
 READING = 40.0
-"""Seconds in which a screen should have read all that it shows."""
+"""Time, in seconds, within which a screen should have read everything it shows."""
 
 STEPS = 400
 SLOTS = 8
 HERO = (160, 45)
-"""The size of the pictures of eight slots."""
+"""Size of the pictures with eight slots."""
 RECORDED = (112, 32)
 
 SETTLE = 1.2
-"""Seconds for a screen to read and draw all it shows: more than one turn of its slowest clock."""
+"""Seconds for a screen to read and draw everything: more than one period of its slowest timer."""
 
 Steps = Callable[[Pilot[int], Snapshot], Awaitable[None]]
 
 
 class Photographer:
-    """Opens the console without a terminal, at every asked size and theme, and keeps what it shows."""
+    """Opens the console without a terminal, in each requested size and theme, and saves screenshots."""
 
     def __init__(self, project: Path, out: Path, sizes: list[tuple[int, int]], themes: list[str]) -> None:
         self.project, self.out, self.sizes, self.themes = project, out, sizes, themes
         out.mkdir(parents=True, exist_ok=True)
 
     def take_at(self, name: str, size: tuple[int, int], moment: Callable[[Snapshot], bool]) -> None:
-        """The screen that the console opens with, at one moment of a loop that goes on: dark and light at once."""
+        """Take the console's first screen at one moment of a running loop, in the dark and the light theme."""
 
         async def shots() -> dict[str, str]:
             app = ConsoleApp(self.project, preferences=Preferences(theme="dark"))
             async with app.run_test(size=size) as pilot:
-                await pilot.press("4")  # one of the better config; until the moment comes its curves are read
+                await pilot.press("4")  # a run of the better config; its curves are read until the moment comes
                 while (snapshot := self.snapshot()) is None or not moment(snapshot):
                     if snapshot is not None and snapshot.loop.state is not LoopState.ACTIVE:
                         raise SystemExit(f"The demo ended before the picture {name}: the machine is too busy.")
@@ -88,7 +88,7 @@ class Photographer:
         print(path, flush=True)
 
     def snapshot(self) -> Snapshot | None:
-        """The loop as it stands; None while there is none."""
+        """Return the current state of the loop; None if there is none yet."""
         try:
             with Store.open(self.project) as store:
                 return take_snapshot(store, store.find_loop(None).id)
@@ -96,7 +96,7 @@ class Photographer:
             return None
 
     def take(self, name: str, steps: Steps) -> None:
-        """One picture of a screen for each size and theme; `steps` lead to it from the Slots screen."""
+        """Take one picture of a screen for each size and theme. `steps` navigates to it from the Slots screen."""
 
         def console(theme: str) -> App[int]:
             return ConsoleApp(self.project, preferences=Preferences(theme=theme))
@@ -119,7 +119,7 @@ class Photographer:
         async def nothing(pilot: Pilot[int]) -> None:
             await pilot.pause()
 
-        folder = Path("/home/me/lerobot")  # shown only: a folder without a loop
+        folder = Path("/home/me/lerobot")  # only displayed: a folder without a loop
         self._take("welcome", lambda theme: WelcomeApp(folder, preferences=Preferences(theme=theme)), nothing)
 
     def _take(
@@ -141,7 +141,7 @@ class Photographer:
 
 
 async def until_read(pilot: Pilot[int], reached: Callable[[str], bool]) -> None:
-    """Until a picture of the screen is as wanted, or READING is over: on a busy machine histories take their time."""
+    """Wait until a screenshot is as wanted, or READING has passed: on a busy machine, reading histories takes time."""
     end = time.monotonic() + READING
     while time.monotonic() < end:
         await pilot.pause(SETTLE)
@@ -150,7 +150,7 @@ async def until_read(pilot: Pilot[int], reached: Callable[[str], bool]) -> None:
 
 
 def local_fonts(svg: str) -> str:
-    """The picture with the reader's own monospace fonts, so that it asks nothing of any server."""
+    """Return the picture with the reader's own monospace fonts, so that it loads nothing from a server."""
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     return svg.replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
 
@@ -199,7 +199,7 @@ async def help_(pilot: Pilot[int], snapshot: Snapshot) -> None:
 
 
 def newest_variant(snapshot: Snapshot) -> Run:
-    """The last finished run that came from another, else the last run."""
+    """Return the last finished run that was made from another run, else the last run."""
     variants = [run for run in snapshot.runs if run.base_run and run.state is RunState.FINISHED]
     return (variants or snapshot.runs)[-1]
 
@@ -208,9 +208,9 @@ def newest_variant(snapshot: Snapshot) -> Run:
 
 
 def write_configs(folder: Path) -> list[Path]:
-    """A baseline whose learning rate is far too low, and a config that is better."""
+    """Write a baseline whose learning rate is far too low, and a better config."""
     (folder / "configs").mkdir(parents=True)
-    # Nobody is at a terminal: this program approves.
+    # There is no terminal: this program approves, as a script.
     (folder / "autoloop.toml").write_text('[agents.script]\nallow = ["approve"]\n', encoding="utf-8")
     paths = []
     for name, rate, tau in (("reach_base", 1e-5, 0.05), ("reach_lr_2e-3", 2e-3, 2.0)):
@@ -224,11 +224,11 @@ def write_configs(folder: Path) -> list[Path]:
 
 @contextmanager
 def demo(folder: Path) -> Iterator[None]:
-    """Two rounds, with a person to approve; whatever still runs is stopped when we leave."""
+    """Run the demo: two rounds with manual approval. Whatever still runs is stopped on exit."""
     configs = write_configs(folder)
     script = Path(project.__file__).with_name("train.py")
     words = [sys.executable, "-m", "autoloop_tui.cli.main", "run", "--exec", "--no-ui", "--device", "cpu", "--decide"]
-    words += ["--no-live"]  # they would stop the baseline, which all else is compared with
+    words += ["--no-live"]  # live rules would stop the baseline, with which everything is compared
     words += ["--rounds", "2", "--approve", "manual", "--variants-per-run", "1", "--concurrency", str(SLOTS)]
     words += ["--seeds", "4", "--replicates", "0", "--name", "reach"]
     words += ["--steps", str(STEPS), "--log-freq", "10", "--eval-freq", "25", "--train-script", str(script)]
@@ -244,7 +244,7 @@ def demo(folder: Path) -> Iterator[None]:
 
 
 def wait_until(photographer: Photographer, what: str, reached: Callable[[Snapshot], bool]) -> None:
-    """Look at the store until the demo is so far."""
+    """Poll the store until the demo has reached a state. Exit if the demo ends first or takes too long."""
     print(f"waiting until {what}", flush=True)
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -258,19 +258,19 @@ def wait_until(photographer: Photographer, what: str, reached: Callable[[Snapsho
 
 
 def progress(snapshot: Snapshot, number: int) -> float:
-    """How much of a round has been trained, from 0 to 1."""
+    """Return the share of a round that has been trained, from 0 to 1."""
     runs = [run for run in snapshot.runs if run.round == number]
     return sum(run.step / run.total_steps for run in runs) / len(runs) if runs else 0.0
 
 
 def under_way(snapshot: Snapshot) -> bool:
-    """Every slot trains a variant, and goes on for a while."""
+    """Return whether every slot trains a variant and the round is far enough along for a picture."""
     running = [run for run in snapshot.runs if run.round == 2 and run.state is RunState.RUNNING]
     return len(running) == SLOTS and progress(snapshot, 2) > 0.35
 
 
 class Film:
-    """Records the console while the demo goes on: open it, look for a while, close it, go on later."""
+    """Records the console while the demo runs. Each scene opens the console, records it for a while and closes it."""
 
     def __init__(self, photographer: Photographer) -> None:
         self.photographer, self.recording = photographer, Recording(*RECORDED)
@@ -293,7 +293,7 @@ class Film:
         self.frame(pilot, seconds)
 
     async def train(self, pilot: Pilot[int], number: int, until: float, *, every: float = 0.08) -> None:
-        """A frame whenever the round has come so much further, up to that share of it."""
+        """Add a frame each time the round has advanced by `every`, until it reaches the share `until`."""
         shown, end = -1.0, time.monotonic() + PATIENCE
         while time.monotonic() < end and (snapshot := self.photographer.snapshot()) is not None:
             reached = progress(snapshot, number)
@@ -309,7 +309,7 @@ class Film:
 
 
 def take_live(photographer: Photographer, film: Film) -> None:
-    """What can only be seen while a loop goes on."""
+    """Take what can only be seen while a loop runs."""
 
     async def first_round(pilot: Pilot[int]) -> None:
         await pilot.press("m")
@@ -343,7 +343,7 @@ def take_live(photographer: Photographer, film: Film) -> None:
 
 
 def record_end(film: Film) -> None:
-    """What has become of it: rounds, the two configs side by side, the result."""
+    """Record the end: rounds, the two configs side by side, the result."""
 
     async def end(pilot: Pilot[int]) -> None:
         film.frame(pilot, 2.0)
@@ -367,14 +367,14 @@ def wait_until_finished(photographer: Photographer) -> None:
 
 
 def take_finished(photographer: Photographer, *, all_: bool) -> None:
-    """What a finished loop shows."""
+    """Take the screens of a finished loop."""
     if all_:
         photographer.take("slots", slots)
         photographer.take("proposals", proposals)
     photographer.take("rounds", rounds)
     photographer.take("compare", compare)
     photographer.take("finish", finish)
-    # The other two parts show paths of the machine that took the picture.
+    # The other two parts show paths of the machine on which the picture is taken.
     for part, key in (("run", "1"), ("log", "2")):
         photographer.take(part, run_screen(key))
     photographer.take("help", help_)

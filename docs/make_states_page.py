@@ -1,6 +1,7 @@
-"""The page of states and its diagrams, from `autoloop.model.transitions`: `python -m docs.make_states_page`.
+"""Generate the page on states and its diagrams from `autoloop.model.transitions`: `python -m docs.make_states_page`.
 
-Every function is called from every state that it may meet; what it answers is drawn. So the page shows what the code does.
+Every function is called with every state it may encounter, and the results are drawn. The page therefore shows what the
+code actually does.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Subject(NamedTuple):
     field: str
     states: type[Enum]
     places: dict[str, tuple[float, float]]
-    """Of each state: column and row."""
+    """Column and row of each state."""
 
 
 SUBJECTS = (
@@ -87,9 +88,9 @@ SUBJECTS = (
 class Change(NamedTuple):
     function: str
     pairs: tuple[tuple[str, str], ...]
-    """From which state to which."""
+    """Pairs of states, from and to."""
     anywhere: bool
-    """From every state."""
+    """Whether it is possible from every state."""
     line: str
 
 
@@ -117,7 +118,8 @@ def _change(subject: Subject, name: str, function: Callable[..., Any]) -> Change
 
 
 def _samples(hint: Any) -> list[Any]:
-    """Values of a type that a change could depend on: each member of an enum; a structure with each of its results."""
+    """Return the values of a type that a change could depend on: all members of an enum, or a struct with each of its
+    results."""
     kinds = get_args(hint) if not isinstance(hint, type) else (hint,)
     if type(None) in kinds:
         return [None, *(value for kind in kinds if kind is not type(None) for value in _samples(kind))]
@@ -137,7 +139,7 @@ def _samples(hint: Any) -> list[Any]:
 
 
 def _like(kind: type[msgspec.Struct], fields: dict[str, Any]) -> Any:
-    """A value of a structure with `fields`; the fields that it requires are of their type and mean nothing."""
+    """Return a struct with `fields`; other required fields get an arbitrary value of their type."""
     given = dict(fields)
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in given:
@@ -177,7 +179,7 @@ def drawing(subject: Subject) -> str:
 
 
 def _edge(start: tuple[float, float], end: tuple[float, float], *, both: bool) -> str:
-    """A line between the sides of two boxes that face each other; bent, so that the way back is another line."""
+    """Return a line between the facing sides of two boxes. It is curved, so that the way back is a separate line."""
     (ax, ay), (bx, by) = start, end
     if abs(ax - bx) < 1:  # one above the other
         down = by > ay

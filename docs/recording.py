@@ -1,7 +1,7 @@
-"""A recording of the console as one animated SVG: it plays wherever an SVG is shown, also in a README, and asks no server.
+"""A recording of the console as one animated SVG. It plays wherever SVG is shown, including a README, and loads nothing.
 
-Frames are what `App.export_screenshot` makes. A row that stays the same over several frames is kept once, with the time in
-which it is shown; so a recording of twenty frames is about as large as four pictures.
+Frames are screenshots by `App.export_screenshot`. A row that stays the same over several frames is stored once, with the
+time for which it is shown. A recording of twenty frames is therefore about as large as four pictures.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 CELL, ROW = 12.2, 24.4
-"""What a cell measures in Textual's pictures."""
+"""Size of a cell in Textual's pictures."""
 MARGIN = 10
 SVG = "{http://www.w3.org/2000/svg}"
 GROUND = "#12151c"
-"""Of the theme `dark`: what has this colour need not be drawn."""
+"""Background of the theme `dark`: rectangles of this colour need not be drawn."""
 
 
 class Recording:
@@ -25,16 +25,16 @@ class Recording:
     def __init__(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
         self._frames: list[tuple[list[str], float]] = []
-        """Each row's markup, and for how many seconds the frame is shown."""
+        """For each frame: the markup of each row, and the seconds for which it is shown."""
         self._classes: dict[str, str] = {}
-        """Style → the class that has it."""
+        """Style → class name."""
         self._poster = 0
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def add(self, picture: str, seconds: float, *, poster: bool = False) -> None:
-        """Show this picture next, for so long. `poster`: it stands where nothing moves."""
+        """Add a picture that is shown for `seconds`. `poster`: show it if animations are off."""
         rows = self._rows_of(picture)
         if poster:
             self._poster = len(self._frames)
@@ -44,7 +44,7 @@ class Recording:
         self._frames.append((rows, seconds))
 
     def _rows_of(self, picture: str) -> list[str]:
-        """The picture's rows, each as rectangles and texts at the top of its own row."""
+        """Return the rows of the picture as rectangles and texts, each positioned relative to its row."""
         styles = dict(re.findall(r"\.(\S+-r\d+) \{(.*?)\}", picture))
         rows: list[list[str]] = [[] for _ in range(self.rows)]
         root = ElementTree.fromstring(picture)
@@ -68,7 +68,7 @@ class Recording:
         return self._classes.setdefault(style, f"s{len(self._classes)}")
 
     def write(self, path: Path) -> None:
-        """One SVG that plays all frames again and again."""
+        """Write an SVG that plays all frames in an endless loop."""
         ends = [0.0]
         for _, seconds in self._frames:
             ends.append(ends[-1] + seconds)
@@ -99,7 +99,7 @@ class Recording:
         )
 
     def _span(self, spans: set[tuple[int, int]], start: int, end: int) -> str:
-        """The classes of what is shown from frame `start` to before frame `end`."""
+        """Return the classes for content that is shown from frame `start` to before frame `end`."""
         spans.add((start, end))
         return f"t f{start}-{end}" + ("" if start <= self._poster < end else " h")
 

@@ -1,4 +1,4 @@
-"""What `mkdocs build` asks for: the page of the command line, the files of the repository that pages link to, no network."""
+"""Hooks for `mkdocs build`: add the command line page and the repository files that pages link to; use no network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = re.compile(r"\]\(\.\./([\w./-]+)\)")
-"""A link from a page to a file of the repository that is no page."""
+"""A link from a page to a file of the repository that is not a page."""
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -28,12 +28,12 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """The theme would fetch a script so that search works in files; ours is beside the pages."""
+    """Use our copy of a script beside the pages. The theme would download it to make search work without a server."""
     return output.replace("https://unpkg.com/iframe-worker/shim", "worker.js")
 
 
 def on_post_template(output_content: str, **_: Any) -> str:
-    """The same for what is no page: 404.html."""
+    """The same for files that are not pages: 404.html."""
     return on_post_page(output_content)
 
 

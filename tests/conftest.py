@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Settings and fixtures that apply to every test."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from hypothesis import settings
 from autoloop_tui.cli.output import printing
 from tests.support.schemas import checked_answer, checked_parts
 
-# The same examples each time, however long each takes: a run of the suite says something about the change, and
-# nothing about its luck or the machine. `make test-faults` takes more of them.
+# Use the same examples in every run, however long each takes, so that the result of a run depends on the change, not on luck
+# or the machine. `make test-faults` uses more examples.
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60)
 settings.register_profile("thorough", derandomize=True, deadline=None, max_examples=1500)
 settings.load_profile("suite")
 
-# A seventh of the console's tests went to looking for garbage among what pytest and the product keep for good.
+# A seventh of the console tests' time went into collecting garbage among objects that pytest and the product keep anyway.
 gc.set_threshold(20_000, 10, 10)
 
-# What a coding agent that runs these tests says of itself is not said to the programs they start.
+# Variables by which a coding agent that runs these tests identifies itself must not reach the programs that they start.
 for name in profiles.agent_variables():
     os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)
 def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tests ask for in their own process a person asks for."""
+    """Requests that tests send from their own process come from a person at a terminal."""
     monkeypatch.setattr(whoami, "terminal", lambda: "/dev/pts/7")
 
 
 @pytest.fixture(autouse=True)
 def answers_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What any test lets a command print as JSON in this process is held against its schema."""
+    """Every JSON answer that a test prints in this process is checked against its schema."""
     monkeypatch.setattr(printing, "answer", checked_answer)
     monkeypatch.setattr(printing, "answer_parts", checked_parts)

@@ -1,4 +1,4 @@
-"""A loop that waits for decisions, and the server of its project as an agent's client starts it."""
+"""A loop that waits for decisions, and the project's server, started as an agent's client starts it."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ STRANGE: list[Any] = [
     {"run": "base"},
     [[[]]],
 ]
-"""What no tool expects."""
+"""Arguments that no tool expects."""
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[CommandProject]:
-    """Two runs have ended, and rules have proposed 1 and 2."""
+    """A project in which two runs have ended and rules have proposed 1 and 2."""
     folder = tmp_path / "project"
     folder.mkdir()
     project = CommandProject(folder)
@@ -52,7 +52,7 @@ def project(tmp_path: Path) -> Iterator[CommandProject]:
 
 
 def client(project: CommandProject) -> Any:
-    """The SDK's own client, which starts the server and talks to it over its standard input and output."""
+    """Return the SDK's client, which starts the server and talks to it over its standard input and output."""
     from mcp.client.client import Client
     from mcp.client.stdio import StdioServerParameters
 

@@ -1,4 +1,4 @@
-"""A project to run commands in, and GPUs that are not there."""
+"""A project to run commands in, and simulated GPUs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.cli.project import LAUNCH, CommandProject
 
 
 class Said(NamedTuple):
-    """What a command printed and how it ended."""
+    """The output and the exit code of a command."""
 
     code: int
     out: str
@@ -40,7 +40,7 @@ TRAIN = ("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu", "--exe
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandProject]:
-    """A loop has trained two configs, of which the second is another training. It is for all tests: none changes it."""
+    """A loop that trained two configs with different trainings. It is shared by all tests, none of which changes it."""
     project = CommandProject(tmp_path_factory.mktemp("trained"))
     project.config("a")
     project.config("b", seed=2)
@@ -52,7 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandProject
 
 @pytest.fixture
 def call(project: CommandProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """call(*words): a command in this process, for those that start nothing."""
+    """call(*words): run a command in this process; for commands that start nothing."""
     monkeypatch.chdir(project.folder)
 
     def call(*words: str) -> Said:
@@ -67,7 +67,7 @@ def call(project: CommandProject, monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """machine(0, 1): this machine has these GPUs; machine(error="…"): it has none, for that reason."""
+    """machine(0, 1): simulate a machine with these GPUs; machine(error="…"): one without GPUs, for that reason."""
 
     def machine(*indices: int, error: str | None = None) -> None:
         report = GpuReport(gpus=tuple(Gpu(index=index, name=f"GPU {index}") for index in indices), error=error)

@@ -1,4 +1,4 @@
-"""Async tests, and a loop that several files look at."""
+"""Support for async tests, and a loop that several files use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.waiting import PATIENCE
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """An `async def` test runs in an event loop of its own; one that hangs fails, so that the others still run."""
+    """Run an `async def` test in its own event loop. A test that hangs fails, so that the others still run."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
@@ -36,9 +36,9 @@ def stylesheets() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def keys_are_handled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test goes on when the console has handled the keys and clicks that it was given.
+    """Let a test continue once the console has handled its keys and clicks.
 
-    Textual's own pilot waits until the process is hardly busy for 20 ms, which on a loaded machine is no sign of it.
+    Textual's own pilot waits until the process has been nearly idle for 20 ms, which proves nothing on a loaded machine.
     """
     for name in ("press", "click"):
         monkeypatch.setattr(Pilot, name, then_handled(getattr(Pilot, name)))
@@ -46,7 +46,7 @@ def keys_are_handled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal of 24 bit colours, whatever the tests are started in."""
+    """A terminal with 24-bit colours, whatever terminal the tests run in."""
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
     for name in ("TMUX", "NO_COLOR"):
@@ -55,7 +55,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[RecordedProject]:
-    """A loop that waits for decisions: an ended run, a running one, a queued one and two proposals."""
+    """A loop that waits for decisions: an ended, a running and a queued run, and two proposals."""
     made = RecordedProject(tmp_path)
     base = made.run("base", log="INFO fine\n")
     config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}

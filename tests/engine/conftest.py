@@ -1,4 +1,4 @@
-"""Fixtures for loops that really run, with a trainer that takes no time."""
+"""Fixtures for loops that really run, with a trainer that takes almost no time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.engine.project import EngineProject
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineProject]:
-    # Engines that are processes of their own must find the package that is tested.
+    # Engines that run as separate processes must import the package under test.
     core = str(Path(autoloop.__file__).parents[1])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [core, os.environ.get("PYTHONPATH")])))
     project = EngineProject(tmp_path)

@@ -1,7 +1,7 @@
-"""What the tests of faults share: a project whose loops really run, and seeds that are printed and can be repeated.
+"""Shared by the fault tests: a project whose loops really run, and seeds that are printed and can be repeated.
 
-A random test takes `seed` and prints nothing itself: the seed stands in its name and in what it printed, and
-`FAULT_SEED=7 make test-faults` runs every random test with that seed only.
+A random test takes `seed` and need not print anything: the seed appears in its name and output. `FAULT_SEED=7 make
+test-faults` runs every random test with that seed only.
 """
 
 from __future__ import annotations

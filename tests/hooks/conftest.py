@@ -1,4 +1,4 @@
-"""What hooks are called with, and a web server that takes it."""
+"""The document that hooks receive, and a web server that receives it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The LeRobot that these tests train with. Built once below `.envs/`; where it cannot be, they are skipped and say why."""
+"""The LeRobot that these tests train with, built once under `.envs/`. If it cannot be built, they are skipped with the
+reason."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ class LeRobot(NamedTuple):
     dataset: str
 
     def config(self, **changes: Any) -> dict[str, Any]:
-        """A state-only ACT of 30 000 parameters; `policy__dim_model=64` changes `policy.dim_model`."""
+        """Return the config of a state-only ACT with 30 000 parameters; `policy__dim_model=64` sets `policy.dim_model`."""
         config: dict[str, Any] = {
             "dataset": {"repo_id": "local/reach", "root": self.dataset},
             "policy": {
@@ -55,7 +56,7 @@ def lerobot() -> LeRobot:
 def project(tmp_path: Path, lerobot: LeRobot, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineProject]:
     for name, value in environment.environment(environment.ROOT / ".envs" / "lerobot").items():
         monkeypatch.setenv(name, value)
-    # Nobody's W&B key, and the package that is tested for every process.
+    # Use no W&B key of the user, and the package under test in every process.
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     core = Path(autoloop.__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Runs of the real wandb, offline, in processes of their own."""
+"""Offline runs of the real wandb, in separate processes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ Start = Callable[[str, str, Path], "subprocess.Popen[bytes]"]
 
 @pytest.fixture(scope="session")
 def start_wandb() -> Iterator[Start]:
-    """start(script, run id, directory); a process that is still there at the end is killed with its group."""
+    """start(script, run id, directory): start a process; if it still runs at the end, its process group is killed."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(script: str, run_id: str, directory: Path) -> subprocess.Popen[bytes]:
@@ -95,7 +95,7 @@ def start_wandb() -> Iterator[Start]:
 
 @pytest.fixture(scope="session")
 def finished_dir(start_wandb: Start, tmp_path_factory: Any) -> Path:
-    """The output directory of a run `done1234` that finished."""
+    """The output directory of a finished run `done1234`."""
     directory: Path = tmp_path_factory.mktemp("finished")
     assert start_wandb(FINISHED, "done1234", directory).wait(PATIENCE) == 0
     return directory
@@ -109,13 +109,13 @@ def finished_file(finished_dir: Path) -> Path:
 
 @pytest.fixture
 def by_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads as where nothing is compiled."""
+    """Read without the compiled readers."""
     monkeypatch.setattr(native, "compiled", None)
 
 
 @pytest.fixture(params=["compiled", "python"])
 def both_ways(request: pytest.FixtureRequest) -> None:
-    """Once by the compiled part of the readers and once without it."""
+    """Run a test twice: with the compiled readers and without them."""
     if request.param == "python":
         request.getfixturevalue("by_python")
     elif native.compiled is None:

@@ -1,4 +1,4 @@
-"""A project in which a real trainer lies, and the interpreter that can run it."""
+"""A project with a real trainer, and the interpreter that can run it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def python() -> str:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandProject]:
-    # A loop takes up to a minute, most of it imports; and nothing may be asked of a hub.
+    # A loop takes up to a minute, mostly for imports. Nothing may be requested from a hub.
     monkeypatch.setattr("tests.cli.project.PATIENCE", 900.0)
     for name, value in {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "OMP_NUM_THREADS": "1"}.items():
         monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""Real W&B files, and a home of one's own for what is remembered."""
+"""Real W&B files, and a separate cache folder."""
 
 from __future__ import annotations
 

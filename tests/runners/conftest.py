@@ -24,7 +24,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 def inherited_signals() -> Iterator[None]:
-    """This process as a background shell with nohup would start it: SIGINT and SIGHUP ignored, SIGUSR2 blocked."""
+    """Signals as a background shell with nohup leaves them: SIGINT and SIGHUP ignored, SIGUSR2 blocked."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
     yield

@@ -1,4 +1,4 @@
-"""A cluster for each test, and a project whose loops run there."""
+"""A Slurm cluster for each test, and a project whose loops run on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["pytest_generate_tests", "seed_is_printed"]
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """As its test parametrizes it."""
+    """A cluster with the parameters given by the test."""
     cluster = Cluster(tmp_path / "cluster", **getattr(request, "param", {}))
     if lacking := missing() or (cluster.accounting and missing_accounting()):
         pytest.skip(lacking)

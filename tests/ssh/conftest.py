@@ -1,4 +1,4 @@
-"""A laboratory of three hosts for each test, and a project whose loops run there."""
+"""Three hosts for each test, and a project whose loops run on them."""
 
 from __future__ import annotations
 

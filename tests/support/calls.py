@@ -1,4 +1,4 @@
-"""Watching what is called while it goes on working."""
+"""Recording of calls to a function that still does its work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 
 def calls_of(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> list[tuple[Any, ...]]:
-    """The positional arguments of each call of `owner.name` from now on; a method of a class has its object first."""
+    """Return a list that receives the positional arguments of each call of `owner.name`. For a method of a class, the first
+    is the object."""
     made: list[tuple[Any, ...]] = []
     real = getattr(owner, name)
 

@@ -1,4 +1,4 @@
-"""The SQLite file of a store, seen from outside of the store."""
+"""The SQLite file of a store, observed and disturbed from outside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from autoloop.store import Store
 
 WRITES = ("put_loop", "put_round", "put_run", "put_attempt", "put_proposal", "add_event")
-"""The methods by which an engine writes a row."""
+"""The methods that write a row for an engine."""
 
 
 def assert_intact(store: Store) -> None:
@@ -20,7 +20,7 @@ def assert_intact(store: Store) -> None:
 
 
 def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
-    """The connections that are opened from now on, the newest last."""
+    """Return a list that receives the connections opened from now on, newest last."""
     opened: list[sqlite3.Connection] = []
     connect = sqlite3.connect
 
@@ -33,7 +33,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
 
 
 def before_each_row(store: Store, then: Callable[[], None]) -> None:
-    """Call `then` before each row that is written by this object; what it raises keeps the row from being written."""
+    """Call `then` before each row that this store object writes. If it raises, the row is not written."""
     for name in WRITES:
         setattr(store, name, _after(then, getattr(store, name)))
 
@@ -47,11 +47,11 @@ def _after(first: Callable[[], None], write: Callable[..., Any]) -> Callable[...
 
 
 class Died(BaseException):
-    """What ends an engine in the middle of something."""
+    """Ends an engine in the middle of its work."""
 
 
 def die_at(store: Store, number: int) -> None:
-    """Let whoever writes end just before the row of this number, the first being 1."""
+    """Raise Died just before the store writes row `number`, counted from 1."""
     left = number
 
     def die() -> None:

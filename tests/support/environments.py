@@ -1,7 +1,7 @@
-"""Environments with other people's packages, below `.envs/` of the checkout, each built once with pip.
+"""Environments with third-party packages, under `.envs/` of the checkout, each built once with pip.
 
-Only pip is used, and whatever indexes it is set up with. A test that needs one is skipped with the reason where it cannot
-be built.
+They use pip with its configured indexes. If an environment cannot be built, the tests that need it are skipped with the
+reason.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class CannotBuild(Exception):
-    """Why an environment cannot be had here, in a sentence."""
+    """An environment cannot be built here; the message says why."""
 
 
 def built(name: str, installs: Sequence[Sequence[str]], check: str) -> Path:
-    """The interpreter of the environment `.envs/<name>`. `installs`: the arguments of one `pip install` each; `check`: a
-    program that must run. A complete environment of the same contents is left as it is. Raises CannotBuild."""
+    """Return the interpreter of the environment `.envs/<name>`; build it unless a complete one with the same contents
+    exists.
+
+    `installs`: the arguments of each `pip install`; `check`: a program that must run. Raises CannotBuild.
+    """
     folder = ROOT / ".envs" / name
     python, done = folder / "venv" / "bin" / "python", folder / "complete"
     contents = repr([list(map(str, each)) for each in installs])

@@ -8,6 +8,8 @@ import pytest
 
 
 def needs(package: str) -> pytest.MarkDecorator:
-    """For tests that are skipped where the package is not installed. It is not imported: each of pytest's workers reads all
-    files of tests, and one runs this one."""
+    """Skip a test if the package is not installed.
+
+    It is not imported: each pytest worker reads all test files, but only one runs the test.
+    """
     return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")

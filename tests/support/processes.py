@@ -1,4 +1,4 @@
-"""Processes as they can be seen from outside."""
+"""Processes, observed from outside."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support.waiting import PATIENCE
 
 
 def alive(pid: int) -> bool:
-    """Whether a process lives; one that only nobody has collected yet does not."""
+    """Return whether a process is alive; one that has exited but has not been reaped is not."""
     found = procfs.process(pid)
     return found is not None and found.state not in procfs.DEAD
 
 
 def supervisor_of(attempt: Attempt) -> local.Handle | None:
-    """The attempt's supervisor, as itself recorded it, while it lives."""
+    """Return the attempt's supervisor, as the supervisor itself recorded it; None if it no longer runs."""
     folder = Path(attempt.directory)
     for name in ("start.json", "claim"):
         try:
@@ -41,13 +41,13 @@ def supervisor_pid(attempt: Attempt) -> int | None:
 
 
 def reap(pid: int) -> None:
-    """Collect a child that has ended; any other process is left alone."""
+    """Reap a child that has ended; other processes are left alone."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
 
 
 def await_end(pid: int, what: str = "the process", *, number: int | None = None) -> None:
-    """Wait until a process has ended, and collect it if it is ours. `number`: the signal that it gets first."""
+    """Wait until a process has ended, and reap it if it is our child. `number`: a signal to send first."""
     try:
         fd = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -64,8 +64,11 @@ def await_end(pid: int, what: str = "the process", *, number: int | None = None)
 
 @contextlib.contextmanager
 def bystander() -> Iterator[int]:
-    """The pid of a process that does nothing, with no descriptors but the standard ones. A test's own process cannot pass
-    for a supervisor: one of its many descriptors may have the number by which a supervisor's folder is known."""
+    """Yield the pid of a process that does nothing and has only the standard file descriptors.
+
+    A test's own process cannot pose as a supervisor: one of its many descriptors may have the number by which a
+    supervisor's folder is recognised.
+    """
     process = subprocess.Popen(["sleep", "3600"], stdin=subprocess.DEVNULL)
     try:
         yield process.pid

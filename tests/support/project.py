@@ -1,8 +1,8 @@
-"""The folder of a project, as every test that needs one has it.
+"""The folder of a project, shared by all tests that need one.
 
-Three kinds add what their tests are about: `EngineProject` loops that really run (tests/engine/project.py),
-`CommandProject` the command line (tests/cli/project.py), `RecordedProject` rows and files as an engine would have left
-them (tests/console/projects.py).
+Three subclasses add the subjects of their tests: `EngineProject` loops that really run (tests/engine/project.py),
+`CommandProject` the command line (tests/cli/project.py), `RecordedProject` rows and files as an engine would have left them
+(tests/console/projects.py).
 """
 
 from __future__ import annotations
@@ -34,39 +34,39 @@ class Project:
     # ------------------------------------------------------------------------------------------------------- files
 
     def write(self, name: str, text: str) -> str:
-        """Write a file of the project (rules, a preset, settings …); its path."""
+        """Write a file of the project (rules, a preset, settings …) and return its path."""
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         return str(path)
 
     def write_config(self, name: str, config: Mapping[str, Any]) -> str:
-        """Write `<name>.json`; its path."""
+        """Write `<name>.json` and return its path."""
         return self.write(f"{name}.json", json.dumps(config, indent=2))
 
     def gate(self, name: str = "a") -> Path:
-        """A file that is not there yet; `touch` lets the trainers that wait for it continue."""
+        """Return the path of a file that does not exist yet; `touch` lets the trainers that wait for it continue."""
         return self.folder / f"{name}.gate"
 
     # ------------------------------------------------------------------------------------------------------- store
 
     def open_store(self) -> Store:
-        """The store that commands have left; the caller closes it."""
+        """Open the store as commands left it; the caller closes it."""
         return Store.open(self.folder)
 
     def attempts(self) -> list[Attempt]:
-        """Every attempt of every loop."""
+        """Return the attempts of all loops."""
         with self.open_store() as store:
             return attempts_in(store)
 
     # --------------------------------------------------------------------------------------------- nothing is left
 
     def engines(self) -> list[int]:
-        """The pids of the other processes that drive a loop of this project."""
+        """Return the pids of other processes that drive a loop of this project."""
         held = [holder(path) for path in (self.folder / ".autoloop/locks").glob("*")]
         return [engine.pid for engine in held if engine and engine.pid not in (0, os.getpid())]
 
     def senders(self) -> list[int]:
-        """The pids of what sends messages of this project to hooks."""
+        """Return the pids of the processes that send this project's messages to hooks."""
         found, wanted = [], {b"autoloop.hooks.sender", str(self.folder.resolve()).encode()}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -76,7 +76,7 @@ class Project:
         return found
 
     def left_over(self) -> list[str]:
-        """What still runs of any attempt of this project: supervisors, and processes that carry an attempt's mark."""
+        """Return what still runs for any attempt of this project: supervisors, and processes with an attempt's mark."""
         attempts = self.attempts()
         supervisors = [f"supervisor of {attempt.id}" for attempt in attempts if supervisor_of(attempt)]
         return supervisors + [f"process {pid} of {attempt.id}" for pid, attempt in marked(attempts)]
@@ -113,7 +113,7 @@ def _has_no_supervisor(attempt: Attempt) -> bool:
 
 
 def marked(attempts: list[Attempt]) -> list[tuple[int, Attempt]]:
-    """The processes that carry the mark of one of these attempts."""
+    """Return the processes with the mark of one of these attempts, as pids with their attempts."""
     marks = {f"{procfs.MARK}={attempt.id}".encode(): attempt for attempt in attempts}
     found = []
     for entry in Path("/proc").iterdir() if marks else ():

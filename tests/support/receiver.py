@@ -1,4 +1,4 @@
-"""A web server on loopback that keeps what is posted to it and answers as the path says."""
+"""A web server on loopback that keeps what is posted to it and answers according to the path."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ class Posted(NamedTuple):
 
 
 class Receiver:
-    """`/ok` answers 200, `/500` and other numbers that status, `/hang` nothing, `/cut` half an answer, `/drip` a byte now
-    and then, `/away` a redirect to another host, `/here` one to `/ok`, `/json` what `answer` is (bytes as they are),
-    `/flood` megabytes, and `/later` 500 until `well` is set."""
+    """A server whose paths select the answer.
+
+    `/ok`: 200; `/500` and other numbers: that status; `/hang`: nothing; `/cut`: half an answer; `/drip`: a byte now and
+    then; `/away`: a redirect to another host; `/here`: a redirect to `/ok`; `/json`: the value of `answer` (bytes
+    unchanged); `/flood`: megabytes; `/later`: 500 until `well` is set.
+    """
 
     def __init__(self) -> None:
         self.posted: list[Posted] = []
@@ -35,7 +38,7 @@ class Receiver:
         self.url = ""
 
     def events(self) -> list[str]:
-        """Of the documents that were taken, in their order."""
+        """Return the events of the received documents, in order."""
         return [each.json["event"] for each in self.posted]
 
 
@@ -90,7 +93,7 @@ def receiving() -> Iterator[Receiver]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """Whoever asked was killed."""
+            """Ignore clients that were killed."""
 
     server = Server(("127.0.0.1", 0), Handler)
     receiver.url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -1,4 +1,4 @@
-"""JSON answers held against their schemas, so strictly that a field which no schema names is an error."""
+"""JSON answers checked against their schemas. The check is strict: a field that no schema names is an error."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from autoloop_tui.cli.output import printing
 
 _answer, answer_parts = printing.answer, printing.answer_parts
 checked: set[str] = set()
-"""The answers that have been printed in this process."""
+"""The names of the answers printed in this process."""
 
 
 def checked_answer(name: str, document: Mapping[str, Any]) -> str:
-    """In place of `printing.answer`: what it prints, if that is what the schema says."""
+    """Replacement for `printing.answer` that also checks the text against the schema."""
     text = _answer(name, document)
     _check(name, text)
     return text
 
 
 def checked_parts(name: str, field: str, values: Iterable[Any]) -> Iterator[str]:
-    """The same in place of `printing.answer_parts`."""
+    """Replacement for `printing.answer_parts` that does the same."""
     parts = list(answer_parts(name, field, values))
     _check(name, "".join(parts))
     yield from parts
@@ -51,7 +51,7 @@ def validator(name: str) -> Any:
 
 
 def _close(node: Any) -> None:
-    """No object may have fields beside those that are named."""
+    """Forbid fields that the schema does not name."""
     if isinstance(node, dict):
         if "properties" in node:
             node.setdefault("additionalProperties", False)

@@ -1,4 +1,4 @@
-"""Seeds of random tests: printed, and to be repeated. A conftest imports both functions, which pytest then calls."""
+"""Seeds of random tests: printed, so that a test can be repeated. A conftest imports both functions; pytest calls them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`@pytest.mark.seeds(20)` runs a test that takes `seed` with the seeds 1 … 20, or with FAULT_SEED alone."""
+    """Run a test that takes `seed` and is marked `@pytest.mark.seeds(20)` with the seeds 1 … 20, or with FAULT_SEED alone.
+    """
     if "seed" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("seeds")
         one = os.environ.get("FAULT_SEED")

@@ -1,4 +1,4 @@
-"""From whom tests send requests."""
+"""The senders of requests in tests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from autoloop.model import Sender
 
 
 def person(name: str = "ada") -> Sender:
-    """Somebody at a terminal, who may ask for everything."""
+    """A person at a terminal, who may request anything."""
     return Sender(user=name, terminal="/dev/pts/7")
 
 
 def script(name: str = "ada") -> Sender:
-    """A command of somebody that has no terminal."""
+    """A person's command without a terminal."""
     return Sender(user=name)
 
 

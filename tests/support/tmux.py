@@ -1,4 +1,4 @@
-"""A terminal for the real program: keys in, its screen out."""
+"""A terminal for the real program: sends keys and reads the screen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.waiting import PATIENCE
 
 
 class Tmux:
-    """One pane on a server of its own."""
+    """A single pane on a separate tmux server."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,7 +35,7 @@ class Tmux:
         return self.run("capture-pane", "-p")
 
     def wait(self, *wanted: str) -> str:
-        """The screen once it shows all of `wanted`."""
+        """Wait until the screen shows all of `wanted`, and return it."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             screen = self.screen
@@ -45,7 +45,7 @@ class Tmux:
         raise AssertionError(f"never showed {wanted}:\n{self.screen}")
 
     def wait_for_cursor(self, wanted: str) -> None:
-        """The row under the cursor shows `wanted`."""
+        """Wait until the row under the cursor shows `wanted`."""
         deadline = time.monotonic() + PATIENCE
         while not any(line.startswith(">") and wanted in line for line in self.screen.splitlines()):
             assert time.monotonic() < deadline, f"the cursor never came to {wanted}:\n{self.screen}"

@@ -1,4 +1,4 @@
-"""The blocks of docs/your-trainer.md, by the heading that they stand under."""
+"""The TOML blocks of docs/your-trainer.md, by heading."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ PAGE = Path(__file__).parents[2] / "docs/your-trainer.md"
 
 
 def blocks() -> dict[str, list[str]]:
-    """The TOML blocks of each section; what stands before the first has the heading ''."""
+    """Return the TOML blocks of each section; those before the first heading are under ''."""
     heading, *sections = re.split(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     texts = {"": heading, **dict(zip(sections[::2], sections[1::2], strict=True))}
     return {name: re.findall(r"```toml\n(.*?)```", text, re.DOTALL) for name, text in texts.items()}
 
 
 def settings_of(section: str) -> str:
-    """The last block of a section: the one with everything that it says."""
+    """Return the last block of a section, which contains all of its settings."""
     return blocks()[section][-1]

@@ -1,4 +1,4 @@
-"""Waiting for what other processes and threads do: for a condition, and long enough for a loaded machine."""
+"""Waiting for other processes and threads: for a condition, and long enough for a loaded machine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 PATIENCE = 300.0
-"""Seconds after which something that must happen is taken not to happen. Only a test that fails waits that long."""
+"""Seconds after which an expected event counts as missing. Only a failing test waits this long."""
 
 Value = TypeVar("Value")
 
 
 def eventually(condition: Callable[[], Value], what: str = "it") -> Value:
-    """Wait until the condition gives something true; gives that."""
+    """Wait until the condition returns something true, and return that."""
     deadline = time.monotonic() + PATIENCE
     while not (value := condition()):
         assert time.monotonic() < deadline, f"{what} did not come"
@@ -24,7 +24,7 @@ def eventually(condition: Callable[[], Value], what: str = "it") -> Value:
 
 
 def delete(folder: Path) -> None:
-    """Delete a folder in which others may be writing: what they make or rename meanwhile goes too."""
+    """Delete a folder into which others may still be writing, including what they create meanwhile."""
 
     def gone() -> bool:
         shutil.rmtree(folder, ignore_errors=True)

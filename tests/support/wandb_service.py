@@ -1,4 +1,4 @@
-"""A stand-in for the W&B service on the loopback: what the real client sends is kept, and can be looked at."""
+"""A stand-in for the W&B service on loopback. It keeps what the real client sends, for tests to inspect."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
-"""The one that the stand-in takes."""
+"""The only key that the stand-in accepts."""
 ENTITY = "team"
 
 
 class Service:
-    """A server that can go and come back on the same port. `runs`: what it was sent, by run id.
+    """A server that can stop and come back on the same port. `runs`: the data received, by run id.
 
-    A run holds `project`, `entity`, `group`, `tags`, `config` (JSON text) and `history` (one JSON text a row); `exit` once
-    it has ended. `keys` are those that were offered.
+    A run has `project`, `entity`, `group`, `tags`, `config` (JSON text) and `history` (one JSON text per row), and `exit`
+    once it has ended. `keys`: the API keys that clients offered.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Service:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def stop(self) -> None:
-        """Nobody listens any more, and open connections end."""
+        """Stop listening and end open connections."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -59,7 +59,7 @@ class Service:
         return self.runs.setdefault(name, {"history": {}, "config": "{}", "summary": "{}"})
 
     def answer(self, operation: str, variables: dict[str, Any]) -> Any:
-        """The answer to one GraphQL operation."""
+        """Return the answer to one GraphQL operation."""
         handler = getattr(self, f"on_{operation}", None)
         return handler(variables) if handler else {}
 
@@ -96,7 +96,7 @@ class Service:
         return {"createRunFiles": {"runID": "x", "uploadHeaders": [], "files": files}}
 
     def take(self, name: str, sent: dict[str, Any]) -> None:
-        """One request of a run's file stream."""
+        """Store one request of a run's file stream."""
         run = self.run(name)
         for file, part in (sent.get("files") or {}).items():
             if file == "wandb-history.jsonl":
@@ -129,7 +129,7 @@ class _Server(ThreadingHTTPServer):
                 request.shutdown(2)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """Ignore clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):

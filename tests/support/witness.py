@@ -1,7 +1,7 @@
-"""What trainers themselves noted in a folder that the product knows nothing of, beside what the product tells of them.
+"""Notes that trainers write themselves, to a folder unknown to the product, compared with what the product reports.
 
-A trainer of the tests whose config names such a folder as `witness` holds the lock of its run as long as it lives, and
-notes when it began and when it had done all of its work.
+If a config names such a folder as `witness`, the tests' trainer holds the lock of its run while it lives, and notes when it
+began and when it finished its work.
 """
 
 from __future__ import annotations
@@ -35,21 +35,23 @@ def notes(folder: Path) -> list[Note]:
 
 
 def truth_is_told(project: EngineProject, loop: Loop, folder: Path, asked: Collection[str], killed: Collection[str]) -> None:
-    """Nothing is lost, doubled or told wrongly. `asked`: the runs that were asked to end; `killed`: the attempts whose
-    trainers were."""
+    """Assert that nothing is lost, duplicated or misreported.
+
+    `asked`: the runs that were asked to end; `killed`: the attempts whose trainers were killed.
+    """
     attempts = {attempt.id: attempt for attempt in project.store.loop_attempts(loop.id)}
     noted = [note for note in notes(folder) if note.attempt in attempts]
     known = {attempt.id for attempt in project.attempts()}
     assert {note.attempt for note in notes(folder)} <= known
 
-    # No run was worked on twice at a time, and no attempt ran twice.
+    # No run was worked on twice at the same time, and no attempt ran twice.
     assert not [note for note in noted if note.what == "began beside another"]
     assert not [note for note, times in Counter((n.attempt, n.what) for n in noted).items() if times > 1]
     ended = {note.attempt for note in noted if note.what == "ended"}
     for run in project.runs(loop):
         of_run = [attempt for attempt in attempts.values() if attempt.run == run.id]
         for attempt in of_run:
-            # None was begun again that is known to have done its work; what is said to have done it has.
+            # No attempt was repeated although it was known to be complete, and every attempt reported as complete is.
             if done(attempt):
                 assert attempt.id in ended, (run, attempt)
                 assert (attempt.id, attempt.result) == (of_run[-1].id, RunState.FINISHED), (run, attempt)
@@ -63,7 +65,7 @@ def done(attempt: Attempt) -> bool:
 
 
 def told_rightly(run: Run, attempts: list[Attempt], asked: Collection[str], killed: Collection[str]) -> None:
-    """Why the run has not finished, if it has not; no trainer of these tests fails by itself."""
+    """Assert that a run that has not finished has the right state: no trainer of these tests fails unless it is killed."""
     taken = Counter(attempt.taken.kind for attempt in attempts if attempt.taken)
     if run.state is RunState.STOPPED:
         assert run.id in asked or taken[TakenKind.CANCELLED], (run, attempts)

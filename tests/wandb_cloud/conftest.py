@@ -1,4 +1,4 @@
-"""The stand-in service, and the environment that leads to it."""
+"""The stand-in service, and the environment that points to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["call", "project", "service"]
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """The service; whatever is asked goes to it."""
+    """The service, which receives every request."""
     stand_in = StandIn()
     for name in [name for name in os.environ if name.startswith("WANDB_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)

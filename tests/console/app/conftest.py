@@ -1,4 +1,4 @@
-"""A project, and settings of nobody's."""
+"""A project, and an empty folder for the user's settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.console.projects import RecordedProject
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The folder of a person's own settings."""
+    """The folder of the user's settings."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("TMUX", raising=False)
     folder = tmp_path / "config" / "autoloop"

@@ -1,4 +1,4 @@
-"""A project, and a clock that only turns by hand."""
+"""A project, and a clock that only the test advances."""
 
 from __future__ import annotations
 

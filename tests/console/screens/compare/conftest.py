@@ -1,4 +1,4 @@
-"""A project for Compare."""
+"""A project for the Compare screen."""
 
 from __future__ import annotations
 

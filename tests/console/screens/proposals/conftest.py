@@ -12,7 +12,7 @@ from tests.console.projects import RecordedProject
 
 @pytest.fixture
 def project(tmp_path: Path) -> RecordedProject:
-    """A round that has been judged: one run, and nothing proposed yet."""
+    """A round that has been judged, with one run and no proposals yet."""
     made = RecordedProject(tmp_path)
     made.run("demo_baseline")
     made.round(1, RoundState.DECIDING)

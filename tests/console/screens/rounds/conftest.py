@@ -1,4 +1,4 @@
-"""A project for Rounds."""
+"""A project for the Rounds screen."""
 
 from __future__ import annotations
 

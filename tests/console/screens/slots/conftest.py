@@ -1,4 +1,4 @@
-"""A person without settings of their own."""
+"""A user without settings."""
 
 from __future__ import annotations
 
