@@ -1,8 +1,8 @@
-"""A trainer that knows nothing of ours: flags as nanoGPT reads them, or a YAML or TOML file.
+"""A trainer that knows nothing about Auto Loop: it takes flags as nanoGPT does, or a YAML or TOML file.
 
-`--file=PATH` is read first. `--key=value`: literals of Python, of the very type of the default; an unknown key or another
-type ends it. `--print` prints the config instead of training. It writes its metrics below `out_dir`, the rate and batch
-size that it trained with among them.
+`--file=PATH` is read first. Then `--key=value` sets a Python literal of exactly the default's type; an unknown key or
+another type is an error. `--print` prints the config instead of training. It writes its metrics to `out_dir`, including the
+learning rate and batch size that it used.
 """
 
 import json

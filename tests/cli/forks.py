@@ -1,7 +1,8 @@
-"""Commands without the half second that a Python takes to start: a server has loaded the command line, and forks for each.
+"""Commands without Python's start-up time of half a second: a server has loaded the command line and forks for each
+command.
 
-What a command gets is its own: process, standard streams, working folder, environment, and modules that nobody has used
-before. What is about the start itself (signals, terminals, imports, Python's own variables) starts the real program.
+Each command gets its own process, standard streams, working folder and environment, and modules in their initial state.
+Tests of the start itself (signals, terminals, imports, Python's own variables) start the real program.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 LARGEST = 200_000
-"""Bytes of a request: one message of a socket."""
+"""Maximum size of a request in bytes; it is one message of the socket."""
 
 
 def at_start(env: Mapping[str, str]) -> dict[str, str]:
-    """The variables that mean something to a Python that starts, and nothing to one that has started."""
+    """Return the variables that Python or its libraries read only when they start."""
     return {name: value for name, value in env.items() if name.startswith(("PYTHON", "LC_", "LANG", "LD_"))}
 
 
@@ -81,7 +82,7 @@ _forks: list[Forks] = []
 
 
 def forks(env: Mapping[str, str]) -> Forks:
-    """The server of this process, which is started with `env` if there is none."""
+    """Return this process's server; start it with `env` if there is none."""
     if not _forks:
         _forks.append(Forks(env))
         atexit.register(_forks[0].close)
@@ -92,7 +93,7 @@ def forks(env: Mapping[str, str]) -> Forks:
 
 
 def serve(requests: socket.socket) -> list[str]:
-    """Returns in the process of each command, with its words; ends with the process that asks."""
+    """Serve requests; ends with the client. Returns only in the process of a command, with the command's words."""
     while True:
         request, fds, _, _ = socket.recv_fds(requests, LARGEST, 4)
         if not request:
@@ -108,7 +109,7 @@ def serve(requests: socket.socket) -> list[str]:
 
 
 def _tell(fds: Sequence[int], pid: int) -> NoReturn:
-    """Wait for the command, between it and the server, which goes on."""
+    """Wait for the command in a process between it and the server, which meanwhile continues."""
     *streams, reply = fds
     for fd in streams:
         os.close(fd)
@@ -153,7 +154,7 @@ def main() -> None:
     import_module("autoloop_tui.cli.parser")
     import_module("autoloop.engine.driver.driver")
     printing.answer, printing.answer_parts = checked_answer, checked_parts
-    gc.freeze()  # so that collections in its children copy none of its memory
+    gc.freeze()  # so that garbage collections in the children do not copy its memory
     requests = socket.socket(fileno=int(sys.argv[1]))
     sys.argv = [str(command_line.__file__), *serve(requests)]
     command_line.main()

@@ -1,4 +1,4 @@
-"""A loop that has ended, with histories on disk as its trainer left them: for what reads past runs and starts none."""
+"""A loop that has ended, with histories on disk as its trainer left them, for commands that read past runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Rows = Sequence[Mapping[str, float]]
 
 
 def curve(*values: float, metric: str = "eval_loss", every: int = 100) -> list[dict[str, float]]:
-    """A row of history for each value, at steps `every`, 2 · `every` …"""
+    """Return a history row for each value, at steps `every`, 2 · `every` …"""
     return [{"_step": step * every, metric: value} for step, value in enumerate(values, 1)]
 
 
 class PastLoop:
-    """One loop of a project. `add` puts a run into it; the history is `wandb-history.jsonl` in the run's folder."""
+    """One loop of a project. `add` adds a run; its history is `wandb-history.jsonl` in the run's folder."""
 
     def __init__(self, store: Store, number: int = 1, **spec: Any) -> None:
         self.store, self.number = store, number
@@ -51,7 +51,7 @@ class PastLoop:
         log: str = "",
         **fields: Any,
     ) -> Run:
-        """A run of 1000 steps that took 500 s."""
+        """Add a run of 1000 steps that took 500 s."""
         id_ = f"l{self.number}r{len(self.runs)}"
         places = self.store.places
         config = dict(config or {"lr": 1.0, "seed": len(self.runs)})

@@ -1,4 +1,4 @@
-"""The command line on a small project: in this process or in one of its own."""
+"""The command line on a small project, in this process or in a separate one."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ CONFIG: dict[str, Any] = {
 """Its OT mass is near zero, so the ACT-OT book has one proposal for it."""
 
 LAUNCH = ("--preset", "plain", "--train-script", str(TRAINER), "--steps", "20")
-"""What `run` needs to use the trainer of these tests."""
+"""The flags of `run` for the trainer of these tests."""
 
 
 class CommandProject(Project):
-    """A project on which commands are run: `call` runs one to its end, `start` watches one."""
+    """A project in which commands are run: `call` runs one to its end, `start` starts one to be observed."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.running: list[Running] = []
 
     def config(self, name: str = "base", *, seed: int = 1, wait: bool = False, **trainer: Any) -> None:
-        """Write `<name>.json`; `trainer` is what the trainer is told. `wait`: it goes on only when the gate is open."""
+        """Write `<name>.json`. `trainer`: settings for the trainer; `wait`: it continues only once the gate is open."""
         if wait:
             trainer["wait_for"] = str(self.gate())
         self.write_config(name, {**CONFIG, "seed": seed, "trainer": trainer})
@@ -89,7 +89,7 @@ class CommandProject(Project):
 
 
 class Running:
-    """A command in a process of its own, its output read line by line."""
+    """A command in a separate process, with its output read line by line."""
 
     def __init__(self, project: CommandProject, *words: str, env: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
@@ -100,7 +100,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            # As from a terminal: what is started in the background of a script ignores Ctrl-C, and its children too.
+            # As from a terminal: background processes of a script ignore Ctrl-C, and so do their children.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         assert self.process.stdout is not None
@@ -109,7 +109,7 @@ class Running:
         self.said = ""
 
     def hear(self, text: str) -> None:
-        """Wait until the output holds `text`, at most PATIENCE."""
+        """Wait until the output contains `text`; fail after PATIENCE."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.said:
             ready, _, _ = select.select([self.output], [], [], max(0.0, deadline - time.monotonic()))
@@ -119,14 +119,14 @@ class Running:
             self.said += piece.decode()
 
     def hang_up(self) -> None:
-        """Nobody reads the output any more, as with `| head -1`."""
+        """Close the output, as `| head -1` does."""
         self.output.close()
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def wait(self) -> int:
-        """Read the rest of the output; the exit code."""
+        """Read the rest of the output and return the exit code."""
         if not self.output.closed:
             rest, self.errors = (out.decode() for out in self.process.communicate(timeout=PATIENCE))
             self.said += rest
@@ -145,7 +145,7 @@ class Running:
 
 @cache
 def terminal() -> int:
-    """The descriptor of a terminal: with it as its input, a command comes from a person."""
+    """Return the descriptor of a terminal. A command that has it as input comes from a person."""
     _, there = os.openpty()
     return there
 
@@ -160,13 +160,13 @@ def command(*words: str) -> list[str]:
 
 
 def environment(more: dict[str, str] | None = None) -> dict[str, str]:
-    """Ours, less what says something to wandb, with the packages on the path."""
+    """Return our environment without the variables that wandb reads, and with the packages on the path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     return {**kept, "PYTHONPATH": f"{ROOT / 'core'}{os.pathsep}{ROOT}", **(more or {})}
 
 
 def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Everything below a folder: path -> (time of change, content). What goes meanwhile is none of it."""
+    """Return everything in a folder: path -> (modification time, content). Files that vanish meanwhile are left out."""
     found = {}
     for path in [folder, *folder.rglob("*")]:
         with contextlib.suppress(FileNotFoundError):

@@ -1,8 +1,8 @@
-"""Stand-ins for trainers that cannot be installed for tests: each takes the command line that its documentation describes
-and nothing else, and writes the rate that it was given to the folder that it was given.
+"""Stand-ins for trainers that cannot be installed for tests.
 
-Called as `python stub_trainer.py PROGRAM WORDS…`, or as a script of Isaac Lab. As a script it also prints a config, as
-applications of Hydra and LightningCLI do.
+Each accepts exactly the command line in its trainer's documentation, and writes the learning rate it was given to the
+folder it was given. Called as `python stub_trainer.py PROGRAM WORDS…`, or as a script of Isaac Lab. As a script it can also
+print a config, as Hydra and LightningCLI applications do.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def read(path: str) -> dict[str, Any]:
 
 
 def pairs(words: list[str]) -> dict[str, Any]:
-    """`a.b=value` words, as OmegaConf and Hydra read them."""
+    """Parse `a.b=value` words as OmegaConf and Hydra do."""
     assert all("=" in word and not word.startswith("-") for word in words), words
     return {key: yaml.safe_load(value) for key, _, value in (word.partition("=") for word in words)}
 

@@ -1,4 +1,4 @@
-"""`backtest`: what rules would have done with the runs of this project's loops, and with those of any folder."""
+"""`backtest`: what rules would have done with the runs of this project's loops, and with those in a folder."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def book(project: CommandProject, name: str, limit: float, version: str = "1") -
 
 @pytest.fixture
 def loops(project: CommandProject) -> CommandProject:
-    """Eight finished runs: at step 300 their losses are 1 … 8 (but the best run's is 9), in the end 0.1 … 0.8."""
+    """Eight finished runs. At step 300 their losses are 1 … 8 (but 9 for the best run), in the end 0.1 … 0.8."""
     with open_store(project.folder) as store:
         loop = PastLoop(store, preset="plain")
         for index in range(8):
@@ -134,7 +134,7 @@ def test_a_line_of_the_log_counts_from_the_step_at_which_it_was_printed(project:
 def test_a_run_that_real_live_rules_stopped_is_stopped_at_the_same_step_in_the_replay(
     project: CommandProject, call: Call
 ) -> None:
-    """The engine's judgement and the replay's, of one run of the fake trainer."""
+    """The engine and the replay judge the same run of the fake trainer."""
     (project.folder / "live.toml").write_text(
         'name = "n"\nversion = "1"\n[[rule]]\nid = "any"\nscope = "live"\nreason = "r"\nwhen = "loss.last > 0"\n'
     )

@@ -1,4 +1,4 @@
-"""A person's mistake is one sentence on stderr and exit code 2; nothing is written."""
+"""A user's mistake gives one sentence on stderr and exit code 2, and nothing is written."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ LOOKING = (
 
 @pytest.fixture(autouse=True)
 def surroundings(project: CommandProject, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files with mistakes in them, two GPUs, and no W&B key anywhere."""
+    """Files with mistakes, two GPUs, and no W&B key."""
     machine(0, 1)
     project.config()
     (project.folder / "nodata.json").write_text("{}")
@@ -171,7 +171,7 @@ Refused = Callable[[str], str]
 
 @pytest.fixture
 def refused(project: CommandProject, call: Call) -> Refused:
-    """refused(words): the sentence with which the command is refused, after all that must be true of any refusal."""
+    """refused(words): assert everything that is true of any refusal, and return its sentence."""
 
     def refused(words: str) -> str:
         before = tree(project.folder)
@@ -327,12 +327,12 @@ def test_a_project_that_may_not_be_written_to_is_refused(project: CommandProject
 
 
 def powerless(project: CommandProject, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command without root's right to write anywhere, which tests in a container have."""
+    """Run a command without root's right to write everywhere, which tests in a container have."""
 
     def give_up_rights() -> None:
         libc = ctypes.CDLL(None)
         for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-            libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP; refused, and not needed, where one is not root
+            libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP; refused, and unnecessary, without root
 
     return subprocess.run(
         command(*words),

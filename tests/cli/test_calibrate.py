@@ -1,4 +1,4 @@
-"""How much runs differ between seeds: measured by a loop of its own, used by the loops after it, and told without it."""
+"""The spread of metrics between seeds: measured by a loop for that purpose, used by later loops, and shown by `noise`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_later_loop_on_the_same_base_is_judged_by_what_was_measured(project: C
     project.config(noise=0.001)
     assert project.call("calibrate", "base.json", "--seeds", "4", *EXEC).returncode == 0
     config = json.loads((project.folder / "base.json").read_text())
-    config["ot"]["loss_config"]["reg"] = 9.0  # the trainer of these tests has a lower error with a larger reg
+    config["ot"]["loss_config"]["reg"] = 9.0  # with the trainer of these tests, a larger reg gives a lower error
     (project.folder / "far.json").write_text(json.dumps(config))
     assert project.call("run", "--cfgs", "base.json", "far.json", *EXEC).returncode == 0
     told = " ".join(call("status").out.split())

@@ -1,4 +1,4 @@
-"""`check`: a variant before it is proposed, with the preflight and the past runs most like it."""
+"""`check`: a variant before it is proposed, with the preflight and the most similar past runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def past(project: CommandProject) -> CommandProject:
 
 
 def files(project: CommandProject) -> dict[str, bytes]:
-    """What all files hold, but SQLite's own."""
+    """Return the contents of all files except SQLite's own."""
     return {path: content for path, (_, content) in tree(project.folder).items() if "autoloop.db" not in path}
 
 
@@ -60,7 +60,7 @@ def checked(call: Call, *edits: str, code: int = 0) -> Any:
 def test_a_variant_is_shown_with_what_past_runs_and_the_preflight_say_and_nothing_is_written(
     past: CommandProject, call: Call
 ) -> None:
-    call("runs")  # whatever a first look leaves behind
+    call("runs")  # create whatever a first read creates
     before = files(past)
     found = checked(call, "lr=2", code=1)
     assert [(each["path"], each["before"], each["after"]) for each in found["changes"]] == [("lr", 1.0, 2)]
@@ -70,7 +70,7 @@ def test_a_variant_is_shown_with_what_past_runs_and_the_preflight_say_and_nothin
     assert (likest["ending"], likest["at"], likest["rule"], likest["proposed"]) == ("stopped", 200, "high", ["more-lr"])
     assert (base["name"], base["ending"], base["proposed"]) == ("first", "untouched", [])
     assert (other["name"], other["state"]) == ("third", "failed")
-    # /usr/bin/env is no Python: the run could not start.
+    # /usr/bin/env is not a Python, so the run could not start.
     assert not found["ready"]
     assert "interpreter" in {each["subject"] for each in found["findings"] if each["level"] == "error"}
     assert found["left_out"] == []

@@ -1,4 +1,4 @@
-"""A project that was copied or moved: commands there touch nothing of its old place, nor the runs that go on in it."""
+"""A project that was copied or moved: commands there touch neither its old place nor the runs that continue there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def copied(project: CommandProject, name: str) -> CommandProject:
 
 
 def everything(project: CommandProject) -> str:
-    """What every command that looks at a loop says and makes."""
+    """Return the output and the files of every command that reads a loop."""
     said = [project.call(*words) for words in (["status"], ["status", "--json"], ["runs", "--json"], ["logs"], ["report"])]
     assert [each.returncode for each in said] == [0] * len(said), said
     return "".join(each.stdout for each in said)

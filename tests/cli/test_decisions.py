@@ -56,7 +56,7 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
         *("propose", "other", "--changes", "ot.loss_config.reg=0.5"), "--reason", "why not", "--kill-if", "steps > 1e9"
     )
     assert proposed.out.startswith("proposal 3 from other: ot.loss_config.reg 0.1 → 0.5")
-    for words in (["approve", "1"], ["start"], ["stop"]):  # as cron or CI would
+    for words in (["approve", "1"], ["start"], ["stop"]):  # as from cron or CI
         alone = project.call(*words, alone=True)
         assert alone.returncode == 2
         assert f"`{words[0]}` needs a person at a terminal, but this came from a command without a terminal" in alone.stderr
@@ -83,7 +83,7 @@ def test_the_next_round_is_what_a_person_made_of_the_proposals(loop: Running, pr
     assert f"decided by {first['decided_by']} (/dev/pts/7, below " in call("proposals").out
     third = json.loads(call("proposals", "--json").out)["proposals"][2]
     assert (third["status"], reg(third), third["reason"]) == ("pending", 0.5, "why not")
-    assert call("start").code == 0  # with what is approved: proposal 3 still waits, and stays behind
+    assert call("start").code == 0  # with the approved ones: proposal 3 is still pending and is left behind
 
     assert loop.wait() == 0
     assert [proposal["status"] for proposal in json.loads(call("proposals", "--json").out)["proposals"]] == [
@@ -167,7 +167,7 @@ def test_what_cannot_be_done_is_one_sentence(shared: Call, words: list[str], fra
 
 @pytest.fixture(scope="module")
 def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandProject]:
-    """One loop that waits, for all tests that change nothing in it."""
+    """A loop that waits, shared by all tests that change nothing in it."""
     project = CommandProject(tmp_path_factory.mktemp("waiting"))
     project.config("base")
     project.config("other", number=2)

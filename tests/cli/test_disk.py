@@ -1,4 +1,4 @@
-"""`disk`: what runs take, what [keep] lets go, and the way back."""
+"""`disk`: the disk usage of runs, the checkpoints that [keep] frees, and restoring them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def checkpoints(run: Run, *steps: int) -> None:
 
 
 def left(project: CommandProject) -> set[str]:
-    """The checkpoints that lie in the runs' folders: `name/step`."""
+    """Return the checkpoints in the runs' folders, as `name/step`."""
     found = (project.folder / "outputs").rglob("checkpoint-*")
     return {f"{path.parent.name.split('_')[0]}/{path.name.removeprefix('checkpoint-')}" for path in found}
 
@@ -39,8 +39,8 @@ def settings(project: CommandProject, keep: str, more: str = "") -> None:
 
 @pytest.fixture
 def loop(project: CommandProject) -> CommandProject:
-    """Four configs whose losses end at 4, 1, 2 and 3, the best with five seeds, of which one left checkpoints; and one that
-    runs."""
+    """Four configs whose losses end at 4, 1, 2 and 3, and a running one. The best has five seeds, of which one left
+    checkpoints."""
     settings(project, "best 1 by eval_loss")
     with open_store(project.folder) as store:
         loop = PastLoop(store, preset="autoloop.toml")
@@ -170,11 +170,11 @@ def test_the_best_are_those_of_each_loop_or_of_the_project(loop: CommandProject,
         settings(loop, "best 2 by eval_loss", f'over = "{over}"\n')
         return {run["name"] for run in document(call, "--free")["runs"] if run["stay"]}
 
-    # In loop 2 no config has two seeds, so g is not known to be worse.
+    # In loop 2, no config has two seeds, so g is not known to be worse.
     assert stay("loop") == {"a", "b", "seed", "e", "f", "g", "running"}
     assert "loop_2: within the run only" in document(call, "--free")["note"]
     assert "within the run only" in call("disk", "--free").out
-    # The best run of each loop stays in any case.
+    # The best run of each loop always keeps its checkpoints.
     assert stay("project") == {"e", "f", "seed", "running"}
 
 

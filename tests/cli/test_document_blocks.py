@@ -1,10 +1,11 @@
-"""Every block of the documents does what it shows: commands run, TOML is read by what reads such a file, Python runs.
+"""Every block in the documents works: commands run, TOML is accepted by whatever reads such a file, Python code runs.
 
-Above a block may stand `<!-- trains -->` (it takes long: `make test-documents`) or `<!-- not run: REASON -->` (a skipped
-test tells it). Blocks of recipes.md, python-api.md and your-trainer.md have tests beside this one. Pages in Chinese have the
-blocks of the English ones, which tests/test_translations.py compares.
+Above a block there may be `<!-- trains -->` (it takes long: `make test-documents`) or `<!-- not run: REASON -->` (shown as
+a skipped test). Blocks of recipes.md, python-api.md and your-trainer.md have separate tests beside this one. Chinese pages
+have the same blocks as the English ones; tests/test_translations.py compares them.
 
-A CPU stands in for GPUs, the trainer of these tests for a real one, and loops of this project for those that a page numbers.
+A CPU stands in for GPUs, the trainer of these tests for a real one, and loops of this project for the loops whose numbers a
+page uses.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ from tests.support.waiting import eventually
 
 BLOCK = re.compile(r"(?:^<!-- (trains|not run)(?:: )?([^\n]*?) -->\n)?^ *```(\w+)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 ELSEWHERE = {"recipes.md", "python-api.md", "moving-from-the-scripts.zh-CN.md"}
-"""Their commands and scripts are run by test_recipes_doc.py; the page in Chinese has those of the English one."""
+"""Their commands and scripts are run by test_recipes_doc.py; the Chinese page has those of the English one."""
 README = "README.md"
-"""Its blocks are one story, in a project that has no settings yet."""
+"""Its blocks form one story, in a project that has no settings yet."""
 
 
 class Block(NamedTuple):
@@ -65,7 +66,7 @@ BOOKS = {"rules.toml", "rules/mine.toml", "rules/new.toml", "rules/old.toml"}
 
 
 def prepare(project: CommandProject) -> None:
-    """What the pages take for granted: configs, rules, settings."""
+    """Create what the pages assume: configs, rules, settings."""
     folder = project.folder
     for name in ("configs", "rules", "src/lerobot/scripts/train_config"):
         (folder / name).mkdir(parents=True)
@@ -83,7 +84,7 @@ def prepare(project: CommandProject) -> None:
 
 
 def run(project: CommandProject, text: str) -> None:
-    """Each line of a block, as a shell would, in the project's folder."""
+    """Run each line of a block as a shell would, in the project's folder."""
     environment: dict[str, str] = {}
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
@@ -96,7 +97,7 @@ def run(project: CommandProject, text: str) -> None:
             continue
         if not words or words[0] in ("pip", "cd"):
             continue
-        if words[0] == "make":  # what it would do: the program that it starts is there
+        if words[0] == "make":  # instead, check that the program it would start exists
             made = subprocess.run(
                 ["make", "--no-print-directory", "--dry-run", *words[1:]],
                 cwd=ROOT,
@@ -116,7 +117,7 @@ def run(project: CommandProject, text: str) -> None:
 
 
 def arguments(project: CommandProject, words: list[str]) -> list[str]:
-    """The words, with what this project has in place of what the page's has."""
+    """Return the words with names from the page replaced by those of this project."""
     text = shlex.join(words)
     for written, here in (
         (r"--gpus [\d,]+", "--device cpu"),
@@ -184,8 +185,8 @@ def test_the_commands_of_the_readme_work_one_after_the_other(project: CommandPro
     run(project, own)
     started = project.call(*shlex.split(own.splitlines()[-1], comments=True)[1:], "--device", "cpu", "--exec", "--no-ui")
     assert started.returncode == 0, started.stdout + started.stderr
-    assert len(project.attempts()) == 4  # two rates, each with two seeds
-    prepare(project)  # its configs and the settings of a trainer that reads them
+    assert len(project.attempts()) == 4  # two learning rates with two seeds each
+    prepare(project)  # its configs, and the settings of a trainer that reads them
     run(project, rounds.replace("--approve manual", "--approve auto"))
     with project.open_store() as store:
         assert len(store.rounds(project.loop().id)) > 1
@@ -209,7 +210,7 @@ def test_the_commands_of_a_page_that_train_work(page: str, project: CommandProje
 
 
 def settled(project: CommandProject) -> None:
-    """Wait until the newest loop, if there is one, has ended or waits for a decision."""
+    """Wait until the newest loop, if any, has ended or waits for a decision."""
 
     def over() -> bool:
         with project.open_store() as store:

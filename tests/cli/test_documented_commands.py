@@ -1,4 +1,4 @@
-"""Every command in the documents exists and takes the flags that it is shown with."""
+"""Every command in the documents exists and takes the flags shown there."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ DOCUMENTS = [ROOT / "README.md", *ROOT.glob("README.*.md"), ROOT / "CONTRIBUTING
 
 
 def commands(document: Path) -> list[str]:
-    """The calls of autoloop-tui in a document: whole lines of its shell blocks, and what stands in backticks."""
+    """Return the calls of autoloop-tui in a document: whole lines of its shell blocks, and text in backticks."""
     text = document.read_text(encoding="utf-8")
     blocks = re.findall(r"^ *```(?:sh|bash)\n(.*?)^ *```", text, re.S | re.M)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
@@ -23,7 +23,7 @@ def commands(document: Path) -> list[str]:
     for line in [*lines, *inline]:
         for part in re.split(r"&&|\|\||;|\| ", line):
             words = shlex.split(part.strip(), comments=True)
-            while words and re.fullmatch(r"\w+=.*", words[0]):  # a variable set for this one call
+            while words and re.fullmatch(r"\w+=.*", words[0]):  # a variable set for this call only
                 del words[0]
             if words and words[0].endswith("autoloop-tui"):
                 found.append(shlex.join(words[1:]))
@@ -39,7 +39,7 @@ def test_a_command_in_a_document_is_understood(document: str, command: str) -> N
     words = [word for word in shlex.split(command) if "…" not in word and word not in {"FLAGS", "[-f]", "[RUN]"}]
     if words and words[0] == "COMMAND":
         return
-    if "…" in command or "FLAGS" in command:  # abridged: the command must exist
+    if "…" in command or "FLAGS" in command:  # abbreviated: only the command must exist
         assert words[0] in COMMANDS
         return
     app = parser.command_line(listing=True) if words and words[0] in parser.LISTING else parser.app

@@ -1,4 +1,4 @@
-"""`effects`: pairs of past runs that differ in one value, of this project's loops and of any folder."""
+"""`effects`: pairs of past runs that differ in one value, from this project's loops and from any folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`extend` on a loop that has ended: an engine is started for it, and it is refused before that where it cannot be done."""
+"""`extend` on an ended loop: an engine is started for it, but an impossible request is refused before that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUN = ("--device", "cpu", "--steps", "20", "--exec", "--no-ui")
 
 @pytest.fixture
 def ended(project: CommandProject) -> CommandProject:
-    """A loop that has finished with the runs `base`, of 20 steps, and `bare`, which left no checkpoint."""
+    """A finished loop with the runs `base`, of 20 steps, and `bare`, which left no checkpoint."""
     (project.folder / "resuming.toml").write_text(PRESET)
     for name, more in {"base": {}, "bare": {"save_checkpoint": False}}.items():
         (project.folder / f"{name}.json").write_text(json.dumps({"name": name, **more}))

@@ -1,5 +1,5 @@
-"""Trainers with YAML or TOML files, or without one: then their base stands in [trainer] or is what they print, and edits
-reach them as flags."""
+"""Trainers with YAML or TOML files, or without a config file: then the base is in [trainer] or printed by the trainer, and
+edits reach it as flags."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def settings(project: CommandProject, text: str) -> None:
 
 
 def trained(project: CommandProject) -> list[dict[str, float | None]]:
-    """What each run trained with, as its own metrics say."""
+    """Return the values that each run trained with, from its own metrics."""
     with project.open_store() as store:
         runs = store.runs(project.loop().id)
     assert [run.state for run in runs] == [RunState.FINISHED] * len(runs)
@@ -62,9 +62,9 @@ def test_a_loop_needs_no_config_file_where_the_base_is_a_table(project: CommandP
     with project.open_store() as store:
         first, second = store.runs(project.loop().id)
     assert first.name == "base"
-    assert (first.step, first.total_steps) == (3, 3)  # its own number of steps, not ours
+    assert (first.step, first.total_steps) == (3, 3)  # the trainer's number of steps, not ours
     assert second.changes[0].after == 1.0
-    assert isinstance(second.changes[0].after, float)  # the trainer insists
+    assert isinstance(second.changes[0].after, float)  # the trainer requires a float
 
 
 def test_what_a_trainer_prints_is_its_base_and_only_changes_are_given(project: CommandProject) -> None:
@@ -109,7 +109,7 @@ FILES = {
 
 @pytest.mark.parametrize("suffix", sorted(FILES))
 def test_a_variant_keeps_the_format_and_the_comments_of_its_base(project: CommandProject, suffix: str) -> None:
-    """The trainer reads YAML with PyYAML, which takes 1e-05 for a text: round 2 trains with a number."""
+    """The trainer reads YAML with PyYAML, which parses 1e-05 as a string; round 2 must train with a number."""
     settings(
         project,
         f'[trainer]\ncommand = "{{python}} {TRAINER} --file={{config}}"\n[trainer.flags]\nout_dir = "{{output_dir}}"\n',

@@ -1,4 +1,4 @@
-"""The server that saves the tests of commands the start of a Python gives each command what a real start gives it."""
+"""The fork server, which saves tests the start of Python, gives each command the same environment as a real start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_command_has_a_folder_an_environment_and_an_end_of_its_own(tmp_path: P
         said = [server.call(["status"], folder, environment(), nothing()) for folder in folders]
         helped = server.call(["--help"], tmp_path, environment({"COLUMNS": "200"}), nothing())
     finally:
-        server.close()  # returns once the server has ended, because nobody asks any more
+        server.close()  # returns once the server has ended, because it has no more clients
     assert [each.returncode for each in said] == [2, 2]
     assert all(f"There is no loop in {folder} yet" in each.stderr for folder, each in zip(folders, said, strict=True))
     assert (helped.returncode, helped.stderr) == (0, "")

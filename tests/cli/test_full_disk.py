@@ -1,4 +1,4 @@
-"""Every command on a project whose disk is full or read-only: a sentence, no traceback, nothing half written."""
+"""Every command on a project whose disk is full or read-only: one sentence, no traceback, nothing half-written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WRITES = (
 
 @pytest.fixture
 def stopped(small_disk: Path, tmp_path: Path) -> Iterator[CommandProject]:
-    """A project on the small disk with a stopped loop that waits for a decision; its outputs are elsewhere."""
+    """A project on the small disk, with a stopped loop that waits for a decision; its outputs are on another disk."""
     project = CommandProject(small_disk)
     (small_disk / "autoloop.toml").write_text(f'min_free_gb = 0\noutput_root = "{tmp_path / "out"}"\n')
     project.config()
@@ -67,7 +67,7 @@ def test_on_a_full_disk_every_command_is_a_sentence_and_writes_nothing_by_halves
     (stopped.folder / "ballast").unlink()
     assert stopped.call("resume").returncode == 0
     assert stopped.call("approve", "1").returncode == 0
-    assert stopped.call("start").returncode in (0, 2)  # it may have started by itself
+    assert stopped.call("start").returncode in (0, 2)  # it may have started automatically
     assert stopped.call("wait", "--quiet").returncode == 0
 
 
@@ -80,7 +80,7 @@ def test_on_a_read_only_disk_every_command_is_a_sentence(stopped: CommandProject
 
 
 def contents(project: CommandProject) -> dict[str, bytes]:
-    """All but the database, whose own files change by being looked at."""
+    """Return all files except the database, whose own files change when it is read."""
     return {
         name: data for name, (_, data) in tree(project.folder).items() if not re.search(r"autoloop\.db|engines|locks", name)
     }

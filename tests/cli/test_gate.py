@@ -1,4 +1,4 @@
-"""Who may start a loop: a person and what a person scheduled; a coding agent only where autoloop.toml says so."""
+"""Who may start a loop: a person, and what a person has scheduled; a coding agent only if autoloop.toml allows it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_agent_plans_and_starts_what_the_settings_open_to_it(project: Command
 
     assert project.call("agents", "--hold").stdout == "all agents are held: they can read but not send requests\n"
     assert "all agents are held (by " in project.call("status").stdout
-    assert project.call("note", "loop", "hello").returncode == 0  # a person's
+    assert project.call("note", "loop", "hello").returncode == 0  # sent by a person
     assert "All agents are held in loop_" in project.call("note", "loop", "hello", env=AGENT).stderr
     assert "All agents are held in loop_" in project.call("agents", "--release", env=AGENT).stderr
     assert "All agents are held in loop_" in project.call(*words, "--seeds", "2", "--exec", env=AGENT).stderr

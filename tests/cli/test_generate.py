@@ -1,4 +1,4 @@
-"""`generate`: variants of a config as files, and as a loop; `propose --recipe`: variants as proposals."""
+"""`generate`: variants of a config as files and as a loop; `propose --recipe`: variants as proposals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ changes = { "ot.lambda_ot@mul" = 0.5, "batch_size@add" = 4 }
 
 
 def written(out: str) -> list[tuple[str, str]]:
-    """(path, reason) of every line that chain scripts read."""
+    """Return (path, reason) of every line that users' scripts parse."""
     lines = [line.removeprefix("Wrote variant: ") for line in out.splitlines() if line.startswith("Wrote variant: ")]
     return [(line.split(" (")[0], line.split(" (", 1)[1].removesuffix(")")) for line in lines]
 
@@ -200,7 +200,7 @@ def test_a_recipe_is_proposed_whole_or_not_at_all(project: CommandProject, call:
     assert len(json.loads(call("proposals", "--json").out)["proposals"]) == 1
     assert "used the config other.json" in call("propose", "--recipe", "mine.toml", "--base", "other.json").err
     assert 'no run "bse"; did you mean base?' in call("propose", "--recipe", "mine.toml", "--base", "bse").err
-    said = call("propose", "--recipe", "mine.toml")  # its base is the config that the run `base` was given
+    said = call("propose", "--recipe", "mine.toml")  # its base is the config of the run `base`
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("proposals 2 to 3 from base\n")
     assert said.out.endswith("Approve them: autoloop-tui approve 2 3\n")

@@ -72,7 +72,7 @@ def test_the_plan_shows_every_run_of_the_grid_and_writes_nothing(project: Comman
     assert "Plan: 4 runs" in said.out
     assert "lr=2,batch_size=8,seed=8" in said.out
     assert "--learning_rate=2.0 --batch_size=8" in said.out
-    assert "does not pass --steps" not in said.out  # [trainer] names the place in the config
+    assert "does not pass --steps" not in said.out  # [trainer] names the setting for it
     assert not (project.folder / ".autoloop").exists()
 
 

@@ -1,4 +1,4 @@
-"""`--halve`: a step, or the one that the project's past runs show to be safe."""
+"""`--halve`: at a given step, or at the one that the project's past runs show to be safe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def configs(project: CommandProject) -> CommandProject:
 
 
 def past(project: CommandProject, loops: int) -> None:
-    """Loops of eight runs of 1000 steps each, whose final order shows from step 200 on."""
+    """Add loops of eight runs of 1000 steps each. From step 200 on, the runs are in their final order."""
     with open_store(project.folder) as store:
         for number in range(1, loops + 1):
             loop = PastLoop(store, number, preset=str(project.folder / "long.toml"))

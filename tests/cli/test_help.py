@@ -1,4 +1,4 @@
-"""What `--help` says, and what is answered to a word that is no command."""
+"""The output of `--help`, and the answer to an unknown command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hooks`, what `status` and `doctor` say of hooks."""
+"""`hooks`, and what `status` and `doctor` report about hooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`report --html`: a page with the curves of real runs, that never replaces what is not one."""
+"""`report --html`: a page with the curves of real runs. It never replaces a file that is not such a page."""
 
 from __future__ import annotations
 

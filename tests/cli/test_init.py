@@ -1,5 +1,5 @@
-"""`init`: what a command line becomes. The table has lines as the trainers' own documents write them; whatever is written
-must be planned by `run` as it stands."""
+"""`init`: the settings written for a command line. The commands in the table are as in the trainers' own documents; `run`
+must be able to plan what is written for them, unchanged."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class Line(NamedTuple):
     typed: str
     command: str
     base: dict[str, Any] | str
-    """The values of the base, or the name of the config file that is it."""
+    """The values of the base, or the name of the config file that serves as the base."""
     table: dict[str, Any] | None = None
-    """Keys of [trainer] besides."""
+    """Additional keys of [trainer]."""
 
 
 LINES = [
@@ -234,7 +234,7 @@ LINES = [
 
 @pytest.fixture
 def folder(project: CommandProject, machine: Machine) -> Path:
-    """A folder that has all of FILES, on a machine with the GPUs that a project has by default."""
+    """A folder with all of FILES, on a machine with the GPUs that a project uses by default."""
     machine(0, 1, 2, 3)
     for name, text in FILES.items():
         path = project.folder / name
@@ -392,7 +392,7 @@ def test_flags_without_two_dashes_before_them_are_told_where_they_belong(folder:
 
 
 def test_on_a_terminal_what_is_not_known_is_asked(folder: Path) -> None:
-    """The real program on a real terminal: three answers, and nothing else is asked."""
+    """The real program on a real terminal: three answers, and no further questions."""
     answers = b"--dir\n--n 20\n--rng=4\n"
     code, said = at_terminal(folder, ["init", "--", "python", "bare.py", "--lr", "1"], answers)
     assert code == 0, said
@@ -404,7 +404,7 @@ def test_on_a_terminal_what_is_not_known_is_asked(folder: Path) -> None:
 
 
 def at_terminal(folder: Path, words: list[str], typed: bytes) -> tuple[int, str]:
-    """A command with a terminal of its own, on which `typed` waits; exit code and what it printed."""
+    """Run a command on a terminal where `typed` is already entered; return its exit code and output."""
     ours, theirs = pty.openpty()
     try:
         os.write(ours, typed)

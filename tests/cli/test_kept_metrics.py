@@ -1,4 +1,4 @@
-"""A loop is shown with the metric names that it was made with, whatever becomes of the project's settings."""
+"""A loop is shown with the metric names that it was created with, even if the project's settings change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOOK = '[[metric]]\nname = "quality"\nshort = ["skill"]\nbest = "high"\n'
 
 
 def shown(project: CommandProject, call: Call) -> dict[str, str]:
-    """What every command that shows a loop says of it."""
+    """Return what every command that shows a loop prints about it."""
     said = {}
     for words in (("status",), ("status", "--json"), ("runs",), ("report",), ("wait",)):
         done = call(*words)

@@ -34,7 +34,7 @@ def test_three_rounds_end_with_0_and_leave_what_people_read(project: CommandProj
     loop = project.loop()
     assert loop.state is LoopState.FINISHED
 
-    # The line that chain scripts read, as generate_and_run printed it: alone, at the beginning of its line.
+    # The line that users' scripts parse, as generate_and_run printed it: separate, and at the beginning of the line.
     wrote = re.findall(r"^Wrote variant: (\S+) \((.+)\)$", done.stdout, re.MULTILINE)
     assert [path.rsplit("/", 1)[1] for path, _ in wrote] == ["base_r2_1.json", "base_r3_1.json"]
     reg = [json.loads(Path(path).read_text())["ot"]["loss_config"]["reg"] for path, _ in wrote]
@@ -51,7 +51,7 @@ def test_three_rounds_end_with_0_and_leave_what_people_read(project: CommandProj
     for wanted in ("### Round 3", "eval_l1", "ot_pi_sum", f"config `{wrote[1][0]}`"):
         assert wanted in report
 
-    # A table at each round's end, and nothing that is for a screen only.
+    # There is a table at the end of each round, and nothing that only makes sense on a screen.
     assert done.stdout.count("  eval_l1") == 3
     assert "lowest last eval_l1: " in done.stdout.splitlines()[-2]
     assert "\x1b" not in done.stdout
@@ -206,7 +206,7 @@ def test_the_status_of_a_finished_loop_names_the_extreme_of_its_key_metric_and_t
         project.config(name, seed=seed)
     path = project.folder / "b.json"
     config = json.loads(path.read_text())
-    config["ot"]["loss_config"]["reg"] = 0.5  # the trainer of these tests has a lower error with a larger reg
+    config["ot"]["loss_config"]["reg"] = 0.5  # with the trainer of these tests, a larger reg gives a lower error
     path.write_text(json.dumps(config))
     words = ("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
     assert project.call(*words).returncode == 0
@@ -251,8 +251,8 @@ def long_names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandProj
 def test_tables_fit_the_terminal(long_names: CommandProject, words: tuple[str, ...]) -> None:
     said = on_terminal(long_names, *words)
     assert said
-    wide = [line for line in said.splitlines() if printing.width(line) > 80 and len(line.split()) > 2]  # a path stays whole
-    assert [line for line in wide if not line.startswith("[0] ")] == []  # a command stays whole, to be pasted
+    wide = [line for line in said.splitlines() if printing.width(line) > 80 and len(line.split()) > 2]  # paths stay whole
+    assert [line for line in wide if not line.startswith("[0] ")] == []  # commands stay whole, so that they can be pasted
 
 
 def test_a_mistake_is_told_in_lines_that_end_between_words(project: CommandProject) -> None:
@@ -263,7 +263,7 @@ def test_a_mistake_is_told_in_lines_that_end_between_words(project: CommandProje
 
 
 def on_terminal(project: CommandProject, *words: str) -> str:
-    """What a command prints on a terminal of 80 columns."""
+    """Return the output of a command on a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(

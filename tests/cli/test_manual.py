@@ -21,8 +21,8 @@ ASKING = {
     "fish": "source $argv[1]; complete -C 'autoloop-tui appr'",
     "zsh": 'zsh -n "$0" && fpath=(${0:h} $fpath) && autoload -Uz compinit && compinit -u -D && print $_comps[autoloop-tui]',
 }
-"""By shell, a script that loads the completion given as its word and completes. zsh completes in a terminal only: here it
-names the function that would."""
+"""By shell: a script that loads the completion given as its argument and completes. zsh only completes in a terminal, so
+there the script prints the function that would complete."""
 
 STARTING = {
     "bash": ("bash --norc -i", "source ./script", """autoloop-tui() { printf '<%s>' "$@"; echo; }"""),
@@ -33,7 +33,7 @@ STARTING = {
         """autoloop-tui() { printf '<%s>' "$@"; echo; }""",
     ),
 }
-"""By shell, how it starts without settings, how it loads the completion, and a program that prints its words."""
+"""By shell: how it starts without settings, how it loads the completion, and a program that prints its arguments."""
 
 
 @pytest.mark.parametrize("shell", ASKING)

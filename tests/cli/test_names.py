@@ -1,4 +1,5 @@
-"""Names from outside that would lead elsewhere, draw, or be read as markup: files stay in their folders, reports whole."""
+"""Names from outside that could escape a folder, draw on the terminal or act as markup: files stay in their folders, and
+reports intact."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ ODD = [
     "C:\\x\\..\\..",
     " ",
 ]
-"""Names of config files, before `.json`."""
+"""Names of config files, without `.json`."""
 
 
 def everything(folder: Path) -> set[str]:
@@ -58,7 +59,7 @@ def test_the_names_of_configs_never_lead_out_of_the_loop_s_folder_nor_break_its_
     table = [line for line in report.splitlines() if line.startswith("| ") and "finished" in line]
     assert len(table) == len(ODD)
     assert len({line.replace("\\|", "").count("|") for line in table}) == 1
-    # Written again it replaces itself: no name was taken for one of the report's own markers.
+    # Writing it again replaces it: no name was taken for one of the report's own markers.
     assert project.call("report").returncode == 0
     assert (project.folder / "reports/act_ot.md").read_text(encoding="utf-8") == report
 
@@ -90,7 +91,7 @@ def test_a_recipe_s_names_and_reasons_are_text_and_no_paths(project: CommandProj
 
 
 def test_names_for_w_and_b_reach_the_trainer_as_they_are_and_nothing_else(project: CommandProject) -> None:
-    """The group is ours; entity and project are the person's, and pass as variables, never through a shell."""
+    """The group is set by us. Entity and project come from the user, and are passed as variables, never through a shell."""
     (project.folder / "trainer.py").write_text(
         "import json, os, sys\n"
         "names = ('WANDB_ENTITY', 'WANDB_PROJECT', 'WANDB_RUN_GROUP', 'WANDB_RUN_ID', 'WANDB_NAME')\n"
@@ -121,7 +122,7 @@ def test_names_for_w_and_b_reach_the_trainer_as_they_are_and_nothing_else(projec
     assert "Traceback" not in said.stdout + said.stderr
     given = json.loads((project.folder / "given.json").read_text())
     assert given["WANDB_RUN_GROUP"] == f"{project.loop().name}-r1"
-    assert given["WANDB_RUN_ID"] is None  # each wandb.init of the trainer gets one of its own
+    assert given["WANDB_RUN_ID"] is None  # each wandb.init of the trainer gets its own id
     assert not os.path.exists(project.folder / "pwned")
     assert "\x1b" not in said.stdout + said.stderr + project.call("status").stdout
     assert all(Path(name).parts[0] == "project" for name in everything(project.folder.parent))

@@ -1,4 +1,5 @@
-"""Nothing of a shipped method for the configs of another trainer: no rules, no metric names, no loop that cannot judge."""
+"""Nothing of a built-in method applies to another trainer's configs: no rules, no metric names, and no loop that cannot
+judge its runs."""
 
 from __future__ import annotations
 
@@ -64,7 +65,7 @@ def test_decide_without_rules_is_refused_with_an_example_to_put_right(project: C
     (rule,) = parse_book(example, "example", default_book(())).rules
     assert rule.when.metrics == {"loss"}
     assert 'replace "loss" with a metric that your trainer logs' in example
-    assert tomllib.loads(example)["rule"][0]["changes"] == ["lr@mul=0.5"]  # the nearest learning rate
+    assert tomllib.loads(example)["rule"][0]["changes"] == ["lr@mul=0.5"]  # the most similar name of a learning rate
     assert not (project.folder / ".autoloop").exists()
 
 

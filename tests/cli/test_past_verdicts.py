@@ -1,4 +1,4 @@
-"""Rules that ask for verdicts, asked about past runs: back-test, analyze-offline, the Python API."""
+"""Rules that need verdicts, applied to past runs: backtest, analyze-offline, the Python API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ reason = "r"
 
 
 def history(project: CommandProject, seeds: int = 4) -> None:
-    """A loop with seeds of a config, and of its variant, which is better."""
+    """Add a loop with several seeds of a config and of its variant, which is better."""
     with Store.open(project.folder, create=True) as store:
         loop = PastLoop(store, preset="plain")
         for lr, level, base in ((1.0, 2.0, None), (2.0, 1.0, "l1r0")):
@@ -84,7 +84,7 @@ def test_analyze_offline_knows_verdicts_of_runs_of_loops_only(project: CommandPr
     project.write("mine.toml", BOOK)
     said = call("analyze-offline", "--outputs-root", "outputs", "--rules", "mine.toml", "--json")
     proposed = {name for name, found in json.loads(said.out)["proposals"].items() if found}
-    assert {name.rpartition("_")[2] for name in proposed} == {"l1r4"}  # of four seeds the first
+    assert {name.rpartition("_")[2] for name in proposed} == {"l1r4"}  # the first of four seeds
     assert "runs are compared within a loop, and this run belongs to no known loop (1 run)" in said.err
 
 

@@ -1,4 +1,4 @@
-"""Text for people and pipes: tables that fit, logs and JSON that do nothing to a terminal."""
+"""Text for people and pipes: tables that fit, and logs and JSON that are harmless to a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run` without --exec: the flags people type today, and the plan that they give."""
+"""`run` without --exec: the flags in use today, and the plans they give."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ DEFAULTS = {
     "variants_per_run": 2,
     "decide": False,
 }
-"""The flags of autorun.py; a None stands for what depends on the project."""
+"""The flags of autorun.py; None for values that depend on the project."""
 
 
 @pytest.fixture
 def repository(project: CommandProject) -> Path:
-    """The project looks like the training repository that people run in."""
+    """Make the project look like the training repository in which users run commands."""
     script = project.folder / "src/lerobot/scripts/lerobot_train.py"
     script.parent.mkdir(parents=True)
     script.touch()
@@ -277,7 +277,7 @@ def test_runs_that_would_write_to_one_folder_are_refused(project: CommandProject
     assert call("run", "--cfgs", "a.json", "c.json", *common).code == 0
     said = call("run", "--cfgs", "a.json", *common, "--rounds", "2", "--decide")
     assert "The variants of " in said.err
-    assert call("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu").code == 0  # plain passes the folder
+    assert call("run", "--cfgs", "a.json", "b.json", *LAUNCH, "--device", "cpu").code == 0  # plain passes the output folder
 
 
 def test_another_preset_or_script_is_another_training() -> None:

@@ -1,4 +1,4 @@
-"""`plot`: curves of real runs in a terminal, a pipe and an error."""
+"""`plot`: curves of real runs in a terminal and in a pipe, and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_runs_are_drawn_with_a_letter_each_and_their_last_values_in_a_pipe(train
     legend = [line for line in lines if "at step" in line]
     assert [line.split()[:2] for line in legend] == [["a", "a"], ["b", "b"]]
     drawn = "\n".join(line for line in lines if line not in legend)
-    assert "a" in drawn or "b" in drawn  # equal curves cover each other
+    assert "a" in drawn or "b" in drawn  # equal curves hide each other
     assert "┤" in drawn
 
 

@@ -1,4 +1,4 @@
-"""What `quick.py` binds, the parser would bind the same."""
+"""Command lines that `quick.py` handles mean the same to the parser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autoloop_tui.cli import catalogue, parser, quick
 
 WORDS = ["--json", "--all", "--loop", "--note", "--help", "-h", "--loop=2", "--", "-", "", "1", "3@1a", "two"]
-"""Besides flags of the shapes: what the parser must be left with, and what may stand where a value is expected."""
+"""Besides the flags of the shapes: words that must be left to the parser, and words that can follow a flag as its value."""
 
 
 def bound_by_the_parser(line: list[str]) -> tuple[Any, dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""Every command block of docs/recipes.md, and every script of docs/python-api.md, as it stands there.
+"""Every command block of docs/recipes.md and every script of docs/python-api.md, unchanged.
 
-Two things stand in for a machine that trains: a CPU for the GPUs, and the trainer of these tests, named in autoloop.toml.
+Two things replace a training machine: a CPU stands in for the GPUs, and autoloop.toml names the trainer of these tests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Shell = Callable[[str], str]
 
 @pytest.fixture
 def shell(project: CommandProject, tmp_path: Path) -> Shell:
-    """shell(text): run it as a person does in the project's folder; it must succeed. Its standard output."""
+    """shell(text): run it as a user would in the project's folder, require success, and return its standard output."""
     (project.folder / "configs").mkdir()
     features = [{"key": key, "weight_label": 0.01} for key in "abcd"]
     ot = {**CONFIG["ot"], "loss_config": {**CONFIG["ot"]["loss_config"], "features": features}}
@@ -64,7 +64,7 @@ def shell(project: CommandProject, tmp_path: Path) -> Shell:
 
 
 def settled(project: CommandProject) -> None:
-    """Wait until no run of the newest loop is left: it has ended, or waits for a decision."""
+    """Wait until the newest loop has no run left: it has ended, or waits for a decision."""
 
     def over() -> bool:
         with project.open_store() as store:
@@ -78,11 +78,11 @@ def settled(project: CommandProject) -> None:
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda text: text.splitlines()[0])
 def test_every_recipe_works_as_it_is_written(section: str, project: CommandProject, shell: Shell) -> None:
     if "next_round.py" in section or "analyze-offline" in section:
-        shell("autoloop-tui run --cfgs configs/base.json --device cpu --exec --no-ui")  # something to go on from
+        shell("autoloop-tui run --cfgs configs/base.json --device cpu --exec --no-ui")  # a loop to continue from
     commands = blocks(section)
     assert commands
     queue = "propose --recipe" in section
-    if queue:  # its first round is still at work while the recipe is proposed, as it is for hours with a real trainer
+    if queue:  # its first round still runs when the recipe is proposed, as it would for hours with a real trainer
         config = project.folder / "configs/base.json"
         config.write_text(json.dumps({**json.loads(config.read_text()), "trainer": {"wait_for": str(project.gate())}}))
     for command in commands:
@@ -105,7 +105,7 @@ def test_the_scripts_of_the_python_page_run(project: CommandProject, shell: Shel
     (written,) = shell("python next_round.py").split()
     assert re.fullmatch(r"configs/base_[0-9a-f]{6}\.json", written)
     made = json.loads((project.folder / written).read_text())
-    assert made["ot"]["loss_config"]["reg"] == 0.16  # what the ACT-OT book does where the mass is near zero
+    assert made["ot"]["loss_config"]["reg"] == 0.16  # what the ACT-OT book proposes if the OT mass is near zero
     (project.folder / "second.py").write_text(SCRIPTS[1])
     said = shell("python second.py").splitlines()
     assert "mass 1e-08 -> 1e-08 over 4 points" in said[0]

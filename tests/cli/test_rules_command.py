@@ -1,4 +1,4 @@
-"""`rules`: the rules in force with their records; and the record beside each proposal of `proposals`."""
+"""`rules`: the active rules with their records; and the record beside each proposal of `proposals`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ changes = ["seed@add=1"]
 
 
 def history(project: CommandProject) -> None:
-    """A loop with four seeds of a config and of its variant by more-lr, which is better; and a rule of another book."""
+    """Add a loop with four seeds of a config and of its variant by more-lr, which is better; and a rule of another book."""
     with Store.open(project.folder, create=True) as store:
         loop = PastLoop(store, preset="plain")
         for lr, level in ((1.0, 2.0), (2.0, 1.0)):

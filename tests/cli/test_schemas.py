@@ -1,4 +1,4 @@
-"""The JSON answers of all commands, held against their schemas, and the schemas themselves."""
+"""The JSON answers of all commands, checked against their schemas, and the schemas themselves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ THEME = Path(__file__).parents[2] / "themes"
 
 
 def test_each_command_prints_what_its_schema_says(project: CommandProject, call: Call) -> None:
-    """On a past loop, and on one with two seeds of which rules have made proposals that ran; `checked_answer` compares."""
+    """Use a past loop, and one with two seeds in which proposals of rules ran; `checked_answer` compares."""
     project.write(
         "autoloop.toml",
         'grace = 0\noutput_root = "outputs"\n[keep]\ncheckpoints = "best 1 by val_loss"\n[hooks.desk]\ncommand = "true"\n',

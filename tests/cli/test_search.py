@@ -1,4 +1,4 @@
-"""`run --propose`: the plan states what is searched, and a space that is wrong is refused in one sentence."""
+"""`run --propose`: the plan states the search space, and an invalid space is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a loop leaves behind and shows while it runs: no key, nothing for others to read, no open port, no drawing."""
+"""What a loop stores and shows while it runs: no key, nothing that others can read, no open port, no control sequences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def holding(folder: Path, secret: bytes) -> list[Path]:
 
 
 def family(project: CommandProject) -> list[psutil.Process]:
-    """The engine of the newest loop, the supervisors, and all that they started."""
+    """Return the engine of the newest loop, the supervisors, and all of their descendants."""
     found = []
     for path in (project.folder / ".autoloop/locks").iterdir():
         if text := path.read_text():
@@ -60,7 +60,7 @@ def test_a_key_is_in_no_file_and_no_command_line_and_nothing_listens(project: Co
 
 @pytest.mark.parametrize("kept_in", ["environment", "netrc"])
 def test_a_key_that_a_trainer_prints_itself_is_not_shown(project: CommandProject, tmp_path: Path, kept_in: str) -> None:
-    """Its log holds the key, for that is what it wrote; nothing that we show of the log does."""
+    """Its raw log contains the key, because the trainer wrote it; nothing that we show of the log does."""
     home = tmp_path / "home"
     home.mkdir()
     env = {"SHOWN": KEY, "HOME": str(home)}
@@ -75,7 +75,7 @@ def test_a_key_that_a_trainer_prints_itself_is_not_shown(project: CommandProject
     told = project.start("wait", env=env)
     await_start(project)
     followed = project.start("logs", "--follow", env=env)
-    followed.hear("it tells:")  # the beginning of the key is there, its rest is not
+    followed.hear("it tells:")  # the beginning of the key has been written, the rest has not
     project.open_gate()
     assert told.wait() == 1
     assert followed.wait() == 0
@@ -134,7 +134,8 @@ def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(proj
     shown = "".join(each.stdout + each.stderr for each in said)
     assert "1e-5" in shown
     assert "login refused" in shown
-    # Whoever did not give the arguments knows them by their names only, so a bare one stays in the raw log.
+    # A process without these arguments knows only the names of their variables, so a bare value in the raw log is not
+    # masked.
     assert "9Z" not in shown.replace("the first is argument9Zone", "")
     assert (
         "AUTOLOOP_SECRET_HF_TOKEN is not set here, so if the run printed that secret from --extra, the log shows it" in shown
@@ -147,7 +148,7 @@ def test_no_kind_of_secret_is_stored_or_shown_and_the_trainer_gets_them_all(proj
     configs = set((project.folder / ".autoloop/configs").iterdir())
     sources = {project.folder / name for name in ("base.json", "kinds.py", "p.toml")}
     assert set(holding(project.folder, b"9Z")) - sources - configs == {Path(attempt.directory, "log.txt")}
-    assert configs  # the trainer reads them, so they have to hold what it was given, and the folder is its owner's alone
+    assert configs  # The trainer reads these files, so they contain its secrets; only the owner can read the folder.
     assert stat.S_IMODE((project.folder / ".autoloop/configs").stat().st_mode) & 0o077 == 0
     assert "base.json contains a secret (trainer.hub.token, trainer.password)" in said[0].stdout
 

@@ -1,4 +1,4 @@
-"""Files of a project that are named like a module that we import: they are the trainer's affair, never ours."""
+"""Project files named like a module that we import are for the trainer; our own imports ignore them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a long-lived process meets: Ctrl-C, a closed terminal, `| head`, a killed engine; and how a loop goes on."""
+"""What can happen to a long-lived process: Ctrl-C, a closed terminal, `| head`, a killed engine; and how a loop continues.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def loop(project: CommandProject) -> Running:
 
 
 def attempts(project: CommandProject) -> dict[str, int]:
-    """How many attempts each run took."""
+    """Return the number of attempts of each run."""
     with project.open_store() as store:
         return {run.name: run.attempts for run in store.runs(store.find_loop(None).id)}
 
@@ -60,7 +61,7 @@ def test_ctrl_c_stops_the_loop_with_130_and_resume_goes_on(loop: Running, projec
     assert (resumed.returncode, resumed.stderr) == (0, "")
     assert finished(project)
     assert attempts(project) == {"first": 2, "second": 1}
-    assert "first" not in resumed.stdout.splitlines()[0]  # its story begins where it went on
+    assert "first" not in resumed.stdout.splitlines()[0]  # its events start where the loop continues
     assert len({attempt.output_dir for attempt in project.attempts()}) == 3
 
 
@@ -83,7 +84,7 @@ def test_a_closed_terminal_changes_nothing(project: CommandProject) -> None:
     while b"started on cpu 0" not in said:
         assert select.select([here], [], [], PATIENCE)[0], said
         said += os.read(here, 4096)
-    os.close(here)  # the kernel sends SIGHUP, and every write from now on is an error
+    os.close(here)  # the kernel sends SIGHUP, and from now on every write fails
     project.open_gate()
     assert process.wait(PATIENCE) == 0
     assert finished(project)
@@ -129,7 +130,7 @@ def test_a_killed_engine_costs_no_run(loop: Running, project: CommandProject, ca
     assert loop.wait() == -signal.SIGKILL
     assert "orphaned" in call("status").out
 
-    # A run that waits is taken out by the next engine: the command is kept, and that is said; no sense is refused at once.
+    # The next engine removes a queued run: the command is kept, and the answer says so. An invalid one is refused at once.
     kept = call("stop", "second")
     assert kept.code == 2
     assert "the command is kept" in kept.err
@@ -144,7 +145,7 @@ def test_a_killed_engine_costs_no_run(loop: Running, project: CommandProject, ca
 
 
 def carriers(attempt_id: str) -> set[int]:
-    """Living processes that carry the attempt's mark."""
+    """Return the live processes that carry the attempt's mark."""
     found = set()
     for pid, process in procfs.processes().items():
         with suppress(OSError):

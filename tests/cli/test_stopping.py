@@ -1,4 +1,4 @@
-"""Whatever runs can be stopped: without an engine, with files that no longer parse, beside an engine that hangs."""
+"""Every run can be stopped: without an engine, with files that no longer parse, and beside an engine that hangs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FILES = {"rules": "rules.toml", "preset": "preset.toml", "settings": "autoloop.t
 
 
 def begun(project: CommandProject, *flags: str) -> int:
-    """A loop with files of its own, whose run trains; the pid of its engine."""
+    """Start a loop with its own files whose run trains; return the pid of its engine."""
     (project.folder / "preset.toml").write_text(PRESET)
     (project.folder / "rules.toml").write_text(RULES)
     (project.folder / "metrics.toml").write_text("")
@@ -111,7 +111,7 @@ def test_a_loop_goes_on_with_the_rules_and_preset_that_it_was_made_with(project:
 
 
 def unstartable(project: CommandProject) -> Path:
-    """No engine can take the loop up: what it was made with is damaged."""
+    """A project whose loop no engine can resume, because a file it was created with is damaged."""
     kept = project.folder / ".autoloop/loops" / project.loop().name / "rules.toml"
     kept.write_text("x = [")
     return kept
@@ -129,10 +129,10 @@ def test_where_no_engine_can_be_started_the_supervisors_are_asked_and_the_next_e
     assert said.returncode == 0, said.stderr
     assert "1 run" in said.stdout
     with Store.open(project.folder) as store:
-        assert store.command(another).answered_at is None  # only what was asked for now is done
+        assert store.command(another).answered_at is None  # only the new request was carried out
     eventually(lambda: not lives(project.attempts()[0]), "the end")
     assert project.loop().state is LoopState.STOPPED
-    assert project.call(kind).returncode == 2  # nothing is left to stop
+    assert project.call(kind).returncode == 2  # there is nothing left to stop
     kept.write_text(RULES)
     project.open_gate()
     assert project.start("resume", "--no-ui").wait() == 0

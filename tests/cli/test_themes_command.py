@@ -19,7 +19,7 @@ Run = Callable[..., tuple[str | int | None, str, str]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """run(*words) -> exit code, stdout, stderr; in a project of its own, without a person's own themes."""
+    """run(*words) -> exit code, stdout, stderr; in a separate project, without themes of the user."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 

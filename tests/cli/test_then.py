@@ -1,4 +1,4 @@
-"""`--then extend=N`: what a plan says of it, what is refused, and how status shows the winner's long training."""
+"""`--then extend=N`: the plan, refusals, and how `status` shows the extension of the winner."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RUN = ("run", "--device", "cpu", "--steps", "20", "--concurrency", "4", "--prese
 
 @pytest.fixture
 def configs(project: CommandProject) -> list[str]:
-    """A baseline and a config that is better, four seeds each."""
+    """A baseline and a better config, with four seeds each."""
     (project.folder / "long.toml").write_text(PRESET)
     names = []
     for name, losses in {"base": [1.0, 1.02, 0.98, 1.01], "new": [0.5, 0.53, 0.48, 0.52]}.items():

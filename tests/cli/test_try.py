@@ -1,4 +1,4 @@
-"""`try`: a few steps of a real little trainer, and what is told of it."""
+"""`try`: a few steps of a small real trainer, and the report on them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ Attempt = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def attempt(project: CommandProject, call: Call, monkeypatch: pytest.MonkeyPatch) -> Attempt:
-    """attempt(*words) -> the exit code of `try` and what it printed; its scratch folders are beside the project."""
+    """attempt(*words) -> the exit code and output of `try`; its scratch folders are beside the project."""
     monkeypatch.setattr(tempfile, "tempdir", str(project.folder.parent))
 
     def attempt(*words: str) -> tuple[int, str]:
@@ -92,7 +92,7 @@ def test_what_reached_the_trainer_and_what_was_found(project: CommandProject, at
     assert "reached   seed 2, given --seed=2: seen: args.json; metrics changed with it" in said
     assert "Nothing is missing." in said
     assert scratch(project) == []
-    assert sorted(project.folder.rglob("*")) == before  # no store, no outputs
+    assert sorted(project.folder.rglob("*")) == before  # no store and no outputs
 
 
 def test_an_edit_of_ones_own_is_followed_into_the_metrics(project: CommandProject, attempt: Attempt) -> None:
@@ -114,7 +114,7 @@ def test_a_seed_that_changes_nothing_is_told(project: CommandProject, attempt: A
 
 
 def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: CommandProject, attempt: Attempt) -> None:
-    """The trainer writes down what it used, which is not what the file says."""
+    """The trainer writes down the values it used, which are not those in the file."""
     write(
         project,
         "good",
@@ -144,7 +144,7 @@ def test_each_thing_that_is_missing_has_a_line_to_add_that_mends_it(project: Com
         encoding="utf-8",
     )
     code, said = attempt()
-    assert code == 1, said  # what it wrote is where no run of a loop would look
+    assert code == 1, said  # it wrote to a place where no run of a loop would look
     assert "the run's folder is not passed to the trainer, so runs write over each other; it wrote runs/" in said
     lines = re.findall(r"add to \[trainer\]: (.*)", said)
     assert lines == ['flags = { out = "{output_dir}" }', 'steps = "n_rounds_max"', 'seed = "my_seed"']

@@ -1,5 +1,8 @@
-"""Every block of docs/your-trainer.md is planned as it stands, and trainers that cannot be installed for tests are played by
-a stand-in that takes their command line and nothing else. What is real is in tests/real_trainers."""
+"""Every block of docs/your-trainer.md can be planned unchanged.
+
+Trainers that cannot be installed for tests are replaced by a stand-in that accepts exactly their command line. Real
+trainers are in tests/real_trainers.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +48,11 @@ COMMANDS = {
         "agent.max_iterations=10 agent.seed=1 agent.algorithm.learning_rate=0.002",
     ),
 }
-"""Of each section: the program that is started, an edit, and the words that follow the program."""
+"""By section: the program that is started, an edit, and the words that follow the program."""
 
 
 def prepare(project: CommandProject, section: str, number: int) -> None:
-    """The project that a block is for: its settings, the files that they name, programs beside the interpreter."""
+    """Create the project that a block is for: settings, the files they name, and programs beside the interpreter."""
     folder = project.folder
     (folder / "autoloop.toml").write_text(blocks()[section][number], encoding="utf-8")
     settings = load_settings(folder)
@@ -91,7 +94,7 @@ def test_every_trainer_of_the_table_has_a_section_with_as_many_lines_as_it_says(
 
 @pytest.mark.parametrize("section", sorted(COMMANDS))
 def test_a_trainer_gets_the_command_line_that_its_documents_describe(section: str, project: CommandProject) -> None:
-    """Its values are what the stand-in writes, so the edit reached it."""
+    """The stand-in writes the values it received, which shows that the edit reached it."""
     prepare(project, section, 0)
     program, edit, words = COMMANDS[section]
     said = project.call(

@@ -1,8 +1,9 @@
-"""A trainer for tests: `trainer.py --config FILE --output_dir DIR`, standard library only, done in milliseconds.
+"""A trainer for tests: `trainer.py --config FILE --output_dir DIR`. It uses only the standard library and takes
+milliseconds.
 
-It writes its history as JSON lines. The block `trainer` of its config may hold `wait_for` (a file that must appear
-before it goes on after its first step), `exit` (its exit code), `silent` (no metric at all), `deaf` (to every signal but
-SIGKILL), `tells` (a variable of its environment that it prints) and `noise` (by how much the error differs between seeds).
+It writes its history as JSON lines. The block `trainer` of its config may contain `wait_for` (a file that must exist before
+it continues after the first step), `exit` (its exit code), `silent` (log no metric), `deaf` (ignore every signal but
+SIGKILL), `tells` (an environment variable that it prints) and `noise` (the spread of the error between seeds).
 """
 
 import json
@@ -18,8 +19,10 @@ ROWS = 4
 
 
 def rows(config: dict[str, Any]) -> Iterator[dict[str, float]]:
-    """Curves that depend on the config: a larger `reg` gives more OT mass and a lower error. Without OT, those of a
-    classifier, which a larger `lr` makes better; `names` in `trainer` says which of them it logs."""
+    """Yield curves that depend on the config: a larger `reg` gives more OT mass and a lower error.
+
+    Without OT, they are those of a classifier, which improves with `lr`; `names` in `trainer` selects the metrics to log.
+    """
     if "ot" not in config:
         lr = config["lr"]
         for row in range(1, ROWS + 1):
