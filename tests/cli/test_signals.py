@@ -225,7 +225,7 @@ def test_killing_does_not_wait_for_a_clean_end(project: CommandProject, call: Ca
     project.config("second", seed=2)
     loop = project.start(*WORDS, "--no-ui")
     loop.hear("started on cpu 0")
-    project.start("logs", "-f").hear("5/20")  # from here on it is deaf
+    project.start("logs", "-f").hear("5/20")  # from here on it ignores signals
     assert call("stop").code == 0
     loop.hear("is stopping")
     assert "still waiting for its runs to end" in call("resume").err

@@ -1,4 +1,4 @@
-"""A loop with an engine in a thread of its own, and this thread as its client."""
+"""A loop with an engine in a separate thread, and this thread as its client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ADA = person("ada")
 
 
 class Driven:
-    """A loop with an engine in a thread of its own. Everything here is what a client may do."""
+    """A loop with an engine in a separate thread. The methods do only what a client may do."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Driven:
         self._join()
 
     def end(self) -> Loop:
-        """Wait for the loop's end."""
+        """Wait until the loop ends, and return it."""
         self._join()
         return self.project.state(self.loop)
 
@@ -75,7 +75,7 @@ class Driven:
             raise error
 
     def ask(self, request: Request, sender: Sender = ADA) -> Command:
-        """Send a request and wait for its answer."""
+        """Send a request, wait for its answer, and return the command."""
         return self._answer(self.project.store.send(self.loop.id, request, sender))
 
     def _answer(self, number: int) -> Command:
@@ -91,17 +91,17 @@ class Driven:
         return command
 
     def done(self, request: Request, sender: Sender = ADA) -> str:
-        """The answer to a request that must succeed."""
+        """Send a request that must succeed, and return the answer."""
         command = self.ask(request, sender)
         assert command.ok, command.answer
         return command.answer or ""
 
     def refused(self, request: Request, sender: Sender = ADA) -> str:
-        """The answer to a request that must be refused: one sentence."""
+        """Send a request that must be refused, and return the answer, which must be one sentence."""
         return refusal(self.ask(request, sender))
 
     def ask_all(self, requests: Iterable[Request]) -> list[Command]:
-        """`ask` for many requests, all sent before the first answer is awaited."""
+        """Like `ask` for many requests, all of which are sent before the first answer is awaited."""
         numbers = [self.project.store.send(self.loop.id, request, person("ada")) for request in requests]
         return [self._answer(number) for number in numbers]
 
@@ -110,7 +110,8 @@ class Driven:
             refusal(command)
 
     def rows_refused(self, rows: Iterable[tuple[str, Any]]) -> list[str]:
-        """The answers to rows that no client of this version writes: a verb, and its payload as JSON has it."""
+        """Write rows that no client of this version would write, as verb and payload; all must be refused. Return the
+        answers."""
         return [refusal(command) for command in self._rows(rows)]
 
     def rows_done(self, rows: Iterable[tuple[str, Any]]) -> list[str]:
@@ -133,13 +134,13 @@ class Driven:
         return eventually(alive, what)
 
     def waiting(self) -> list[Proposal]:
-        """Wait until the loop waits for a decision; the proposals."""
+        """Wait until the loop waits for a decision, and return the proposals."""
         self.until(lambda: self.project.story(self.loop, "waiting"), "a decision is waited for")
         return self.project.proposals(self.loop)
 
 
 def write_row(store: Store, loop: int, kind: str, payload: Any, actor: str = "ada") -> int:
-    """Write a command as another version, or a client with a fault, might; its number."""
+    """Write a command as another version or a faulty client might, and return its number."""
     with closing(sqlite3.connect(store.places.database, timeout=PATIENCE)) as database, database:
         sender = msgspec.json.encode(person(actor))
         row = (loop, kind, json.dumps(payload), actor, time.time(), sender)

@@ -1,8 +1,8 @@
-"""An engine that is killed between the ends of two attempts and the starts that follow them: `dying_engine.py RECORD MOMENT
-…` and an engine's own arguments.
+"""An engine that is killed between the ends of two attempts and the starts that follow: `dying_engine.py RECORD MOMENT …`,
+followed by the usual arguments of an engine.
 
-Both ends are waited for, so that what follows is always the same: a first record of the ends and an intent, one of a handle
-and the next intent, one of the last handle. RECORD counts them from 0; MOMENT is `before` it or `within` its transaction.
+It waits for both ends, so that the sequence is always the same: a record of the ends and an intent, one of a handle and the
+next intent, one of the last handle. RECORD counts them from 0; MOMENT is `before` the record or `within` its transaction.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from autoloop.engine.runs.execution import Ended, Execution
 
 class Dying(Execution):
     records: int | None = None
-    """How many there have been since both have ended."""
+    """Number of records since both have ended."""
 
     def wait(self, seconds: float) -> list[Ended]:
         ended = super().wait(seconds)

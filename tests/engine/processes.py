@@ -1,4 +1,4 @@
-"""What can be seen of attempts and their processes from outside: in their files and in the process table."""
+"""Attempts and their processes as seen from outside: in their files and in the process table."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from autoloop.model import Attempt, Run, RunState
 
 
 def span(attempt: Attempt) -> tuple[float, float]:
-    """When the command of an ended attempt ran, from the files of its supervisor; where that was killed, till the engine
-    gave its slot free."""
+    """Return the start and end of an ended attempt's command, from its supervisor's files. If the supervisor was killed,
+    the end is when the engine released the slot."""
     start = json.loads((Path(attempt.directory) / "start.json").read_text())["started_at"]
     try:
         return float(start), float(json.loads((Path(attempt.directory) / "exit.json").read_text())["ended_at"])
@@ -22,7 +22,7 @@ def span(attempt: Attempt) -> tuple[float, float]:
 
 
 def seen(run: Run) -> dict[str, Any]:
-    """What the trainer of a run was given."""
+    """Return what the trainer of a run was given."""
     assert run.output_dir is not None
     value = json.loads((Path(run.output_dir) / "seen.json").read_text())
     assert isinstance(value, dict)

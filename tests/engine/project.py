@@ -1,4 +1,4 @@
-"""Loops that really run: configs for the fake trainer, engines in this thread, in another one, or as a process."""
+"""Loops that really run: configs for the fake trainer, and engines in this thread, in another one, or as a process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ changes = ["lr@mul=2"]
 
 
 def rows(*losses: float, **more: float) -> list[dict[str, float]]:
-    """One row of history for each loss, at steps 1, 2, …; `more` stands in each."""
+    """Return one history row per loss, at steps 1, 2, …; each row contains `more`."""
     extra = {key.replace("__", "/"): value for key, value in more.items()}
     return [{"_step": step, "train/l1_loss": loss, **extra} for step, loss in enumerate(losses, 1)]
 
@@ -71,8 +71,8 @@ class EngineProject(Project):
     # ---------------------------------------------------------------------------------------------- what to run
 
     def config(self, name: str, **behaviour: Any) -> str:
-        """A config file; without `rows` it logs a falling loss. Each is another training, not the same
-        one with another seed."""
+        """Write a config file; without `rows`, the run logs a falling loss. Each config is a different training, not a
+        replicate."""
         self._number += 1
         own = {"seed": self._number, "number": self._number}
         return self.write_config(name, {**own, "lr": 1.0, "rows": rows(2.0, 1.0), **behaviour})
@@ -103,9 +103,9 @@ class EngineProject(Project):
         return LoopSpec(**{**values, **changes})
 
     def loop(self, configs: Iterable[str], *, machine: GpuReport | None = None, **changes: Any) -> Loop:
-        """Plan and record a loop; nothing runs yet. `machine`: the GPUs that it is made believe in."""
+        """Plan and record a loop; nothing runs yet. `machine`: the GPUs that the machine seems to have."""
         spec = self.spec(configs, **changes)
-        now = time.time() + len(self.store.loops())  # two loops of one second would have one name
+        now = time.time() + len(self.store.loops())  # two loops created in the same second would get the same name
         plan = plan_loop(spec, Settings(), machine or GpuReport(), os.environ, self.store.where_run, now)
         return create_loop(self.store, plan, now)
 
@@ -137,7 +137,7 @@ class EngineProject(Project):
         return Engine(store, store.loop(loop.id))
 
     def run(self, loop: Loop) -> Loop:
-        """Drive the loop to its end in this thread."""
+        """Drive the loop to its end in this thread, and return it."""
         engine = self.engine(self.store, loop)
         watchdog = threading.Timer(PATIENCE, engine.leave, ["the test took too long"])
         watchdog.start()
@@ -156,7 +156,8 @@ class EngineProject(Project):
         prepare: Callable[[Engine], object] = lambda _: None,
         on_event: Callable[[Event], object] | None = None,
     ) -> Iterator[Driven]:
-        """An engine in another thread; this one is its client. At the end it leaves, if the loop has not ended."""
+        """Run an engine in another thread, with this thread as its client. On exit, the engine leaves if the loop has not
+        ended."""
         driven = Driven(self, loop, prepare, on_event)
         try:
             yield driven
@@ -164,7 +165,7 @@ class EngineProject(Project):
             driven.leave()
 
     def spawn(self, loop: Loop) -> int:
-        """An engine as a process of its own; its pid."""
+        """Start an engine as a separate process and return its pid."""
         pid = spawn(self.store, self.store.loop(loop.id)).pid
         self.spawned.append(pid)
         return pid
@@ -174,16 +175,19 @@ class EngineProject(Project):
         await_end(pid, f"the engine that got signal {number}", number=number)
 
     def wait_engine(self, pid: int) -> None:
-        """Wait until a spawned engine has ended by itself."""
+        """Wait until a spawned engine has ended on its own."""
         await_end(pid, "the engine")
 
     def until(self, condition: Callable[[], Any], what: str = "it") -> Any:
-        """Wait until the condition gives something true; gives that."""
+        """Wait until the condition returns something true, and return that."""
         return eventually(condition, what)
 
     def trainer_pid(self, run_id: str, *, stored: bool = True) -> int:
-        """The pid of the trainer of the run's newest attempt, once it is up and its supervisor has recorded its start, and
-        so has its engine: a trainer may be quicker than both. `stored`: False where no engine lives to do that."""
+        """Return the pid of the trainer of the run's newest attempt.
+
+        Wait until the trainer runs and both its supervisor and the engine have recorded the start, because a trainer may be
+        faster than both. `stored`: False if no engine is alive to record it.
+        """
 
         def seen() -> int | None:
             attempts = self.store.attempts(run_id)

@@ -1,4 +1,4 @@
-"""What must be true of a loop once it has ended, whatever happened to its engines, supervisors and trainers."""
+"""Invariants of an ended loop, whatever happened to its engines, supervisors and trainers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from tests.engine.project import EngineProject
 
 
 def promises_kept(project: EngineProject, loop: Loop, asked: Collection[str] = ()) -> None:
-    """What holds of every loop that has finished, also where runs failed or were stopped or lost. `asked`: the runs that
-    were asked to end, and may have been waiting for an attempt."""
+    """Assert what is true of every finished loop, even if runs failed, were stopped or were lost.
+
+    `asked`: the runs that were asked to end, and may have been waiting for an attempt.
+    """
     assert project.state(loop).state is LoopState.FINISHED, (project.state(loop).reason, project.story(loop))
     every_run_has_one_result(project, loop, asked)
     attempts = project.store.loop_attempts(loop.id)
 
-    # No output directory was used twice: the trainer refuses one that is there.
+    # No output directory was used twice: the trainer refuses an existing one.
     directories = [attempt.output_dir for attempt in attempts]
     assert len(set(directories)) == len(directories)
     for attempt in attempts:
@@ -37,7 +39,7 @@ def promises_kept(project: EngineProject, loop: Loop, asked: Collection[str] = (
     # No process is left.
     assert project.left_over() == []
 
-    # The reports are complete, and come out the same when made anew.
+    # The reports are complete, and writing them again gives the same files.
     folder = project.folder / "reports"
     reported = [run for run in project.runs(loop) if run.summary is not None and run.summary.metrics]
     assert {run.output_dir for run in reported} <= set(project.summary())
@@ -52,7 +54,8 @@ def promises_kept(project: EngineProject, loop: Loop, asked: Collection[str] = (
 
 
 def every_run_has_one_result(project: EngineProject, loop: Loop, asked: Collection[str] = ()) -> None:
-    """Each run ends in one state, that of its last attempt; it finishes once, and each end is told once."""
+    """Assert that each run ends in one state, that of its last attempt, finishes at most once, and that each end is
+    reported once."""
     told = Counter(event.run for event in project.store.events(loop.id) if event.kind == "run ended")
     for run in project.runs(loop):
         attempts = project.store.attempts(run.id)
@@ -97,7 +100,7 @@ def proposals_became_runs_once(project: EngineProject, loop: Loop) -> None:
 
 
 def nothing_is_lost_or_done_twice(project: EngineProject, loop: Loop, count: int, slots: int) -> None:
-    """A loop of two rounds with nothing but good runs, of whose processes only engines were hit."""
+    """Assert the result of a two-round loop in which all runs are good and only engines were killed."""
     ended = project.state(loop)
     assert ended.state is LoopState.FINISHED, (ended.reason, project.story(loop))
     first, second = project.runs(loop, 1), project.runs(loop, 2)
@@ -105,7 +108,7 @@ def nothing_is_lost_or_done_twice(project: EngineProject, loop: Loop, count: int
     assert states([*first, *second]) == [RunState.FINISHED] * count * 2
     attempts = project.store.loop_attempts(loop.id)
 
-    # Each run has exactly one counted result; any further attempt never started or was lost.
+    # Each run has exactly one attempt that counts; all others never started or were lost.
     finished = Counter(attempt.run for attempt in attempts if attempt.result == "finished")
     assert finished == {run.id: 1 for run in [*first, *second]}
     assert all(attempt.result is not None and attempt.ended_at is not None for attempt in attempts)

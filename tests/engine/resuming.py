@@ -1,4 +1,4 @@
-"""The launch preset of a trainer that can be resumed, for tests: `resuming_trainer.py`, called as LeRobot is."""
+"""The launch preset of a resumable test trainer: `resuming_trainer.py`, called as LeRobot is."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""A stand-in for a training that can be resumed: `resuming_trainer.py --config_path=FILE --steps=N --output_dir=DIR …`.
+"""A trainer for tests that can be resumed: `resuming_trainer.py --config_path=FILE --steps=N --output_dir=DIR …`.
 
-Standard library only. It makes one row of history a step and leaves a checkpoint every `save_freq` steps (default 10) and
-at its end, in LeRobot's layout. `--resume=true` goes on from it, with the config and the directory that stand in it.
-Its config may say, under `at`, what happens when it is to make so many steps in all:
-    gate    path of a file that must be there before it ends
+Standard library only. It writes one row of history per step and leaves a checkpoint every `save_freq` steps (default 10)
+and at its end, in LeRobot's layout. `--resume=true` continues from it, with the config and the directory named in it.
+In its config, `at` sets what happens if its target is a given number of steps:
+    gate    path of a file that must exist before it ends
     code    exit code, after a traceback
-    stops_at    the step after which that happens (default: the last)
-    only_while    path of a file: without it none of this happens
+    stops_at    the step after which this happens (default: the last)
+    only_while    path of a file: without it, none of this happens
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What an engine keeps of past runs for verdicts is what the store holds, whatever happens between two looks."""
+"""The past runs that an engine keeps for verdicts match the store, whatever happens between two reads."""
 
 from __future__ import annotations
 

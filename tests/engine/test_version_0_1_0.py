@@ -1,8 +1,8 @@
 """A project of version 0.1.0, with loops in every state, opens and continues.
 
-`version_0_1_0/` holds what that version wrote: `store.sql` its database (schema 2), `files.json` all other files that an
-engine may read; `resuming/` the same of a project whose trainer can continue from a checkpoint. `{PROJECT}`, `{PYTHON}` and
-`{HOST}` stand for those of the machine.
+`version_0_1_0/` holds the files of that version: `store.sql` is its database (schema 2), `files.json` all other files that
+an engine may read; `resuming/` has the same for a project whose trainer can continue from a checkpoint. `{PROJECT}`,
+`{PYTHON}` and `{HOST}` stand for this machine's values.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ DATA = Path(__file__).with_name("version_0_1_0")
 
 
 def restore(folder: Path, data: Path) -> None:
-    """Write the project that `data` holds to `folder`, as version 0.1.0 left it."""
+    """Write the project in `data` to `folder`, as version 0.1.0 left it."""
 
     def here(text: str) -> str:
         for name, value in (("PROJECT", str(folder)), ("PYTHON", sys.executable), ("HOST", socket.gethostname())):
@@ -62,7 +62,7 @@ def restore(folder: Path, data: Path) -> None:
 
 
 def opened(folder: Path) -> EngineProject:
-    """The project, opened by this version, with its own rule book."""
+    """Open the project with this version, and with its own rule book."""
     rules = folder / "rules.toml"
     own = rules.read_text() if rules.exists() else None
     project = EngineProject(folder)
@@ -94,7 +94,7 @@ def loop_of(project: EngineProject, name: str) -> Any:
 
 
 def history(run: Run) -> list[tuple[int, float]]:
-    """Step and loss of each row that the run wrote."""
+    """Return step and loss of each row that the run wrote."""
     files = Path(run.output_dir or "") / "wandb" / "latest-run" / "files"
     rows = map(json.loads, (files / "wandb-history.jsonl").read_text().splitlines())
     return [(row["_step"], row["train/l1_loss"]) for row in rows]

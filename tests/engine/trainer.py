@@ -1,27 +1,27 @@
-"""A stand-in for a training that lasts as long as a test needs: `trainer.py CONFIG OUTPUT_DIR`. Standard library only.
+"""A trainer for tests whose runs last as long as a test needs: `trainer.py CONFIG OUTPUT_DIR`. Standard library only.
 
-It behaves from its config; every key may be left out:
-    rows            list of rows for wandb-history.jsonl, written one after the other; "NaN" stands for one
-    bowl            {"lr": 0.1}: the loss is the sum of the squared differences of these keys from these values
-    spread          how far apart the seeds 1, 2, 3 … lie in it
+Its behaviour is set by its config; every key is optional:
+    rows            list of rows for wandb-history.jsonl, written one after another; "NaN" becomes NaN
+    bowl            {"lr": 0.1}: the loss is the sum of the squared distances of these keys from these values
+    spread          the distance between the losses of the seeds 1, 2, 3 … in the bowl
     prints          a line that it prints before its rows
-    after           path of a file that must be there before its rows
-    endless         repeats its last row, at one step after the other, until a signal ends it
-    seconds         how long it takes after the rows
-    gate            path of a file that must be there before it ends
-    traceback       text of an exception it dies of before its first row (after its rows if `late` is true)
-    fails           how many attempts do that; the further ones succeed (counted in the file `counter`)
+    after           path of a file that must exist before it writes its rows
+    endless         repeats its last row, at one step after another, until a signal ends it
+    seconds         how long it runs after the rows
+    gate            path of a file that must exist before it ends
+    traceback       text of an exception with which it ends before its first row (after its rows if `late` is true)
+    fails           how many attempts do that; later ones succeed (counted in the file `counter`)
     code            exit code (default 0)
     quiet           does not print `End of training`
-    hang            waits for a signal, for ever
+    hang            waits for a signal forever
     says            a line that it prints first
     stay            waits for a signal after `End of training`
-    by_seed         more of these keys for a seed: {"2": {"code": 1}}
+    by_seed         further keys for a seed: {"2": {"code": 1}}
     stubborn        ignores SIGINT and SIGTERM
-    detach          path: leaves a grandchild in a session of its own, whose pid it writes there
-    witness         folder that nobody else knows: it notes its beginning and its end there (see `tests/support/witness.py`)
+    detach          path of a file: leaves a grandchild in a separate session and writes its pid to the file
+    witness         folder unknown to the product: it notes its start and end there (see `tests/support/witness.py`)
 
-Like LeRobot it refuses an output directory that is already there. It writes what it was given to `seen.json` there.
+Like LeRobot, it refuses an output directory that already exists. It writes what it was given to `seen.json` in it.
 """
 
 import fcntl
@@ -80,7 +80,8 @@ def main(config_path: str, output_dir: str) -> int:
 
 
 def bear_witness(folder: str, what: str) -> None:
-    """One line with one write. The lock of its run is held until its process is gone; who finds it held says so."""
+    """Write one line with a single write. The run's lock is held until its process is gone; if it is already held, the line
+    says so."""
     run, attempt = os.environ["WANDB_RUN_ID"], os.environ["AUTOLOOP_ATTEMPT"]
     if what == "began":
         lock = os.open(f"{folder}/{run}.lock", os.O_WRONLY | os.O_CREAT)
@@ -128,7 +129,7 @@ def die(config: dict) -> int:
 
 
 def leave_grandchild(note: str) -> None:
-    """A process that no group and no session connects with us."""
+    """Start a process that shares neither process group nor session with us."""
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:

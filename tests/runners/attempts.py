@@ -1,4 +1,4 @@
-"""Real attempts in a temporary folder, and nothing left behind."""
+"""Real attempts in a temporary folder that leave nothing behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class Started:
         return state.record
 
     def begun(self) -> dict[str, Any]:
-        """What start.json tells, once it is there: until the end, its supervisor then makes and renames no more files."""
+        """Wait for start.json and return its contents. From then until the end, the supervisor creates and renames no
+        files."""
         path = self.directory / "start.json"
         eventually(path.exists, "start.json")
         started: dict[str, Any] = json.loads(path.read_text())
@@ -46,14 +47,14 @@ class Started:
 
 
 STUBBORN = "trap '' INT TERM HUP; echo ready > $READY; while :; do sleep 0.05; done"
-"""A shell script that only SIGKILL ends; also in the file stubborn.sh, where attempts start."""
+"""A shell script that only SIGKILL ends; also in the file stubborn.sh in the folder in which attempts start."""
 
 UNTIL_GO = "echo ready > $READY; until [ -e $READY.go ]; do sleep 0.01; done"
-"""A shell script that goes on when `go` is called."""
+"""A shell script that continues after `go` is called."""
 
 
 class Bench:
-    """Starts attempts. `meet` waits for lines of commands in the fifo $READY, and for the records of all starts."""
+    """Starts attempts. `meet` waits for lines that commands write to the FIFO $READY, and for the records of all starts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -91,7 +92,7 @@ class Bench:
         return self.start("/bin/sh", "-c", script, **options)  # type: ignore[arg-type]
 
     def meet(self, times: int = 1) -> None:
-        """Wait for `times` lines in the fifo, and for the start of each attempt to be recorded."""
+        """Wait for `times` lines in the FIFO, and until the start of each attempt is recorded."""
         seen = b""
         while seen.count(b"\n") < times:
             assert select.select([self._fifo], [], [], PATIENCE)[0], f"only heard {seen!r}"
@@ -100,7 +101,7 @@ class Bench:
             attempt.begun()
 
     def go(self) -> None:
-        """Let the commands that wait for it in UNTIL_GO go on."""
+        """Let the commands that wait in UNTIL_GO continue."""
         Path(f"{self.fifo}.go").touch()
 
     def close(self) -> None:

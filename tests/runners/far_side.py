@@ -1,4 +1,4 @@
-"""An `ssh` on PATH whose other machine is this one, with a home folder of its own."""
+"""An `ssh` on PATH that connects to this machine with another home folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class FarSide:
         ssh.chmod(0o755)
 
     def odd_python(self) -> tuple[str, Path]:
-        """A Python for the program there, and the file of code that each one runs first: as on another machine."""
+        """Return a Python for the program on the other side and the file that it runs first, so that it behaves as on
+        another machine."""
         python, first = self.programs / "odd-python", self.folder / "first.py"
         first.touch()
         python.write_text(f"#!/bin/sh\nexec {sys.executable} -I -S -c \"exec(open('{first}').read());$4\"\n")
@@ -41,13 +42,13 @@ class FarSide:
         return str(python), first
 
     def connections(self) -> list[int]:
-        """The pids of all that were ever made."""
+        """Return the pids of all connections that were ever made."""
         with contextlib.suppress(FileNotFoundError):
             return [int(line) for line in (self.folder / "connections").read_text().split()]
         return []
 
     def cut(self, why: str | None = None) -> None:
-        """End the connection; with `why` ssh says that from now on."""
+        """End the connection; with `why`, ssh fails with that message from now on."""
         if why is not None:
             (self.folder / "refuses").write_text(why + "\n")
         for pid in self.connections():
@@ -58,6 +59,6 @@ class FarSide:
         (self.folder / "refuses").unlink()
 
     def sweep(self) -> None:
-        """End what a test that failed left there."""
+        """End what a failed test left running there."""
         for claim in self.home.glob("*/attempts/*/claim"):
             sweep(claim.parent.name, claim.parent)

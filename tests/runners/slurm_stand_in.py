@@ -1,6 +1,6 @@
-"""`sbatch`, `squeue` and `scancel` on PATH that run jobs on this machine, at once and as many as come.
+"""`sbatch`, `squeue` and `scancel` on PATH that run jobs on this machine, immediately and without limit.
 
-Standard library only. As a program it is called by links of these names; what it knows lies in the folder of the links.
+Standard library only. As a program, it is called through links with these names; its state is in their folder.
 """
 
 import os
@@ -13,7 +13,7 @@ NAMES = ("sbatch", "squeue", "scancel")
 
 
 class SlurmStandIn:
-    """`programs` is to be put on PATH."""
+    """The stand-in; put `programs` on PATH."""
 
     def __init__(self, folder: Path) -> None:
         self.programs = folder / "bin"
@@ -31,11 +31,11 @@ class SlurmStandIn:
         (self.programs / "silent").unlink()
 
     def running(self) -> list[str]:
-        """The names of jobs."""
+        """Return the names of the running jobs."""
         return sorted(path.name for path in (self.programs / "jobs").iterdir() if alive(path))
 
     def cancel(self, name: str) -> None:
-        """As another command than ours would."""
+        """Cancel a job from outside, not through Auto Loop."""
         cancel(self.programs / "jobs" / name)
 
 
@@ -66,7 +66,7 @@ def send(job: Path, number: int) -> None:
 
 
 def sbatch(jobs: Path, given: "dict[str, str]", script: str) -> None:
-    """A job's file holds its number and its pid, and is named as the job is."""
+    """The file of a job is named after it, and holds its number and pid."""
     number = len(os.listdir(jobs)) + 1
     env = {**os.environ, "SLURM_JOB_ID": str(number), "SLURMD_NODENAME": "n1"}
     with open(given["output"], "ab") as output:
@@ -94,7 +94,7 @@ def main(folder: Path, command: str, words: "list[str]") -> int:
             print(f"{job.read_text().split()[0]}|{state(job)}|None|n1|0|gpu|{job.name}")
         elif "signal" in given:
             send(job, getattr(signal, f"SIG{given['signal']}"))
-        elif "state" not in given:  # no job waits here
+        elif "state" not in given:  # no job is ever pending here
             cancel(job)
     return 0
 

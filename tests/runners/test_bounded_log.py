@@ -1,4 +1,5 @@
-"""A log stays below its limit: head and newest part are kept, the line between counts what is missing, readers go on."""
+"""A log stays below its limit: its head and newest part are kept, a line between them counts the missing bytes, and readers
+continue."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ LEROBOT = load_preset("lerobot").console
 
 
 class Writer:
-    """A command that writes to its log as commands do: at its end, whatever is done to the middle meanwhile."""
+    """A command that writes to its log as commands do: at the end, whatever happens to the middle meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -126,12 +127,12 @@ def test_a_place_in_the_log_is_found_again_after_cuts() -> None:
     assert moved(5, 0, 10**6) == 5
     assert moved(HEAD + 10**6 + 7, 0, 10**6) == HEAD + LENGTH + 7
     assert moved(HEAD + LENGTH + 500, 1000, 1300) == HEAD + LENGTH + 200
-    assert moved(HEAD + LENGTH + 500, 1000, 9000) == HEAD + LENGTH  # it was cut out itself
+    assert moved(HEAD + LENGTH + 500, 1000, 9000) == HEAD + LENGTH  # the position itself was cut out
     assert moved(HEAD + LENGTH + 500, 1000, 1000) == HEAD + LENGTH + 500
 
 
 LONG = b"-" * 0xFFFF + b"\n"
-"""A line that a follower is soon done with: it looks for numbers in the beginning of a line only."""
+"""A line that a follower processes quickly: it searches for numbers only at the beginning of a line."""
 
 
 def metric(step: int) -> bytes:

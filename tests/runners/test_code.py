@@ -1,4 +1,4 @@
-"""Which files of a project go to a host, and under which hash."""
+"""The files of a project that are sent to a host, and their hash."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_code_that_came_in_part_long_ago_is_deleted_there(tmp_path: Path) -> Non
 
 
 class Copies:
-    """Copies of code on a host, each asked for last a day before the next one, and attempts that were given some."""
+    """Copies of code on a host, each last requested a day before the next one, and attempts that use some of them."""
 
     def __init__(self, folder: Path) -> None:
         self.code, self.attempts = folder / "code", folder / "attempts"
@@ -114,7 +114,7 @@ def test_old_copies_are_deleted_there_and_none_in_which_a_run_works(tmp_path: Pa
     (there.attempts / "half").mkdir()
     copies.use(str(there.code / names[2]))
     there.prune()
-    # The one that was just asked for is the newest now.
+    # The one just requested is now the newest.
     assert there.left() == [names[0], names[2], *names[6:]]
 
     for spoil in (lambda: (running / "spec.json").write_text("{"), (running / "spec.json").unlink):
@@ -126,7 +126,7 @@ def test_old_copies_are_deleted_there_and_none_in_which_a_run_works(tmp_path: Pa
 
 
 def test_code_stays_unless_its_attempt_is_known_to_be_over(tmp_path: Path) -> None:
-    """Also on another host with the same home, whose processes cannot be seen from here."""
+    """Even on another host with the same home folder, whose processes cannot be seen from here."""
     there = Copies(tmp_path)
     names = there.names
     there.attempt("other-host", names[0], boot_id="another", host="gpu2")
@@ -136,7 +136,7 @@ def test_code_stays_unless_its_attempt_is_known_to_be_over(tmp_path: Path) -> No
     there.prune()
     assert there.left() == [*names[:4], *names[5:]], "the fifth is nobody's, the rest is among the newest"
 
-    os.utime(there.attempts / "same-name/claim", (0, 0))  # this host, before it was started again
+    os.utime(there.attempts / "same-name/claim", (0, 0))  # this host, before it was restarted
     (there.attempts / "not-begun/claim").write_text('{"fenced_by": "autoloop"}')
     (there.attempts / "claim-without-words/claim").write_text(json.dumps({**procfs.identity(os.getpid()), "start_time": 1}))
     (there.attempts / "other-host/exit.json").write_text(json.dumps({"attempt_id": "other-host", "code": 0}))

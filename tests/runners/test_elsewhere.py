@@ -1,4 +1,5 @@
-"""Attempts whose processes cannot be seen or are another's: other containers, copies of the folder, a folder that moved."""
+"""Attempts whose processes cannot be seen or belong to others: other containers, copies of the folder, a folder that was
+moved."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def contained() -> bool:
 
 @pytest.fixture
 def inside(tmp_path: Path) -> Iterator[tuple[Path, local.Handle]]:
-    """An attempt that runs in another PID namespace, and who runs it, as its files tell."""
+    """An attempt that runs in another PID namespace, and its supervisor according to its files."""
     if not contained():
         pytest.skip("no PID namespace can be made here")
     directory = tmp_path / "inside"
@@ -53,7 +54,7 @@ def inside(tmp_path: Path) -> Iterator[tuple[Path, local.Handle]]:
 
 
 def aged(directory: Path, seconds: float) -> None:
-    """As if nobody had beaten for so long."""
+    """Make the last heartbeat look this many seconds old."""
     then = time.time() - seconds
     os.utime(directory / "claim", (then, then))
 
@@ -63,7 +64,7 @@ def test_an_attempt_in_another_container_is_judged_by_its_files_and_never_by_a_p
 ) -> None:
     directory, handle = inside
     assert handle.elsewhere
-    namesake = bench.start("sleep", "600")  # a pid means somebody else here
+    namesake = bench.start("sleep", "600")  # here, the pid belongs to another process
     here = msgspec.structs.replace(namesake.handle, pid_ns=handle.pid_ns)
     assert local.open_pidfd(here) is None
     assert not local.request_stop(here, namesake.directory / "nothing", kill=True)
@@ -88,7 +89,7 @@ def test_a_supervisor_in_another_container_beats(inside: tuple[Path, local.Handl
         aged(directory, 2 * local.SILENCE)
         return not local.is_running(directory, handle)
 
-    eventually(unheard)  # a beat may come in between
+    eventually(unheard)  # there may be a heartbeat in between
     eventually(lambda: local.is_running(directory, handle))
 
 
@@ -102,7 +103,7 @@ def test_a_silent_supervisor_in_another_container_is_given_up_and_nothing_here_i
         assert local.inspect(tmp_path, "x") == local.Alive(handle)
         pulse = local.Pulse(tmp_path)
         aged(tmp_path, local.SILENCE + 1)
-        assert not pulse.silent()  # it has changed just now, whatever the clocks say
+        assert not pulse.silent()  # it has just changed, whatever the clocks say
         state = local.inspect(tmp_path, "x", handle)
         assert alive(process)
     assert isinstance(state, runner.Vanished)

@@ -1,4 +1,4 @@
-"""The program that travels: what it does on a host with code, processes, logs and GPUs, and which Pythons run it."""
+"""The program that is sent to hosts: how it handles code, processes, logs and GPUs there, and which Pythons run it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_what_travels_is_python_3_9() -> None:
 
 
 def python_of(version: str) -> str:
-    """A Python of this version on this machine; without one the test is skipped."""
-    home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # HOME is the test's
+    """Return a Python of this version on this machine; skip the test if there is none."""
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # HOME is set by the test
     beside = sorted(home.glob(f".pyenv/versions/{version}.*/bin/python{version}"))
     found = str(beside[-1]) if beside else shutil.which(f"python{version}")
     if found is None or subprocess.run([found, "-c", ""], check=False).returncode != 0:
@@ -42,7 +42,7 @@ def python_of(version: str) -> str:
 
 @pytest.mark.parametrize("version", ["3.9", "3.13"])
 def test_other_pythons_start_follow_and_stop_a_run(trial: Trial, version: str) -> None:
-    """The program and the supervisor are theirs, whatever runs here."""
+    """The program and the supervisor run with that version, whatever runs here."""
     python = python_of(version)
     trial.host = msgspec.structs.replace(trial.host, python=python)
     trial.anew()
@@ -132,7 +132,7 @@ def test_a_killed_supervisor_and_a_restarted_host_are_told_apart(trial: Trial) -
 
 
 def test_links_of_the_project_that_lead_elsewhere_go_along_and_what_cannot_be_unpacked_leaves_nothing(trial: Trial) -> None:
-    """Also where Python lets no archive have such links, as from 3.14 on."""
+    """Even if Python allows no such links in archives, as from 3.14 on."""
     python, first = trial.far.odd_python()
     trial.host = msgspec.structs.replace(trial.host, python=python)
     first.write_text("import tarfile\ntarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)\n")

@@ -1,4 +1,4 @@
-"""How an attempt on a host is, where its files say little."""
+"""The state of an attempt on a host if its files say little."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 
 def test_a_claim_without_words_is_that_of_the_supervisor_which_runs_there(tmp_path: Path) -> None:
-    """As a full disk leaves it."""
+    """An empty claim, as a full disk leaves it."""
     (tmp_path / "claim").touch()
     assert state_of(str(tmp_path), "a-1")["state"] == "gone"
     script = tmp_path / "supervisor.py"
@@ -86,7 +86,7 @@ def test_a_pattern_may_name_the_folder_to_which_a_link_leads(tmp_path: Path) -> 
 def test_many_links_and_many_files_cost_no_product_of_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
-    """A cache of models links every file, and a trainer may link a folder again and again."""
+    """A model cache links every file, and a trainer may link a folder again and again."""
     links, files = 200, 300
     for folder in ("blobs", "links", "samples"):
         (tmp_path / folder).mkdir()

@@ -1,4 +1,4 @@
-"""A file that is fetched is never mixed of two states."""
+"""A fetched file never mixes two states."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop.runners.ssh.far.main import Program
 
 
 class Asked:
-    """A connection whose other end is the program here."""
+    """A connection whose other end is the program on this machine."""
 
     def __init__(self, cut_after: int) -> None:
         self.left = cut_after

@@ -1,4 +1,4 @@
-"""A host that wants to write more here than the outputs of its runs, and one that answers without end."""
+"""A host that tries to write more here than the outputs of its runs, and one that answers endlessly."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_links_among_the_outputs_are_made_also_where_their_end_comes_later(tmp_p
 
 
 def test_what_a_host_sends_is_written_through_no_link(tmp_path: Path) -> None:
-    """Also not through one that stood there before, under a name that is used while a file is written."""
+    """Nor through a link that existed before under the temporary name used while a file is written."""
     output, keys = tmp_path / "output", tmp_path / "keys"
     output.mkdir()
     keys.mkdir()

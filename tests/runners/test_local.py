@@ -1,4 +1,5 @@
-"""Finding an attempt again, whoever started it: alive, ended, vanished, never started; and what is left of a tree."""
+"""Finding an attempt again, whoever started it: alive, ended, vanished or never started; and the rest of its process tree.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +168,7 @@ def test_a_handle_of_another_boot_is_not_alive_whatever_has_its_pid(
 
 
 def test_what_a_killed_supervisor_leaves_is_swept_away(bench: Bench) -> None:
-    # The last one has thrown the mark away; its parent still has it.
+    # The last process has dropped the mark; its parent still has it.
     unmarked = "env -u AUTOLOOP_ATTEMPT sh stubborn.sh & echo $!; wait"
     attempt = bench.shell(f"setsid sh stubborn.sh & sh -c '{unmarked}' & {STUBBORN}")
     bench.meet(3)
@@ -178,7 +179,7 @@ def test_what_a_killed_supervisor_leaves_is_swept_away(bench: Bench) -> None:
     assert state == runner.Vanished("its supervisor was killed, so how the command ended was not recorded")
     assert local.sweep(attempt.id, grace=0.2) >= 4
     assert local.sweep(attempt.id) == 0
-    # Its shell may add that something was killed.
+    # Its shell may report that something was killed.
     assert (gone := procfs.process(int(attempt.log().split()[0]))) is None or gone.state == "Z"
 
 

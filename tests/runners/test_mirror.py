@@ -1,4 +1,4 @@
-"""What comes from a host is written below the output directory and nowhere else, whatever stands there."""
+"""Files from a host are written to the output directory and nowhere else, whatever is already there."""
 
 from __future__ import annotations
 

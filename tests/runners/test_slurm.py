@@ -1,4 +1,4 @@
-"""What is handed to Slurm's commands and read from them; real jobs are in tests/slurm."""
+"""The input and output of Slurm's commands; real jobs are in tests/slurm."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def job(state: str, **more: object) -> Job:
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on PATH for commands that stand for Slurm's."""
+    """A folder on PATH for replacements of Slurm's commands."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return tmp_path
 
@@ -246,7 +246,7 @@ def test_an_end_is_seen_while_a_command_of_slurm_does_not_answer(
 
 @pytest.fixture
 def followed(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Attempt, SlurmRunner]]:
-    """An attempt that has begun."""
+    """An attempt that has begun, and its runner."""
     monkeypatch.setattr(slurm_runner, "LOOK_EVERY", 0.05)
     command(slurm, "sbatch", "echo 7")
     command(slurm, "squeue", f'echo "7|$(cat {slurm}/state)|None|n1|1|gpu|autoloop-abc-1"')

@@ -1,4 +1,4 @@
-"""Attempts on a host as their runner tells of them, over cuts, other machines and disks that fail."""
+"""Attempts on a host as their runner reports them, despite cut connections, wrong machines and failing disks."""
 
 from __future__ import annotations
 
@@ -225,8 +225,8 @@ builtins.open = lambda path, *rest, **more: io.StringIO("other") if path == boot
 
 
 def test_a_name_that_leads_to_another_machine_decides_nothing(trial: Trial) -> None:
-    """Also where that one sees the same home folder. Back on the first, a folder that is gone is no end before what ran
-    for it has ended."""
+    """Even if that machine sees the same home folder. Back on the first one, a missing folder means the end only after its
+    processes have ended."""
     python, first = trial.far.odd_python()
     trial.host = msgspec.structs.replace(trial.host, python=python)
     trial.anew()

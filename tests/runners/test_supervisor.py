@@ -1,4 +1,4 @@
-"""What a supervisor does with a real command: start, records, signals, and the tree below it."""
+"""A supervisor with a real command: start, records, signals, and its process tree."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def test_no_descriptor_of_ours_leaks_into_the_command(bench: Bench) -> None:
         os.set_inheritable(ours.fileno(), True)
         attempt = bench.start(sys.executable, "-c", "import os; print(sorted(map(int, os.listdir('/proc/self/fd'))))")
         attempt.wait()
-    assert attempt.log() == "[0, 1, 2, 3]\n"  # 3 reads the directory
+    assert attempt.log() == "[0, 1, 2, 3]\n"  # 3 is the directory being read
 
 
 @pytest.mark.usefixtures("inherited_signals")
 def test_the_command_gets_default_signals_although_ours_are_ignored_or_blocked(bench: Bench) -> None:
     attempt = bench.start("grep", "^Sig[BI]", "/proc/self/status")
     attempt.wait()
-    reserved = 1 << 31 | 1 << 32  # the C library's own two, which nobody may set
+    reserved = 1 << 31 | 1 << 32  # the C library's two, which no one may set
     assert [int(mask, 16) & ~reserved for mask in re.findall(r"\t(\w+)", attempt.log())] == [0, 0]
 
 
@@ -133,7 +133,7 @@ def test_stop_sends_sigint_first_and_ends_as_soon_as_the_command_does(bench: Ben
     attempt = bench.shell("trap 'echo saved; exit 3' INT; echo ready > $READY; while :; do sleep 0.05; done")
     bench.meet()
     assert local.request_stop(attempt.handle)
-    record = attempt.wait()  # before the grace is over: SIGTERM would not be survived
+    record = attempt.wait()  # before the grace period is over: it would not survive SIGTERM
     assert (record.code, record.stopped_by) == (3, "stop")
     assert attempt.log() == "saved\n"
 
@@ -203,7 +203,7 @@ while True:
 def test_sigint_spares_a_helper_with_a_group_of_its_own_and_sigterm_does_not(bench: Bench) -> None:
     (bench.folder / "helper.py").write_text(HELPER)
     attempt = bench.shell(
-        # It ignores SIGTERM, as it may only come to itself when that has been sent too.
+        # It ignores SIGTERM, as it may only run again after that was sent too.
         "trap 'echo trainer INT; exit 5' INT; trap '' TERM; setsid $PYTHON helper.py & echo ready > $READY; "
         "while :; do sleep 0.02; done",
         stop=(("INT", 0.1), ("TERM", PATIENCE), ("KILL", 0.0)),

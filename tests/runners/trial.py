@@ -1,4 +1,4 @@
-"""A project, a host and the runner for it: `ssh` is a script, and the other machine another home folder on this one."""
+"""A project, a host and its runner: `ssh` is a script, and the other machine is another home folder on this one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def handle_of(directory: Path) -> local.Handle | None:
 
 
 class Trial:
-    """A project, a host, and the runner that a loop would have for it."""
+    """A project, a host, and the runner that a loop would use for it."""
 
     def __init__(self, folder: Path, far: FarSide) -> None:
         self.folder, self.far = folder, far
@@ -97,7 +97,7 @@ class Trial:
         return attempt
 
     def anew(self) -> None:
-        """As another engine."""
+        """Create a new runner, as another engine would."""
         self.runner.close()
         self.runner = HostRunner(self.host, self.spec, 4 << 20)
 

@@ -1,4 +1,4 @@
-"""Writers of a store that are killed."""
+"""Processes that write to a store and are killed."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def a_run(name: str, loop: int = 1, round_: int = 1, position: int = 0, **change
 
 
 def filled(folder: Path, runs: int = 300) -> Path:
-    """The database of a project with a loop of so many runs."""
+    """Create the database of a project with one loop of `runs` runs, and return its path."""
     with Store.open(folder, create=True) as store, store.transaction():
         store.put_loop(a_loop())
         for number in range(runs):
@@ -45,7 +45,7 @@ def filled(folder: Path, runs: int = 300) -> Path:
 
 
 def without_revisions(raw: sqlite3.Connection) -> None:
-    """As schema 9 had the tables."""
+    """Change the tables back to schema 9."""
     for table in ("runs", "attempts", "proposals"):
         raw.execute(f"DROP INDEX {table}_by_revision")
         raw.execute(f"ALTER TABLE {table} DROP COLUMN revision")

@@ -1,4 +1,4 @@
-"""A loop as it stood at earlier instants."""
+"""A loop as it was at earlier times."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ START = 1_000_000.0
 
 @pytest.fixture
 def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RecordedProject, Past]:
-    """Round 1: one run from 10 to 110, one that failed at 60, was tried again at 70 and ended at 150. Its proposal of 160
-    was approved at 170 and ran in round 2 from 200 to 300."""
+    """Round 1: one run from 10 to 110, and one that failed at 60, was tried again at 70 and ended at 150. Its proposal of
+    160 was approved at 170 and ran in round 2 from 200 to 300."""
     project = RecordedProject(tmp_path, slots=2)
     loop = project.loop.id
     at = START.__add__

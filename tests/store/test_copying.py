@@ -1,4 +1,4 @@
-"""A copy of a database that is kept by its changed rows."""
+"""A copy of a database, updated by the rows that changed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_copy_follows_what_is_written_changed_and_deleted(project: RecordedPro
         copy.apply(changes.take(), whole=False)
         assert here.loops() == []
         assert here.events(1) == []
-        # Another connection, and what it has not told is not there.
+        # A new connection takes everything, and the copy drops the rows that are not in it.
         copy.apply(Changes(project.store.places).take(), whole=True)
         assert [len(store.attempts("run00001")) for store in (project.store, here)] == [1, 1]
     changes.close()

@@ -1,4 +1,4 @@
-"""Files that are not a store of this version: refused, never touched, set aside only for a new loop."""
+"""Files that are not a store of this version are refused, never changed, and set aside only for a new loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def database(folder: Path) -> Path:
 
 
 def refused(folder: Path, words: str, *, ways: tuple[bool, ...] = (False,)) -> None:
-    """Opening fails with one sentence that names the file, which is not touched."""
+    """Assert that opening fails with one sentence that names the file, and does not change it."""
     path = folder / ".autoloop" / "autoloop.db"
     before, names = path.read_bytes(), sorted(path.parent.iterdir())
     for create in ways:
@@ -34,7 +34,8 @@ def refused(folder: Path, words: str, *, ways: tuple[bool, ...] = (False,)) -> N
 
 
 def set_aside(folder: Path) -> None:
-    """Who opens it to begin a loop gets a new one, and the old one is kept under a name that is said."""
+    """Assert that opening the store for a new loop creates a new file, keeps the old one under another name, and reports
+    it."""
     home = folder / ".autoloop"
     before = (home / "autoloop.db").read_bytes()
     with Store.open(folder, create=True) as store:

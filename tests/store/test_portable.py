@@ -1,4 +1,4 @@
-"""A project that was copied or moved: its store speaks of the place where it lies now."""
+"""A project that was copied or moved: its store refers to its current place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fill(project: Path, store: Store) -> None:
         train_script="train.py",
         output_root="/big/disk",
         summary_out=below("reports/summary.json"),
-        markdown_out=str(project) + "-reports/report.md",  # not below it, although it begins so
+        markdown_out=str(project) + "-reports/report.md",  # not inside the project, although the path starts like it
         inherit_dataset_from=below("a b ☂/c.json"),
         extra=[f"--x={below('y')}"],
     )
@@ -55,14 +55,14 @@ def check(project: Path, store: Store, *, made_in: Path) -> None:
     assert spec.summary_out == f"{project}/reports/summary.json"
     assert spec.markdown_out == f"{made_in}-reports/report.md"
     assert spec.inherit_dataset_from == f"{project}/a b ☂/c.json"
-    assert spec.extra == [f"--x={made_in}/y"]  # what a person typed for the trainer is his
+    assert spec.extra == [f"--x={made_in}/y"]  # the user's arguments for the trainer are kept unchanged
     assert store.loop(1).output_dir == "/big/disk/loop_1"
     run = store.run("r")
     assert run.config_path == f"{project}/.autoloop/configs/r.json"
     assert (run.source_path, run.output_dir, run.wandb_sync) == (f"{project}/a.json", f"{project}/out/r", None)
     (attempt,) = store.attempts("r")
     assert (attempt.output_dir, attempt.directory) == (f"{project}/out/r", f"{project}/.autoloop/attempts/r-1")
-    assert attempt.argv == ["python", f"{made_in}/train.py"]  # it tells what was
+    assert attempt.argv == ["python", f"{made_in}/train.py"]  # a record of what was run
 
 
 @pytest.mark.parametrize("how", ["copied", "moved"])
@@ -108,7 +108,7 @@ def test_a_store_of_absolute_paths_is_migrated_and_a_copy_of_it_is_kept(
         raw.execute("ALTER TABLE commands DROP COLUMN sender")
         raw.execute("PRAGMA user_version = 2")
     raw.close()
-    shutil.copytree(before, after)  # copied before anything of the new version saw it
+    shutil.copytree(before, after)  # copied before the new version opened it
     with Store.open(after) as store:
         check(after, store, made_in=before)
         with sqlite3.connect(store.places.database) as raw:

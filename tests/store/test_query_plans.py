@@ -1,4 +1,4 @@
-"""A question about one loop looks at the rows of that loop, however many loops there have been."""
+"""A query about one loop reads only the rows of that loop, however many loops there are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOPS, RUNS = 20, 1000
 
 
 Asked = tuple[Store, sqlite3.Connection]
-"""A store, and the connection that it asks."""
+"""A store and the connection it uses."""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_no_question_of_the_engine_or_a_client_walks_through_a_table(many: Asked
         for sql in queries:
             plan = [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {sql}")]
             walks = [step for step in plan if re.match(r"SCAN (?!CONSTANT ROW)", step)]
-            # The newest loop is the last row: reading backwards ends with the first one met.
+            # The newest loop is the last row: reading backwards stops at the first row.
             newest = walks == ["SCAN loops"] and sql.endswith("ORDER BY id DESC LIMIT 1")
             assert newest or not walks, f"{sql}: {plan}"
     reader.close()
@@ -102,7 +102,7 @@ def test_no_question_of_the_engine_or_a_client_walks_through_a_table(many: Asked
 
 @pytest.mark.parametrize(("kind", "table"), [(Run, "runs"), (Attempt, "attempts"), (Proposal, "proposals")])
 def test_what_has_changed_is_found_by_the_number_of_its_change(many: Asked, kind: type[Run], table: str) -> None:
-    """Not among all rows of the loop, however many did not change."""
+    """Not by searching all rows of the loop, of which most did not change."""
     store, database = many
     last, _ = store.changed(kind, table, 1, 10**9)
     asked: list[str] = []

@@ -1,4 +1,4 @@
-"""A snapshot is brought up to date by the rows that changed: it equals one that is read anew, whatever was written."""
+"""A snapshot updated from the changed rows equals one that is read again completely, whatever was written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_later_snapshot_equals_one_that_is_read_anew(store: Store) -> None:
         first = take_snapshot(looking, 1)
         assert is_as_read_anew()
         store.put_run(a_run("late", round_=2))
-        store.put_run(a_run("between", round_=1))  # a round may get a run after the next one has begun
+        store.put_run(a_run("between", round_=1))  # a round may get a run after the next round has begun
         store.put_attempt(an_attempt("a", 1), 1)
         store.put_proposal(a_proposal(1))
         assert is_as_read_anew()
@@ -53,7 +53,7 @@ def test_a_later_snapshot_equals_one_that_is_read_anew(store: Store) -> None:
         store.put_proposal(msgspec.structs.replace(a_proposal(1), status=ProposalStatus.APPROVED))
         assert is_as_read_anew()
         assert take_snapshot(looking, 1).attempts["a"].number == 2
-        assert len(first.runs) == 3  # what was taken before is as it was
+        assert len(first.runs) == 3  # the earlier snapshot is unchanged
 
 
 def test_replicates_in_other_loops_come_and_go(store: Store) -> None:

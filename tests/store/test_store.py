@@ -1,4 +1,4 @@
-"""The one truth: what is written comes back, and readers and writers do not meet."""
+"""Whatever is written can be read back, and readers and writers do not block each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project that another machine drives or another user prepared is refused with a name and left alone."""
+"""A project driven from another machine or prepared by another user is refused, naming them, and left unchanged."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_project_whose_engine_is_on_another_machine_is_refused_with_its_name(t
 @pytest.mark.parametrize(
     "signed",
     [
-        Holder(1, os.uname().nodename, 1.0, "an earlier boot"),  # this machine was restarted
+        Holder(1, os.uname().nodename, 1.0, "an earlier boot"),  # before this machine was restarted
         Holder(1, "the name before it was renamed", 1.0, procfs.boot_id()),
     ],
 )
@@ -67,7 +67,7 @@ def public() -> Iterator[Path]:
 
 
 def as_nobody(folder: Path) -> str:
-    """What a user with no rights is told who opens the project."""
+    """Return the error for an unprivileged user who opens the project."""
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
         "from autoloop.model import UserError; from autoloop.store import Store\n"
@@ -107,7 +107,7 @@ def test_what_another_user_prepared_is_refused_and_left_alone(public: Path, made
         home.symlink_to(evil)
     elif made == "link to nowhere":
         home.symlink_to(public / "nothing")
-    else:  # the folder is the victim's, and somebody could write into it
+    else:  # the folder belongs to the victim, and others could write to it
         for folder in (home, home / "locks"):
             folder.mkdir()
             os.chown(folder, 65534, 65534)

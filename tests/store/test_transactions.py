@@ -1,4 +1,4 @@
-"""All or nothing, and nothing half seen: what is written in a transaction, and what others see of it meanwhile."""
+"""Transactions are all or nothing, and others see none of the changes before the commit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_transaction_that_fails_leaves_nothing_behind(store: Store) -> None:
     with pytest.raises(RuntimeError, match="in the middle"):
         change_and_fail()
     assert [(run.id, run.state) for run in store.runs(1)] == [("a", RunState.QUEUED)]
-    with store.transaction():  # the connection is of use again
+    with store.transaction():  # the connection can be used again
         store.put_run(a_run("c"))
     assert [run.id for run in store.runs(1)] == ["a", "c"]
 
@@ -59,7 +59,7 @@ def test_what_a_transaction_has_to_tell_is_told_once_others_can_read_it(store: S
             raise RuntimeError
         with store.transaction():
             store.put_run(a_run("b"))
-        assert told == [1]  # what was undone is never told
+        assert told == [1]  # what was rolled back is never reported
         store.once_written(lambda: told.append(0))
         assert told == [1, 0]
         with suppress(ZeroDivisionError), store.transaction():

@@ -1,4 +1,4 @@
-"""The database when something is wrong: damaged, full, in use elsewhere, killed. One sentence each, nothing is lost."""
+"""A database that is damaged, full, in use elsewhere, or whose writer was killed: one sentence each, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CORE = str(Path(autoloop.__file__).parents[1])
 
 
 def damaged(path: Path) -> None:
-    """Garbage over every page but the first: it opens, and fails when it is read."""
+    """Overwrite every page but the first with garbage: the database opens, but fails when it is read."""
     data = path.read_bytes()
     path.write_bytes(data[:4096] + b"\xa5" * (len(data) - 4096))
 
@@ -173,7 +173,7 @@ def test_where_an_engine_writes_what_nobody_can_see_the_project_is_not_called_ne
         store.put_loop(a_loop())
         for ending in endings:
             Places(tmp_path).database.with_name(f"autoloop.db{ending}").unlink()
-        code = (  # another process: this one knows the files by what it has open
+        code = (  # in another process: this one already has the files open
             "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
             "from autoloop.model import UserError; from autoloop.store import Store\n"
             "try: Store.open(Path(sys.argv[1])).find_loop(None)\n"

@@ -1,4 +1,4 @@
-"""A database that an earlier version wrote: migrated once, with a copy of it kept, or refused, and never half of it."""
+"""A database of an earlier version is migrated once, with a copy kept, or refused; a migration is never left half-done."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_older_database_is_migrated_and_a_copy_of_it_is_kept(tmp_path: Path) 
     raw = sqlite3.connect(copy)
     assert raw.execute("SELECT COUNT(*) FROM runs").fetchone() == (300,)
     raw.close()
-    Store.open(tmp_path).close()  # and once only
+    Store.open(tmp_path).close()  # only once
     assert sorted(p.name for p in path.parent.glob("*version*")) == [copy.name]
 
 
@@ -63,7 +63,7 @@ def test_replicates_in_other_loops_are_found_in_a_database_that_was_migrated(tmp
     older(path, 1)
     with Store.open(tmp_path) as store:
         assert [run.id for run in store.replicates_elsewhere(2)] == [one.id]
-        assert store.replicates_elsewhere(1) == []  # it has not finished
+        assert store.replicates_elsewhere(1) == []  # the run has not finished
 
 
 def test_requests_that_waited_in_an_older_database_are_a_persons(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_requests_that_waited_in_an_older_database_are_a_persons(tmp_path: Path)
     older(path, 1)
     with Store.open(tmp_path) as store:
         assert store.command(waiting).sender == Sender(user="ada", terminal="unknown")
-        assert store.command(answered).sender == Sender(user="ada")  # not known any more
+        assert store.command(answered).sender == Sender(user="ada")  # no longer known
         assert [command.id for command in store.open_commands(1)] == [waiting]
 
 

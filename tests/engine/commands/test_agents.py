@@ -1,4 +1,4 @@
-"""All agents are held by one request, and what each actor has done and spent."""
+"""One request holds all agents; and the account of what each actor has done and spent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_agents_that_are_held_ask_for_nothing_until_a_person_releases_them(proje
         engine.done(propose, agent())
         assert engine.done(Agents()) == "all agents are held: they can read but not send requests"
         assert "are held already (by ada, since " in engine.done(Agents())
-    # Another engine keeps them held.
+    # A new engine keeps them held.
     with project.driven(loop) as engine:
         again = Propose(run="a", variants=[Variant(edits=["lr=5"])])
         for request in (again, Reject(proposals=[2]), Note(text="but"), Approve(proposals=[1]), Agents(held=False)):
@@ -34,10 +34,10 @@ def test_agents_that_are_held_ask_for_nothing_until_a_person_releases_them(proje
         for brake in (Pause(), Hold()):
             engine.done(brake, agent())
         engine.done(Resume())
-        engine.done(again)  # a person's
+        engine.done(again)  # from a person
         with pytest.raises(UserError, match="All agents are held in loop_"):
             check_begin({"codex": Grant(allow=["start"])}, agent(), 1, time.time(), project.store.loops())
-        check_begin({}, script(), 1, time.time(), project.store.loops())  # what a person scheduled
+        check_begin({}, script(), 1, time.time(), project.store.loops())  # as scheduled by a person
         assert engine.done(Agents(held=False)) == "agents may send requests again"
         assert engine.refused(Agents(held=False)) == "Agents are not held."
         assert engine.refused(Agents(held=False), agent()) == "Only a person at a terminal may release agents."
@@ -72,7 +72,7 @@ def test_what_each_actor_did_and_spent_is_counted(project: EngineProject) -> Non
     assert next(iter(found)) == "agent:codex"
     codex, ada, rule = found["agent:codex"], found["ada"], found["rule:more-lr"]
     assert (codex.proposals, codex.approved, codex.rejected, codex.runs, codex.refused) == (2, 1, 1, 1, 1)
-    assert (codex.runs_left, codex.gpu_hours_left, codex.left) == (4, 2.0, "4 runs, 2 GPU h")  # a person approved
+    assert (codex.runs_left, codex.gpu_hours_left, codex.left) == (4, 2.0, "4 runs, 2 GPU h")  # approved by a person
     assert (ada.proposals, ada.decided, ada.refused, ada.left) == (0, 3, 0, "")
     assert (rule.proposals, rule.rejected, rule.runs) == (1, 1, 0)
     assert codex.seen is not None

@@ -1,4 +1,4 @@
-"""What a person decides about proposals, by commands, and what an approval is worth."""
+"""Decisions by people on proposals, through commands, and what an approval covers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_manual_loop_waits_and_runs_what_was_approved_only(project: EngineProj
         assert engine.project.runs(loop, 2) == []
         engine.done(Approve(proposals=[three.id]))
         engine.done(Reject(proposals=[two.id], note="too small a step"))
-        assert project.runs(loop, 2) == []  # one is still open
+        assert project.runs(loop, 2) == []  # one is still undecided
         engine.done(Reject(proposals=[four.id]))
         assert engine.end().state is LoopState.FINISHED
     assert rates(project.runs(loop, 2)) == [3.0]
@@ -99,7 +99,7 @@ def test_undo_without_a_number_takes_back_what_the_last_command_decided(project:
         assert statuses() == ["pending"] * 3
         assert "Nothing was decided" in engine.refused(Undo())
         engine.done(Reject(proposals=[two.id, three.id, four.id]))
-        engine.done(Approve(proposals=[three.id]))  # decided anew: no longer part of what was rejected together
+        engine.done(Approve(proposals=[three.id]))  # decided again: no longer part of the joint rejection
         assert f"proposal {three.id} is pending" in engine.done(Undo())
         assert f"proposals {two.id}, {four.id} are pending" in engine.done(Undo())
         engine.done(Stop())
@@ -123,7 +123,7 @@ def test_the_last_decision_can_be_taken_back_for_a_while(project: EngineProject)
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
         answer = engine.done(Approve(proposals=[proposal.id]))
-        assert re.search(r"round 2 starts in 3\d{3} s", answer)  # less what has passed since
+        assert re.search(r"round 2 starts in 3\d{3} s", answer)  # minus the time since then
         assert "`autoloop-tui undo` undoes the last decision" in answer
         decided = project.store.proposal(proposal.id).decided_at
         assert decided is not None
@@ -305,7 +305,7 @@ def test_two_approved_proposals_never_run_one_training_twice(project: EngineProj
     with project.driven(loop) as engine:
         (first,) = engine.waiting()
         engine.done(Reject(proposals=[first.id]))
-        engine.done(Propose(run="a", variants=[Variant(edits=["lr=2"])]))  # allowed, for the other one is out of the game
+        engine.done(Propose(run="a", variants=[Variant(edits=["lr=2"])]))  # allowed, because the other proposal is rejected
         second = project.proposals(loop)[-1]
         engine.done(Hold(held=True))
         engine.ask(Undo(proposals=[first.id]))
@@ -317,7 +317,7 @@ def test_two_approved_proposals_never_run_one_training_twice(project: EngineProj
 
 
 def approved_and_left(project: EngineProject) -> tuple[Proposal, Run, Path]:
-    """A loop whose one proposal is approved but held, its engine gone; its base run and that one's frozen config."""
+    """Return the approved proposal of a loop on hold whose engine has left, its base run, and that run's frozen config."""
     loop = project.loop([project.config("a")], rounds=2, decide=True, approve="manual")
     with project.driven(loop) as engine:
         (proposal,) = engine.waiting()
@@ -390,7 +390,7 @@ def test_after_a_delay_proposals_are_approved_without_a_person(project: EnginePr
         two, three, four = engine.waiting()
         assert project.store.rounds(loop.id)[0].decide_by == now[0] + 600
         now[0] += 599
-        engine.done(Reject(proposals=[two.id]))  # a turn of the engine has passed
+        engine.done(Reject(proposals=[two.id]))  # the engine has made a turn
         assert project.store.proposal(three.id).status is ProposalStatus.PENDING
         assert project.runs(loop, 2) == []
         now[0] += 1
@@ -412,7 +412,7 @@ def test_a_hold_outlasts_the_deadline(project: EngineProject) -> None:
         engine.done(Hold(held=True))
         now[0] += 3600
         engine.refused(Approve(proposals=[99]))
-        engine.refused(Approve(proposals=[99]))  # two turns of the engine have passed
+        engine.refused(Approve(proposals=[99]))  # the engine has made two turns
         assert project.store.proposal(proposal.id).status is ProposalStatus.PENDING
         engine.done(Hold(held=False))
         engine.end()

@@ -1,4 +1,4 @@
-"""What a person does to a loop and its runs while they run."""
+"""Commands by a person on a loop and its runs while they run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.senders import person
 
 
 def order(project: EngineProject, loop_id: int) -> list[str]:
-    """Names of the runs in the order in which they were started."""
+    """Return the names of the runs in the order in which they started."""
     attempts = sorted(project.store.loop_attempts(loop_id), key=lambda attempt: attempt.created_at)
     return [project.store.run(attempt.run).name for attempt in attempts]
 
@@ -139,7 +139,7 @@ def test_a_paused_loop_lets_runs_end_and_starts_none_until_it_goes_on(project: E
         engine.done(Pause())
         gate.touch()
         engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the end of a")
-        engine.refused(Stop(run="a"))  # a turn of the engine has passed
+        engine.refused(Stop(run="a"))  # the engine has made a turn
         assert project.named(loop, "b").state is RunState.QUEUED
         assert project.state(loop).paused
         engine.done(Resume())
@@ -199,7 +199,7 @@ def test_each_command_is_carried_out_once_although_the_next_engine_reads_them_ag
         engine.done(Propose(run="a", variants=[Variant(edits=["lr=5"])]))
         engine.leave()
     with project.driven(loop) as engine:
-        engine.refused(Approve(proposals=[99]))  # a turn of the engine has passed
+        engine.refused(Approve(proposals=[99]))  # the engine has made a turn
         assert len(project.proposals(loop)) == 2
         engine.leave()
 

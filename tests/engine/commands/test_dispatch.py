@@ -1,4 +1,4 @@
-"""One verb, one handler: every request that a client can send is carried out or refused by exactly one function."""
+"""Every request that a client can send is carried out or refused by exactly one handler."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ GROUPS = (proposals, rounds, runs, loop, notes, agents)
 
 
 def handlers(module: ModuleType) -> dict[str, tuple[type, ...]]:
-    """The handlers of a module, each with the requests that it takes: its public functions of a request."""
+    """Return the handlers of a module, which are its public functions that take a request, with the types of these
+    requests."""
     found = {}
     for name, function in inspect.getmembers(module, inspect.isfunction):
         public = not name.startswith("_") and function.__module__ == module.__name__
@@ -48,7 +49,7 @@ def test_a_request_reaches_the_handler_of_its_type(request_: Request, monkeypatc
     for group in GROUPS:
         for name in handlers(group):
             monkeypatch.setattr(group, name, stand_in(name))
-    monkeypatch.setattr(runs, "stop", stand_in("stop"))  # of one run, for `stop` and `kill`
+    monkeypatch.setattr(runs, "stop", stand_in("stop"))  # the handler for one run, for `stop` and `kill`
     answer = dispatch.carry_out(None, request_)  # type: ignore[arg-type]
     assert reached == [answer] == ["stop" if isinstance(request_, Stop | Kill) else verb(request_)]
 

@@ -1,4 +1,4 @@
-"""A run that has ended continues from its checkpoint to more steps, also when its loop has ended or its engine dies."""
+"""An ended run continues from its checkpoint to more steps, even if its loop has ended or its engine dies."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.support.waiting import eventually
 
 
 def loop_of(project: EngineProject, configs: list[str], **changes: Any) -> Loop:
-    """A loop of runs of 20 steps with the trainer that can be resumed."""
+    """Create a loop of runs of 20 steps with the trainer that can be resumed."""
     preset = project.folder / "resuming.toml"
     preset.write_text(PRESET)
     return project.loop(configs, **{"preset": str(preset), "steps": 20, **changes})
 
 
 def finished(project: EngineProject, **behaviour: Any) -> tuple[Loop, Run]:
-    """A loop that has finished with one run."""
+    """Return a finished loop with one run."""
     loop = loop_of(project, [project.config("a", **behaviour)])
     assert project.run(loop).state is LoopState.FINISHED
     return loop, project.named(loop, "a")
@@ -42,7 +42,8 @@ def send(project: EngineProject, loop: Loop, *, run: str, steps: int) -> int:
 
 
 def went_on(project: EngineProject, run: Run, steps: int, results: tuple[str, ...] = ("finished", "finished")) -> None:
-    """The run has finished `steps` steps in one directory, and everything it logged is summarised as one history."""
+    """Assert that the run has finished `steps` steps in one directory, and that everything it logged is summarised as one
+    history."""
     now = project.store.run(run.id)
     assert (now.state, now.step, now.total_steps, now.resume) == (RunState.FINISHED, steps, steps, False)
     attempts = project.store.attempts(run.id)
@@ -70,7 +71,7 @@ def test_a_run_of_a_finished_loop_goes_on_and_the_loop_ends_as_it_had_ended(proj
     went_on(project, run, 40)
     assert [each.best and each.best.value for each in (before, after)] == [1 / 20, 1 / 40]
     assert before.outcome is not None
-    assert after.outcome == before.outcome  # the longer training is no replicate
+    assert after.outcome == before.outcome  # the longer training is not a replicate
     again = project.store.attempts(run.id)[1].argv
     assert [word for word in again if word.startswith("--")] == [
         f"--config_path={run.output_dir}/checkpoints/last/pretrained_model/train_config.json",
@@ -168,7 +169,7 @@ def test_an_extension_that_fails_leaves_what_was_reached(project: EngineProject)
 
 
 def test_a_retry_of_an_extension_that_failed_goes_on_from_the_checkpoint_again(project: EngineProject) -> None:
-    """It stops at 30 of 40 once: the second attempt at 40 finds the marker gone."""
+    """The attempt to reach 40 stops at 30 once; the second attempt finds the marker file gone."""
     trip = project.folder / "trip"
     trip.touch()
     loop, run = finished(project, at={"40": {"code": 1, "stops_at": 30, "only_while": str(trip)}})
@@ -281,7 +282,7 @@ def test_an_engine_that_ends_before_any_row_of_an_extension_loses_nothing(projec
         assert (now.state, now.step, now.resume, now.output_dir) == (RunState.FINISHED, 40, False, run.output_dir)
         results = [attempt.result for attempt in project.store.attempts(run.id)]
         assert results.count(RunState.FINISHED) == 2
-        assert set(results) <= {"finished", "lost"}  # an attempt that never started
+        assert set(results) <= {"finished", "lost"}  # lost: an attempt that never started
         assert project.left_over() == []
         if survived:
             break

@@ -1,4 +1,4 @@
-"""Rows of garbage in `commands`, as a client with a fault might write them: each is answered, none ends the loop."""
+"""Garbage in `commands`, as a faulty client might write it: each row is answered, and none ends the loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.waiting import PATIENCE
 KINDS = ["approve", "reject", "undo", "edit", "propose", "start", "hold", "pause", "resume", "retry", "extend", "move"]
 KINDS += ["", "é", "x" * 999]
 OF_RUNS = ["stop", "kill"]
-"""Without a run they stop the loop, as they should; here they always name one."""
+"""Without a run, they rightly stop the loop; here they always name one."""
 VALUES: list[Any] = [None, True, -1, 0, 1, 2**63, 2**70, 1e308, 1.5, "", "a", "\x00\x1b[2J", "x" * 10_000]
 VALUES += [[], [1], ["lr=2"], ["lr"], [None], {}]
 KEYS = ["proposal", "run", "edits", "note", "reason", "held", "before", "steps", "max_hours", "max_runs", "__class__"]

@@ -1,4 +1,4 @@
-"""Notes: by people and agents, on what is there, as one line of plain text, with or without an engine."""
+"""Notes by people and agents on existing things, as one line of plain text, with or without an engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_notes_are_kept_with_their_author_and_stand_in_both_reports(project: Eng
         engine.done(Note(text="too steep", target=NoteTarget.PROPOSAL, about="1"))
         engine.done(Note(text="a slow night", target=NoteTarget.ROUND, about="1"))
         again = engine.done(Note(text="a slow night", target=NoteTarget.ROUND, about="1"))
-        assert again == "the note on round 1 already exists"  # a retry doubles nothing
+        assert again == "the note on round 1 already exists"  # a retry creates no duplicate
         for target, about in ((NoteTarget.RUN, "nope"), (NoteTarget.ROUND, "9"), (NoteTarget.PROPOSAL, "77")):
             assert about in engine.refused(Note(text="lost", target=target, about=about))
         assert engine.refused(Note(text=" \x1b[2J\u200b ")) == "The note is empty."
@@ -61,7 +61,7 @@ def test_a_loop_that_no_engine_drives_takes_notes(project: EngineProject) -> Non
     assert (command.ok, command.kind) == (True, "note")
     with pytest.raises(UserError, match='has no run "b"'):
         carry_out_directly(project.store, loop, Note(text="x", target=NoteTarget.RUN, about="b"), person())
-    assert len(project.store.answered_commands(loop.id)) == 1  # what was refused leaves nothing
+    assert len(project.store.answered_commands(loop.id)) == 1  # refused notes leave nothing behind
 
 
 def _refused(project: EngineProject, request: Note) -> str:

@@ -1,4 +1,4 @@
-"""Who may ask for what: the engine refuses what needs a person, whichever client sends it."""
+"""Permissions: the engine refuses to non-persons what needs a person, whichever client sends it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_needs_a_person_is_refused_to_agents_and_without_a_terminal(project
         theirs = project.proposals(loop)[1]
         assert (theirs.author, theirs.status) == (Actor.agent("codex"), ProposalStatus.PENDING)
         assert str(theirs.author) == "agent:codex"
-        # A request that is sent again because its answer was lost proposes nothing anew.
+        # A request sent again because its answer was lost proposes nothing new.
         keyed = Propose(run="a", variants=[Variant(edits=["lr=5"])], key="one")
         assert engine.done(keyed, agent()) == engine.done(keyed, agent())
         assert len(project.proposals(loop)) == 3
@@ -71,7 +71,7 @@ def test_what_needs_a_person_is_refused_to_agents_and_without_a_terminal(project
         assert "needs a person" in engine.refused(Reject(proposals=[3]), agent("gemini"))
         assert "needs a person" in engine.refused(Reject(proposals=[3]), script())
         engine.done(Reject(proposals=[3]), agent())  # its own
-        # What a user's script asks for is not the user's own, and the other way round.
+        # A proposal by a user's script does not belong to the user, nor the other way round.
         engine.done(Propose(run="a", variants=[Variant(edits=["lr=7"])], key="one"))
         assert engine.done(Propose(run="a", variants=[Variant(edits=["lr=8"])], key="one"), script()).startswith(
             "proposal 5 "
@@ -81,7 +81,7 @@ def test_what_needs_a_person_is_refused_to_agents_and_without_a_terminal(project
         engine.done(Pause(), agent())
         engine.done(Hold(), agent())
 
-        # A person's approval is of what was seen.
+        # A person's approval covers only what was shown.
         engine.done(Edit(proposal=2, edits=["lr=4"]))
         said = engine.refused(Approve(proposals=[2], seen=[theirs.config_hash]))
         assert "Proposal 2 has changed since it was shown" in said
@@ -107,7 +107,7 @@ def test_a_policy_opens_verbs_within_budgets_and_ranges(project: EngineProject) 
         )
         assert "may not change seed" in engine.refused(Propose(run="a", variants=[Variant(edits=["seed=4"])]), agent())
         engine.done(Propose(run="a", variants=[Variant(edits=["lr=3"])]), agent())
-        # What an agent writes into the settings of a loop that goes on gives it nothing.
+        # An agent gains nothing by editing the settings of a running loop.
         project.write("autoloop.toml", '[agents.codex]\nallow = ["approve", "stop"]\n')
         assert "runs = 1: it has caused 0 so far, and this would add 2" in engine.refused(Approve(proposals=[1, 2]), agent())
         assert "needs a person" in engine.refused(Stop(), agent())
@@ -123,7 +123,7 @@ def test_a_policy_opens_verbs_within_budgets_and_ranges(project: EngineProject) 
 
 
 def test_the_approval_policy_of_a_loop_does_not_speak_for_agents(project: EngineProject) -> None:
-    """Nor for one that may approve: the policy would ask for neither its hours nor its budget, and charge nobody."""
+    """Not even for an agent that may approve: the policy would check neither its hours nor its budget, and charge no one."""
     project.write("autoloop.toml", '[agents.codex]\nallow = ["approve"]\nruns = 0\n')
     loop = project.loop([project.config("a", gate=str(project.gate()))], rounds=2, decide=True)
     with project.driven(loop) as engine:
@@ -160,7 +160,7 @@ def test_gpu_hours_slots_and_hours_of_the_day(project: EngineProject) -> None:
         check(Grant(allow=["retry"], gpu_hours=0.9), agent())
     with pytest.raises(UserError, match="slots = 0"):
         check(Grant(allow=["retry"], slots=0), agent())
-    # An extension is charged for the steps that it adds, also while it waits: here a run of 100 steps took a GPU hour.
+    # An extension is charged for the steps it adds, even while it is queued: here a run of 100 steps took one GPU hour.
     store.put_run(msgspec.structs.replace(run, state=RunState.FINISHED, attempts=1, step=100, total_steps=100))
 
     def extend(steps: int, hours: float) -> None:
@@ -174,7 +174,7 @@ def test_gpu_hours_slots_and_hours_of_the_day(project: EngineProject) -> None:
     number = store.send(loop.id, Extend(run=run.id, steps=1100), agent("gemini"))
     store.answer(number, True, "queued")
     store.put_run(msgspec.structs.replace(run, state=RunState.QUEUED, attempts=1, step=100, total_steps=1100))
-    assert budgets.used(store, on_gpus, "gemini", 5000.0).ahead == 1.0  # no run has ended: nothing tells how long it takes
+    assert budgets.used(store, on_gpus, "gemini", 5000.0).ahead == 1.0  # no run has ended, so the duration is unknown
     store.put_run(msgspec.structs.replace(run, id="zz", state=RunState.FINISHED, attempts=1, step=200, total_steps=200))
     assert budgets.used(store, on_gpus, "gemini", 5000.0).ahead == 5.0
     store.put_run(msgspec.structs.replace(run, state=RunState.FAILED, attempts=1))

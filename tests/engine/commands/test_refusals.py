@@ -1,4 +1,4 @@
-"""Commands that cannot be carried out: each gets a sentence and changes nothing."""
+"""Commands that cannot be carried out get a sentence as answer and change nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loops that nobody watches: what makes them stop or wait, that they say so, and that they can be resumed."""
+"""Limits of unattended loops: what makes them stop or wait, that they report it, and that they can be resumed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_loop_starts_no_more_runs_than_its_budget_and_goes_on_when_that_is_rai
     assert "resume --max-runs" in (ended.reason or "")
     assert "4 of 4 runs" in (project.folder / "reports" / "report.md").read_text()
     assert sorted(states(project.runs(loop))) == ["finished"] * 4 + ["queued"] * 2
-    project.store.send(loop.id, Resume(max_runs=4), person("ada"))  # not raised: it changes nothing
+    project.store.send(loop.id, Resume(max_runs=4), person("ada"))  # not higher than before, so it changes nothing
     assert project.run(loop).state is LoopState.STOPPED
     project.store.send(loop.id, Resume(max_runs=6), person("ada"))
     assert project.run(loop).state is LoopState.FINISHED
@@ -143,7 +143,7 @@ def test_a_resume_with_limits_that_make_no_sense_is_refused(asked: Resume) -> No
 def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(project: EngineProject) -> None:
     gates = [project.gate(f"g{i}") for i in range(3)]
     configs = [project.config(f"broken{i}", gate=str(gates[i]), rows=[], code=1) for i in range(3)]
-    # It may have been started when the last failure is counted, and is queued again then.
+    # It may have started when the last failure is counted; then it is queued again.
     loop = project.loop([*configs, project.config("d", gate=str(project.gate("d")))])
     for i in range(2):
         with project.driven(loop) as engine:
@@ -156,7 +156,7 @@ def test_three_early_failures_stop_the_loop_also_when_engines_died_between_them(
     assert "3 runs in a row" in (ended.reason or "")
     assert states(project.runs(loop)) == [RunState.FAILED] * 3 + [RunState.QUEUED]
     project.gate("d").touch()
-    assert project.run(loop).state is LoopState.FINISHED  # resumed: what was before does not count
+    assert project.run(loop).state is LoopState.FINISHED  # resumed: earlier failures do not count
 
 
 def test_three_runs_of_a_round_out_of_memory_stop_the_loop_also_when_others_finish_between(project: EngineProject) -> None:

@@ -1,4 +1,4 @@
-"""The engine killed at any instant: nothing is lost, nothing is done twice, nothing is left."""
+"""The engine is killed at any instant: nothing is lost, nothing is done twice, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twic
     while project.state(loop).state is LoopState.ACTIVE:
         engine = project.spawn(loop)
         if kills < KILLS:
-            time.sleep(chance.uniform(0, 0.06))  # the random instant, counted from when it holds its lock
+            time.sleep(chance.uniform(0, 0.06))  # a random instant after it has taken its lock
             project.kill_engine(engine)
             kills += 1
         else:
@@ -53,7 +53,7 @@ def test_an_engine_killed_at_random_instants_loses_nothing_and_does_nothing_twic
 
 
 def test_an_engine_killed_at_every_early_instant_loses_nothing(project: EngineProject) -> None:
-    """The steps from intent to handle lie in its first milliseconds: there the instants are set close."""
+    """The steps from intent to handle take place in its first milliseconds, so the instants there are close together."""
     loop = project.loop([project.config(f"c{i}") for i in range(RUNS)], concurrency=SLOTS, rounds=2, decide=True)
     for delay in (0, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02):
         engine = project.spawn(loop)
@@ -93,7 +93,8 @@ def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(proj
 def test_an_engine_killed_between_two_ends_and_the_next_starts_loses_nothing(
     project: EngineProject, record: int, moment: str, recorded: tuple[int, int, int]
 ) -> None:
-    """Ends and handles are recorded together with the next intent: what was not, recovery finds in the attempts' files."""
+    """Ends and handles are recorded together with the next intent. Recovery finds those not yet recorded in the attempts'
+    files."""
     loop = project.loop([project.config(f"c{i}") for i in range(RUNS)], concurrency=SLOTS, rounds=2, decide=True)
     words = [str(DYING), str(record), moment, "--project", str(project.folder), loop.name]
     assert subprocess.run([sys.executable, *words], cwd=project.folder, timeout=PATIENCE, check=False).returncode == -9
@@ -126,7 +127,7 @@ def test_an_engine_that_ends_while_it_obeys_does_what_it_was_told_once(project: 
 
 
 def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(project: EngineProject) -> None:
-    """One of two proposals is approved, so that nothing but the `start` begins the next round."""
+    """One of two proposals is approved, so that only the `start` can begin the next round."""
     kept = 0
     for number in itertools.count(1):
         configs = [project.config(f"{name}{number}") for name in "ab"]
@@ -145,7 +146,7 @@ def test_an_engine_that_ends_after_it_has_said_yes_to_start_keeps_its_word(proje
                 kept += project.store.command(asked).ok is True and len(project.store.rounds(loop.id)) == 1
         assert project.run(loop).state is LoopState.FINISHED
         assert [run.round for run in project.runs(loop)] == [1, 1, 2]
-    assert kept  # there were instants between the answer and the start
+    assert kept  # some of the instants were between the answer and the start
 
 
 def test_a_run_is_not_signalled_before_its_stop_is_recorded(project: EngineProject) -> None:
@@ -205,7 +206,7 @@ def test_supervisors_killed_at_random_instants_never_leave_a_process_or_a_run_wi
         killer.join()
     assert ended.state in (LoopState.FINISHED, LoopState.STOPPED)
     assert project.left_over() == []
-    while ended.state is LoopState.STOPPED:  # three were lost in a row before their first step
+    while ended.state is LoopState.STOPPED:  # stopped because three in a row were lost before their first step
         ended = project.run(loop)
     runs = project.runs(loop)
     assert set(states(runs)) <= {RunState.FINISHED, RunState.LOST}
@@ -215,7 +216,7 @@ def test_supervisors_killed_at_random_instants_never_leave_a_process_or_a_run_wi
 
 
 def kill_some_supervisors(home: Path, chance: random.Random, over: threading.Event) -> None:
-    """Kill the supervisor of every second attempt, a random while after it is there, until the loop is over."""
+    """Kill the supervisor of every second attempt, a random time after its start, until the loop is over."""
     met: set[str] = set()
     while len(met) < 6 and not over.is_set():
         for claim in home.glob("attempts/*/claim"):

@@ -1,4 +1,5 @@
-"""Disks that are full, read-only, gone or broken: launches wait and say why, runs go on, nothing is torn or lost."""
+"""Disks that are full, read-only, gone or broken: launches wait and say why, runs continue, and nothing is incomplete or
+lost."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ from tests.support.waiting import PATIENCE, delete
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 6 MB, which only root can make."""
+    """A disk of 6 MB, which only root can create."""
     folder = tmp_path / "disk"
     folder.mkdir()
     made = subprocess.run(
@@ -45,7 +46,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def small(small_disk: Path, project: EngineProject) -> Iterator[EngineProject]:
-    """A project on the small disk, where a run may start with any space."""
+    """A project on the small disk, in which runs need no free space to start."""
     on_it = EngineProject(small_disk)
     (small_disk / "autoloop.toml").write_text("min_free_gb = 0\n")
     yield on_it
@@ -53,7 +54,7 @@ def small(small_disk: Path, project: EngineProject) -> Iterator[EngineProject]:
 
 
 def fill(folder: Path) -> Path:
-    """Use up all space but a few bytes."""
+    """Use up all space but a few bytes, and return the file that does."""
     path = folder / "ballast"
     with path.open("ab", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1):
@@ -61,7 +62,7 @@ def fill(folder: Path) -> Path:
                 while True:
                     file.write(b"\0" * size)
             except OSError:
-                continue  # no space for so much
+                continue  # not enough space for that much
     return path
 
 
@@ -78,7 +79,7 @@ def test_launches_wait_while_a_disk_has_less_than_its_limit_and_go_on_when_it_ha
     with monkeypatch.context() as patch, project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "a").state is RunState.RUNNING, "the first run")
         patch.setattr(os, "statvfs", statvfs)
-        gate.touch()  # what runs goes on
+        gate.touch()  # running runs continue
         engine.until(lambda: project.state(loop).waits_for, "the wait")
         ended = [RunState.FINISHED, RunState.QUEUED]
         engine.until(lambda: states(project.runs(loop)) == ended, "the end of the first run")
@@ -93,7 +94,7 @@ def test_launches_wait_while_a_disk_has_less_than_its_limit_and_go_on_when_it_ha
 
 
 def test_a_full_disk_stops_nothing_for_good(small: EngineProject) -> None:
-    """Full from the middle of the first run on: its end cannot be recorded, and later everything is."""
+    """The disk is full from the middle of the first run on: its end cannot be recorded, but later everything is."""
     gate = small.gate("go")
     loop = small.loop([small.config(name, gate=str(gate)) for name in ("a", "b", "c")], rounds=2, decide=True)
     said: list[str] = []
@@ -104,14 +105,14 @@ def test_a_full_disk_stops_nothing_for_good(small: EngineProject) -> None:
     with small.driven(loop, on_event=listen) as engine:
         small.trainer_pid(small.runs(loop)[0].id)
         ballast = fill(small.folder)
-        gate.touch()  # only now, however slowly the disk was filled; an empty file takes no space of it
+        gate.touch()  # only now, because filling the disk may take time; an empty file takes up no space
         engine.until(lambda: any("no space" in text for text in said), "the sentence")
         assert small.state(loop).state is LoopState.ACTIVE
         ballast.unlink()
         ended = engine.end()
     assert ended.state is LoopState.FINISHED, ended.reason
     runs = small.runs(loop)
-    # The first trainer may itself have met the full disk, and then has failed; no other has.
+    # The first trainer may itself have met the full disk and failed; no other has.
     assert states(runs[1:]) == [RunState.FINISHED] * (len(runs) - 1)
     assert runs[0].state in (RunState.FINISHED, RunState.FAILED)
     attempts = small.store.loop_attempts(loop.id)
@@ -175,7 +176,8 @@ def test_a_run_that_cannot_start_for_its_disk_waits_and_has_not_failed(
 def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(
     project: EngineProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row fails now and then, ever more seldom, as on a disk that is full for an instant; the same engine goes on."""
+    """A write fails now and then, less and less often, as on a disk that is full for an instant; the same engine continues.
+    """
     monkeypatch.setattr(engine_loop, "TICK", 0.001)
     monkeypatch.setattr(outage, "LOOK_EVERY", 0.001)
     for step in (1, 2, 3):
@@ -263,7 +265,7 @@ def test_a_deleted_output_folder_costs_no_more_than_its_run(project: EngineProje
 
 @pytest.fixture
 def few_inodes(project: EngineProject) -> Iterator[Path]:
-    """`.autoloop/attempts` on a disk of few files, which only root can make."""
+    """`.autoloop/attempts` on a disk with few inodes, which only root can create."""
     folder = project.store.places.home / "attempts"
     made = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "nr_inodes=40", "tmpfs", folder], capture_output=True, text=True, check=False
@@ -275,7 +277,7 @@ def few_inodes(project: EngineProject) -> Iterator[Path]:
 
 
 def use_up(folder: Path, *, but: int) -> None:
-    """Make files until `folder` has room for `but` more."""
+    """Create files until `folder` has room for only `but` more."""
     with contextlib.suppress(OSError):
         for number in range(10_000):
             (folder / f"ballast{number}").touch()
@@ -287,7 +289,7 @@ def use_up(folder: Path, *, but: int) -> None:
 def test_a_supervisor_without_room_for_its_claim_or_its_log_has_not_started_and_the_run_waits(
     project: EngineProject, few_inodes: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
-    """This process has just had the room for its part; the supervisor has room for so many `files`."""
+    """The engine has just enough room for its part; the supervisor has room for `files` files."""
     start, handles, said = local.start, list[local.Handle](), list[str]()
 
     def tight(spec: runner.AttemptSpec, env: Any) -> local.Handle:
@@ -321,7 +323,7 @@ def test_a_supervisor_without_room_for_its_claim_or_its_log_has_not_started_and_
 
 
 def test_a_loop_that_cannot_be_made_for_want_of_room_leaves_nothing(small: EngineProject) -> None:
-    """With ever more room, until there is enough."""
+    """Free space grows step by step until it is sufficient."""
     config = small.config("a", words="x" * 20_000)
     ballast = fill(small.folder)
     home, said = small.store.places.home, list[str]()
@@ -335,7 +337,7 @@ def test_a_loop_that_cannot_be_made_for_want_of_room_leaves_nothing(small: Engin
         assert small.store.loops() == []
         assert list((home / "configs").iterdir()) == []
         assert list((small.folder / "outputs").glob("train/*")) == []
-    # It was full in several places: the configs, the records.
+    # The disk was full at different points: the configs, the records.
     assert len(said) > 3
     assert [text for text in said if not re.search(r"Nothing was started: .+ \(No space|cannot be used now", text)] == []
     ballast.unlink()

@@ -1,4 +1,4 @@
-"""The engine's log file: levels, faults with their tracebacks, no secrets, and a disk that is full."""
+"""The engine's log file: levels, errors with tracebacks, no secrets, and a full disk."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_log_that_cannot_be_written_disturbs_nobody(tmp_path: Path) -> None:
 
 @pytest.fixture
 def signals() -> Iterator[None]:
-    """The handlers of this process, which a driver replaces."""
+    """Restore this process's signal handlers, which a driver replaces."""
     before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():
@@ -85,7 +85,7 @@ def test_a_driver_reports_events_and_progress_and_logs_the_story(project: Engine
 
     def hear(event: Event) -> None:
         events.append(event.text)
-        if event.id:  # who hears of it finds it in the store, from another process too
+        if event.id:  # an event is in the store, readable by other processes, before it is reported
             assert event in project.store.events(loop.id)
 
     with Store.open(project.folder) as store:

@@ -1,4 +1,4 @@
-"""One engine drives a loop, and everybody can see which."""
+"""Only one engine drives a loop, and everyone can see which."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_second_engine_is_refused_and_told_who_drives_the_loop(project: Engine
     project.trainer_pid(project.runs(loop)[0].id)
     with pytest.raises(UserError, match=rf"{loop.name}.*process {engine} "):
         Engine(project.store, project.state(loop)).run()
-    assert spawn(project.store, project.state(loop)).pid == engine  # nothing new is started
+    assert spawn(project.store, project.state(loop)).pid == engine  # no new engine is started
     gate.touch()
     project.wait_engine(engine)
     assert project.state(loop).state is LoopState.FINISHED
@@ -42,7 +42,7 @@ while os.getppid() == int(sys.argv[2]):
     fcntl.flock(fd, fcntl.LOCK_SH)
     fcntl.flock(fd, fcntl.LOCK_UN)
 """
-"""Asks without a pause who has a lock, in the way of `holder`."""
+"""Asks continuously who holds a lock, as `holder` does."""
 
 
 def test_asking_who_drives_a_loop_never_keeps_an_engine_from_starting(project: EngineProject) -> None:
@@ -62,7 +62,7 @@ def test_asking_who_drives_a_loop_never_keeps_an_engine_from_starting(project: E
 
 
 def test_a_lock_that_outlives_its_engine_for_an_instant_is_waited_for(project: EngineProject) -> None:
-    """A supervisor that is just being started shares the lock of its engine, and does not die with it."""
+    """A supervisor that is just starting shares its engine's lock and may outlive the engine."""
     path = project.store.places.lock("loop_1")
     dead = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(dead, 0)
@@ -103,7 +103,7 @@ os.pwrite(fd, sys.argv[2].replace("0", str(os.getpid()), 1).encode().ljust(512),
 while not os.path.exists(sys.argv[3]):
     time.sleep(0.01)
 """
-"""Takes a lock and signs it some time later, as an engine on a loaded machine does."""
+"""Takes a lock and signs it a little later, as an engine on a loaded machine does."""
 
 
 def test_the_engine_that_was_started_is_named_and_not_the_dead_one_of_another_container(

@@ -1,4 +1,4 @@
-"""Engines that end, in whatever way, and the next one that takes their loop over."""
+"""Engines that end in various ways, and the next engine, which takes over their loop."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_result_that_missed_the_report_because_its_engine_died_is_in_the_repor
         engine.until(lambda: project.named(loop, "a").state is RunState.FINISHED, "the end of a")
         project.trainer_pid(project.named(loop, "b").id)
         engine.leave()
-    # What a kill between the commit of a's result and its line in the report leaves behind.
+    # The state after a kill between the commit of a's result and its line in the report.
     (project.folder / "reports" / "autorun_summary.json").unlink()
     gate.touch()
     project.run(loop)
@@ -188,7 +188,7 @@ def test_a_run_of_before_a_reboot_is_lost_and_its_pid_is_left_alone(project: Eng
     kill_supervisor(project, a.id)
     os.kill(trainer, signal.SIGKILL)
     eventually(lambda: not project.left_over(), "the end of everything")
-    # The same pid, but of another boot: a process that has nothing to do with it.
+    # The same pid, but from another boot: an unrelated process.
     assert attempt.handle is not None
     with bystander() as process:
         reused = {**attempt.handle, "pid": process, "boot_id": "00000000-0000-0000-0000-000000000000"}
@@ -272,7 +272,7 @@ def test_reports_made_anew_from_the_store_are_the_same(project: EngineProject) -
 
 
 def engine_dies_before_it_stores_the_handle(project: EngineProject, loop: Loop) -> Attempt:
-    """The trainer is up, its supervisor too, and the store knows neither; the attempt as it is recorded."""
+    """Let the engine die when trainer and supervisor run but the store knows neither; return the attempt as recorded."""
     with Store.open(project.folder) as store:
         engine = Engine(store, loop)
         put = store.put_attempt

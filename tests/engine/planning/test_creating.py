@@ -1,4 +1,4 @@
-"""Making a loop real: the names of many that are made at once, and nothing left of one that could not be made."""
+"""Creation of loops: distinct names if many are created at once, and nothing left of a loop that could not be created."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_where_no_folder_can_be_made_nothing_is_left(project: EngineProject) -> 
 
 
 def test_the_database_alone_knows_a_loop_that_was_made(project: EngineProject, tmp_path: Path) -> None:
-    """Whatever becomes of the files beside it, the loop can be resumed, and finds its runs by their folders."""
+    """Even without the files beside it, the loop can be resumed and finds its runs by their folders."""
     with Store.open(project.folder, create=True) as store:
         loop = create_loop(store, planned(project), NOW)
         alone = tmp_path / "alone"

@@ -1,4 +1,4 @@
-"""The files that a loop was made with, and what became of them since."""
+"""The files that a loop was created with, and later changes to them."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ relaunches = 2
 """
 
 
-# Its successors are in no need of healing, though they log the same rows.
+# Its successors do not match the rule, although they log the same rows.
 HEALS = PATCHES.replace('["lr@mul=2"], ["seed@add=1000"]', '"lr@mul=2", "hang@set=false"').replace(
     '"l1_loss.last > 5"', "'l1_loss.last > 5 and config(\"lr\") < 1.5'"
 )
@@ -43,7 +43,7 @@ BAD = rows(9.0, 8.0, 7.0)
 
 
 def begin(project: EngineProject, book: str, *names: str, concurrency: int = 1, **behaviour: Any) -> Loop:
-    """A loop of 100 steps whose runs log three bad rows and then hang, with a live rule book."""
+    """Create a loop of 100 steps with a live rule book; its runs log three bad rows and then hang."""
     configs = [project.config(name, **{"rows": BAD, "hang": True, **behaviour}) for name in names or ("a",)]
     return project.loop(configs, steps=100, rules=project.rules(book), live=True, concurrency=concurrency)
 

@@ -1,4 +1,4 @@
-"""`--halve STEP`: the worse half of a round's configs stops there, and replicates of the better ones take the slots."""
+"""`--halve STEP`: the worse half of a round's configs stops there, and replicates of the better half take the slots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ STEP = 3
 
 
 def configs(project: EngineProject, gate: Path, **losses: float | list[float]) -> list[str]:
-    """Configs that log three rows and wait for the gate before they end; several losses are those of seeds."""
+    """Write configs that log three rows and wait for the gate before they end. A list of losses gives one config per seed.
+    """
     made = []
     for number, (name, loss) in enumerate(losses.items()):
         ends = dict(enumerate(loss if isinstance(loss, list) else [loss], 1))
@@ -55,7 +56,7 @@ def test_the_worse_half_stops_and_replicates_of_the_better_take_its_slots(projec
     (attempt,) = project.store.attempts(runs["d,seed=1"].id)
     assert attempt.stop is not None
     assert attempt.stop.kind is StopKind.HALVED
-    # The best first, each with a seed that no run has had, as a replicate of the same config, in a slot that was freed.
+    # The best config first, each with an unused seed, as a replicate of the same config in a slot that was freed.
     copies = [runs["a,seed=2"], runs["b,seed=3"]]
     assert [copy.state for copy in copies] == [RunState.FINISHED] * 2
     assert [copy.group for copy in copies] == [runs["a,seed=1"].group, runs["b,seed=1"].group]
@@ -81,7 +82,7 @@ def test_configs_are_compared_by_the_mean_over_their_seeds(project: EngineProjec
 def test_a_run_that_starts_later_is_compared_with_those_that_have_passed_the_step(
     project: EngineProject, tmp_path: Path
 ) -> None:
-    """Two slots, three configs: the third waits for a slot, and is the worst of all."""
+    """Two slots, three configs: the third, which has to wait for a slot, is the worst of all."""
     gate = tmp_path / "gate"
     given = configs(project, gate, a=1.0, b=2.0, z=9.0)
     loop = halved_loop(project, given, concurrency=2)
@@ -124,7 +125,7 @@ def test_a_loop_that_is_stopped_meanwhile_leaves_what_was_halved_stopped(project
 
 
 def test_an_engine_may_die_at_every_write(project: EngineProject, tmp_path: Path) -> None:
-    """However often it dies, the same run stops, once, and gets one replicate of the better config."""
+    """However often it dies, the same run is stopped, once, and the better config gets one replicate."""
     gate = tmp_path / "gate"
     loop = halved_loop(project, configs(project, gate, a=1.0, b=2.0))
     for number in range(1, 60):

@@ -1,4 +1,4 @@
-"""`[keep]` with `when = "each round"`: the engine moves checkpoints to the trash when a round has ended."""
+"""`[keep]` with `when = "each round"`: the engine moves checkpoints to the trash after each round."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATTERN = 'checkpoints = ["checkpoints/[0-9l]*"]\n'
 
 
 def loop_of(project: EngineProject, keep: str, losses: list[float] | None = None, **changes: Any) -> Loop:
-    """Two configs of four seeds each, which leave a checkpoint; the first is worse."""
+    """Create a loop of two configs with four seeds each, which leave a checkpoint; the first config is worse."""
     path = Path(preset(project))
     path.write_text(PATTERN + path.read_text())
     (project.folder / "autoloop.toml").write_text(f"[keep]\n{keep}\n")
@@ -55,7 +55,7 @@ def test_the_run_that_then_extends_is_not_touched(project: EngineProject) -> Non
     loop = loop_of(project, 'checkpoints = "best 1 by l1_loss"\nwhen = "each round"', extend_winner=40)
     assert project.run(loop).state is LoopState.FINISHED
     assert project.named(loop, "new,seed=3").step == 40
-    # The others are kept until the winner is known, and go when its long training is over.
+    # The others are kept until the winner is known, and go when its extension is over.
     assert left(project, loop) == NEW
 
 

@@ -1,4 +1,4 @@
-"""A kill criterion: part of what is approved, and a live rule of the runs of its proposal alone."""
+"""A kill criterion is part of the approval, and acts as a live rule on the runs of its proposal only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_proposals_run_is_stopped_by_its_criterion_and_no_other_run_is(project
         assert f"its run is stopped if {TOO_HIGH}" in engine.done(variant(TOO_HIGH, "hang=true"), agent())
         proposal = project.proposals(loop)[-1]
 
-        # An approval is of the criterion too.
+        # An approval covers the criterion too.
         engine.done(Edit(proposal=proposal.id, edits=["hang=true"], kill_criterion=f"{TOO_HIGH} and steps > 2"))
         revised = project.store.proposal(proposal.id)
         assert (revised.config_hash, revised.kill_criterion) == (proposal.config_hash, f"{TOO_HIGH} and steps > 2")

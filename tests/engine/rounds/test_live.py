@@ -1,4 +1,4 @@
-"""Live rules: a run in training is stopped, or stopped and relaunched, once, with the evidence on record."""
+"""Live rules: a run in training is stopped, or stopped and relaunched, exactly once, and the evidence is recorded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_hopeless_run_is_stopped_and_marked_with_the_evidence(project: EngineP
 def test_a_rule_judges_what_is_written_as_soon_as_it_is_there(
     project: EngineProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told by the kernel: nothing is looked at on its own here once the run's folders are watched."""
+    """Only the kernel reports changes: once it watches the run's folders, the engine does not poll them in this test."""
     monkeypatch.setattr(file_watch, "SWEEP", 1e6)
     looks = recorded_looks(monkeypatch)
     loop = begin(project, STOPS, after=str(project.gate("rows")))
@@ -47,7 +47,7 @@ def test_a_rule_judges_what_is_written_as_soon_as_it_is_there(
 
 
 def recorded_looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, set[str]]]:
-    """When from now on an engine asks which files are due, and the answer, the newest last."""
+    """Return a list that receives the time and the answer whenever an engine asks which files are due, newest last."""
     looks: list[tuple[float, set[str]]] = []
     real = FileWatch.due
 
@@ -62,14 +62,14 @@ def recorded_looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, set[str
 
 
 def nothing_is_due(looks: list[tuple[float, set[str]]]) -> bool:
-    """Whether a run's files were due once and are no longer. As long as the kernel does not watch them, they are due again
+    """Return whether a run's files were due once and are no longer. Until the kernel watches them, they become due again
     after BLIND seconds."""
     quiet = list(itertools.takewhile(lambda look: not look[1], reversed(looks)))
     return len(quiet) < len(looks) and bool(quiet) and quiet[0][0] - quiet[-1][0] > 2 * file_watch.BLIND
 
 
 def test_a_stuck_run_is_relaunched_in_its_slot_with_its_lineage(project: EngineProject) -> None:
-    """The slot is kept for it: what queued does not come between."""
+    """The slot is reserved for it: no queued run takes it in between."""
     loop = begin(project, HEALS, "a", "b", concurrency=1)
     assert project.run(loop).state is LoopState.FINISHED
     a, b, *patched = project.runs(loop)
@@ -144,7 +144,7 @@ def test_runs_that_become_the_same_value_have_names_and_files_of_their_own(proje
 
 
 def test_a_patch_that_may_not_run_gives_way_to_the_next_turn(project: EngineProject) -> None:
-    """The config with the first edits runs already, so the rule's other edits are taken."""
+    """The config with the first edits is already running, so the rule's other edits are taken."""
     gate = project.gate("go")
     shared = {"seed": 77, "number": 0, "rows": BAD, "gate": str(gate)}
     configs = [project.config("a", lr=1.0, **shared), project.config("twin", lr=2.0, **shared)]

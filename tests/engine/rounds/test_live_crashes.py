@@ -1,4 +1,4 @@
-"""Live rules: an engine that ends between stop and relaunch relaunches exactly once."""
+"""Live rules: after an engine dies between stop and relaunch, the run is relaunched exactly once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live rules that ask, and what happens to a loop while they act."""
+"""Live rules that ask first, and what can happen to a loop while they act."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_rejected_question_is_not_asked_again_and_the_run_finishes(project: En
 
 
 def refused_later(project: EngineProject, loop: Loop, proposal: int) -> str:
-    """What an engine that comes back to the finished loop answers to an approval."""
+    """Return the answer to an approval sent after the loop has finished, given by a new engine."""
     number = project.store.send(loop.id, Approve(proposals=[proposal]), person("ada"))
     project.run(loop)
     command = project.store.command(number)
@@ -116,7 +116,7 @@ def test_a_live_stopped_run_that_is_retried_is_not_stopped_again(project: Engine
         engine.done(Retry(run="a"))
         engine.until(lambda: project.named(loop, "a").step == 3, "its second attempt")
         engine.until(lambda: project.named(loop, "a").state is RunState.RUNNING, "its second attempt")
-        # A look takes place at each turn; a command answered after its rows were read comes after such a look.
+        # The engine reads the run in each turn; this command is answered after a turn that saw the new rows.
         engine.done(Hold(held=False))
         engine.done(Stop(run="a"))
         other.touch()

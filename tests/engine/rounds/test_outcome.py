@@ -1,4 +1,4 @@
-"""The end of a loop states whether a config is better than its baseline, what it changed, what rules did, what it cost."""
+"""The end of a loop states whether a config is better than its baseline, its changes, what rules did, and the cost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ changes = ["lr@mul=2"]
 
 
 def seeded(project: EngineProject, name: str, losses: dict[int, float], **more: Any) -> list[str]:
-    """Configs that differ in the seed only; the last loss of each seed."""
+    """Write configs that differ only in the seed, with a last loss for each seed."""
     by_seed = {str(seed): {"rows": rows(5.0, *[loss] * 5)} for seed, loss in losses.items()}
     return [
         project.config(f"{name},seed={seed}", **{"seed": seed, "number": 0, "by_seed": by_seed, **more}) for seed in losses
@@ -66,7 +66,7 @@ def test_a_config_that_is_better_over_its_seeds_is_named_with_what_it_changed(pr
     with project.open_store() as store:
         runs = store.runs(loop.id)
         lines = verdict_lines(runs, default_book())
-        # Rules read no more of the runs than the metrics that they name; their verdicts are those of everybody else.
+        # Rules read only the metrics they name, but reach the same verdicts as every other part.
         for wanted in (frozenset({"train/l1_loss"}), frozenset({"loss"}), None):
             mine = AmongRuns(store, loop.id, default_book(), wanted).of(first).judge
             for metric in ("train/l1_loss", "loss"):

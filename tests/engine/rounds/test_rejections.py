@@ -1,4 +1,4 @@
-"""A rule that asks again for what was rejected is heard again only if what it rests on has changed."""
+"""A rule that requests a rejected variant again is heard only if the basis of its request has changed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def of_rule(project: EngineProject, loop: Loop, rule: str, round_: int) -> list[
 
 
 def rejected_in_the_first_round(project: EngineProject, loop: Loop, *, taken_back: bool = False) -> None:
-    """Reject what too-high asks for, approve the other, and drive the loop until round 2 has been judged."""
+    """Reject the proposal of too-high, approve the other one, and drive the loop until round 2 has been judged."""
     with project.driven(loop) as engine:
         engine.until(lambda: len(project.proposals(loop)) == 2, "the proposals of round 1")
         (asked,), (other,) = (of_rule(project, loop, name, 1) for name in ("too-high", "other"))
@@ -68,7 +68,7 @@ def test_it_is_offered_again_where_the_setting_that_it_edits_is_another(project:
 def test_a_rejection_that_was_taken_back_does_not_count(project: EngineProject) -> None:
     loop = looped(project, "size@add=1")
     rejected_in_the_first_round(project, loop, taken_back=True)
-    assert len(of_rule(project, loop, "too-high", 2)) == 2  # of both variants
+    assert len(of_rule(project, loop, "too-high", 2)) == 2  # from both variants
 
 
 def proposal(value: Any = 0.31, *, lr: float = 1.0, standing: Call | None = None, **seen: Any) -> Proposal:

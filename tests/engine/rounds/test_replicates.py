@@ -1,4 +1,4 @@
-"""`--replicates auto`: what looks better than the baseline runs again with fresh seeds beside it before it is called
+"""`--replicates auto`: a config that looks better than the baseline runs again beside it on fresh seeds before it counts as
 better."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ changes = ["lr@mul=2"]
 
 
 def noisy(project: EngineProject, name: str, mean: float, own: float, **more: Any) -> str:
-    """A config whose one run, with the seed 100, ends at `own`, and at about `mean` with every other seed."""
+    """Write a config whose loss ends at `own` with its seed, 100, and near `mean` with every other seed."""
     rng = random.Random(name)
     losses = {"100": own} | {str(seed): mean + rng.gauss(0, 0.01) for seed in range(1, 40)}
     by_seed = {seed: {"rows": rows(5.0, *[loss] * 5)} for seed, loss in losses.items()}
@@ -63,7 +63,7 @@ def test_what_is_better_is_confirmed_on_fresh_seeds_and_named_the_winner(project
     contender, base = project.named(loop, "good"), project.named(loop, "base")
     assert (found.first.run, found.baseline.run) == (contender.id, base.id)
     made = fresh(project, loop)
-    # The same fresh seeds for both, and only these count.
+    # Both get the same fresh seeds, and only these count.
     seeds = {run.seed for run in made if run.base_run == contender.id}
     assert seeds == {run.seed for run in made if run.base_run == base.id}
     assert "100" not in seeds
@@ -220,4 +220,4 @@ def test_an_engine_killed_before_it_proposes_judges_the_round_again(project: Eng
 
 
 class Killed(BaseException):
-    """The engine is gone."""
+    """The engine was killed."""

@@ -1,4 +1,4 @@
-"""From a round to the next: judged by rules, made of configs, until a criterion is met."""
+"""From one round to the next: judged by rules, built from configs, until a criterion is met."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.engine.project import RULES, EngineProject, rows
 
 
 def written(config: dict[str, Any], proposal: Proposal) -> dict[str, Any]:
-    """The config with each of the proposal's changes of a top-level key, as it showed them."""
+    """Apply the proposal's changes of top-level keys, checking that each `before` value is right."""
     for change in proposal.changes:
         assert config.get(change.path) == change.before
         config = {**config, change.path: change.after}
@@ -82,7 +82,7 @@ def test_no_run_of_the_next_round_starts_before_the_last_of_this_one_has_ended(p
     )
     with project.driven(loop) as engine:
         engine.until(lambda: project.named(loop, "fast").state is RunState.FINISHED, "the end of fast")
-        assert "no proposal 1" in engine.refused(Approve(proposals=[1]))  # a turn later nothing has been proposed yet
+        assert "no proposal 1" in engine.refused(Approve(proposals=[1]))  # after a turn, nothing has been proposed yet
         assert project.proposals(loop) == []
         gate.touch()
         engine.end()
@@ -207,7 +207,7 @@ def test_a_config_that_an_earlier_loop_has_run_is_blocked_and_says_where(project
     assert proposal.blocked is not None
     assert variant.id in proposal.blocked
     assert earlier.name in proposal.blocked
-    # Nothing else was proposed, so the loop says so and ends.
+    # Nothing else was proposed, so the loop reports that and ends.
     assert ended.state is LoopState.FINISHED
     assert ended.reason is not None
     assert "blocked" in ended.reason
@@ -285,7 +285,7 @@ def test_a_person_s_early_proposal_does_not_keep_the_rules_from_judging_its_run(
 
 
 def test_a_python_rule_that_thinks_holds_neither_the_store_nor_the_engine(project: EngineProject) -> None:
-    """While it thinks the engine obeys, and others write to the project's store."""
+    """Meanwhile the engine carries out requests, and others can write to the project's store."""
     gate = project.gate("thought")
     code = f"""
 import os, time
@@ -318,7 +318,7 @@ def test_a_python_rule_that_takes_too_long_costs_its_run_the_proposal(project: E
 
 
 def test_reports_that_are_made_anew_are_the_same_to_the_byte(project: EngineProject) -> None:
-    """The engine wrote them as the runs ended, in another order, with numbers that were whole and attempts that failed."""
+    """The engine wrote them as the runs ended: in another order, with integer values and failed attempts."""
     counter = str(project.folder / "counter")
     gate = project.gate("a")
     whole = [{"_step": 1, "train/l1_loss": 2, "eval/reward": 3}, {"_step": 2, "train/l1_loss": 1, "eval/reward": 4.5}]

@@ -1,4 +1,4 @@
-"""Rounds that a search proposes: Optuna, asked for real about loops that really run."""
+"""Rounds proposed by a search: real Optuna, on loops that really run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = needs("optuna")
 
 TPE = Search(sampler=Sampler.TPE)
 BOWL = {"lr": 0.3, "reg": 0.6}
-"""Where the loss is lowest. The configs begin at the far corner, so that every other point is better."""
+"""The minimum of the loss. The configs start at the far corner, so that every other point is better."""
 SPACE = ["lr=0.0..1.0", "reg=0.0..1.0"]
 
 
@@ -70,7 +70,7 @@ def test_a_search_finds_configs_that_are_better_than_the_baseline(project: Engin
         "TPE, from 1 config: at random, because these are too few for a model; best so far: base"
     )
     assert "from 3 configs" in proposals[2].reason
-    assert {proposal.expects for proposal in proposals} == {None}  # at random
+    assert {proposal.expects for proposal in proposals} == {None}  # chosen at random
     assert "round 2: 2 proposals by optuna (TPE)" in project.story(loop, EventKind.NOTE)
     assert [(each.rule, each.searched, each.ran) for each in project.state(loop).outcome.rules] == [
         ("optuna (TPE)", True, 4)
@@ -151,7 +151,7 @@ def test_a_space_that_is_exhausted_ends_the_loop_with_one_sentence(project: Engi
 def test_past_runs_of_the_project_count_and_are_not_proposed_again(project: EngineProject) -> None:
     grid = project.loop([bowl(project)], grid=["lr=0.25,0.5,0.75,1.0"], rules=None)
     project.run(grid)
-    other = project.loop([bowl(project, number=5)], rules=None)  # another config but for what is searched
+    other = project.loop([bowl(project, number=5)], rules=None)  # a different config, except for the searched settings
     project.run(other)
     loop = searched(project, grid=["lr=0.0,0.25,0.5,0.75,1.0"], rounds=2)
     project.run(loop)

@@ -23,7 +23,7 @@ changes = ["lr@mul=2"]
 
 
 def seeds(project: EngineProject, name: str, losses: dict[int, float], **more: Any) -> list[str]:
-    """Configs that differ in the seed only; a loss for each seed."""
+    """Write configs that differ only in the seed, with a loss for each seed."""
     by_seed = {str(seed): {"rows": rows(5.0, loss)} for seed, loss in losses.items()}
     shared = {"number": 0, "by_seed": by_seed, **more}
     return [project.config(f"{name},seed={seed}", seed=seed, **shared) for seed in losses]
@@ -31,8 +31,8 @@ def seeds(project: EngineProject, name: str, losses: dict[int, float], **more: A
 
 def test_a_rule_judges_the_mean_over_seeds_and_its_variant_runs_with_each_of_them(project: EngineProject) -> None:
     configs = [
-        *seeds(project, "lr=1", {1: 1.0, 2: 4.0}, lr=1.0),  # 2.5: above, although one seed is below
-        *seeds(project, "lr=3", {1: 1.0, 2: 2.5}, lr=3.0),  # 1.75: below, although one seed is above
+        *seeds(project, "lr=1", {1: 1.0, 2: 4.0}, lr=1.0),  # mean 2.5: above, although one seed is below
+        *seeds(project, "lr=3", {1: 1.0, 2: 2.5}, lr=3.0),  # mean 1.75: below, although one seed is above
     ]
     loop = project.loop(configs, rounds=2, decide=True, rules=project.rules(LOW))
     assert project.run(loop).state is LoopState.FINISHED

@@ -1,4 +1,4 @@
-"""`--then extend=N`: once the rounds are done, the config that is better than the baseline is trained on."""
+"""`--then extend=N`: after the rounds, the config that is better than the baseline continues to N steps."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ output_dir = "{{output_dir}}"
 
 
 def seeded(project: EngineProject, name: str, losses: list[float], **more: Any) -> list[str]:
-    """Configs that differ in the seed only; the loss that each seed has at every step."""
+    """Write configs that differ only in the seed, with a constant loss for each seed."""
     return [
         project.write_config(f"{name},seed={seed}", {"seed": seed, "loss": losses, "lr": 1.0, **more})
         for seed in range(len(losses))
@@ -63,7 +63,7 @@ def seeded(project: EngineProject, name: str, losses: list[float], **more: Any) 
 
 
 def loop_of(project: EngineProject, losses: list[float] | None = None, *, extend: int = 40, **changes: Any) -> Loop:
-    """Two configs of four seeds each and 20 steps; the second has `losses`."""
+    """Create a loop of two configs with four seeds each and 20 steps; the second has `losses`."""
     more = {key: changes.pop(key) for key in list(changes) if key in ("max_steps", "at")}
     other = BETTER if losses is None else losses
     configs = [*seeded(project, "base", BASELINE, **more), *seeded(project, "new", other, lr=3.0, **more)]
@@ -93,7 +93,7 @@ def test_the_winner_continues_from_its_checkpoint_and_the_outcome_stays(project:
     ended = project.run(loop)
     assert ended.state is LoopState.FINISHED
     run = long_run(project, loop)
-    # Of the four, the worse of the two in the middle: 0.48 0.50 [0.52] 0.53.
+    # The worse of the two runs in the middle of the four: 0.48 0.50 [0.52] 0.53.
     assert run.name == "new,seed=3"
     assert (run.state, run.step, run.attempts) == (RunState.FINISHED, 40, 2)
     assert ended.outcome is not None
@@ -228,7 +228,7 @@ def _with_runs(loop: Loop, most: int) -> Loop:
 
 @pytest.mark.parametrize("resumes", [True, False])
 def test_an_engine_may_die_at_every_write(project: EngineProject, resumes: bool) -> None:
-    """From the end of the rounds on: the next engine brings the same end about, with one long training and no more."""
+    """From the end of the rounds on: the next engine reaches the same end, with exactly one extension."""
     loop = loop_of(project, preset=preset(project, resumes=resumes), approve="manual")
     with project.driven(loop) as driven:
         driven.until(lambda: project.story(loop, "waiting"), "a decision is waited for")

@@ -1,4 +1,4 @@
-"""`--replicates auto` beside `--halve` and beside a search: each leaves the other's runs alone."""
+"""`--replicates auto` together with `--halve` and with a search: neither touches the other's runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_what_halving_keeps_is_confirmed_on_seeds_that_its_replicates_have_not_h
     assert found.better
     assert found.first.run == runs["good"].id
     confirming = fresh(project, loop)
-    # Nothing of them is compared at the step and stopped, and what they count for no other run has counted for.
+    # They are not compared and stopped at the step, and each counts for one purpose only.
     assert {run.state for run in confirming} == {RunState.FINISHED}
     assert not any(run.halved for run in confirming)
     assert not {run.seed for run in confirming} & {run.seed for run in runs.values()}
@@ -57,7 +57,7 @@ def test_what_a_search_finds_is_confirmed_while_it_goes_on(project: EngineProjec
     rounds = {run.round for run in confirming}
     assert rounds
     searched = [run for run in project.runs(loop) if run.proposal is not None and not run.confirms]
-    assert rounds & {run.round for run in searched}  # a round that confirms searches too
+    assert rounds & {run.round for run in searched}  # a round that confirms also searches
     assert not any(run.confirms for run in searched)
     best = project.store.run(found.first.run)
     assert best.group != project.named(loop, "base").group

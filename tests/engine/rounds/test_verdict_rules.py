@@ -1,4 +1,4 @@
-"""Rules, criteria and Python rules of a loop that runs ask for verdicts: between a config's runs and those of its base."""
+"""Rules, criteria and Python rules of a running loop that use verdicts between a config's runs and those of its base."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ changes = ["lr@mul=3"]
 
 
 def configs(project: EngineProject, losses: dict[int, float], **more: Any) -> list[str]:
-    """One config with several seeds, and the last loss of each."""
+    """Write one config with several seeds, with a last loss for each."""
     by_seed = {str(seed): {"rows": rows(5.0, *[loss] * 5)} for seed, loss in losses.items()}
     return [project.config(f"seed={seed}", seed=seed, number=0, lr=1.0, by_seed=by_seed, **more) for seed in losses]
 

@@ -1,7 +1,8 @@
-"""A training for tests of `--then`: `then_trainer.py --config=FILE --output_dir=DIR [--steps=N] [--resume=true]`.
+"""A trainer for tests of `--then`: `then_trainer.py --config=FILE --output_dir=DIR [--steps=N] [--resume=true]`.
 
-Standard library only. It logs one row a step, each with the loss that the config has for its seed, and leaves a checkpoint
-at its end. Without --steps it takes `max_steps` of its config. `at`: what becomes of it when it is to make so many steps.
+Standard library only. It logs one row per step, each with the loss that the config has for its seed, and leaves a
+checkpoint at its end. Without --steps it uses `max_steps` of its config. `at`: what happens if its target is a given number
+of steps.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What fails, why, and what is tried again."""
+"""Failures: their causes, and which runs are tried again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.engine.processes import states
 from tests.engine.project import RULES, EngineProject, rows
 
 PASSING = "CUDA error: uncorrectable ECC error encountered"
-"""A cause that the same command may well not meet again."""
+"""A failure that the same command may well not meet again."""
 
 
 def nan(step: int) -> dict[str, object]:
@@ -21,7 +21,7 @@ def nan(step: int) -> dict[str, object]:
 
 def test_three_failures_in_a_row_before_the_first_step_stop_the_loop_and_it_can_be_resumed(project: EngineProject) -> None:
     configs = [project.config(f"broken{i}", traceback="ImportError: no torch here") for i in range(3)]
-    # The slot is free before the third is judged, so the next may have started; then it is queued again.
+    # The slot is free before the third run is judged, so the next may have started; then it is queued again.
     loop = project.loop([*configs, project.config("d", gate=str(project.gate("d"))), project.config("e")])
     ended = project.run(loop)
     assert ended.state is LoopState.STOPPED
@@ -43,7 +43,7 @@ def test_a_cause_that_every_run_would_meet_stops_the_loop_at_once_with_that_caus
     assert (ended.reason or "").startswith("every run would fail like broken0: ")
     assert "lerobot" in (ended.reason or "")
     first, second, third = states(project.runs(loop))
-    # The slot is free before the first is judged, so the second may have started and failed too; the queue is kept.
+    # The slot is free before the first run is judged, so the second may have failed too; the queue is kept.
     assert (first, third) == (RunState.FAILED, RunState.QUEUED)
     assert second in (RunState.FAILED, RunState.QUEUED)
 
@@ -140,7 +140,7 @@ def test_a_run_that_logs_nothing_that_a_rule_looks_at_has_finished_and_is_not_ju
     loop = project.loop([*configs, project.config("b", rows=[])], decide=True, rounds=2)
     project.run(loop)
     named, *_, empty = project.runs(loop)
-    assert states(project.runs(loop)) == [RunState.FINISHED] * 5  # no failure, and no halt counts it
+    assert states(project.runs(loop)) == [RunState.FINISHED] * 5  # not failures, and not counted towards the halt
     assert named.unjudged == Unjudged(needed=["l1_loss"], found=["train/other"], sources=["jsonl"])
     assert "not judged: none of the metrics that the rules need was found (l1_loss)" in str(named.reason)
     assert "jsonl has train/other" in str(named.reason)
@@ -206,7 +206,7 @@ def test_a_command_that_cannot_be_started_is_a_failed_run_with_the_reason(projec
     interpreter.symlink_to(sys.executable)
     preset.write_text(text.replace('argv = ["{python}"', f'argv = ["{interpreter}"'))
     loop = project.loop([project.config("a")])
-    interpreter.unlink()  # it was there when the loop was planned
+    interpreter.unlink()  # it existed when the loop was planned
     project.run(loop)
     (run,) = project.runs(loop)
     assert run.state is RunState.FAILED

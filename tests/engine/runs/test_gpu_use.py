@@ -1,5 +1,4 @@
-"""What runs use of their GPUs, sampled by the engine and kept with them. The driver is a stand-in; runs and engine are
-real."""
+"""The GPU use of runs, sampled by the engine and stored with them. The driver is simulated; runs and engine are real."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from tests.engine.project import EngineProject
 
 
 class Loads:
-    """What the driver says of four cards; `reads` counts the questions."""
+    """The simulated state of four cards; `reads` counts the queries."""
 
     def __init__(self) -> None:
         self.utilisation = {0: 80, 1: 40, 2: 0, 3: 0}
@@ -46,14 +45,14 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
 
 
 def loop_on(project: EngineProject, names: str, *cards: int, **more: object) -> Loop:
-    """A loop of a run for each name, on these cards; each waits for its gate before it ends."""
+    """Create a loop with one run per name, on these cards; each run waits for its gate before it ends."""
     configs = [project.config(name, gate=str(project.gate(name))) for name in names.split()]
     values = {"device": "cuda", "gpus": list(cards), "concurrency": len(cards), **more}
     return project.loop(configs, machine=gpus.read(), **values)
 
 
 def sampled(project: EngineProject, run: Run, times: int = 3) -> GpuHistory | None:
-    """The history in the file of the run's attempt once it has so many samples."""
+    """Return the history in the file of the run's attempt once it has `times` samples."""
     attempts = project.store.attempts(run.id)
     history = read_history(Path(attempts[-1].directory)) if attempts else None
     return history if history and sum(point.samples for point in history.points) >= times else None

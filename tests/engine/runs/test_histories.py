@@ -1,4 +1,5 @@
-"""What a run wrote, as the loop judges it: several W&B runs of one trainer, metrics of a summary, bars of other work."""
+"""The histories that a loop judges: several W&B runs of one trainer, metrics only in a summary, progress bars of other
+work."""
 
 from __future__ import annotations
 
@@ -94,7 +95,7 @@ def test_the_wandb_runs_of_ranks_and_folds_are_kept_apart_and_told(project: Engi
         assert any(run.notes[0] in said for said in project.story(loop, EventKind.NOTE))
         assert f"only the metrics of {run.wandb_id} " in (project.folder / "reports" / "report.md").read_text()
     assert folds.summary is not None
-    assert folds.summary.metrics["train/l1_loss"].last == 2.0  # the first fold's
+    assert folds.summary.metrics["train/l1_loss"].last == 2.0  # from the first fold
     assert "fold1 (" in folds.notes[0]
 
 

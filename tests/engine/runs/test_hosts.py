@@ -1,4 +1,4 @@
-"""Loops whose runs are on hosts: `ssh` is a script, and the hosts are other home folders of this machine."""
+"""Loops whose runs are on hosts: `ssh` is a script, and the hosts are other home folders on this machine."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ CARD = "0, GPU-a, H100, 60, 512, 81559, 300.0, 50"
 def test_what_a_run_uses_of_the_gpus_of_its_host_is_kept_with_it(
     project: EngineProject, far: FarSide, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = tmp_path_factory.mktemp("elsewhere") / "gate"  # paths of the project are others on a host
+    gate = tmp_path_factory.mktemp("elsewhere") / "gate"  # outside of the project, because its paths differ on a host
     monkeypatch.setattr(gpu_sampling, "EVERY", 0.02)
     monkeypatch.setattr(gpu_sampling, "WRITE_EVERY", 0.02)
     smi = far.programs / "nvidia-smi"

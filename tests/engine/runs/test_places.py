@@ -1,4 +1,4 @@
-"""What the engine makes of the news of a place that is not this machine."""
+"""How the engine handles news from a place other than this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.engine.project import EngineProject
 
 
 class Elsewhere:
-    """A place whose news are written by the test; it starts nothing."""
+    """A place whose news is supplied by the test; it starts nothing."""
 
     gpus = loads = None
 
@@ -64,7 +64,7 @@ class Elsewhere:
         return bool(self.submitted)
 
     def close(self) -> None:
-        """The test may look at it afterwards."""
+        """Do nothing: the test may inspect it afterwards."""
 
 
 def at(engine: Engine, place: Elsewhere) -> None:

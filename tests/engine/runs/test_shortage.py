@@ -1,4 +1,4 @@
-"""No process, memory or descriptor to be had: a start waits and is tried again, and whatever runs goes on."""
+"""No process, memory or descriptor available: a start waits and is retried, and running runs continue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.engine.project import EngineProject
 
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Errors that the next starts of a process get from the kernel; 0 for none."""
+    """A list of errors that the next process starts get from the kernel; 0 for none."""
     real = os.posix_spawn
     refusals: list[int] = []
 
@@ -65,13 +65,13 @@ def test_a_run_that_goes_on_is_not_stopped_because_others_found_no_process(
 
 
 def test_a_command_that_cannot_be_started_for_want_of_processes_says_so_by_number(tmp_path: Path) -> None:
-    """The supervisor's own way: its limit of processes leaves none for the command."""
+    """This tests the supervisor directly: its process limit leaves none for the command."""
     directory = tmp_path / "attempt"
     directory.mkdir()
     spec = {"attempt_id": "attempt", "argv": ["/bin/true"], "cwd": "/", "stop": [], "straggler_grace": 0, "max_log": 1 << 22}
     (directory / "spec.json").write_text(json.dumps(spec))
     argv = [sys.executable, "-I", "-S", str(local.SUPERVISOR), str(directory)]
-    if os.getuid() == 0:  # the limit does not hold for root
+    if os.getuid() == 0:  # the limit does not apply to root
         for each in (tmp_path, directory):
             each.chmod(0o777)
         caps = "-all,+dac_override,+dac_read_search"

@@ -1,4 +1,4 @@
-"""What the engine looks out for by itself: a trainer on the wrong device, and one that does not end."""
+"""Problems that the engine detects on its own: a trainer on the wrong device, and one that does not end."""
 
 from __future__ import annotations
 

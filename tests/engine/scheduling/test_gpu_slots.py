@@ -1,5 +1,5 @@
-"""A GPU slot takes the next run only when nobody else computes there and the last run's memory is back. The driver is a
-stand-in; runs and engine are real."""
+"""A GPU slot takes the next run only if no one else is using the GPU and the last run's memory has been freed. The driver
+is simulated; runs and engine are real."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ANN = GpuProcess(pid=41, name="python", user="ann", memory=12 * GIB)
 
 
 class Machine:
-    """Its cards, as the driver tells of them. `reads` counts the questions; while `awake` is not set none is answered."""
+    """Simulated cards. `reads` counts the queries of the driver; while `awake` is not set, none is answered."""
 
     def __init__(self, cards: int = 4) -> None:
         self.processes: dict[int, tuple[GpuProcess, ...]] = {index: () for index in range(cards)}
         self.lost: dict[int, int] = {}
-        """Bytes in use that no process accounts for."""
+        """Bytes in use that belong to no process."""
         self.error: str | None = None
         self.reads = 0
         self.awake = threading.Event()
@@ -54,7 +54,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
 
 
 def on_gpus(project: EngineProject, machine: Machine, names: str, *cards: int, **more: object) -> Loop:
-    """A loop of a run for each name, on these cards; each waits for its gate `<name>.gate` before it ends."""
+    """Create a loop with one run per name, on these cards; each run waits for its gate `<name>.gate` before it ends."""
     configs = [project.config(name, gate=str(project.gate(name))) for name in names.split()]
     values = {"device": "cuda", "gpus": list(cards), "concurrency": len(cards), **more}
     return project.loop(configs, machine=machine.report(), **values)
@@ -155,7 +155,7 @@ def test_a_driver_that_never_answers_blocks_neither_the_engine_nor_the_runs_for_
     machine.awake.clear()
     with project.driven(loop) as engine:
         engine.until(lambda: machine.reads, "the question")
-        assert engine.done(Pause())  # answered while the driver is not
+        assert engine.done(Pause())  # answered although the driver does not answer
         assert engine.done(Resume())
         assert project.named(loop, "a").state is RunState.QUEUED
         monkeypatch.setattr(gpus, "PATIENCE", 0.0)
@@ -179,7 +179,7 @@ def test_the_driver_is_asked_only_while_a_slot_is_free_and_a_run_is_queued(proje
     with project.driven(loop) as engine:
         project.trainer_pid(project.named(loop, "a").id)
         asked = machine.reads
-        assert engine.done(Pause())  # several turns pass meanwhile
+        assert engine.done(Pause())  # the engine makes several turns meanwhile
         assert engine.done(Resume())
         assert machine.reads == asked
         project.gate("b").touch()

@@ -1,4 +1,4 @@
-"""W&B online, by the real client against a stand-in of the service: what a person sees, and what the server gets."""
+"""W&B online, with the real client and a stand-in for the service: what users see, and what the server receives."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def report(project: CommandProject) -> str:
 
 
 def written(folder: Path) -> bytes:
-    """Everything that lies below a folder, names and contents."""
+    """Return the names and contents of everything in a folder."""
     return b"\n".join(name.encode() + content for name, (_, content) in tree(folder).items())
 
 
@@ -211,7 +211,7 @@ def test_a_formal_loop_waits_for_its_server(tmp_path: Path, service: Service, mo
     project = EngineProject(tmp_path)
     try:
         loop = project.loop([project.config("a")], wandb=WandbSpec(online=True, entity=ENTITY, project="proj"))
-        with project.store.transaction():  # no GPU is needed for what is shown here
+        with project.store.transaction():  # this test needs no GPU
             project.store.put_loop(msgspec.structs.replace(loop, spec=msgspec.structs.replace(loop.spec, formal=True)))
         service.stop()
         with project.driven(loop) as driven:

@@ -1,4 +1,4 @@
-"""Which run goes where and when."""
+"""Which run goes to which slot, and when."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_every_run_is_told_its_own_id_and_gets_an_output_directory_that_nobody_m
     loop = project.loop([project.config("a"), project.config("b")], concurrency=2)
     project.run(loop)
     runs = project.runs(loop)
-    # The trainer ends with 3 if its output directory is there.
+    # The trainer exits with 3 if its output directory exists.
     assert states(runs) == [RunState.FINISHED, RunState.FINISHED]
     assert [seen(run)["run_id"] for run in runs] == [run.id for run in runs]
     for index, run in enumerate(runs):

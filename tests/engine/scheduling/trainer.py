@@ -1,8 +1,8 @@
 """A trainer for tests that records with the real wandb: `trainer.py --config FILE --output_dir DIR`.
 
-The block `trainer` of its config may hold `rows`, `wait_for` (a file that must appear before it goes on after half of
-its rows), `finish_timeout` (seconds that wandb may wait for its server at the end) and `says` (what it dies of
-at once, `KEY` standing for its W&B key).
+The block `trainer` of its config may contain `rows`, `wait_for` (a file that must exist before it continues after half of
+its rows), `finish_timeout` (seconds that wandb may wait for its server at the end) and `says` (the error with which it
+exits at once; `KEY` is replaced by its W&B key).
 """
 
 import json
