@@ -36,7 +36,7 @@ from tests.console.states import DRIVEN, STATES, Night, sample
 from tests.console.still_loop import relative, settle, stand_still
 
 NO_LOOP = "none"
-"""In place of a state: the screens that need no loop."""
+"""Used in place of a state for the screens that need no loop."""
 SIZES: list[Size] = [(80, 24), (120, 40), (160, 45), (200, 50)]
 THEMES = ["dark", "light"]
 SCREENS: dict[str, list[str]] = {
@@ -66,10 +66,10 @@ SCREENS: dict[str, list[str]] = {
     "help": ["question_mark"],
     "palette": ["colon"],
 }
-"""A screen, and the keys that lead to it from Slots."""
+"""By screen: the keys that lead to it from Slots."""
 ONLY = {"queue": ("running", "broke"), "stop": ("running", "broke"), "editor": ("deciding",)}
 ONLY["editor-new"] = ("running", "broke", "deciding")
-"""States in which a screen can be reached, if not in all."""
+"""The states in which a screen can be reached, if not in all."""
 
 PLAN = """Plan of one loop: 3 configs, 1 round, 2 slots
   gpu 0  act_base       configs/act_base.json
@@ -80,7 +80,7 @@ Nothing has been started. `--exec` starts it."""
 
 
 async def lead(pilot: Pilot[Any], night: Night, name: str) -> None:
-    """From wherever the console is to that screen, and until all that it shows has been read."""
+    """Go to a screen from wherever the console is, and wait until everything it shows has been read."""
     app = pilot.app
     assert isinstance(app, ConsoleApp)
     await close_dialogs(pilot)
@@ -97,7 +97,7 @@ async def lead(pilot: Pilot[Any], night: Night, name: str) -> None:
 
 
 async def close_dialogs(pilot: Pilot[Any]) -> None:
-    """What stands in an editor is discarded; every other question is answered with no."""
+    """Close all dialogs: discard the text of an editor, and answer every other question with no."""
     app = pilot.app
     while isinstance(app.screen, ModalScreen):
         discards = isinstance(app.screen, Confirm) and isinstance(app.screen_stack[-2], EditTable)
@@ -116,7 +116,7 @@ async def keep(pilot: Pilot[Any], folder: Path, name: str, shown: Size, theme: s
 
 
 async def take(out: Path, state: str, themes: list[str], screens: Iterable[str], sizes: list[Size], here: Path) -> None:
-    """Every screen of one state, in one console: each is reached once and painted in every theme."""
+    """Take every screen of one state in one console: each is reached once and drawn in every theme."""
     night = STATES[state](here)
     relative(night)
     app = night.app(theme=themes[0])
@@ -130,18 +130,18 @@ async def take(out: Path, state: str, themes: list[str], screens: Iterable[str],
                     await keep(pilot, out / state, name, shown, themes[0])
                     for theme in themes[1:]:
                         app.theme = theme
-                        if isinstance(app.screen, ModalScreen):  # it has the colours of when it was opened
+                        if isinstance(app.screen, ModalScreen):  # a dialog keeps the colours from when it was opened
                             await lead(pilot, night, name)
                         await keep(pilot, out / state, name, shown, theme)
                     app.theme = themes[0]
-                    if isinstance(app.screen, RoundsScreen):  # as it opens: by round, a config's seeds in one row
+                    if isinstance(app.screen, RoundsScreen):  # its initial view: by round, seeds of a config in one row
                         app.screen.as_tree = False
                         app.screen.open.clear()
     night.store.close()
 
 
 async def take_others(out: Path, themes: list[str], sizes: list[Size]) -> None:
-    """The screens that need no loop."""
+    """Take the screens that need no loop."""
     preferences = Preferences(theme=themes[0])
     apps: dict[str, App[Any]] = {
         "welcome": WelcomeApp(Path("/data/act-ot"), preferences=preferences),

@@ -1,4 +1,4 @@
-"""What an app has on the screen as text: the characters, and under them in which style each of them is."""
+"""The screen of an app as text: the characters, followed by the style of each."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from textual.app import App
 
 
 def rows(app: App[Any]) -> list[list[Segment]]:
-    """The screen's rows as the terminal gets them, each a list of segments; a dialog stands over what is below it."""
+    """Return the rows of the screen as the terminal gets them, each as a list of segments; dialogs cover what is below
+    them."""
     update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
     return [[segment for strip in row if strip is not None for segment in strip] for row in update.strips]
 
 
 def text(app: App[Any]) -> str:
-    """The characters on the screen, a line a row."""
+    """Return the characters on the screen, one line per row."""
     return "\n".join("".join(segment.text for segment in row) for row in rows(app))
 
 
 def picture(app: App[Any]) -> str:
-    """Characters, then each row's runs of cells by style, then the styles: a text that diffs well, whatever changed."""
+    """Return the characters, then each row's cell ranges by style, then the styles: text that gives a readable diff for any
+    change."""
     lines: list[str] = []
     runs: list[str] = []
     names: dict[str, str] = {}
@@ -42,6 +44,6 @@ def picture(app: App[Any]) -> str:
 
 
 def letter(number: int) -> str:
-    """a … z, A … Z, aa …"""
+    """Return a … z, A … Z, aa …"""
     more, number = divmod(number, len(ascii_letters))
     return (ascii_letters[more - 1] if more else "") + ascii_letters[number]

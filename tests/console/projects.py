@@ -1,4 +1,4 @@
-"""Loops as an engine and its trainers would have left them: rows of a real store, and files."""
+"""Loops as an engine and its trainers would have left them: rows in a real store, and files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ NOW = time.time()
 
 
 def curve(n: int = 50, start: float = 1.0, end: float = 0.1, every: int = 4) -> Any:
-    """A falling line with a little wave in it: steps and values."""
+    """Return a falling curve with a slight ripple, as steps and values."""
     series = Series()
     for i in range(1, n + 1):
         share = i / n
@@ -60,7 +60,7 @@ def curve(n: int = 50, start: float = 1.0, end: float = 0.1, every: int = 4) -> 
 
 
 class RecordedProject(Project):
-    """A project with one loop; every method writes rows and files that an engine would have written."""
+    """A project with one loop; its methods write the rows and files that an engine would have written."""
 
     def __init__(self, folder: Path, *, rounds: int = 3, slots: int = 2, **spec: Any) -> None:
         super().__init__(folder)
@@ -102,7 +102,7 @@ class RecordedProject(Project):
         self.store.put_round(Round(loop=self.loop.id, number=number, state=state, started_at=NOW - 800))
 
     def hash_of(self, config: Any) -> Any:
-        """What tells an engine that a config has been trained before."""
+        """Return the hash by which an engine recognises a config that has been trained before."""
         spec = self.spec
         return launch_policy(load_preset("plain"), spec.train_script, spec.steps, spec.extra).hash(config)
 
@@ -118,9 +118,9 @@ class RecordedProject(Project):
         attempt: Any = None,
         **more: Any,
     ) -> Run:
-        """One run with its frozen config and, unless it is queued, an attempt, a history and a log.
+        """Add a run with its frozen config and, unless it is queued, an attempt, a history and a log.
 
-        `metrics`: series by the trainer's names. `attempt`: what differs in its attempt.
+        `metrics`: series by the trainer's names. `attempt`: fields that differ in its attempt.
         """
         self.made += 1
         run_id = more.pop("id", f"run{self.made:05d}")
@@ -200,12 +200,12 @@ class RecordedProject(Project):
         return proposal
 
     def commands(self) -> list[Request]:
-        """What the console has asked for."""
+        """Return the requests that the console has sent."""
         return [command.request for command in self.store.open_commands(self.loop.id)]
 
     @contextmanager
     def engine(self) -> Iterator[Any]:
-        """Somebody holds the loop's lock: an engine that never answers."""
+        """Hold the loop's lock, as an engine that never answers."""
         lock = EngineLock(self.store.places.lock(self.loop.name))
         assert lock.acquire() is None
         try:
@@ -219,13 +219,13 @@ class RecordedProject(Project):
 
 
 def output_of(run: Run) -> Path:
-    """Where a run that has started writes to."""
+    """Return the output directory of a run that has started."""
     assert run.output_dir is not None
     return Path(run.output_dir)
 
 
 def history(output: Path, metrics: Any) -> Path:
-    """Write series as the rows that wandb 0.9 leaves; the file."""
+    """Write series as rows in the format of wandb 0.9, and return the file."""
     rows: dict[int, dict[str, Any]] = {}
     for name, series in metrics.items():
         for step, value in series:
@@ -238,5 +238,5 @@ def history(output: Path, metrics: Any) -> Path:
 
 
 def painted(pane: Widget) -> list[str]:
-    """The rows of a RowPane as they are on the screen."""
+    """Return the rows of a RowPane as they are on the screen."""
     return ["".join(segment.text for segment in pane.render_line(y)) for y in range(pane.size.height)]

@@ -1,4 +1,4 @@
-"""Running an app in a test: `async with run_app(app) as pilot`, as every screen's own helper does; or panes alone."""
+"""Running an app in a test: `async with run_app(app) as pilot`, as the helpers of every screen do; or panes alone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ class ConsolePilot(Pilot[int]):
 async def run_app(
     app: ConsoleApp, size: Size = (80, 24), *, engine: RecordedProject | None = None
 ) -> AsyncIterator[ConsolePilot]:
-    """Run `app` until the block ends, and enter it when all is painted. `engine`: a project whose loop has an engine."""
+    """Run `app` until the block ends; the block starts once everything has been drawn.
+
+    `engine`: a project whose loop then has an engine.
+    """
     with engine.engine() if engine else nullcontext():
         async with app.run_test(size=size):
             pilot = ConsolePilot(app)
@@ -50,7 +53,7 @@ async def run_app(
 
 
 async def at_each(pilot: Pilot[Any], sizes: Sequence[Size]) -> AsyncIterator[Size]:
-    """Each size of the terminal in turn, once the app has been laid out and painted for it."""
+    """Yield each size of the terminal in turn, once the app has been laid out and drawn for it."""
     for size in sizes:
         await pilot.resize_terminal(*size)
         await settle(pilot)
@@ -58,19 +61,19 @@ async def at_each(pilot: Pilot[Any], sizes: Sequence[Size]) -> AsyncIterator[Siz
 
 
 def on_top(app: App[Any], kind: type[Shown]) -> Shown:
-    """The screen that has the keys, which must be of this kind."""
+    """Return the screen that has the focus, which must be of this type."""
     assert isinstance(app.screen, kind)
     return app.screen
 
 
 def view_of(app: ConsoleApp) -> View:
-    """What the console shows of its loop."""
+    """Return the view that the console shows of its loop."""
     assert app.feed.view is not None
     return app.feed.view
 
 
 class PaneApp(App[None]):
-    """An app that shows the given panes one below the other, with our themes."""
+    """An app that shows the given panes one below another, with our themes."""
 
     CSS = "LogTail, Chart { height: 1fr; }"
 
@@ -93,7 +96,7 @@ class PaneApp(App[None]):
 
 @asynccontextmanager
 async def show(*panes: Widget, size: Size = (80, 24), **options: Any) -> AsyncIterator[Pilot[None]]:
-    """The panes at `size`; `options` are PaneApp's."""
+    """Show the panes at `size`; `options` are those of PaneApp."""
     async with PaneApp(*panes, **options).run_test(size=size) as pilot:
         await pilot.pause()
         yield pilot

@@ -1,6 +1,8 @@
-"""One loop of eight GPUs in the three states that a person finds it in at night: it runs, something broke, it has finished.
+"""A loop on eight GPUs, in the states in which a user may find it at night: running, with failures, waiting for decisions,
+finished.
 
-For the pictures of all screens (tests/console/gallery.py), and for the test that each of them answers what one asks then.
+Used for pictures of all screens (tests/console/gallery.py), and for the test that each screen answers the questions of that
+moment.
 """
 
 from __future__ import annotations
@@ -36,11 +38,11 @@ from tests.console.still_loop import GIB, NOW, change, config, evidence, metrics
 STEPS = 2000
 
 TOOK, APART = 1600, 1700
-"""Seconds that a run takes, and between the beginnings of two rounds."""
+"""Duration of a run, and time between the starts of two rounds, in seconds."""
 
 
 def log(step: int, began: float) -> str:
-    """What a run has logged up to that step, with the times at which it did."""
+    """Return the log of a run up to a step, with the times of its lines."""
     lines = []
     for at in range(0, step + 1, 50):
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(began + at * TOOK / STEPS))
@@ -58,7 +60,8 @@ QUIET = (0, 1, 71.0, 34)
 
 
 def sample(state: str) -> Sample:
-    """What the eight GPUs do: their own runs, nothing, and in `broke` a run of somebody else on the last."""
+    """Return the state of the eight GPUs: busy with their own runs or idle; in `broke`, the last one has another user's
+    process."""
     taken = {"running": range(8), "broke": (0, 2, 3, 5, 7)}.get(state, ())
     gpus = []
     for n in range(8):
@@ -80,10 +83,10 @@ def sample(state: str) -> Sample:
 
 
 class Night(RecordedProject):
-    """The loop as its first round has left it: a baseline, one config that is better, one that is not; two seeds each."""
+    """The loop after its first round: a baseline, a better config and one that is not better, with two seeds each."""
 
     def __init__(self, folder: Path, *, begun: float = 5200) -> None:
-        """`begun`: so many seconds ago."""
+        """`begun`: seconds since the loop began."""
         super().__init__(folder)
         self.begun = NOW - begun
         spec = msgspec.structs.replace(
@@ -108,7 +111,7 @@ class Night(RecordedProject):
         self.store.put_round(Round(loop=self.loop.id, number=number, state=state, started_at=began, ended_at=ended))
 
     def trained(self, name: str, reach: float, **given: Any) -> Run:
-        """A config that has been trained with two seeds; the first run."""
+        """Add a config that was trained with two seeds, and return its first run."""
         base, number = given.pop("base", None), given.pop("round")
         more = {key: given.pop(key) for key in ("proposal",) if key in given}
         made = []
@@ -134,7 +137,7 @@ class Night(RecordedProject):
         return made[0]
 
     def gpus_of(self, run: Run, *, idle: bool = False) -> None:
-        """What the engine has sampled of its GPU."""
+        """Write the engine's samples of its GPU."""
         assert run.started_at is not None
         took = (run.ended_at or NOW) - run.started_at
         points = [
@@ -148,7 +151,7 @@ class Night(RecordedProject):
         (folder / NAME).write_bytes(msgspec.json.encode(msgspec.structs.replace(used, joules=took * 500)))
 
     def proposed(self, path: str, before: Any, after: Any, run: str | None = None, **more: Any) -> int:
-        """A rule's proposal for the better config; its number."""
+        """Add a rule's proposal for the better config, and return its number."""
         made = self.proposal(
             self.better,
             [f"{path}={after}"],
@@ -166,7 +169,7 @@ class Night(RecordedProject):
         return made.id
 
     def training(self, name: str, slot: int, step: int, **more: Any) -> Run:
-        """A run of round 2 on that slot, at that step."""
+        """Add a run of round 2 that is on this slot at this step."""
         state = more.pop("state", RunState.RUNNING)
         reach = more.pop("reach", 0.33)
         points = metrics(reach, n=step // 20)
@@ -193,13 +196,13 @@ class Night(RecordedProject):
         return run
 
     def waiting(self, *names: str) -> None:
-        """Runs of round 2 in the queue."""
+        """Queue runs of round 2."""
         for name in names:
             self.run(name, RunState.QUEUED, config={**config(reg=0.9), "seed": 1}, base=self.better, round=2)
 
 
 def running(folder: Path) -> Night:
-    """Round 2 of 3 trains on every GPU, and two more configs wait."""
+    """Round 2 of 3 uses every GPU, and two more configs are queued."""
     night = Night(folder)
     night.round(2)
     for slot, step in enumerate((1240, 1180, 1300, 640, 1020, 980, 1420, 200)):
@@ -209,7 +212,7 @@ def running(folder: Path) -> Night:
 
 
 def broke(folder: Path) -> Night:
-    """Round 2 of 3: one run is out of memory, one has vanished, one diverges, and somebody else computes on GPU 7."""
+    """Round 2 of 3: one run is out of memory, one has vanished, one diverges, and another user's process is on GPU 7."""
     night = Night(folder)
     night.round(2)
     for slot, step in ((0, 1240), (2, 1300), (3, 640)):
@@ -247,7 +250,7 @@ def broke(folder: Path) -> Night:
 
 
 def deciding(folder: Path) -> Night:
-    """Round 1 is done: proposals wait, nothing runs."""
+    """Round 1 is done: proposals are pending, and nothing runs."""
     night = Night(folder, begun=TOOK + 120)
     night.round(1, RoundState.DECIDING)
     propose(night, 1)
@@ -255,7 +258,7 @@ def deciding(folder: Path) -> Night:
 
 
 def propose(night: Night, number: int) -> None:
-    """One proposal of each status."""
+    """Add one proposal of each status."""
     now: dict[str, Any] = {"round": number, "created_at": NOW - 120}
     night.proposed("ot.loss_config.reg", 0.4, 0.64, **now)
     night.proposed("ot.loss_config.tau_src", 0.05, 0.5, priority=3, **now)
@@ -265,7 +268,7 @@ def propose(night: Night, number: int) -> None:
 
 
 def finished(folder: Path) -> Night:
-    """All three rounds are done; the second has won, the third was no better, and one run failed."""
+    """All three rounds are done: the second has the winner, the third was no better, and one run failed."""
     night = Night(folder)
     for number in (2, 3):
         night.round(number, RoundState.DONE)
@@ -291,4 +294,4 @@ def finished(folder: Path) -> Night:
 
 STATES: dict[str, Callable[[Path], Night]] = {"running": running, "broke": broke, "deciding": deciding, "finished": finished}
 DRIVEN = ("running", "broke", "deciding")
-"""Those whose loop has an engine."""
+"""The states in which the loop has an engine."""

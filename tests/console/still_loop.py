@@ -1,4 +1,4 @@
-"""A loop in its second round, at a moment that does not pass: of four GPUs one run failed, two train, one waits."""
+"""A loop in its second round at a fixed time, with four GPUs: one run failed, two train, one is queued."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ SAMPLE = Sample(
 
 
 def stand_still(monkeypatch: pytest.MonkeyPatch, folder: Path, sample: Sample = SAMPLE) -> None:
-    """The clock, the time zone, the folder's name, the machine's load, nobody's settings; undo it and call time.tzset()."""
+    """Fix the clock, time zone, folder name and machine load, and use no user settings. Undo it and call time.tzset()
+    afterwards."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     for name in ("NO_COLOR", "FORCE_COLOR", "CUDA_VISIBLE_DEVICES"):
@@ -67,12 +68,12 @@ def stand_still(monkeypatch: pytest.MonkeyPatch, folder: Path, sample: Sample = 
     monkeypatch.chdir(folder)
     monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(projects, "NOW", NOW)
-    monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 1e6)  # turned by hand
+    monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 1e6)  # the test advances it
     monkeypatch.setattr(Machine, "look", lambda machine, feed, view: setattr(machine, "sample", sample))
 
 
 async def settle(pilot: Pilot[Any], turns: int = 9) -> None:
-    """Turn the console's clock by hand until everything that is shown has been read."""
+    """Advance the console's clock until everything on the screen has been read."""
     for _ in range(turns):
         if isinstance(pilot.app, ConsoleApp):
             pilot.app.tick()
@@ -110,7 +111,7 @@ LOG = "".join(
 
 
 def loop(*, deciding: bool = False) -> RecordedProject:
-    """A loop in its second round: one run ended well, one failed, two go on, one waits."""
+    """Return a loop in its second round: one run finished, one failed, two are running, one is queued."""
     project = RecordedProject(Path())
     spec = msgspec.structs.replace(
         project.spec, device="cuda", gpus=[0, 1, 2, 3], concurrency=4, steps=2000, cwd="/data/act-ot", name="tau sweep"
@@ -194,7 +195,7 @@ def evidence(value: float) -> Evidence:
 
 
 def propose(project: RecordedProject, base: Run) -> None:
-    """One proposal of every status."""
+    """Add one proposal of every status."""
     reg, tau = change("ot.loss_config.reg", 0.4, 0.64), change("ot.loss_config.tau_src", 0.05, 0.5)
     rate = change("policy.optimizer_lr", 2e-3, 1e-3)
     for changes, more in (
@@ -212,7 +213,7 @@ def propose(project: RecordedProject, base: Run) -> None:
 
 
 def relative(project: RecordedProject) -> None:
-    """The folder of a test has another name each time; pictures must not show it."""
+    """Use relative paths: a test's folder has a different name each time, and pictures must not show it."""
     here = f"{project.folder.resolve()}/"
     for run in project.store.runs(project.loop.id):
         path = run.config_path.removeprefix(here)

@@ -1,4 +1,4 @@
-"""Style sheets that are worked out once, and not for each of the hundreds of apps that the tests open."""
+"""Style sheets parsed once for all of the hundreds of apps that the tests open."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from textual.css.stylesheet import Stylesheet
 
 @contextmanager
 def parsed_once() -> Iterator[None]:
-    """Inside, every app takes the rules of a text, with the same colours, from those that the first one has parsed. An app
-    changes no rule: Textual itself takes them from one reading of its files to the next."""
+    """Within the block, parse each style sheet once per set of colours and share its rules between apps.
+
+    Apps do not change rules: Textual itself reuses them when it reads its files again.
+    """
     kept: dict[object, list[RuleSet]] = {}
     parse = Stylesheet._parse_rules
 

@@ -1,5 +1,8 @@
-"""What one asks at three in the morning is answered by every screen, at every size: what runs, what broke, is it getting
-better, when is it done. The loops are those of tests/console/states.py, which tests/console/gallery.py takes pictures of."""
+"""Every screen at every size answers the questions of a user at three in the morning: what runs, what broke, is it getting
+better, when is it done.
+
+The loops are those of tests/console/states.py, of which tests/console/gallery.py takes pictures.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ from tests.console.states import DRIVEN, STATES, sample
 from tests.console.still_loop import stand_still
 
 Answer = tuple[str, ...]
-"""Patterns of which one must be shown."""
+"""Patterns, one of which must be shown."""
 
 END: Answer = (r"~(\w{3} )?\d\d:\d\d",)
-"""When it ends, today or on that day."""
+"""When it ends, today or on another day."""
 
 EVERYWHERE: dict[str, dict[str, list[Answer]]] = {
     "running": {
@@ -45,7 +48,7 @@ EVERYWHERE: dict[str, dict[str, list[Answer]]] = {
         "when is it done": [("✓ finished",)],
     },
 }
-"""By state and question: what the first line of each screen says, or the screen below it."""
+"""By state and question: what the first line of each screen must show, or the screen below it."""
 
 BELOW: dict[tuple[str, str], list[Answer]] = {
     ("running", "slots"): [("act_reg_040_r2_1",), ("62%",), ("6m20s",), ("0.3098",)],
@@ -60,7 +63,7 @@ BELOW: dict[tuple[str, str], list[Answer]] = {
     ("finished", "slots"): [("✗ failed",), ("act_reg_064",)],
     ("finished", "finish"): [("★ act_reg_064",), ("is better than the baseline",), ("1 failed",), ("reports/tau_sweep.md",)],
 }
-"""By state and screen, what it says in more detail."""
+"""By state and screen: further details that it must show."""
 
 
 @pytest.fixture

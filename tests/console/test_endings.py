@@ -1,4 +1,4 @@
-"""However the console ends, the terminal is as before, and an error of ours is a sentence and a file."""
+"""However the console ends, it restores the terminal; an internal error is reported as one sentence and a file."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ MODES = {b"1049": "alternate screen", b"1000": "mouse", b"1003": "mouse moves", 
 
 
 def _heed_signals() -> None:
-    """A runner that was started with nohup, or in the background of a script, hands its ignored signals on."""
+    """Restore default signal handlers: a test runner started with nohup or in the background passes on its ignored signals.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
 
 
 class Terminal:
-    """A program on a terminal of its own."""
+    """A program on a separate terminal."""
 
     def __init__(self, folder: Path, code: str | None = None, term: str = "xterm-256color") -> None:
         self.seen = b""
@@ -44,7 +45,7 @@ class Terminal:
         self.before = termios.tcgetattr(slave)
         self.slave = slave
         environment = {**os.environ, "TERM": term, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config")}
-        for name in ("TMUX", "COLUMNS", "LINES"):  # a test runner's own terminal is not this one
+        for name in ("TMUX", "COLUMNS", "LINES"):  # do not inherit these from the test runner's terminal
             environment.pop(name, None)
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "autoloop_tui"]
@@ -60,7 +61,7 @@ class Terminal:
         )
 
     def read(self, until: bytes | None = None) -> bytes:
-        """What it has written, until `until` appears or it has ended."""
+        """Return what it has written, up to `until` or its end."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             ready, _, _ = select.select([self.master], [], [], 0.05)
@@ -73,14 +74,14 @@ class Terminal:
         raise AssertionError(f"never came to {until!r}: {self.seen[-2000:]!r}")
 
     def end(self) -> str:
-        """What is on the terminal below the app, once the program has ended."""
+        """Return what is on the terminal below the app after the program has ended."""
         written = self.read()
         below = written.rpartition(b"\x1b[?1049l")[2].decode(errors="replace")
         return re.sub(r"\x1b\[[?<>\d;]*[a-z]", "", below)
 
     @property
     def left_on(self) -> list[str]:
-        """What the program has not set back."""
+        """Return the terminal modes that the program has not reset."""
         last: dict[bytes, bytes] = {}
         for numbers, act in re.findall(rb"\x1b\[\?([\d;]+)([hl])", self.seen):
             for number in numbers.split(b";"):

@@ -1,4 +1,4 @@
-"""The console asks the loop's own copy of its preset, whatever has become of the file that the loop was started with."""
+"""The console uses the loop's own copy of its preset, even if the original file has changed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ steps = "{steps}"
 
 @pytest.fixture(params=["gone", "broken"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> RecordedProject:
-    """A loop whose preset file is gone or broken; its own copy is there."""
+    """A loop whose preset file is missing or broken, but which has its own copy."""
     project = RecordedProject(tmp_path)
     given = tmp_path / "mine.toml"
     if request.param == "broken":

@@ -1,4 +1,4 @@
-"""The real program in a real terminal: a whole demo round by keyboard, and coming back to a loop that never stopped."""
+"""The real program in a real terminal: a whole demo round by keyboard, and returning to a loop that never stopped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     terminal = Tmux(tmp_path)
     yield terminal
     project = tmp_path / "autoloop-demo"
-    if (project / ".autoloop").exists():  # leave no engine and no run behind, also when the test failed
+    if (project / ".autoloop").exists():  # leave no engine and no run behind, even if the test failed
         subprocess.run([*shlex.split(PROGRAM), "kill"], cwd=project, capture_output=True, check=False)
     terminal.run("kill-server")
 
@@ -48,9 +48,9 @@ def test_a_whole_demo_round_by_keyboard_and_back_again(tmux: Tmux) -> None:
         tmux.keys("a")
         tmux.wait("1 approved")
         numbers = [proposal.id for proposal in store.proposals(loop.id)]
-        assert len(numbers) == 5  # four of the rules, and the replicates of what looks better than the baseline
+        assert len(numbers) == 5  # four by the rules, and the replicates of the config that looks better than the baseline
 
-        tmux.wait_for_cursor(f"#{numbers[1]} ")  # approving moves it to the next pending one
+        tmux.wait_for_cursor(f"#{numbers[1]} ")  # approving moves the cursor to the next pending one
         tmux.keys("e")
         tmux.wait(f"Edit proposal {numbers[1]}", "0.15")
         tmux.keys("C-u")

@@ -1,4 +1,4 @@
-"""What a view knows of its runs: the metric that stands for them where no book names one, their letters and colours."""
+"""What a view knows about its runs: their main metric if no book names one, their letters and their colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Consoles in real terminals, typed into without waiting: none of them ends before it is told to."""
+"""Consoles in real terminals that get input without pauses: none of them ends early."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_fast_keys_never_end_a_console(driven: Any, sessions: Any) -> None:
         pytest.skip("tmux is not installed")
     folder = driven.folder
     socket = f"autoloop-fast-{os.getpid()}"
-    # `echo` says how it ended; the quotes keep the line that is typed from being taken for the answer.
+    # `echo` prints how it ended; the quotes keep the command line itself from matching.
     command = f"{shlex.join([sys.executable, '-m', 'autoloop_tui'])}; echo EN''DED $?"
 
     def tmux(*arguments: str) -> str:
@@ -60,11 +60,11 @@ def test_fast_keys_never_end_a_console(driven: Any, sessions: Any) -> None:
             for _ in range(10):
                 tmux("send-keys", "-t", name, *("r", "?", "p"), *chosen.choices(KEYS, k=20))
         for name in names:
-            # Whatever is open is left: a prompt first, then dialogs and screens; q in an input is only a letter. An editor
-            # asks whether what was written may go, which y answers.
+            # Leave whatever is open: first a prompt, then dialogs and screens; in an input, q is only a letter. An editor
+            # asks whether to discard its text, which y confirms.
             for _ in range(8):
                 tmux("send-keys", "-t", name, "Escape")
-                time.sleep(0.6)  # else tmux takes Escape and what follows for one key
+                time.sleep(0.6)  # otherwise tmux takes Escape and the next key as one
                 tmux("send-keys", "-t", name, "y")
             screen = tmux("capture-pane", "-p", "-t", name)
             assert "ENDED" not in screen, screen

@@ -1,4 +1,4 @@
-"""Moving between screens and typing as fast as a person on a slow link does: no key is lost, misplaced or fatal."""
+"""Moving between screens and typing as fast as a user on a slow link: no key is lost, misplaced or fatal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ START = {
     "run-config": ["p", "r", "enter", "3"],
     "help": ["question_mark"],
 }
-"""The keys that lead from Slots to each."""
+"""By screen: the keys that lead to it from Slots."""
 
 OVER = {
     "nothing": [],
@@ -61,7 +61,7 @@ OVER = {
     "write": ["n", "enter", "a"],
     "duplicate": ["d"],
 }
-"""What may then be opened above it; where a key means something else there, that happens instead."""
+"""What may then be opened above it; if a key has another meaning there, that action happens instead."""
 
 TARGETS = {
     "slots": SlotsScreen,
@@ -76,7 +76,7 @@ TARGETS = {
 async def drive(
     app: ConsoleApp, size: Size = (120, 40), engine: RecordedProject | None = None
 ) -> AsyncIterator[ConsolePilot]:
-    """`run_app` at this module's usual size."""
+    """`run_app` with this module's default size."""
     async with run_app(app, size, engine=engine) as pilot:
         yield pilot
 
@@ -85,7 +85,7 @@ CHARACTERS = {"ctrl+u": "\x15", "enter": "\r", "tab": "\t", "escape": "\x1b", "b
 
 
 def type_ahead(app: App[Any], *keys: str) -> None:
-    """All keys at once, as they arrive from a link that was stuck."""
+    """Send all keys at once, as they arrive from a link that was stuck."""
     for key in keys:
         character = CHARACTERS.get(key, key if len(key) == 1 else None)
         name = "full_stop" if key == "." else key
@@ -106,14 +106,14 @@ def typed(app: App[Any]) -> Any:
 async def test_screens_are_reached_from_each_other_with_anything_open_while_the_clock_ticks(
     project: RecordedProject, monkeypatch: pytest.MonkeyPatch, start: Any, every: Any
 ) -> None:
-    """From every screen, with every third thing open above it, to another one; with `every` whatever is open, and to every
-    other one. Those that are left out are in turn with the next screen."""
+    """Go from every screen, with every third thing open above it, to another screen; the omitted ones are covered from the
+    next screen. With `every`: with anything open, and to every other screen."""
     monkeypatch.setattr(autoloop_tui.console.app, "CLOCK", 0.05)
 
     async def handled(app: Any) -> None:
         taken = asyncio.Event()
         app.call_later(taken.set)
-        await asyncio.wait_for(taken.wait(), PATIENCE)  # an app that has crashed takes no key
+        await asyncio.wait_for(taken.wait(), PATIENCE)  # an app that has crashed handles no calls
         while app.keys_under_way:
             await asyncio.sleep(0.001)
 
@@ -212,7 +212,7 @@ async def test_a_reason_may_be_typed_before_the_question_is_there(project: Recor
         await settle(pilot)
         assert not isinstance(app.screen, Ask)
         (command,) = project.commands()
-        assert command == Reject(proposals=[1], note="triedbefore")  # a space has no character here
+        assert command == Reject(proposals=[1], note="triedbefore")  # the key for space adds no character here
 
 
 async def test_a_paste_keeps_its_place_among_the_keys(project: RecordedProject) -> None:
@@ -304,7 +304,7 @@ async def test_preferences_may_bind_esc_to_something_else(project: RecordedProje
 
 
 def test_no_screen_of_ours_calls_what_it_put_off_once_it_has_gone() -> None:
-    """Every screen is one that drops it: a new one that is not would be the next crash."""
+    """Every screen class must drop its delayed calls; a new one that does not would crash sooner or later."""
     from textual.screen import Screen
 
     from autoloop_tui.console.standing import Standing

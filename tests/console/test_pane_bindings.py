@@ -1,4 +1,4 @@
-"""The keys of panes as they are read."""
+"""How the key bindings of panes are parsed."""
 
 from __future__ import annotations
 

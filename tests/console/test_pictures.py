@@ -1,5 +1,7 @@
-"""Every screen as a person sees it, held against a picture in __snapshots__. A wanted change: look at the new pictures
-after `pytest tests/console/test_pictures.py --snapshot-update`."""
+"""Every screen as users see it, compared with the pictures in __snapshots__.
+
+For an intended change, check the new pictures after `pytest tests/console/test_pictures.py --snapshot-update`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ Nothing has been started. `--exec` starts it."""
 
 
 class Picture(SingleFileSnapshotExtension):
-    """One text file a picture, called as its test."""
+    """One text file per picture, named after its test."""
 
     _write_mode = WriteMode.TEXT
     _file_extension = "txt"
@@ -40,7 +42,7 @@ class Picture(SingleFileSnapshotExtension):
 
 @pytest.fixture
 def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A world that stands still: the clock, the time zone, the folder's name, the machine's load, nobody's settings."""
+    """A fixed environment: clock, time zone, folder name and machine load, and no user settings."""
     stand_still(monkeypatch, tmp_path)
     yield
     monkeypatch.undo()
@@ -80,7 +82,7 @@ SCREENS = {
     "help": ["question_mark"],
     "confirm": ["x"],
 }
-"""A picture, and the keys that lead to it."""
+"""By picture: the keys that lead to it."""
 
 ONE_SIZE = ("run-log", "run-config", "run-launch", "slots-charts")
 PICTURES = [
@@ -95,7 +97,7 @@ def called(name: str, size: Size, theme: str = "dark") -> Any:
 
 @pytest.fixture
 def before(snapshot: Any) -> Any:
-    """The picture that was taken of the same before."""
+    """The stored picture of the same screen."""
     return snapshot(extension_class=Picture)
 
 

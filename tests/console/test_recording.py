@@ -1,4 +1,4 @@
-"""The recording of the README: an SVG that plays when it is opened, and stores what does not change only once."""
+"""The README's recording: an SVG that plays when opened, and stores unchanged parts only once."""
 
 from __future__ import annotations
 

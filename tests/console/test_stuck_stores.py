@@ -1,4 +1,4 @@
-"""A store that is locked, fails or finds no space: the console goes on and says what was not sent."""
+"""A store that is locked, fails or has no space: the console keeps running and reports what was not sent."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_what_could_not_be_sent_is_said_after_the_console(
 ) -> None:
     monkeypatch.setattr("autoloop.store.opening.PATIENCE", 0.1)
     app = project.app()
-    monkeypatch.setattr(app.feed, "unsent", list)  # it was quit before the clock asked again
+    monkeypatch.setattr(app.feed, "unsent", list)  # it was quit before the next period of the clock
 
     with locked(project):
         async with drive(app, engine=project) as pilot:
@@ -147,7 +147,7 @@ async def test_what_could_not_be_sent_is_said_after_the_console(
 async def test_a_store_that_fails_at_any_call_is_a_sentence(
     project: RecordedProject, monkeypatch: pytest.MonkeyPatch, error: Any
 ) -> None:
-    """Every call of the store raises, on every screen and for every key that asks it."""
+    """Every call of the store raises, on every screen and for every key that uses it."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise error
@@ -188,7 +188,7 @@ async def test_a_store_that_fails_at_any_call_is_a_sentence(
 
 
 async def test_a_disk_without_space_does_not_end_the_console(tmp_path: Path) -> None:
-    """A real file system without space, if one can be made here."""
+    """A real file system without space, if one can be created here."""
     where = tmp_path / "full"
     where.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", where], capture_output=True, check=False).returncode:

@@ -1,4 +1,4 @@
-"""What the machine does under the runs."""
+"""The load of the machine under the runs."""
 
 from __future__ import annotations
 

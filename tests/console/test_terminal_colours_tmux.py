@@ -1,4 +1,4 @@
-"""What a real terminal is sent: the colours and characters that it can show, without a flag."""
+"""The colours and characters sent to a real terminal are those that it supports, without a flag."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def socket() -> Iterator[str]:
 
 
 def welcome(socket: str, folder: Path, *settings: str) -> str:
-    """What the first screen is in a terminal with these settings, with the sequences for its colours."""
+    """Return the first screen in a terminal with these settings, including the colour sequences."""
 
     def tmux(*arguments: str) -> str:
         call = ["tmux", "-L", socket, "-f", "/dev/null", *arguments]

@@ -1,4 +1,4 @@
-"""Waiting for the console, however slow the machine is: for all that is under way, or for a condition."""
+"""Waiting for the console, however slow the machine is: until it is idle, or for a condition."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.support.waiting import PATIENCE
 
 
 async def settle(pilot: Pilot[Any]) -> None:
-    """Until every message has been handled and what it asked to be done after the next refresh is done.
+    """Wait until all messages have been handled, including what they scheduled for after the next refresh.
 
-    A pause of Textual's ends when the process was hardly busy for 20 ms, which on a loaded machine is no sign of it.
+    Textual's own pause ends once the process has been nearly idle for 20 ms, which proves nothing on a loaded machine.
     """
     deadline = time.monotonic() + PATIENCE
     quiet = 0
@@ -38,14 +38,14 @@ def _under_way(pilot: Pilot[Any]) -> bool:
     if getattr(pilot.app, "keys_under_way", False):
         return True
     if any(worker.group == LOADING and not worker.is_finished for worker in pilot.app.workers):
-        return True  # the console paints first and reads the rest then
+        return True  # the console draws first and then reads the rest
     screen = pilot.app.screen
     pumps = [pilot.app, *screen.walk_children(with_self=True)]
     return bool(screen._callbacks) or any(pump.message_queue_size or pump._next_callbacks for pump in pumps)
 
 
 def then_handled(act: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """A pilot's method which ends when all that it set off has been handled, except what is read beside the screen."""
+    """Return a pilot method that ends when everything it caused has been handled, except background reads."""
 
     @wraps(act)
     async def acting(pilot: Pilot[Any], *args: Any, **kwargs: Any) -> Any:
@@ -59,39 +59,39 @@ def then_handled(act: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[
 
 
 async def processed(pilot: Pilot[Any]) -> None:
-    """Until every message that waits now has been handled; `settle` waits for what these lead to as well."""
+    """Wait until every message now in the queue has been handled; `settle` also waits for their consequences."""
     await pilot._wait_for_screen()
 
 
 def laid_out(app: App[Any]) -> bool:
-    """Whether the screen has been laid out for the terminal's size."""
+    """Return whether the screen has been laid out for the terminal's size."""
     return bool(app.screen._compositor.size == app.size)
 
 
 def resize_now(app: App[Any], size: Size) -> None:
-    """Give the terminal another size, as a person does: without waiting for the app."""
+    """Resize the terminal without waiting for the app, as users do."""
     assert isinstance(app._driver, HeadlessDriver)
     app._driver._size = (size.width, size.height)
     app.post_message(Resize(size, size))
 
 
 def listen_to_terminal(app: App[Any], monkeypatch: pytest.MonkeyPatch, hear: Callable[[str], object]) -> None:
-    """From now on what the app writes to its terminal goes to `hear` instead."""
+    """Redirect what the app writes to its terminal to `hear`."""
     monkeypatch.setattr(app._driver, "write", hear)
 
 
 def has_quit(app: App[Any]) -> bool:
-    """Whether the app ends or has ended. Textual tells only what has ended."""
+    """Return whether the app is ending or has ended; Textual itself only tells the latter."""
     return app._exit or not app.is_running
 
 
 def notices(app: App[Any]) -> list[str]:
-    """The texts that Textual shows in a corner for a while, the oldest first, in full."""
+    """Return the full texts of Textual's notifications, oldest first."""
     return [notification.message for notification in app._notifications]
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], object], what: str = "the condition") -> None:
-    """Until the console shows or has something; its own clock goes on."""
+    """Wait until a condition of the console is true; its own clock keeps running."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"never: {what}\n{text(pilot.app)}"

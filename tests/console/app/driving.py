@@ -1,4 +1,4 @@
-"""The console, and what is on its first and last lines."""
+"""The console in a test, and the text of its first and last lines."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SIZES = [(80, 24), (120, 40), (200, 50)]
 async def drive(
     app: ConsoleApp, size: Size = (80, 24), engine: RecordedProject | None = None
 ) -> AsyncIterator[ConsolePilot]:
-    """`run_app` at this module's usual size."""
+    """`run_app` with this module's default size."""
     async with run_app(app, size, engine=engine) as pilot:
         yield pilot
 
 
 def top(app: App[Any]) -> str:
-    """Empty on a screen that was pushed just now."""
+    """Return the first line; empty on a screen that was only just pushed."""
     return "\n".join(row for pane in app.screen.query("#top") for row in painted(pane))
 
 

@@ -1,4 +1,4 @@
-"""The console beside engines: none, one that cannot start, one that is killed, and two consoles."""
+"""The console with no engine, one that cannot start, one that is killed, and two consoles on one engine."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ALL_DONE = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all 3 rounds done")
 
 @pytest.fixture
 def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A project with a trainer that takes no time, and real engines."""
+    """A project with real engines and a trainer that takes almost no time."""
     core = Path(autoloop.__file__).parents[1]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(core), str(core.parent)]))
     made = EngineProject(tmp_path)
@@ -111,7 +111,7 @@ async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real
         real.kill_engine(pid, signal.SIGKILL)
         await until(pilot, lambda: re.search(r"✗ the engine stopped \w+ ago: R continues", top(app)), "the dead engine")
         await pilot.press("R")
-        # What is said of it may be replaced at once by the answer to the command that came with it.
+        # The notice about it may be replaced at once by the answer to the command sent with it.
         await until(pilot, lambda: (new := holder(lock)) is not None and new.pid not in (0, pid), "the new engine")
         real.spawned.append(holder(lock).pid)
         await until(pilot, lambda: "no engine" not in top(app), "it is driven")
@@ -123,7 +123,7 @@ async def test_a_killed_engine_is_told_and_R_restarts_it_and_its_runs_go_on(real
 
 
 def _trainer(folder: Path, run: str) -> int:
-    """The pid of a run's trainer, once it is up; with a store of this thread's own."""
+    """Wait for a run's trainer and return its pid; uses a store opened in this thread."""
     import json
 
     deadline = time.monotonic() + PATIENCE

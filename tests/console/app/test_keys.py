@@ -1,4 +1,4 @@
-"""The console: every key of its scope, dialogs, and the palette."""
+"""The console: every key in its scope, dialogs, and the palette."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.console.waiting import has_quit, settle, until
 def test_every_action_that_ends_in_a_command_to_the_engine_is_off_in_a_read_only_console() -> None:
     sent = {*GROUPS["Decide"], *GROUPS["Act"]} - {"proposals"}
     changing = {each.id for each in ACTIONS if len(each.command.split()) > 1 and each.command.split()[1] in sent}
-    assert changing - {"slots.queue"} <= CHANGING  # which opens the queue; its own keys move runs
+    assert changing - {"slots.queue"} <= CHANGING  # it opens the queue, in which other keys move runs
     assert BY_ID.keys() >= CHANGING
 
 
@@ -51,7 +51,7 @@ async def test_screens_are_reached_by_their_keys_and_left_by_q(project: Recorded
         assert [type(screen) for screen in app.screen_stack[1:]] == [SlotsScreen, RoundsScreen, CompareScreen]
         await pilot.press("q")
         await settle(pilot)
-        assert isinstance(app.screen, RoundsScreen)  # where Compare was opened from
+        assert isinstance(app.screen, RoundsScreen)  # the screen from which Compare was opened
         await pilot.press("s")
         await settle(pilot)
         assert isinstance(app.screen, SlotsScreen)
@@ -121,7 +121,7 @@ async def test_the_palette_lists_the_actions_of_the_screen_with_their_keys_and_r
                 refused = app.refusal(action.id, below)
                 assert (action.description in offered) == (not refused)
                 assert refused or offered[action.description].key == app.keys_of(action.id)
-        assert app.refusal("slots.retry", below)  # the run goes on
+        assert app.refusal("slots.retry", below)  # the run is still running
         assert offered["Stop the run (asks)"].help == "autoloop-tui stop run00002"
         assert not {"Next proposal", "Next slot"} & set(offered)
         await pilot.press(*"show the charts")

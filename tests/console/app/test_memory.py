@@ -36,7 +36,7 @@ async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends
 
 
 async def test_views_are_freed_without_a_collection(project: RecordedProject) -> None:
-    """Only the views of this console count: a collection does not reach what another test has frozen."""
+    """Only this console's views are counted: a collection does not reach objects that another test has frozen."""
     views: list[weakref.ref[View]] = []
 
     def alive() -> int:

@@ -1,4 +1,4 @@
-"""The console: when the user is called, and for what."""
+"""The console: when it calls the user, and why."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.console.waiting import listen_to_terminal
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What reaches the terminal: bells and what is written."""
+    """What reaches the terminal: bells and written text."""
     heard = []
     monkeypatch.setattr(ConsoleApp, "bell", lambda app: heard.append("bell"))
     return heard

@@ -1,4 +1,4 @@
-"""Commands of a user's own, `[[command]]` in console.toml."""
+"""The user's own commands, `[[command]]` in console.toml."""
 
 from __future__ import annotations
 

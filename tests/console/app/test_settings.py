@@ -163,7 +163,7 @@ async def test_theme_files_are_taken_up_while_it_runs(
         (folder / "mine.toml").write_text(MINE.format("123456"))
         app.tick()
         await settle(pilot)
-        assert (app.theme, colour(app)) == ("mine", "#123456")  # still what the person chose
+        assert (app.theme, colour(app)) == ("mine", "#123456")  # still the one the user chose
         (folder / "mine.toml").unlink()
         app.tick()
         await settle(pilot)

@@ -1,4 +1,4 @@
-"""Which columns of a table fit."""
+"""The columns of a table that fit the width."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def drawn(curves: Any, width: int, height: int, **options: Any) -> Any:
 
 
 def dots(rows: Any) -> Any:
-    """Places (x, y) of all dots of rows of braille, y from the top."""
+    """Return the positions (x, y) of all dots in rows of Braille, with y counted from the top."""
     left, right = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
     bits = {bit: (x, y) for x, side in enumerate((left, right)) for y, bit in enumerate(side)}
     found = set()

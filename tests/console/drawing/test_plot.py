@@ -1,4 +1,4 @@
-"""Charts as text: what a person sees of lines, base, band, threshold and missing numbers."""
+"""Charts as text: the visible lines, base, band, threshold and gaps."""
 
 from __future__ import annotations
 

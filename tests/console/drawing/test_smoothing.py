@@ -14,7 +14,7 @@ def test_smoothing_follows_a_growing_series_and_leaves_gaps_at_nan() -> None:
     series = curve(20)
     smoothed = Smoothed()
     first = smoothed.of(series)
-    assert first.values[0] == pytest.approx(series.values[0])  # no pull towards zero at the start
+    assert first.values[0] == pytest.approx(series.values[0])  # no bias towards zero at the start
     assert smoothed.of(series) is first
     series.append(100, math.nan)
     series.append(104, 0.5)

@@ -1,4 +1,4 @@
-"""Labels of axes: round, evenly apart, enough of them, in one notation."""
+"""Axis labels: round numbers, evenly spaced, enough of them, in one notation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloop_tui.console.drawing.ticks import y_ticks
 
 
 def labels(low: float, high: float, height: int, *, log_y: bool = False) -> list[str]:
-    """From the bottom up."""
+    """Return the labels from bottom to top."""
     ticks = y_ticks(Scale(0, 1, low, high, log_y), height)
     return [ticks[row] for row in sorted(ticks, reverse=True)]
 

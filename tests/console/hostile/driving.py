@@ -1,4 +1,4 @@
-"""Driving the console with a look at every cell that it paints."""
+"""Driving the console while checking every cell that it draws."""
 
 from __future__ import annotations
 
@@ -38,11 +38,12 @@ SCREENS = {
     "help": ["question_mark"],
     "confirm": ["x"],
 }
-"""The keys that lead from the first screen to each."""
+"""By screen: the keys that lead to it from the first screen."""
 
 
 def every_other(names: Iterable[str], first: int = 0) -> list[Any]:
-    """Each of these screens as a parameter; make test-faults has those between, which another test takes by default."""
+    """Return every other screen as a parameter. `make test-faults` also runs those in between, which another test covers by
+    default."""
     return [
         name if number % 2 == first else pytest.param(name, marks=pytest.mark.faults) for number, name in enumerate(names)
     ]
@@ -59,7 +60,7 @@ NAMES = {
 def family(
     project: RecordedProject, name: str = "variant", log: str | bytes = "INFO step 1\nINFO the end\n", **more: Any
 ) -> Run:
-    """A finished run, a running variant of it in slot 0, one that waits, and a pending proposal."""
+    """Add a finished run, a running variant of it in slot 0, a queued run, and a pending proposal."""
     base = project.run("base", log="INFO fine\n")
     config = {**CONFIG, "ot": {**CONFIG["ot"], "lambda_ot": 0.15}}
     running = project.run(name, RunState.RUNNING, base=base, config=config, log=log, **more)
@@ -71,7 +72,7 @@ def family(
 
 @asynccontextmanager
 async def drive(app: App[Any], size: Size = (120, 40)) -> AsyncIterator[Pilot[Any]]:
-    """Any app, after some turns of its clock."""
+    """Run any app, and wait for a few periods of its clock."""
     async with app.run_test(size=size) as pilot:
         await look(pilot)
         yield pilot
@@ -79,20 +80,20 @@ async def drive(app: App[Any], size: Size = (120, 40)) -> AsyncIterator[Pilot[An
 
 @asynccontextmanager
 async def console(project: RecordedProject, size: Size = (120, 40)) -> AsyncIterator[ConsolePilot]:
-    """The console on a loop that has an engine."""
+    """Run the console on a loop that has an engine."""
     async with run_app(project.app(), size, engine=project) as pilot:
         await look(pilot)
         yield pilot
 
 
 async def look(pilot: Pilot[Any], turns: int = 4) -> None:
-    """Some turns of the console's clock; then nothing on the screen is wrong."""
+    """Advance the console's clock a few times, then check everything on the screen."""
     for _ in range(turns):
         if isinstance(pilot.app, ConsoleApp):
             pilot.app.tick()
         await processed(pilot)
     await pilot.pause()
-    # Laid out anew after a resize.
+    # The screen is laid out again after a resize.
     await until(pilot, lambda: laid_out(pilot.app), "the new size")
     harmless(pilot.app)
 
@@ -109,7 +110,7 @@ def back_to_slots(app: Any) -> None:
 
 
 def harmless(app: App[Any]) -> None:
-    """Every row is as wide as the terminal and holds nothing but printable characters of a known width."""
+    """Assert that every row is as wide as the terminal and contains only printable characters of known width."""
     painted = rows(app)
     assert len(painted) == app.size.height
     for row in painted:

@@ -1,4 +1,4 @@
-"""The console shows any log, history, name and number of rows, and paints nothing that a terminal would act upon."""
+"""Whatever the logs, histories, names and number of rows, the console draws nothing that a terminal would interpret."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_a_hostile_log_is_harmless_and_what_is_left_out_of_it_is_said(proj
     family(project, log=HOSTILE_LOG)
 
     async with console(project, size) as pilot:
-        for keys in ([], ["enter", "2"]):  # in Slots, then alone
+        for keys in ([], ["enter", "2"]):  # in Slots, then on its own
             await press(pilot, *keys)
             assert "INFO the last line" in text(pilot.app)
             assert "\\xff\\xfe\\x80 invalid" in text(pilot.app)
@@ -129,9 +129,9 @@ async def test_a_config_of_2000_keys_is_read_compared_and_changed(project: Recor
         await press(pilot, "d", "G")
         assert "block.key_1999" in text(pilot.app) or "seed" in text(pilot.app)
         await press(pilot, "q", "p")
-        assert "+" in text(pilot.app)  # more than one change in a row of the queue
+        assert "+" in text(pilot.app)  # a row of the queue with more than one change
         await press(pilot, "j", "enter", *["J"] * 5)
-        assert "of 2 0" in text(pilot.app)  # how many rows there are
+        assert "of 2 0" in text(pilot.app)  # the number of rows
 
 
 async def test_500_proposals_are_counted_and_the_last_is_reached(project: RecordedProject) -> None:
@@ -183,7 +183,7 @@ async def test_5000_past_runs_are_counted_and_the_last_is_reached(project: Recor
     ],
 )
 async def test_hostile_names_are_harmless_on_every_screen(project: RecordedProject, kind: Any, size: Size) -> None:
-    """On the largest terminal every second screen for each kind of name, in turn; on the others every one."""
+    """On the largest terminal, each kind of name is tested on every other screen; on the others, on every screen."""
     name = NAMES[kind]
     project.change_loop(spec=msgspec.structs.replace(project.spec, name=name), end=LoopEnd(kind=LoopEndKind.USER, text=name))
     base = project.run("base", metrics={f"train/{name}": curve(), "eval/offline_eval/avg_l1": curve(10, 1.2, 0.2)})

@@ -1,4 +1,4 @@
-"""The console is right on a terminal of any size, and after any change of it."""
+"""The console is drawn correctly on a terminal of any size, and after any change of size."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIMES = pytest.mark.parametrize("times", [30, pytest.param(300, marks=pytest.mar
 
 
 async def resize_often(pilot: Pilot[Any], times: int, seed: Any) -> None:
-    """To sizes from one cell to 250 by 80, in bursts that outrun the painting, with a look now and then."""
+    """Resize to sizes from 1 × 1 to 250 × 80 cells, in bursts faster than the drawing, with a check now and then."""
     sizes = random.Random(seed)
     for n in range(times):
         size = geometry.Size(1, 1) if n == times // 2 else geometry.Size(sizes.randint(1, 250), sizes.randint(1, 80))
@@ -43,7 +43,7 @@ async def test_a_screen_survives_a_terminal_of_any_size_and_is_right_afterwards(
     family(project)
 
     async with console(project) as pilot:
-        # What a dialog covers is not painted again: first the histories are read, and the time stands.
+        # What is under a dialog is not redrawn, so wait until the histories have been read, and stop the clock.
         while "@200" not in text(pilot.app):
             await look(pilot, 1)
         monkeypatch.setattr("time.time", lambda: 1_700_000_000.0)

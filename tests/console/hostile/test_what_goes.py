@@ -1,4 +1,4 @@
-"""Files that go, and rows that are not known: the console stays up and says what is missing."""
+"""Files that vanish and rows that are unknown: the console keeps running and says what is missing."""
 
 from __future__ import annotations
 

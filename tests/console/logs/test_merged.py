@@ -1,4 +1,4 @@
-"""Several logs as one, in the order of time."""
+"""Several logs merged in order of time."""
 
 from __future__ import annotations
 

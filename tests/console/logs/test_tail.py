@@ -33,9 +33,9 @@ def everything(log: LogFile) -> list[str]:
 
 
 def whole(data: Any) -> Any:
-    """The lines of a file in one go; an unfinished character at its end is not shown yet."""
+    """Return all lines of a file read at once; an incomplete character at its end is not shown yet."""
     count = data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
-    return [*split(data, final=False), ""][:count]  # a line that is nothing but such a character is empty so far
+    return [*split(data, final=False), ""][:count]  # a line that consists only of such a character is still empty
 
 
 @given(
@@ -45,7 +45,7 @@ def whole(data: Any) -> Any:
 def test_a_file_read_as_it_grows_equals_the_file_read_whole(tmp_path_factory: Any, pieces: Any, chunk: Any) -> None:
     path = tmp_path_factory.mktemp("grow") / "log"
     with pytest.MonkeyPatch.context() as patch:
-        # Small sizes, so that every line crosses chunks and long lines are usual.
+        # Use small sizes, so that every line crosses chunks and long lines are common.
         patch.setattr(tail, "CHUNK", chunk)
         patch.setattr(tail, "READ", 3 * chunk)
         path.write_bytes(b"")
@@ -189,7 +189,7 @@ def test_the_last_line_with_something_in_it_is_for_the_card(path: Path, tmp_path
     path.write_bytes(b"x" * 100_000 + b"\r 50%\r 99%")
     assert last_line(path) == " 99%"
     assert last_line(tmp_path / "none") == ""
-    path.write_bytes(b"line\n" * 9000 + b"step 3 " + b"x" * 6000)  # longer than what is read at first
+    path.write_bytes(b"line\n" * 9000 + b"step 3 " + b"x" * 6000)  # longer than the part that is read first
     assert last_line(path).startswith("step 3 x")
 
 

@@ -1,4 +1,4 @@
-"""The mean and the band of runs that differ in the seed only."""
+"""The mean and the band of runs that differ only in the seed."""
 
 from __future__ import annotations
 

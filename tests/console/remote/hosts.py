@@ -1,4 +1,4 @@
-"""A machine called `box`, as far as ssh tells: a stand-in for ssh that runs its command here, until it is told not to."""
+"""A machine named `box`: a stand-in for ssh runs its commands on this machine until the connection is cut."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ exec sh -c "exec $*"
 
 
 class Box:
-    """The stand-in, in a folder of its own. It is found if that is on the PATH."""
+    """The stand-in, in a separate folder. It is found if that folder is on PATH."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -47,11 +47,11 @@ class Box:
 
     @property
     def words(self) -> list[str]:
-        """What ssh was called with last."""
+        """Return the arguments of the last ssh call."""
         return (self.folder / "words").read_text().splitlines()
 
     def cut(self) -> None:
-        """End the connection, and refuse others."""
+        """End the connection, and refuse new ones."""
         (self.folder / "refuses").touch()
         pid = int((self.folder / "pid").read_text())
         seen = procfs.process(pid)
@@ -65,7 +65,7 @@ class Box:
 
 @asynccontextmanager
 async def remote(project: RecordedProject) -> AsyncIterator[ConsolePilot]:
-    """The console on a project of the box."""
+    """Run the console on a project on the box."""
     mirror = Mirror()
     link = Link(Where("box", str(project.folder), PROGRAM), None, mirror)
     try:

@@ -1,5 +1,7 @@
-"""A program for a fresh process: the console on another machine's loop where nothing of Linux is to be had. Its arguments
-are the project's folder and the program that serves it; on success it prints the screen."""
+"""A program for a fresh process: the console on another machine's loop, without anything specific to Linux.
+
+Its arguments are the project's folder and the program that serves it. On success it prints the screen.
+"""
 
 from __future__ import annotations
 

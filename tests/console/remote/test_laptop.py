@@ -1,4 +1,4 @@
-"""A loop of another machine on this console: all that is shown comes by the connection, and outlives it."""
+"""A loop on another machine, shown by this console: all data comes over the connection and stays when it is lost."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
 
 @pytest.fixture
 def project(tmp_path: Path) -> RecordedProject:
-    """A finished run and one in training, whose log is long and has a secret in it."""
+    """A finished run, and one in training with a long log that contains a secret."""
     folder = tmp_path / "project"
     folder.mkdir()
     made = RecordedProject(folder, name="far away")
@@ -69,7 +69,7 @@ async def test_a_loop_is_shown_and_commanded_by_a_connection_that_may_be_cut(pro
             run = project.store.run("run00002")
             await until(pilot, lambda: "INFO newest line" in text(app), "the log")
             assert "box" in text(app).splitlines()[0]
-            assert "BatchMode=yes" not in box.words  # the first connection may ask at the terminal
+            assert "BatchMode=yes" not in box.words  # the first connection may prompt at the terminal
             mirror = feed.project
             assert mirror != project.folder
             await until(pilot, lambda: len(feed.known(run).get("eval/offline_eval/avg_l1", ())) == 10, "the history")
@@ -78,7 +78,7 @@ async def test_a_loop_is_shown_and_commanded_by_a_connection_that_may_be_cut(pro
             assert kept.startswith("[the first ")
             assert "an early line" not in kept
             assert "token ***" in kept
-            assert "not ended" not in kept  # a secret may begin in it
+            assert "not ended" not in kept  # the incomplete line may start a secret
             for path in mirror.rglob("*"):
                 assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path
 
@@ -96,7 +96,7 @@ async def test_a_loop_is_shown_and_commanded_by_a_connection_that_may_be_cut(pro
             await until(pilot, lambda: "not connected to box since" in text(app), "that it is cut")
             await until(pilot, lambda: "box: not connected" in text(app).splitlines()[0], "the first line")
             await until(pilot, lambda: "Connection refused" in text(app), "why it is not back yet")
-            assert "BatchMode=yes" in box.words  # nothing may ask on the screen
+            assert "BatchMode=yes" in box.words  # prompts would disturb the screen
             await pilot.press("P")
             assert feed.unsent() == []
             assert app.refusal("app.pause").startswith("not connected to box since")
@@ -111,12 +111,12 @@ async def test_a_loop_is_shown_and_commanded_by_a_connection_that_may_be_cut(pro
             await until(pilot, lambda: len(feed.known(run)["eval/offline_eval/avg_l1"]) == 12, "the rest of the history")
             await until(pilot, lambda: "not connected" not in text(app).splitlines()[0], "the first line")
             assert (Places(mirror).attempt("run00002-1") / "log.txt").read_text().startswith(kept)
-            assert project.commands() == []  # the key that could not be sent is not sent later
+            assert project.commands() == []  # a request that could not be sent is not sent later
         assert not mirror.exists()
 
 
 async def _command(pilot: ConsolePilot, project: RecordedProject) -> Command:
-    """The one that arrived."""
+    """Return the command that arrived."""
     await until(pilot, project.commands, "the command")
     assert project.commands() == [Pause()]
     return project.store.open_commands(project.loop.id)[0]
@@ -140,7 +140,7 @@ def test_times_are_shown_by_the_clock_of_the_console(project: RecordedProject, b
         state = feed._state  # noqa: SLF001
         assert isinstance(state, State)
         link.close()
-        link.join(PATIENCE)  # what follows is the last that comes
+        link.join(PATIENCE)  # what follows are the last messages
         for message in (Ready(), msgspec.structs.replace(state, at=time.time() - 600)):  # their clock is ten minutes behind
             link.inbox.put(message)
         feed.poll()
@@ -216,7 +216,7 @@ def test_a_request_is_given_up_with_its_connection_and_the_next_ones_is_not(
         box.cut()
         eventually(lambda: feed.away, "that it is cut")
         box.mend()
-        eventually(lambda: not feed.away, "that it stands again")  # nobody has looked meanwhile: a pager was open
+        eventually(lambda: not feed.away, "that it stands again")  # no one has polled meanwhile: a pager was open
         feed.send(Resume())
         eventually(project.commands, "the second request")
         assert project.commands() == [Resume()]
@@ -359,4 +359,4 @@ def test_a_request_is_of_the_account_there_and_the_terminal_here(monkeypatch: py
     assert (sent.user, sent.terminal, sent.programs) == ("ada", told.terminal, ["zsh", "sshd"])
     assert sent.is_person
     monkeypatch.setattr(whoami, "this_process", lambda: Sender(user="ada", agent="codex"))
-    assert not sender_of(told).is_person  # an agent there that starts the other end itself
+    assert not sender_of(told).is_person  # started there by an agent

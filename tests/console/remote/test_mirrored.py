@@ -1,4 +1,5 @@
-"""What a loop of another machine is shown by: histories that are here whole, and its own metric book and rules."""
+"""What a loop on another machine is displayed with: complete local copies of histories, and its own metric book and rules.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ def project(tmp_path: Path) -> RecordedProject:
 
 @pytest.fixture
 def feed(project: RecordedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteFeed]:
-    """On a project of another machine, with two histories open at a time."""
+    """A feed of a project on another machine, with at most two histories open at a time."""
     box = Box(tmp_path / "bin")
     monkeypatch.setenv("PATH", f"{box.folder}:/usr/bin:/bin")
     monkeypatch.setattr(autoloop_tui.console.feed, "HISTORIES", 2)
@@ -66,7 +67,7 @@ def feed(project: RecordedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def shown(feed: RemoteFeed, runs: list[Run]) -> None:
-    """Until the histories of these runs are here."""
+    """Wait until the histories of these runs have arrived."""
 
     def whole() -> bool:
         feed.poll()
@@ -160,7 +161,7 @@ def test_every_run_has_its_turn_and_what_is_unchanged_is_not_compared(
 
 
 def test_another_loop_is_shown_by_its_own_files_and_none_of_this_machine(feed: RemoteFeed, project: RecordedProject) -> None:
-    here = project.folder / "live.toml"  # a path of the loop's machine, which is another file on this one
+    here = project.folder / "live.toml"  # a path on the loop's machine, which is a different file on this one
     here.write_text(BOOK.format("of-this-machine"))
     spec = msgspec.structs.replace(project.spec, rules=str(here))
     second = msgspec.structs.replace(project.loop, id=project.store.next_id("loops"), name="second", spec=spec)

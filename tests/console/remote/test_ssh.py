@@ -1,4 +1,4 @@
-"""The same through a real sshd on loopback, with keys, a port and a configuration of its own."""
+"""The remote console through a real sshd on loopback, with its own keys, port and configuration."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Sshd:
         self.start()
 
     def config(self, key: str = "user") -> str:
-        """For ssh: the machine `box`."""
+        """Return the ssh configuration for the machine `box`."""
         return (
             f"Host box\n  HostName 127.0.0.1\n  Port {self.port}\n  IdentityFile {self.folder / key}\n"
             f"  IdentitiesOnly yes\n  UserKnownHostsFile {self.folder / 'known'}\n  StrictHostKeyChecking yes\n"
@@ -68,7 +68,7 @@ class Sshd:
             return tried.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
-        """End it and the connections that it has."""
+        """End it and its connections."""
         if self.process is not None:
             below = subprocess.run(
                 ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False
@@ -91,7 +91,7 @@ def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
 
 
 def use(sshd: Sshd, folder: Path, monkeypatch: pytest.MonkeyPatch, key: str = "user") -> None:
-    """Have `ssh box` lead there: the real ssh, with a configuration of the test's."""
+    """Make `ssh box` connect there: the real ssh, with a configuration of the test."""
     config, own = folder / f"config-{key}", folder / f"bin-{key}"
     config.write_text(sshd.config(key))
     own.mkdir()

@@ -1,4 +1,4 @@
-"""The laptop need not be Linux: the console works where pidfd, procfs, prctl, eventfd, epoll and NVML are missing."""
+"""The laptop need not run Linux: the console works without pidfd, procfs, prctl, eventfd, epoll and NVML."""
 
 from __future__ import annotations
 

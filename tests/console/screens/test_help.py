@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> RecordedProject:
 async def drive(
     app: ConsoleApp, size: Size = (80, 24), key: str = "question_mark"
 ) -> AsyncIterator[tuple[Pilot[Any], Document]]:
-    """The help, opened by `key`."""
+    """Open the help with `key`."""
     async with run_app(app, size) as pilot:
         await pilot.press(key)
         await settle(pilot)
@@ -39,7 +39,7 @@ async def drive(
 
 
 def told(document: Document) -> str:
-    """All of its text, whether in sight or not."""
+    """Return the whole text, visible or not."""
     return "\n".join(text_of(row) for row in document.rows)
 
 
@@ -48,7 +48,7 @@ async def test_every_action_is_told_at_every_size(project: RecordedProject, size
     async with drive(project.app(), size) as (_, document):
         text = told(document)
         for action in ACTIONS:
-            assert action.description[:40] in text  # what is longer goes on in the next row
+            assert action.description[:40] in text  # longer ones continue in the next row
             if action.command:
                 assert f"$ {action.command}"[:40] in text
         for keys in PANE_KEYS.values():
@@ -121,7 +121,7 @@ async def test_a_changed_width_lays_it_out_anew(project: RecordedProject) -> Non
 
 async def test_ascii_needs_no_other_letters(project: RecordedProject) -> None:
     async with drive(project.app(ascii_only=True)) as (_, document):
-        plain = told(document).replace("…", "").replace("·", "")  # as they stand in the commands and in the prose
+        plain = told(document).replace("…", "").replace("·", "")  # these occur in commands and in prose
         assert plain.isascii(), {c for c in plain if not c.isascii()}
 
 

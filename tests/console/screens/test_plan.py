@@ -27,7 +27,7 @@ def nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def drive(
     size: Size = (80, 24), plan: str = PLAN, name: str = "my plan"
 ) -> AsyncIterator[tuple[Pilot[bool], PlanPane]]:
-    """A plan on the screen. The app's `return_value` says what was decided."""
+    """Show a plan on the screen. The app's `return_value` is the user's decision."""
     app = PlanApp(name, plan)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()

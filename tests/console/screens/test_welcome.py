@@ -19,7 +19,7 @@ from tests.console.waiting import has_quit
 
 @asynccontextmanager
 async def drive(project: Path, size: Size = (80, 24), **options: Any) -> AsyncIterator[tuple[Pilot[int], list[str]]]:
-    """The welcome, and its rows as they were painted."""
+    """Run the welcome screen and return its rows as drawn."""
     app = WelcomeApp(project, preferences=Preferences(), **options)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
@@ -35,7 +35,7 @@ async def test_it_says_what_this_is_and_what_to_type(tmp_path: Path, size: Size)
         for command, _ in TYPE:
             assert f"$ {command}" in text
         second = next(at for at, row in enumerate(rows) if f"$ {TYPE[1][0]}" in row)
-        assert not rows[second - 1].strip()  # only as many blank rows give way as are needed
+        assert not rows[second - 1].strip()  # only as many blank rows as necessary are dropped
         assert "q quits" in text
 
 

@@ -1,4 +1,4 @@
-"""Whether themes can be read in 24 bit, 256 and 16 colours, and how that is found out."""
+"""Whether themes are readable in 24-bit, 256 and 16 colours, and how that is measured."""
 
 from __future__ import annotations
 

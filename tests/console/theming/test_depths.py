@@ -1,4 +1,4 @@
-"""The console in each theme and each number of colours: what is sent to the terminal is what the theme states."""
+"""The console in each theme and colour depth sends exactly the theme's colours to the terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def use(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
 
 
 async def colours(project: RecordedProject, theme: str, *keys: str) -> tuple[set[Color], set[Color]]:
-    """The colours of text and of grounds that the terminal gets of the first screen after `keys`."""
+    """Return the text and background colours sent to the terminal for the first screen after `keys`."""
     async with run_app(project.app(theme=theme), (120, 40), engine=project) as pilot:
         await pilot.press(*keys)
         await pilot.pause()

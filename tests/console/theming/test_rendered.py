@@ -1,4 +1,4 @@
-"""What is on the screens can be read in every theme: each text against the ground that it stands on, as it is painted."""
+"""The screens are readable in every theme: each text is checked against its background, as drawn."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.console.still_loop import stand_still
 from tests.console.theming.test_depths import TERMINALS, use
 
 LEAST = 3.0
-"""Of a text that is dim, or a state: what `themes --check` asks of their colours."""
+"""The minimum contrast of dim text and of states, as in `themes --check`."""
 DRAWN = set("─│┤┌┐└┘╭╮╰╯┄╌╎░▒█▉▊▋▌▍▎▏▁▂▃▄▅▆▇▔‖┊· ") | {chr(code) for code in range(0x2800, 0x2900)}
-"""Lines, bars, curves, and the dots between two texts: nothing to read."""
+"""Lines, bars, curves, and the dots between two texts, which need not be readable."""
 SCREENS = ("slots", "proposals", "rounds", "compare", "run-charts", "run-log", "finish", "help")
-"""What lies below a dialog is faint on purpose."""
+"""Dialogs are not among them: what they cover is faint on purpose."""
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def falling(n: int = 300) -> Any:
 
 
 def drawn_in(pane: Chart, look: str, rows: Sequence[int]) -> list[str]:
-    """The rows as they are on the screen, with only those cells that have this look."""
+    """Return the rows on the screen, with only the cells in this style."""
     style = pane.look(look)
     return [
         "".join(part.text if part.style == style else " " * part.cell_length for part in pane.render_line(y)) for y in rows
@@ -149,7 +149,7 @@ async def test_a_spike_and_a_gap_of_a_long_run_are_seen() -> None:
         values[10_000:12_000] = [math.nan] * 2000
         pane.set_series([Line("a", series(values, 1))])
         plot = drawn_in(pane, "chart-1", range(pane.size.height))
-        assert plot[3].strip()  # Near the top: the spike only.
-        # The gap: no dot of the line in the middle of the pane.
+        assert plot[3].strip()  # Near the top, there is only the spike.
+        # In the gap, there is no dot of the line.
         middle = range(int(80 * 0.54), int(80 * 0.6))
         assert not any(row[x : x + 1].strip() for row in plot[1:] for x in middle)

@@ -1,4 +1,4 @@
-"""Many charts on one pane: as many as fit, the others by walking, paging and filtering."""
+"""Many charts in one pane: as many as fit; the others by moving, paging and filtering."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def series(values: Sequence[float], step: int = 10) -> Series:
 
 
 class Curves:
-    """Makes the panels, and remembers for which metrics it was asked."""
+    """Creates the panels and records the metrics for which it was called."""
 
     def __init__(self) -> None:
         curve = series([math.exp(-i / 20) for i in range(100)])

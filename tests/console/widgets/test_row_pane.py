@@ -1,4 +1,4 @@
-"""What every pane of rows does."""
+"""The behaviour that every pane of rows has."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_a_loop_tells_that_it_waits_that_a_run_failed_and_that_it_ended(project:
     assert waits["loop"] == {"name": loop.name, "title": "my night"}
     assert ended["text"].startswith(f"{loop.name} finished: ")
     assert "3 of the 3 runs of --max-runs" in told(receiver, "budget nearly spent")["text"]
-    assert all(each.json["next"].startswith("autoloop-tui ") for each in receiver.posted)  # chat services filter by this keyword
+    assert all(each.json["next"].startswith("autoloop-tui ") for each in receiver.posted)  # chat services filter by it
     assert sorted(receiver.events()) == ["budget nearly spent", "loop ended", "round waits", "run failed"]
 
 

@@ -1,4 +1,4 @@
-"""What is compared between runs, and which of them is best."""
+"""The values compared between runs, and which run is the best."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_parameters_differ_by_value_and_by_presence_but_not_by_how_a_number_is_w
 
 
 def on(effect: float, call: Call) -> Verdict:
-    """A verdict by replicates."""
+    """Return a verdict based on replicates."""
     return Verdict(call, Basis.UNPAIRED, Statistic.TAIL_MEAN, effect, (4, 4), interval=(effect - 0.1, effect + 0.1))
 
 

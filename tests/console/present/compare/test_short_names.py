@@ -1,4 +1,4 @@
-"""Names cut to what tells them apart."""
+"""Names shortened to the parts that distinguish them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text about a proposal."""
+"""The detail text of a proposal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits as they are typed, and the editor they are typed in."""
+"""Edits as users type them, and the editor for them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_line_of_edits_is_split_outside_of_json(text: str, edits: Any) -> None
         ("sizes=[8, wide]", ".yaml", 'sizes=[8, "wide"]'),
         ("act='gelu'", ".toml", 'act="gelu"'),
         ("steps=10_000", ".toml", "steps=10000"),
-        ("act=gelu", ".toml", "act=gelu"),  # no value of TOML: a text, as in every edit
+        ("act=gelu", ".toml", "act=gelu"),  # not a TOML value, so a string, as in every edit
         ("act=False", ".json", "act=False"),  # refused, as in every edit
         ("gone@del", ".yaml", "gone@del"),
         ("a=[1, 2", ".yaml", "a=[1, 2"),

@@ -1,4 +1,4 @@
-"""What is typed to filter runs."""
+"""The filter expression for runs."""
 
 from __future__ import annotations
 

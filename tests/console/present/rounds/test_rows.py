@@ -1,4 +1,4 @@
-"""Names and changes in few cells."""
+"""Names and changes in a few cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's config in the format of its file, with what its edits have changed marked."""
+"""A run's config in the format of its file, with the changes by its edits marked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run uses of its GPUs, in a row of any width."""
+"""The GPU use of a run, in a row of any width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of agents, the key that holds them all, and what they noted, where it is looked at."""
+"""The page of agents, the key that holds them all, and their notes on the screens of what they are about."""
 
 from __future__ import annotations
 

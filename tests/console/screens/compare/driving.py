@@ -22,7 +22,7 @@ EVAL, L1 = "eval/offline_eval/avg_l1", "train/l1_loss"
 async def on_compare(
     project: RecordedProject, *, marked: Sequence[str] = (), size: Size = (120, 40), **options: Any
 ) -> AsyncIterator[tuple[ConsolePilot, CompareScreen]]:
-    """The Compare screen, once the histories have been read."""
+    """Open the Compare screen and wait until the histories have been read."""
     app = project.app(**options)
     async with run_app(app, size) as pilot:
         app.marked = list(marked)

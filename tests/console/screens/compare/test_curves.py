@@ -1,4 +1,4 @@
-"""The chart of a metric, with a line per run."""
+"""The chart of a metric, with one line per run."""
 
 from __future__ import annotations
 

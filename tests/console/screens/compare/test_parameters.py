@@ -1,4 +1,4 @@
-"""Which parameters differ."""
+"""The parameters that differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any size, very many and hostile values."""
+"""Any terminal size, very many values, and hostile values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which runs are compared."""
+"""The choice of runs to compare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The finish page: of a loop that has ended, and of one that goes on."""
+"""The finish page of an ended loop, and of one that is still running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Iterator[Any]:
 
 
 def played(project: RecordedProject) -> list[Any]:
-    """Two configs with three seeds each, the second better, and a failed run."""
+    """Add two configs with three seeds each, the second better, and a failed run."""
     project.round(1, RoundState.DONE)
     runs = []
     for name, reach, lam in (("base", 0.5, 0.1), ("low", 0.2, 0.2)):

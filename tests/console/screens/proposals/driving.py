@@ -47,7 +47,7 @@ LOW = Evidence(
 
 
 def base_of(project: RecordedProject) -> Run:
-    """The first run of the project, on which its proposals rest."""
+    """Return the first run of the project, which is the base of its proposals."""
     return project.store.run("run00001")
 
 
@@ -64,7 +64,7 @@ def add(project: RecordedProject, changes: Any = (REG,), base: Run | None = None
 async def console(
     project: RecordedProject, size: Size = (80, 24), keys: Sequence[str] = ("p",), engine: bool = True, **options: Any
 ) -> AsyncIterator[tuple[Pilot[Any], ConsoleApp]]:
-    """The console after `keys`."""
+    """Run the console and press `keys`."""
     app = project.app(**options)
     with project.engine() if engine else nullcontext():
         async with app.run_test(size=size) as pilot:
@@ -74,7 +74,7 @@ async def console(
 
 
 async def see(pilot: Pilot[Any], app: ConsoleApp) -> None:
-    """What the store says now is on the screen: one turn of the console's clock, without waiting for it."""
+    """Advance the console's clock once, without waiting for it, so that the screen shows the current store."""
     app.feed.poll()
     screen = on_top(app, ProposalsScreen)
     screen.refresh_view()

@@ -1,4 +1,4 @@
-"""What each key of a decision asks of the engine, and what is said of it."""
+"""The request that each decision key sends to the engine, and what the screen shows of it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_approve_asks_the_engine_and_goes_on_to_the_next_pending_one(proje
         assert proposals(app).cursor == 3
         assert "… sent" in rows(app, "queue")[1]
         assert last_line(app) == "$ autoloop-tui approve 3"
-        await pilot.press("a")  # the first is on its way: nothing is left to go to
+        await pilot.press("a")  # the first is being sent, so there is no other to go to
         assert proposals(app).cursor == 3
         await pilot.press("k")
         assert last_line(app) == "$ autoloop-tui approve 2"
@@ -108,7 +108,7 @@ async def test_approving_all_asks_first_and_says_how_many_and_what_it_costs(proj
             assert isinstance(app.screen, Confirm)
             assert app.focused.id == "no"
             assert app.screen.what == "Approve all 5 proposals and start round 2 in 10s?"
-            # The one run that has finished took 300 s.
+            # The only run that has finished took 300 s.
             assert app.screen.why == "6 runs × ~5m00s on 2 slots ≈ 15m00s. 1 blocked left out, e edits."
             await pilot.press(refusal)
             await settle(pilot)
@@ -209,7 +209,7 @@ async def test_marks_stand_after_a_look_at_another_screen_and_a_decision_on_them
         await pilot.press("A")
         assert on_top(app, Confirm).what == "Approve 2 marked proposals?"
         await pilot.press("n", "a")
-        assert project.commands() == [Approve(proposals=[40], seen=[""])]  # the one under the cursor alone
+        assert project.commands() == [Approve(proposals=[40], seen=[""])]  # only the one under the cursor
         assert on_top(app, ProposalsScreen).marked == {1, 3}
 
 
@@ -276,7 +276,7 @@ async def test_without_an_engine_nothing_is_sent_and_it_is_said(project: Recorde
 
 
 async def test_the_engines_answers_reach_the_screen(project: RecordedProject) -> None:
-    """Approve, edit and reject against a real engine; it is held, so nothing is launched."""
+    """Approve, edit and reject with a real engine; the loop is on hold, so nothing is launched."""
     project.change_loop(held=True)
     for _ in range(3):
         add(project)

@@ -1,4 +1,4 @@
-"""The hints of Proposals offer what can be done with the proposal under the cursor, and nothing else."""
+"""The hints of Proposals offer exactly what can be done with the proposal under the cursor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHANGE = {"approve", "reject", "edit", "start", "variant", "undo", "hold"}
 
 
 def offered(app: App[Any]) -> set[str]:
-    """What of all that changes something stands in the bar."""
+    """Return the hints in the bar for actions that change something."""
     return {word for word in painted(app.screen.query_one("#hints"))[0].split() if word in CHANGE}
 
 
@@ -29,7 +29,7 @@ async def test_each_state_of_a_proposal_has_the_hints_of_what_can_be_done_with_i
     project.round(2, RoundState.DECIDING)
     for status in (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED, ProposalStatus.BLOCKED):
         add(project, round=2, status=status, blocked="It has been run." if status is ProposalStatus.BLOCKED else None)
-    always = {"start", "variant", "hold"}  # one is approved, and nobody has decided anything that could be undone
+    always = {"start", "variant", "hold"}  # one is approved, and there is no decision to undo
     expected = {
         4: {"approve", "reject", "edit"},
         5: {"reject", "edit"},
@@ -63,7 +63,7 @@ async def test_with_nothing_to_decide_no_decision_is_offered(project: RecordedPr
         assert offered(app) == {"variant", "hold"}
         await pilot.press("u")
         assert last_line(app) == "no decision to undo"
-        project.round(3, RoundState.RUNNING)  # the last
+        project.round(3, RoundState.RUNNING)  # the last round
         await see(pilot, app)
         assert offered(app) == set()
         await pilot.press("H")

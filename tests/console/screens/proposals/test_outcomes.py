@@ -1,4 +1,4 @@
-"""What became of proposals, on the Proposals screen: told as a result, at every size without a cut number."""
+"""The outcomes of proposals on the Proposals screen: shown as results, at every size without cut numbers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def launched(project: RecordedProject, base: Run, **more: Any) -> Proposal:
 
 @pytest.fixture
 def ended(project: RecordedProject) -> RecordedProject:
-    """Proposals 1 to 4: better, failed, stopped, and one whose runs wait."""
+    """Proposals 1 to 4: better, failed, stopped, and one whose runs are queued."""
     base = seeds(project, "lr=1", 0.5)[0]
     project.round(2)
     asked = [

@@ -1,4 +1,4 @@
-"""What the Proposals screen shows, and how one moves in it."""
+"""What the Proposals screen shows, and how to move in it."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ async def test_earlier_uses_of_the_rule_are_told_with_what_came_of_them(project:
         add(project, evidence=LOW, round=1, status=ProposalStatus.LAUNCHED, run=run.id)
     add(project, author=Actor.rule("other"), round=1, status=ProposalStatus.LAUNCHED, run=better.id)
     project.round(2, RoundState.DECIDING)
-    # Somebody edited it: the rule that made it still counts.
+    # A person edited it, but the rule that made it still counts.
     add(project, evidence=LOW, author=Actor.person("jo"), round=2)
 
     async with console(project, (120, 40)) as (pilot, app):
@@ -244,7 +244,7 @@ async def test_an_empty_queue_says_when_proposals_come(project: RecordedProject)
         text = "\n".join(rows(app, "queue"))
         assert "No proposals yet" in text
         assert "when all runs of round 1 have ended" in text
-        # No key does harm where there is nothing.
+        # Without proposals, no key does any harm.
         await pilot.press(*"jkgGaxeEDAXSYUhlJK", "space", "ctrl+d", "ctrl+u", "enter", "enter")
         assert isinstance(app.screen, ProposalsScreen)
         assert project.commands() == []
@@ -376,7 +376,7 @@ async def test_of_five_hundred_proposals_only_the_visible_rows_are_built_and_onl
     async with console(project, (200, 50)) as (pilot, app):
         titles = rows(app, "queue")[0]
         assert "of 500" in titles
-        assert "…" not in titles  # what the count takes of them is blank
+        assert "…" not in titles  # the space taken by the count is left blank
         built.clear()
         await pilot.press("j")
         assert 0 < len(built) <= 3 * proposals(app).size.height

@@ -1,4 +1,4 @@
-"""Changing proposals and writing new ones: in place, in a dialog, in the person's own editor."""
+"""Changing proposals and writing new ones: in place, in a dialog, and in the user's own editor."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Reco
         dialog = on_top(app, EditTable)
         assert "other (run00002)" in dialog.what
         assert "no changes yet: add a path" in verdict(app)
-        # A path is completed, with its type and present value; the row then begins with that value.
+        # A path is completed, with its type and current value, which is then the initial value of the row.
         await pilot.press(*"batch_s")
         dialog.verdict()
         await settle(pilot)
@@ -209,7 +209,7 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Reco
         await type_over(pilot, app, "24.2")
         assert "24.2 was rounded to 24" in verdict(app)
         await type_over(pilot, app, "24")
-        # Several edits at once, and a new key that is meant.
+        # Several edits at once, and an intentional new key.
         await pilot.press("enter", *"batch_siz=1 policy.tags=[1, 2]")
         dialog.verdict()
         await settle(pilot)
@@ -269,7 +269,7 @@ async def test_a_table_that_was_changed_is_left_after_a_question(project: Record
 
 @pytest.fixture
 def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make $EDITOR a script; the terminal of a test cannot be suspended, so that is left out."""
+    """Use a script as $EDITOR. The terminal of a test cannot be suspended, so that step is skipped."""
     monkeypatch.delenv("VISUAL", raising=False)
 
     def make(body: Any) -> Any:

@@ -36,7 +36,7 @@ async def test_every_run_is_drawn_with_its_letter_and_one_of_them_alone(tmp_path
         chart = screen.query_one(Chart)
         assert [(line.letter, line.look) for line in chart.lines] == [("b", "chart-2"), ("a", "chart-1"), ("c", "chart-3")]
         assert "round 1, metric 1 of 1: l1_loss" in painted(chart)[0]
-        # They are seeds of one config: its band is drawn once, behind the chosen run.
+        # The runs are seeds of one config, whose band is drawn once, behind the chosen run.
         assert [line.band is not None for line in chart.lines] == [True, False, False]
         assert chart.unit == "bands: seeds, min to max"
         rows = painted(screen.query_one("#round-runs"))

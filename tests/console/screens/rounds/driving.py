@@ -1,4 +1,4 @@
-"""The Rounds screen on a loop, and the rows it shows."""
+"""The Rounds screen in a test, and the rows it shows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.console.waiting import settle
 async def on_rounds(
     project: RecordedProject, *, size: Size = (120, 40), **options: Any
 ) -> AsyncIterator[tuple[ConsolePilot, RoundsScreen]]:
-    """The Rounds screen."""
+    """Open the Rounds screen."""
     app = project.app(**options)
     async with run_app(app, size) as pilot:
         await pilot.press("r")
@@ -49,7 +49,7 @@ def metrics(eval_l1: Any, pi_sum: float = 0.5, n: int = 50) -> Any:
 
 
 def family(project: RecordedProject) -> Any:
-    """A base, its variant that is better, and a failed run; the variant's own variant is queued in round 3."""
+    """Add a base, a better variant and a failed run; a variant of the variant is queued in round 3."""
     project.round(1, RoundState.DONE)
     base = project.run("act_base", metrics=metrics(0.5))
     failed = project.run("act_big", RunState.FAILED, reason="CUDA out of memory", attempts=2, step=76)

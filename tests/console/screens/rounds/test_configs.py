@@ -1,4 +1,4 @@
-"""Rounds: replicates under their config, the winner's star, lineage as a tree, and the preview."""
+"""Rounds: replicates under their config, the winner's star, the lineage as a tree, and the preview."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.console.waiting import settle, until
 
 
 def seeds(project: RecordedProject, name: str, reach: float, lam: float, **more: Any) -> list[Any]:
-    """Three runs of one config, a little apart from each other."""
+    """Add three runs of one config with slightly different results."""
     made = []
     for number in range(3):
         config = {**CONFIG, "seed": number, "ot": {**CONFIG["ot"], "lambda_ot": lam}}

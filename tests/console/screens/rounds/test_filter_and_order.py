@@ -1,4 +1,4 @@
-"""Rounds: what the filter takes, and the order of the rows."""
+"""Rounds: the filter, and the order of the rows."""
 
 from __future__ import annotations
 

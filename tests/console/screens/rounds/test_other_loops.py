@@ -26,7 +26,7 @@ from tests.console.waiting import settle, until
 
 
 def older_loop(project: RecordedProject, runs: int = 2) -> Any:
-    """A finished loop before the one that is looked at."""
+    """Add a finished loop that is older than the one shown."""
     spec = msgspec.structs.replace(project.spec, name="last week")
     loop = Loop(
         id=90 + project.loop.id,
@@ -62,7 +62,7 @@ async def test_capital_l_adds_the_runs_of_the_projects_other_loops_and_takes_the
 
 
 def on_rounds_of(project: RecordedProject) -> AbstractAsyncContextManager[tuple[ConsolePilot, RoundsScreen]]:
-    """On the project's own loop, whichever is the newest."""
+    """Open Rounds on the project's own loop, even if another is newer."""
     return on_rounds(project, loop=project.loop.name)
 
 

@@ -56,8 +56,8 @@ async def test_the_head_of_a_round_tells_its_runs_which_config_stands_first_and_
         assert "1/2 ok 1 failed" in first
         assert "edits 1 approved 1 rejected" in first
         assert "lowest tail mean eval_l1 0.2" in second
-        assert " -0.29" in second  # 0.2 against the baseline's 0.5
-        assert "by act_base_r2_1, not shown better" in second  # of one seed
+        assert " -0.29" in second  # 0.2 compared with the baseline's 0.5
+        assert "by act_base_r2_1, not shown better" in second  # only one seed
         assert "★" not in second
         assert "by act_base, the baseline" in first
 
@@ -151,7 +151,7 @@ async def test_a_running_run_moves_among_the_others_as_its_time_passes_theirs(
         async with on_rounds(project) as (pilot, screen):
             screen.sort = "took"
             await until(pilot, lambda: any("0.3" in row for row in table_rows(screen)), "what it has reached")
-            await pilot.press("O", "O")  # arranged by it, twice reversed
+            await pilot.press("O", "O")  # reversed twice, so sorted by it
             await settle(pilot)
             assert shown_runs(screen) == [slow.id, going.id]
             later = 36000.0

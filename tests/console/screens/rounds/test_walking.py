@@ -1,4 +1,4 @@
-"""Rounds: moving over rows, marking, and what the keys do to the run under the cursor."""
+"""Rounds: moving over rows, marking, and the keys that act on the run under the cursor."""
 
 from __future__ import annotations
 

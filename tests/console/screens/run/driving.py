@@ -1,4 +1,4 @@
-"""The screen of one run, and what it shows."""
+"""The Run screen in a test, and what it shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZES = [(80, 24), (120, 40), (200, 50)]
 async def drive(
     project: RecordedProject, run: Run | str, size: Size = (80, 24), engine: bool = True, **options: Any
 ) -> AsyncIterator[tuple[ConsolePilot, RunScreen]]:
-    """The Run screen on `run`."""
+    """Open the Run screen of `run`."""
     app = project.app(**options)
     async with run_app(app, size, engine=project if engine else None) as pilot:
         app.open_run(run if isinstance(run, str) else run.id)
@@ -37,6 +37,6 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
 
 
 def seen(screen: RunScreen) -> str:
-    """Every row that is on the screen, top to bottom, side by side panes one after the other."""
+    """Return every row on the screen from top to bottom; panes that are side by side come one after another."""
     panes = [pane for pane in screen.query(RowPane) if pane.is_on_screen and pane.size.width]
     return "\n".join(row for pane in panes for row in painted(pane))

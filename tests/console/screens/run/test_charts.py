@@ -1,4 +1,4 @@
-"""The screen of one run: its charts and figures."""
+"""The Run screen: its charts and figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVAL = "eval/offline_eval/avg_l1"
 
 
 def lines(screen: RunScreen, metric: str = EVAL) -> Sequence[Line]:
-    """What the chart of a metric draws."""
+    """Return the lines in the chart of a metric."""
     return screen.query_one(RunCharts).panel(metric).lines
 
 
@@ -129,7 +129,7 @@ async def test_a_pinned_metric_comes_first_now_and_when_the_console_is_opened_ag
     folder = tmp_path / "autoloop"
     folder.mkdir()
     remembered = folder / "remembered.toml"
-    # Of another version, or broken: that is no reason to fail.
+    # A file of another version or a broken one is no reason to fail.
     remembered.write_bytes(b"theme = 1\n[pins]\nx = 2\n")
     home = {"XDG_CONFIG_HOME": str(tmp_path)}
     preferences = Preferences.load(home)

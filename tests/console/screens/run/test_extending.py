@@ -1,4 +1,4 @@
-"""`+` on the Run screen: an ended run goes on to more steps."""
+"""`+` on the Run screen: an ended run continues to more steps."""
 
 from __future__ import annotations
 

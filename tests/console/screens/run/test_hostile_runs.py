@@ -1,4 +1,4 @@
-"""The screen of one run: whatever the run is called, and however many there are."""
+"""The Run screen: any run name, and any number of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen of one run: how it was or would be launched, without its secrets."""
+"""The Run screen: the command that was or would be run, without secrets."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_a_preset_that_is_gone_is_said(project: RecordedProject, variant: 
         await press(pilot, "4")
         text = seen(screen)
         assert "The launch preset" in text
-        assert "/usr/bin/python3 train.py" in text  # what was started is known all the same
+        assert "/usr/bin/python3 train.py" in text  # the command that was run is still known
 
 
 def test_a_flag_with_an_innocent_name_is_shown() -> None:

@@ -1,4 +1,4 @@
-"""The screen of one run: its log and its config."""
+"""The Run screen: its log and its config."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_the_log_is_followed_and_searched(project: RecordedProject, varian
         await press(pilot, "slash", *"step 42", "enter")
         assert any("step 42" in row for row in painted(log))
         await press(pilot, "n")
-        assert isinstance(pilot.app.screen, RunScreen)  # n is the next match while something is searched for
+        assert isinstance(pilot.app.screen, RunScreen)  # during a search, n means the next match
 
 
 @pytest.mark.parametrize("given", [True, False])

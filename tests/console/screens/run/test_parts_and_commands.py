@@ -1,4 +1,4 @@
-"""The screen of one run: who it is, its parts, and what is asked of the engine for it."""
+"""The Run screen: its header, its parts, and the requests it sends to the engine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_header_says_who_how_far_and_where_from_at_every_size(project: Rec
             assert "50%" in far
             assert "100/200" in far
             assert "steps/s" in far
-            assert "eta 50s" in far  # half a second a step in the history
+            assert "eta 50s" in far  # half a second per step in the history
             assert "tau_src 0.05→0.5" in origin
             assert ("vs base" in far) == (width >= 100)
 

@@ -1,4 +1,4 @@
-"""The Slots screen in a test, on projects whose slots are busy."""
+"""The Slots screen in a test, on projects with busy slots."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOSTILE = "\x1b[31mred[b]\u202e" + "漢字" * 30 + "\x07e\u0301nd"
 
 
 def busy(folder: Path, *, slots: int = 2, **spec: Any) -> RecordedProject:
-    """One run in each slot, made from a base run, with logs and curves."""
+    """Return a project with one run in each slot, made from a base run, with logs and curves."""
     project = RecordedProject(folder, slots=slots, **spec)
     base = project.run("base")
     for n in range(slots):
@@ -45,7 +45,7 @@ def busy(folder: Path, *, slots: int = 2, **spec: Any) -> RecordedProject:
 async def drive(
     project: RecordedProject, size: Size = (80, 24), engine: bool = True, **options: Any
 ) -> AsyncIterator[tuple[ConsolePilot, SlotsScreen]]:
-    """The Slots screen of the project, with everything read."""
+    """Open the Slots screen of the project and wait until everything has been read."""
     app = project.app(**options)
     async with run_app(app, size, engine=project if engine else None) as pilot:
         screen = app.screen
@@ -57,13 +57,13 @@ async def drive(
 
 
 def look_again(screen: SlotsScreen) -> None:
-    """As many ticks of its clock as the screen lets pass, at most, between two looks at everything."""
+    """Advance the screen's clock often enough that it reads everything again."""
     for _ in range(2 * SLOW):
         screen.tick()
 
 
 async def read_at_each(pilot: ConsolePilot, screen: SlotsScreen, sizes: Sequence[Size]) -> AsyncIterator[Size]:
-    """Each size of the terminal in turn, once the screen has read and been painted anew for it."""
+    """Yield each size of the terminal in turn, once the screen has read and redrawn everything for it."""
     async for size in at_each(pilot, sizes):
         look_again(screen)
         screen.refresh_view()

@@ -1,4 +1,4 @@
-"""A hook that fails is seen on Slots, while the loop goes on and when it has ended."""
+"""Slots shows a failing hook, both while the loop runs and after it has ended."""
 
 from __future__ import annotations
 

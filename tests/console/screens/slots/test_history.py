@@ -1,4 +1,4 @@
-"""What the Slots screen shows over time: the best of each round, and what a run uses of its GPUs."""
+"""What the Slots screen shows over time: the best of each round, and the GPU use of a run."""
 
 from __future__ import annotations
 
@@ -113,9 +113,9 @@ async def test_what_a_run_uses_of_its_gpus_is_shown_as_the_engine_sampled_it(
             assert words in told
         look_again(screen)
         memory = next(row for row in pane(screen, "#gpu").splitlines() if "memory" in row)
-        assert "▃" in memory  # a quarter of what the GPU has, not a full bar
+        assert "▃" in memory  # a quarter of the GPU's memory, not a full bar
         assert "█" not in memory
-        await pilot.press("j")  # a run that was not sampled
+        await pilot.press("j")  # to a run that was not sampled
         await settle(pilot)
         assert not screen.query_one("#gpu").display
         await pilot.press("k")

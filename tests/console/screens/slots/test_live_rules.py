@@ -40,7 +40,7 @@ CHANGES = [Change(path="ot.loss_config.reg", before=0.1, after=0.2)]
 
 @pytest.fixture
 def project(tmp_path: Path) -> RecordedProject:
-    """A run that a live rule relaunched, one that a rule asks about, and queued ones."""
+    """A run relaunched by a live rule, one that a rule asks about, and queued ones."""
     project = RecordedProject(tmp_path, slots=3)
     seen = Observation(name="ot_pi_sum.last", value=3.2e-9, op="<", threshold=1e-6, holds=True)
     evidence = Evidence(rule="pi-vanished", rule_version="1", when="ot_pi_sum.last < 1e-6", observations=[seen])
@@ -64,7 +64,7 @@ def project(tmp_path: Path) -> RecordedProject:
 async def drive(
     project: RecordedProject, size: Size = (120, 40), keys: Sequence[str] = (), *, driven: bool = True
 ) -> AsyncIterator[Screen[Any]]:
-    """The screen that `keys` open, after some turns of the clock."""
+    """Open the screen that `keys` lead to, and wait for a few periods of the clock."""
     app = project.app()
     with project.engine() if driven else nullcontext():
         async with app.run_test(size=size) as pilot:
@@ -190,7 +190,7 @@ async def test_the_countdown_names_the_keys_at_80_columns(tmp_path: Path) -> Non
 
 
 async def test_live_proposals_do_not_count_for_the_next_round(project: RecordedProject) -> None:
-    """One that is still open when the round ends is not for the next round."""
+    """Live proposals still open at the end of a round do not belong to the next round."""
     project.round(1, RoundState.DECIDING)
     for run in project.store.runs(project.loop.id):
         project.store.put_run(msgspec.structs.replace(run, state=RunState.FINISHED, slot=None))

@@ -1,4 +1,4 @@
-"""The strip below the slots: what waits for a decision, and what comes next."""
+"""The strip below the slots: pending decisions, and what comes next."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_a_loop_that_has_ended_says_whether_a_config_is_better_than_the_ba
     assert "lr=3e-2 (4 seeds) is better than the baseline, base: eval/loss -0.05 [-0.07, -0.03]" in text
     assert "tail mean of 4 and 1 run" in text
     assert "differs from the baseline in ot.loss_config.reg 0.1 → 0.16" in text
-    # What has no room is left out by whole words, and an ellipsis says so.
+    # Text that does not fit is cut between words, and ends with an ellipsis.
     many = [Change(path=f"ot.features.{n}.weight_label", before=0.01, after=0.005) for n in range(9)]
     project.store.put_loop(changed(project.store.find_loop(None), outcome=changed(found, changes=many)))
     async with drive(project, (80, 24)) as (_, screen):

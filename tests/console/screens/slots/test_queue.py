@@ -35,7 +35,7 @@ async def test_the_queue_is_reordered_and_runs_are_taken_out(queued: Any, size: 
         assert shown(pilot).index("alpha") < shown(pilot).index("beta")
         await pilot.press("greater_than_sign")
         assert queued.commands()[-1] == Move(run="run00003", before="run00005")
-        await pilot.press("less_than_sign")  # the first cannot go further up
+        await pilot.press("less_than_sign")  # the first one cannot move further up
         await pilot.press("j", "j", "j")
         await pilot.press("less_than_sign")
         assert queued.commands()[-1] == Move(run="run00005", before="run00004")

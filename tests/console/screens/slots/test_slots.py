@@ -1,4 +1,4 @@
-"""The keys of the Slots screen, and that it stays whole and quick."""
+"""The keys of the Slots screen, and that it stays complete and fast."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_moving_the_cursor_paints_only_the_two_rows_it_leaves_and_reaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with drive(busy(tmp_path, slots=8), (200, 50)) as (pilot, screen):
-        # The clock paints what has changed; only the keys are of interest.
+        # Stop the clock's drawing, because only the keys are tested.
         monkeypatch.setattr(screen, "tick", lambda: None)
         painted_regions = calls_of(monkeypatch, SlotTable, "refresh")
         await pilot.press("j")
@@ -212,7 +212,7 @@ async def test_five_thousand_past_runs_are_walked_over_once_a_view(tmp_path: Pat
                 return super().__iter__()
 
         fresh = type(view)(changed(view.snapshot, runs=Counted(view.snapshot.runs)), view.engine, view.metrics, view.project)
-        monkeypatch.setattr(screen, "tick", lambda: None)  # it counts what is left of the round once a second
+        monkeypatch.setattr(screen, "tick", lambda: None)  # it updates the time left in the round every second
         pilot.app.feed.view = fresh
         screen.refresh_view()
         once = len(walked)

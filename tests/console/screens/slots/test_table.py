@@ -1,4 +1,4 @@
-"""What a slot shows of the run in it."""
+"""What a slot shows of its run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.processes import bystander
 
 
 def below(screen: SlotsScreen) -> str:
-    """The row under the table."""
+    """Return the row below the table."""
     return "".join(painted(screen.query_one("#queue")))
 
 
@@ -41,8 +41,8 @@ async def test_empty_slots_say_so(tmp_path: Path, size: Size) -> None:
     async with drive(RecordedProject(tmp_path), size) as (pilot, screen):
         assert table(screen).count("nothing has run here yet") == 2
         heads, *rows = table(screen).splitlines()
-        assert {row.index("nothing has run") for row in rows[:2]} == {heads.index("run")}  # where a name would stand
-        assert "eta" not in heads.split()  # nothing runs that could end
+        assert {row.index("nothing has run") for row in rows[:2]} == {heads.index("run")}  # in place of a name
+        assert "eta" not in heads.split()  # no run that could end
         assert "this slot has not run anything yet" in shown(pilot)
         for key in ("j", "k", "enter", "l", "m", "d", "y", "n", "x", "2", "9"):
             await pilot.press(key)
@@ -58,7 +58,7 @@ async def test_a_running_slot_shows_its_run_progress_metric_and_log(tmp_path: Pa
                 assert word in told
             assert "run 0 line 79" in shown(pilot)
             if size[0] >= 200:
-                assert "run 1 line 79" in told  # each slot has its own run's last line
+                assert "run 1 line 79" in told  # each slot has the last line of its own run
 
 
 async def test_wide_screens_show_the_charts_beside_the_log_and_narrow_ones_do_not(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ Points = tuple[list[int], list[float]]
 def learning(
     folder: Path, *, mine: Points, base: Points, state: RunState = RunState.RUNNING, slots: int = 2
 ) -> RecordedProject:
-    """A run and its base, of which each logged the key metric at these steps with these values."""
+    """Return a project with a run and its base, which logged these values of the key metric at these steps."""
     project = RecordedProject(folder, slots=slots)
     series = [Series(array("q", steps), array("d", values)) for steps, values in (base, mine)]
     first = project.run("base", metrics={"eval/offline_eval/avg_l1": series[0]})
@@ -171,7 +171,7 @@ async def test_a_running_run_is_compared_with_its_base_at_the_same_step(tmp_path
             assert said in told
         (facts, _) = screen.query_one(SlotTable).facts
         if facts.change is not None and not facts.change.delta.fair:
-            assert facts.change.delta.piece(9)[1] == "dim"  # of different steps nobody can say which is better
+            assert facts.change.delta.piece(9)[1] == "dim"  # with different steps, it is unknown which one is better
 
 
 async def test_no_number_is_cut_at_any_width(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ async def test_names_are_whole_before_anything_else_grows(tmp_path: Path) -> Non
     async with drive(project) as (pilot, screen):
         async for size in read_at_each(pilot, screen, [(200, 50), (120, 40), (80, 24), (60, 20)]):
             row = table(screen).splitlines()[1]
-            assert name in row if size[0] >= 80 else row.split()[4].endswith("_r2_4")  # both ends of a long name stay
+            assert name in row if size[0] >= 80 else row.split()[4].endswith("_r2_4")  # both ends of a long name are kept
 
 
 async def test_a_trend_takes_a_cell_for_each_point_from_the_left(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ async def test_slots_of_one_kind_are_called_by_their_numbers_which_are_their_key
         head, first, second, *_ = table(screen).splitlines()
         assert head.split()[0] == "gpu"
         assert [row.strip(" ›").split()[0] for row in (first, second)] == ["3", "7"]
-        for key, place in (("7", 1), ("3", 0), ("1", 0)):  # no slot is called 1
+        for key, place in (("7", 1), ("3", 0), ("1", 0)):  # there is no slot 1
             await pilot.press(key)
             assert screen.table.place == place
 
@@ -275,7 +275,7 @@ async def test_metrics_are_read_from_the_console_log_by_the_patterns_of_the_loop
         told = table(screen)
         assert " 0.5 " in told
         assert " 45%" in told
-    preset.unlink()  # nobody can say how its log is read: nothing is made up from it
+    preset.unlink()  # without it, the format of the log is unknown, so no value may be shown
 
     async with drive(project, (120, 40)) as (_, screen):
         assert " 0.5 " not in table(screen)
@@ -296,7 +296,7 @@ async def test_long_and_hostile_names_and_logs_break_nothing(tmp_path: Path, siz
         if size[0] >= 80:
             await pilot.resize_terminal(*size)
             top = painted(screen.query_one("#top"))[0]
-            assert "running" in top  # the name gives way, not the state
+            assert "running" in top  # the name is cut, not the state
             assert "1/3" in top
 
 

@@ -1,4 +1,4 @@
-"""The first line: how the loop stands, the best so far and whether that is more than noise, when it ends, the time."""
+"""The first line: the loop's state, the best result so far and whether it is more than noise, the expected end, the time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BASE = 0.41
 
 
 def tried(folder: Path, *best: float, seeds: int = 1, **spec: Any) -> RecordedProject:
-    """A baseline and a config for each of `best`, all finished, each with so many seeds."""
+    """Return a project with a finished baseline and a finished config for each of `best`, each with `seeds` seeds."""
     project = RecordedProject(folder, **spec)
     base = None
     for place, end in enumerate((BASE, *best)):
@@ -45,7 +45,7 @@ async def test_the_best_so_far_is_never_told_without_what_is_known_of_it(tmp_pat
             async for size in read_at_each(pilot, screen, [(200, 50), (120, 40), (80, 24), (60, 20)]):
                 told = top(screen)
                 assert words in told or mark in told
-                assert " 0." in told  # the value: a distance alone would be of nobody knows what
+                assert " 0." in told  # the value too, because a difference alone says little
                 if size[0] >= 80:
                     assert "best " in told
                 if size[0] == 200:
@@ -90,7 +90,7 @@ async def test_counts_have_their_colours_and_the_time_stays_at_every_width(tmp_p
 async def test_when_the_round_and_the_loop_end_is_told_by_what_runs_took(
     tmp_path: Path, changes: Any, round_told: bool, loop_told: bool
 ) -> None:
-    project = tried(tmp_path, 0.33)  # 300 s for 200 steps each
+    project = tried(tmp_path, 0.33)  # 300 s per 200 steps
     project.change_loop(spec=changed(project.spec, **changes))
     for n in range(3):
         project.run(f"next_{n}", RunState.QUEUED)

@@ -22,13 +22,13 @@ def body(pane: Widget) -> list[str]:
 
 
 def here(pane: LogTail) -> str:
-    """The line under the cursor, which must be in sight."""
+    """Return the line under the cursor, which must be visible."""
     (row,) = [row for row in painted(pane)[1:] if row.startswith("▌")]
     return row[1:].strip()
 
 
 async def settled(pilot: Pilot[Any], pane: LogTail) -> None:
-    """Until the search under way has ended."""
+    """Wait until the current search has ended."""
     while "searching" in painted(pane)[0]:
         await pilot.pause()
     await pilot.pause()

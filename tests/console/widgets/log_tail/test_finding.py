@@ -98,7 +98,7 @@ async def test_the_error_key_jumps_to_the_last_error_and_then_to_the_one_before(
             await settled(pilot, pane)
             lines.append(here(pane))
         assert lines == ["KeyError: 'x'", "ValueError: first"]
-        assert not painted(pane)[1].startswith("▌")  # What led to it is in sight.
+        assert not painted(pane)[1].startswith("▌")  # The lines that led to it are visible.
 
 
 async def test_a_search_goes_to_its_first_match_while_it_is_typed_and_counts(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""It follows the end of a log, or stands still where one reads."""
+"""The pane follows the end of a log, or stays put while the user reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is painted: long lines, hostile ones, levels, themes, and nothing."""
+"""What is drawn: long lines, hostile ones, levels, themes, and an empty log."""
 
 from __future__ import annotations
 

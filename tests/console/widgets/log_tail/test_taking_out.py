@@ -1,4 +1,4 @@
-"""A line to the clipboard, the file to a pager."""
+"""Copying a line to the clipboard, and opening the file in a pager."""
 
 from __future__ import annotations
 
