@@ -1,4 +1,4 @@
-"""`autoloop.api`: what people's scripts call."""
+"""`autoloop.api`, which users' scripts call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEAVY = {
     "train/ot_cost/action_lbl": {"first": 1.0, "last": 1.0, "best": 1.0, "best_step": 1, "delta": 0.0, "pct": 0.0},
     "steps": 20,
 }
-"""A run for which the ACT-OT book lowers ot.lambda_ot by 0.05, to 0.02 at least."""
+"""A run for which the ACT-OT book lowers ot.lambda_ot by 0.05, but not below 0.02."""
 
 
 @pytest.fixture

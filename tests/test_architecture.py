@@ -1,4 +1,5 @@
-"""The invariants of docs/architecture.md, seen from outside: what a fresh process has loaded, what a package may use."""
+"""The invariants of docs/architecture.md, checked from outside: which modules a fresh process loads, and what packages may
+use."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ TOP = {"autoloop_tui", "autoloop_tui.__main__"}
 def loaded(
     code: str, *words: str, flags: tuple[str, ...] = (), folder: Path = ROOT, ends_with: int = 0, whole: bool = False
 ) -> set[str]:
-    """Names of the modules that a fresh interpreter has loaded when it has run `code`: of the top level, or `whole`."""
+    """Return the modules that a fresh interpreter has loaded after running `code`: top-level names, or full names if
+    `whole`."""
     done = subprocess.run(
         [sys.executable, *flags, "-c", TELL_AT_END + code, *words],
         cwd=folder,
@@ -49,7 +51,7 @@ def loaded(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandProject]:
-    """A project with a loop that has ended."""
+    """A project with an ended loop."""
     project = CommandProject(tmp_path_factory.mktemp("architecture"))
     project.config()
     done = project.call("run", "--cfgs", "base.json", *LAUNCH, "--device", "cpu", "--exec", "--no-ui")
@@ -85,7 +87,7 @@ COMMANDS = {
     "a loop in the foreground": [[*RUN, "--exec", "--no-ui"]],
     "a loop in the background": [[*RUN, "--exec", "--detach"], ["wait"]],
 }
-"""What draws no screen. `--help` and `--version` are not here: the command line's library writes them with Rich."""
+"""Commands that draw no screen. `--help` and `--version` are missing: the command line's library writes them with Rich."""
 
 ONE_AFTER_THE_OTHER = """
 import json
@@ -101,7 +103,7 @@ for words in json.loads(sys.argv[1]):
 
 @pytest.mark.parametrize("names", COMMANDS)
 def test_a_command_without_a_screen_loads_none(project: CommandProject, names: str) -> None:
-    """Several in one process, whose modules are looked at after each: the program's start takes longest."""
+    """Several commands run in one process, which is checked after each, because starting the program takes longest."""
     done = subprocess.run(
         [sys.executable, "-c", "import sys" + ONE_AFTER_THE_OTHER, json.dumps(COMMANDS[names])],
         cwd=project.folder,
@@ -132,17 +134,17 @@ OURS = (
     "autoloop.variants",
     "autoloop.verdicts",
 )
-"""What takes long to load and is of no use to who only looks or decides. Names of packages stand for all that is in them."""
+"""Modules that are slow to load and of no use to commands that only read or decide. A package includes its modules."""
 
 
 @pytest.mark.parametrize("line", ["status", "status --json", "runs --json", "approve 1"])
 def test_a_command_that_is_given_often_loads_little(project: CommandProject, line: str) -> None:
-    """Time is measured by bench/commands.py; what makes it is kept here."""
+    """bench/commands.py measures the time; this test keeps its causes away."""
     ends_with = 2 if line == "approve 1" else 0  # the loop has no proposal
     names = loaded(STARTED, *line.split(), folder=project.folder, ends_with=ends_with, whole=True)
     assert {"autoloop.store", "autoloop_tui.cli.quick"} <= names
     assert not {name.partition(".")[0] for name in names} & (PACKAGES | SCREEN | HEAVY)
-    meant = "autoloop.verdicts" if line == "status" else "nothing"  # it words what the loop came to
+    meant = "autoloop.verdicts" if line == "status" else "nothing"  # `status` needs it to word the result
     assert [name for name in names if name.startswith(OURS) and not name.startswith(meant)] == []
 
 
@@ -160,7 +162,7 @@ atexit.register(lambda: print("LOADED", *(name for name in sys.modules if name.s
 
 @pytest.mark.parametrize("words", [["status"], [*RUN, "--exec", "--no-ui", "--steps", "3"]], ids=lambda words: words[0])
 def test_whoever_uses_this_machine_only_loads_no_other_place(project: CommandProject, words: list[str]) -> None:
-    """A run's output may tell that it stayed on a host, which is looked for everywhere."""
+    """Except that a run's output may have stayed on a host, which is always checked."""
     done = subprocess.run(
         [sys.executable, "-c", f"import sys{PLACES}{COMMAND_LINE}", *words],
         cwd=project.folder,
@@ -195,7 +197,7 @@ def test_a_refusal_loads_no_screen(project: CommandProject) -> None:
 
 
 def test_the_supervisor_starts_on_the_standard_library_alone(tmp_path: Path) -> None:
-    """As `python -I -S`: no site-packages, nothing from the environment."""
+    """Run as `python -I -S`: no site-packages, nothing from the environment."""
     supervisor = CORE / "runners/supervisor.py"
     names = loaded(f"import runpy; runpy.run_path({str(supervisor)!r})", flags=("-I", "-S"), folder=tmp_path)
     ours = {"bounded_log", "procfs", "records", "supervising"}
@@ -226,7 +228,7 @@ try:
 finally:
     os.environ = real
 """
-"""The first lines load third-party modules: what they read is their own business."""
+"""The first lines load third-party modules, which may read what they like."""
 
 
 def test_no_module_reads_the_environment_or_the_clock_on_import() -> None:
@@ -266,7 +268,7 @@ FORBIDDEN = {
 
 @pytest.mark.parametrize("package", ["configs", "metrics", "verdicts", "rules"])
 def test_a_pure_package_does_no_input_or_output(package: str) -> None:
-    """No file, process, socket or clock: its answers can be repeated over old runs."""
+    """No file, process, socket or clock: results are reproducible on old runs."""
     for path in (CORE / package).rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
@@ -282,7 +284,7 @@ def test_a_pure_package_does_no_input_or_output(package: str) -> None:
 
 
 def test_a_key_means_one_thing_on_every_screen_pane_and_dialog() -> None:
-    """All bindings of the console against `meanings.py`."""
+    """Checks all bindings of the console against `meanings.py`."""
     import importlib
 
     from textual.binding import Binding

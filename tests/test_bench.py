@@ -1,4 +1,4 @@
-"""The frame of the benches: how something is measured, and the report."""
+"""The framework of the benches: measurements and the report."""
 
 from __future__ import annotations
 

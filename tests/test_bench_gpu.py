@@ -1,4 +1,4 @@
-"""The program for a machine with a GPU, as far as it goes without: the driver is a stand-in, runs and engine are real."""
+"""The program for machines with a GPU, as far as it runs without one: the driver is simulated, runs and engine are real."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_two_readings_of_one_card_agree_but_for_what_a_moment_explains() -> None
     assert "power, W: 390.0 and 20" in (gpu.differs(BUSY, first._replace(power=20.0)) or "")
     assert "memory used" in (gpu.differs(BUSY, first._replace(used=9000.0)) or "")
     silent = Gpu(index=1, name=second.name, memory_used=0, memory_total=81559 << 20, temperature=30)
-    assert gpu.differs(silent, second) is None  # neither tells the power
+    assert gpu.differs(silent, second) is None  # neither reports the power
 
 
 def test_a_check_that_breaks_has_failed_and_says_why(tmp_path: Path) -> None:
@@ -65,5 +65,5 @@ def test_the_checks_drive_real_runs_on_the_slots_of_a_gpu(tmp_path: Path, monkey
     (run,) = here.store.runs(2)
     assert here.seen(run)["cards"] == "0"
     failed = gpu.out_of_memory(here)
-    assert not failed.ok  # nothing to run out of
+    assert not failed.ok  # on the CPU, there is no GPU memory to run out of
     assert failed.said.startswith("failed, ")

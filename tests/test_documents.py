@@ -1,4 +1,4 @@
-"""The documents about the code name files and folders that exist."""
+"""Files and folders named in the documents about the code exist."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ OURS = ("core", "autoloop_tui", "themes", "recipes", "tests", "bench", "docs")
 
 
 def everything() -> list[str]:
-    """Each file and folder of the repository, from its root; folders end in a slash."""
+    """Return each file and folder of the repository, relative to its root; folders end with a slash."""
     paths = [ROOT / name for name in OURS] + [path for path in ROOT.iterdir() if path.is_file()]
     paths += [path for name in OURS for path in (ROOT / name).rglob("*") if "__pycache__" not in path.parts]
     return [f"/{path.relative_to(ROOT)}{'/' if path.is_dir() else ''}" for path in paths]
 
 
 def named(text: str) -> set[str]:
-    """The paths of this repository in backticks, outside of code blocks. `autoloop.toml` is a file of a user's project."""
+    """Return the repository paths in backticks, outside of code blocks. `autoloop.toml` is a file of users' projects."""
     words: list[str] = re.findall(
         r"`(\w[\w./-]*(?:\.py|\.toml|\.md|/))`", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
     )

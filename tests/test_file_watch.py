@@ -1,4 +1,4 @@
-"""Whose files have changed is told at once; where nothing is told, everything is looked at."""
+"""Changes of files are reported at once; without reports, everything is polled."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from watchfiles._rust_notify import RustNotify
 from tests.support.waiting import PATIENCE, eventually
 
 KERNEL_WATCH = "watchfiles._rust_notify.RustNotify"
-"""What asks the kernel."""
+"""The class that asks the kernel."""
 
 
 class Watching(FileWatch):
-    """A watch that looks at nothing on its own once it has begun, so that all that is due was told."""
+    """A watch that does not poll once it has begun, so that everything due was reported by the kernel."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -40,7 +40,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watching]:
 
 
 def followed(watch: Watching, tmp_path: Path, *names: str) -> dict[str, Path]:
-    """Folders that are watched, each for the key of its name; all that was due at first has been taken."""
+    """Return watched folders, by key; everything due at first has been consumed."""
     folders = {name: tmp_path / name for name in names}
     for folder in folders.values():
         folder.mkdir()
@@ -52,7 +52,7 @@ def followed(watch: Watching, tmp_path: Path, *names: str) -> dict[str, Path]:
 
 
 def until_told(watch: Watching, folder: Path) -> None:
-    """Wait until the kernel tells of what is written in the folder; all that was due by then has been taken."""
+    """Wait until the kernel reports writes in the folder; everything due by then has been consumed."""
 
     def told() -> bool:
         watch.due()
@@ -64,7 +64,7 @@ def until_told(watch: Watching, folder: Path) -> None:
 
 
 def until_named(watch: Watching, path: Path, key: str) -> None:
-    """Write until news of that wakes the owner and names this key alone: what was written before may be told later too."""
+    """Write until a report wakes the owner and names only this key: reports on earlier writes may arrive late."""
 
     def named() -> bool:
         with path.open("a") as file:
@@ -82,7 +82,7 @@ def test_a_write_wakes_the_owner_and_names_the_key_of_its_folder(watch: Watching
     deep.mkdir(parents=True)
     until_named(watch, deep / "row", "a")
     eventually(lambda: not watch.due(), "silence")
-    until_named(watch, deep / "row", "a")  # a file that grows in a folder that was made later
+    until_named(watch, deep / "row", "a")  # a growing file in a folder that was created later
     assert watch.said == []
 
 
@@ -131,7 +131,7 @@ def test_file_systems_that_tell_nothing_are_looked_at(
 
 
 class Fragile:
-    """Asks the kernel, and fails once, at the next change after it is `broken`."""
+    """Asks the kernel, and fails once, at the first change after it is `broken`."""
 
     broken = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Files that a person names: what could block or never end is refused in a sentence, whatever it is named as."""
+"""Files named by users: anything that could block or never end is refused in a sentence, whatever its name."""
 
 from __future__ import annotations
 

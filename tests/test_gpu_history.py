@@ -1,4 +1,4 @@
-"""The history of an attempt's GPUs: bounded, whatever it lasts, with sums over all samples."""
+"""The GPU history of an attempt: bounded, however long it lasts, with sums over all samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPU readings, with a stand-in for the driver: what it says, what it refuses, and no driver at all."""
+"""GPU readings from a simulated driver: answers, refusals, and no driver at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.waiting import PATIENCE
 
 
 class Driver:
-    """Two cards; the second one answers only its name and memory."""
+    """Two cards; the second one answers only queries for its name and memory."""
 
     NVML_TEMPERATURE_GPU = 0
 

@@ -1,4 +1,4 @@
-"""Documents, help and messages hold none of the phrases that no native engineer would write."""
+"""Documents, help and messages contain none of the phrases that no native engineer would write."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ INSTEAD = {
     "whoever": "anyone who",
     "wrong call": "usage error",
 }
-"""What must not be written, and what to write instead."""
+"""Phrases to avoid, and what to write instead."""
 
 PHRASE = re.compile("|".join(rf"\b{re.escape(phrase).replace(chr(92) + ' ', chr(92) + 's+')}\b" for phrase in INSTEAD), re.I)
 
 OTHERS_TEXTS = {"core/autoloop/store/sentences.py"}
-"""Sentences that an older version wrote, as they are found in its stores."""
+"""Sentences written by an older version, as found in its stores."""
 
 
 def of_markdown(path: Path) -> Iterator[tuple[int, str]]:
@@ -93,7 +93,8 @@ def of_markdown(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def of_python(path: Path) -> Iterator[tuple[int, str]]:
-    """Every text but the docstrings, which are no message. Those of the commands are: they are their help."""
+    """Yield every string except docstrings, which users do not see; those of commands are included, because they are their
+    help."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docstrings: set[int] = set()
     if "commands" not in path.parts or "cli" not in path.parts:
@@ -106,7 +107,7 @@ def of_python(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def of_toml(path: Path) -> Iterator[tuple[int, str]]:
-    """The texts in it, not its comments; without line numbers, as 0."""
+    """Yield the strings in it, but not its comments; the line number is unknown and given as 0."""
 
     def texts(value: Any) -> Iterator[str]:
         if isinstance(value, str):

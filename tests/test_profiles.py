@@ -1,4 +1,4 @@
-"""Methods and trainers are data of `profiles/`: nothing else of the product knows one."""
+"""Methods and trainers are data in `profiles/`: no other part of the product knows any of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEARCHED = sorted(
 
 
 def test_nothing_outside_the_profiles_names_a_method_or_a_trainer() -> None:
-    """The demo is a method of its own and may name it."""
+    """The demo is itself a method and may name it."""
     assert len(SEARCHED) > 200
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"

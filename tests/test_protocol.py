@@ -1,4 +1,5 @@
-"""Requests: what a client sends is what the engine reads, whoever wrote the row, and a row that holds none is a sentence."""
+"""Requests: the engine reads what a client sent, whoever wrote the row, and a row without a valid request is answered with
+a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns that a person gives: what they find, what is refused, and that none can hold the process."""
+"""Patterns given by users: what they match, what is refused, and that none can block the process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autoloop.trainers import Console, Failure, Preset, load_preset, preset_name
 from tests.rules.views import view
 
 WITHOUT_END = ["(a+)+$", "(a|aa)+$", "(a|a)*$", "(.*a){25}$", "(x+x+)+y", r"(\w+\s?)+$", "([a-zA-Z]+)*$", "(a?){80}a{80}$"]
-"""With Python's engine each of them takes longer than the age of the universe on one of the lines."""
+"""With Python's engine, each of them takes longer than the age of the universe on one of the lines."""
 LINES = ["a" * 60 + "!", "x" * 60, "word " * 30 + "!", "a" * MAX_TEXT + "!"]
 
 

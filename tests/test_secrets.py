@@ -1,4 +1,4 @@
-"""What counts as a secret, and what does not."""
+"""What counts as a secret and what does not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RANDOM = random.Random(1)
 
 
 def letters(count: int, more: str = "") -> str:
-    """Random letters and digits, with at least one digit and one capital."""
+    """Return random letters and digits, with at least one digit and one capital."""
     return "A1" + "".join(RANDOM.choice(string.ascii_letters + string.digits + more) for _ in range(count - 2))
 
 
@@ -157,7 +157,7 @@ PARTS = [*FORMS, *(each.format("abc123def456") for each in NAMED), "step 5\n", "
 
 @given(st.lists(st.sampled_from(PARTS)), st.data())
 def test_a_secret_that_is_still_being_written_is_held_back(parts: list[str], data: st.DataObject) -> None:
-    """What was shown of a growing log is, whatever the pieces, what is shown of the whole."""
+    """The text shown of a growing log, in any pieces, equals the text shown of the whole log."""
     log = " ".join(parts).encode()
     cut = data.draw(st.integers(0, len(log)))
     shown = cut - secrets.unsure(log[:cut])

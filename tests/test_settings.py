@@ -1,4 +1,4 @@
-"""docs/settings.md holds every key of autoloop.toml, with its default, and no other."""
+"""docs/settings.md has exactly the keys of autoloop.toml, with their defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation site: generated pages are as the code is, every page is reachable, every link leads somewhere."""
+"""The documentation site: generated pages match the code, every page is reachable, and every link works."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 GENERATED = {"cli.md"}
-"""Pages that are made while the site is built: no page links to one, since in the repository it is not there."""
+"""Pages generated while the site is built. No page may link to them, because they are not in the repository."""
 FENCED = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -41,7 +41,7 @@ def test_the_page_of_the_command_line_has_every_command_with_its_flags() -> None
 
 @cache
 def anchors(page: Path) -> set[str]:
-    """Of each heading, the anchor that GitHub and the site give it."""
+    """Return the anchors of all headings, as on GitHub and on the site."""
     headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
     plain = (re.sub(r"[`*]|\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings)
     return {re.sub(r"[^\w -]", "", heading).replace(" ", "-") for heading in plain}
@@ -54,7 +54,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\((?!https?://)([^)\s]+)\)", text):
         name, _, anchor = link.partition("#")
         target = page if not name else page.parent / name
-        if name.endswith("/"):  # a folder is there once something has been written to it
+        if name.endswith("/"):  # a folder may exist only after something has been written to it
             continue
         if not target.exists() or (anchor and anchor not in anchors(target)):
             wrong.append(link)

@@ -1,4 +1,4 @@
-"""TOML files as editors on other systems write them: a byte order mark is passed over, UTF-16 refused in words."""
+"""TOML files as editors on other systems write them: a byte order mark is skipped, and UTF-16 is refused with a sentence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def metric_book(path: Path) -> object:
 
 
 def preferences(path: Path) -> object:
-    """A fault of this file is shown in the console and never an error."""
+    """Problems in this file are shown in the console and are not errors."""
     chosen = Preferences.load({"XDG_CONFIG_HOME": str(path.parents[1])})
     if chosen.problems:
         raise UserError(" ".join(chosen.problems))
@@ -35,7 +35,7 @@ def preferences(path: Path) -> object:
 
 
 def theme(path: Path) -> object:
-    """Nor is one of this."""
+    """Nor are problems in this one."""
     loaded = load_themes(path.parents[1], {"XDG_CONFIG_HOME": str(path.parents[1] / "nowhere")})
     if loaded.failures:
         raise UserError(f"{loaded.failures[0].path}: {loaded.failures[0].sentence}")

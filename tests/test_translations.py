@@ -1,4 +1,4 @@
-"""The pages in Chinese have the same headings, commands and tables as the English ones."""
+"""The Chinese pages have the same headings, commands and tables as the English ones."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.S | re.M)
 
 
 def headings(text: str) -> list[int]:
-    """The level of each heading."""
+    """Return the level of each heading."""
     return [len(marks) for marks in re.findall(r"^(#+) ", BLOCK.sub("", text), re.M)]
 
 
 def commands(text: str) -> list[str]:
-    """Each block as it would run: without comments, and with texts that people write for people left out."""
+    """Return each block as it would run: without comments and without texts written for people."""
     blocks = [
         "\n".join(line.rstrip() for line in re.sub(r" *# .*$", "", body, flags=re.M).splitlines())
         for _, body in BLOCK.findall(text)
@@ -31,7 +31,7 @@ def commands(text: str) -> list[str]:
 
 
 def tables(text: str) -> list[list[int]]:
-    """For each table, the number of cells of each row."""
+    """Return, for each table, the number of cells in each row."""
     found: list[list[int]] = []
     inside = False
     for line in BLOCK.sub("", text).splitlines():
@@ -44,7 +44,7 @@ def tables(text: str) -> list[list[int]]:
 
 
 def named(text: str) -> set[str]:
-    """Flags, and targets of links to other pages, wherever they stand."""
+    """Return the flags, and the targets of links to other pages."""
     text = re.sub(r"\(docs/pictures/[^)]*\)", "", text).replace(".zh-CN.md", ".md")
     return {*re.findall(r"--[a-z][a-z-]+", text), *re.findall(r"\]\(([^)\s]+)\)", text)}
 

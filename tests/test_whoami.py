@@ -1,4 +1,4 @@
-"""Who a process says it is when it asks for something."""
+"""The identity that a process gives when it sends a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line as people type or copy it, as the one command in it that trains."""
+"""A shell line as users type or copy it, reduced to the one command in it that trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client of the server that is no SDK: JSON-RPC in lines, as any program could write them."""
+"""A client of the server without an SDK: JSON-RPC lines, as any program could write them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}}
 
 
 class Lines:
-    """One server and its pipes. `name`: the agent that it says it is."""
+    """One server and its pipes. `name`: the agent's name, as it reports itself."""
 
     def __init__(self, folder: Path, name: str = "script") -> None:
         words = [sys.executable, "-m", "autoloop_tui", "mcp"]
@@ -43,14 +43,14 @@ class Lines:
         self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def call(self, tool: str, **arguments: Any) -> Any:
-        """The result of a tool as the protocol has it."""
+        """Call a tool and return the result as in the protocol."""
         return self.ask("tools/call", {"name": tool, "arguments": arguments})["result"]
 
     def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         return self.answer(self.begin(method, params))
 
     def begin(self, method: str, params: dict[str, Any]) -> int:
-        """Send a request and wait for no answer; its number."""
+        """Send a request without waiting for the answer, and return its number."""
         self._number += 1
         self.send({"jsonrpc": "2.0", "id": self._number, "method": method, "params": params})
         return self._number
@@ -68,7 +68,7 @@ class Lines:
             raw = self._exchange(raw)
 
     def _exchange(self, raw: bytes) -> bytes:
-        """Write what fits and read what is there, so that neither side waits for the other; what is left to write."""
+        """Write and read as much as possible, so that neither side waits for the other. Return what is left to write."""
         readable, writable, _ = select.select([self._out], [self._into] if raw else [], [], PATIENCE)
         assert readable or writable, "the server says nothing and reads nothing"
         if readable:
@@ -84,13 +84,13 @@ class Lines:
         return raw[os.write(self._into, raw[: 1 << 16]) :] if writable else raw
 
     def bite(self, size: int) -> None:
-        """Read a few bytes of whatever comes next, and no more."""
+        """Read a few bytes of whatever comes next."""
         deadline = time.monotonic() + PATIENCE
         while size > 0 and time.monotonic() < deadline:
             size -= len(os.read(self._out, size)) or size
 
     def kill(self) -> None:
-        """As a client that dies: nobody reads an answer that is under way."""
+        """Die as a client: answers in progress are never read."""
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):

@@ -1,6 +1,8 @@
-"""10 000 calls that nobody should make: whatever an agent sends, however often and from however many servers, nothing runs
-that no person approved, nothing runs twice, and nothing is written outside the project. `make test-mcp` runs it; a short
-part is in test_server.py."""
+"""10 000 hostile calls: whatever an agent sends, however often and from however many servers, nothing runs without a
+person's approval, nothing runs twice, and nothing is written outside the project.
+
+`make test-mcp` runs it; a short part is in test_server.py.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from tests.support.waiting import PATIENCE, eventually
 pytestmark = pytest.mark.mcp
 
 FUZZED, PIPED = 1800, 25
-"""Calls of a part, and how many are sent before the first answer is read."""
+"""Calls per part, and the number sent before the first answer is read."""
 RACED, CUT, GARBLED = 250, 40, 120
 LOOKS = ("status", "runs", "explain", "curve", "verdict", "compare", "evidence", "log", "wait")
 ORDERS = (
@@ -33,7 +35,7 @@ ORDERS = (
 
 
 class Guarded:
-    """A loop that waits for decisions, and what must not have changed when all calls have been made."""
+    """A loop that waits for decisions, and everything that must be unchanged after all calls."""
 
     def __init__(self, project: CommandProject) -> None:
         self.project = project
@@ -52,13 +54,14 @@ class Guarded:
         self.before = self.files()
 
     def files(self) -> dict[str, bytes]:
-        """What lies in the project but for the engine's own folder and its reports, and all that lies beside it."""
+        """Return all files in the project, except the engine's own folder and its reports, and all files beside the
+        project."""
         around = self.project.folder.parent
         engines = ("project/.autoloop", "project/reports")
         return {path: content for path, (_, content) in tree(around).items() if not path.startswith(engines)}
 
     def check(self) -> list[Proposal]:
-        """Nothing has happened but proposals, which are given."""
+        """Assert that nothing happened except proposals, and return these."""
         with self.project.open_store() as store:
             assert [run.id for run in store.runs(self.loop.id)] == [run.id for run in self.runs]
             assert [each.id for each in store.loop_attempts(self.loop.id)] == self.attempts
@@ -76,7 +79,7 @@ def guarded(project: CommandProject) -> Guarded:
 
 
 def calm(answer: dict[str, Any], name: str) -> None:
-    """An answer or a refusal, and no fault of ours."""
+    """Assert that the answer is a result or a refusal, not an internal error."""
     text = json.dumps(answer)
     assert f'Error executing tool {name}"' not in text, text[:500]
     assert "Traceback" not in text, text[:500]
@@ -141,7 +144,7 @@ def test_messages_that_are_none_end_nothing(guarded: Guarded) -> None:
 
 
 def test_what_is_sent_again_after_a_cut_answer_is_not_doubled(guarded: Guarded) -> None:
-    """The client dies before it has the answer, or in the middle of it, and asks again with the same key."""
+    """The client dies before or while it reads the answer, and sends the request again with the same key."""
     chance = random.Random(12)
     agents = [Lines(guarded.project.folder)]
     keys = [f"key {number}" for number in range(CUT // 4)]
@@ -150,13 +153,13 @@ def test_what_is_sent_again_after_a_cut_answer_is_not_doubled(guarded: Guarded) 
         given = {"run": "base", "edits": [f"ot.loss_config.reg=0.{key + 20}"], "reason": "again", "key": keys[key]}
         agent = agents[-1]
         agent.begin("tools/call", {"name": "propose", "arguments": given})
-        if number % 4 == 3:  # of what was sent to this server nothing has been heard, or a piece
+        if number % 4 == 3:  # of this server's answers, nothing or only a part has been read
             if chance.random() < 0.7:
                 agent.bite(chance.randrange(1, 400))
             agent.kill()
             agents.append(Lines(guarded.project.folder))
     with agents[-1] as agent:
-        for key, name in enumerate(keys):  # each is asked once more, and heard out
+        for key, name in enumerate(keys):  # send each one again and read the whole answer
             given = {"run": "base", "edits": [f"ot.loss_config.reg=0.{key + 20}"], "reason": "again", "key": name}
             assert not agent.call("propose", **given).get("isError")
     made = guarded.check()[guarded.proposed :]
@@ -164,7 +167,7 @@ def test_what_is_sent_again_after_a_cut_answer_is_not_doubled(guarded: Guarded) 
 
 
 def test_two_servers_race_and_a_person_decides_what_runs(guarded: Guarded) -> None:
-    """Two agents send the same at the same time; then a person approves by hash, and that runs once."""
+    """Two agents send the same proposals at the same time; then a person approves some by hash, and these run once."""
     chance = random.Random(13)
     project = guarded.project
     with Lines(project.folder, "one") as one, Lines(project.folder, "two") as two:
@@ -184,7 +187,7 @@ def test_two_servers_race_and_a_person_decides_what_runs(guarded: Guarded) -> No
         made = guarded.check()
         pending = [each for each in made if each.status is ProposalStatus.PENDING]
         configs = Counter(each.config_hash for each in pending)
-        assert max(configs.values()) == 1  # what one has proposed is a duplicate for the other
+        assert max(configs.values()) == 1  # a proposal by one agent is a duplicate for the other
         chosen = [each for each in pending if each.author.name == "one"][:2] + pending[:1]
         stale = project.call("approve", f"{chosen[0].id}@00000000")
         assert stale.returncode != 0

@@ -1,4 +1,4 @@
-"""What tools answer about curves and logs: bounded, and with what matters in them."""
+"""The tools' answers about curves and logs are bounded and contain what matters."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_no_tool_shows_a_secret_of_a_config(tmp_path: Path) -> None:
 
 
 def test_a_file_is_bounded_and_holds_neither_secrets_nor_what_nobody_sees(tmp_path: Path) -> None:
-    from mcp.server.mcpserver import MCPServer  # not above: each of pytest's workers reads this file
+    from mcp.server.mcpserver import MCPServer  # not above: each pytest worker imports this file
     from mcp.server.mcpserver.exceptions import ResourceError
 
     from autoloop_tui.agents import resources
@@ -59,7 +59,7 @@ def test_a_file_is_bounded_and_holds_neither_secrets_nor_what_nobody_sees(tmp_pa
         (content,) = asyncio.run(server.read_resource(f"autoloop://{name}"))
         return str(content.content)
 
-    with pytest.raises(ResourceError):  # before the first loop, also without a store
+    with pytest.raises(ResourceError):  # before the first loop, and without a store
         read("report")
     with open_store(tmp_path) as store:
         loop = PastLoop(store, markdown_out="report.md")
@@ -77,7 +77,7 @@ def test_a_file_is_bounded_and_holds_neither_secrets_nor_what_nobody_sees(tmp_pa
 
 
 def test_a_pattern_takes_time_in_proportion_to_the_log_and_the_answer_is_bounded(tmp_path: Path) -> None:
-    """With a backtracking engine the pattern would take longer than the sun has left."""
+    """With a backtracking engine, the pattern would outlast the sun."""
     log = "".join(f"{'a' * 5000}!\n" for _ in range(200)) + "found it\n" * 300
     with open_store(tmp_path) as store:
         run = PastLoop(store).add("a", [{"_step": 1, "loss": 1.0}], log=log)

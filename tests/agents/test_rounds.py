@@ -1,5 +1,8 @@
-"""A loop of three rounds, driven by an agent through the server and by a person in the console: what a round costs the agent
-in calls and in tokens, beside the command line's JSON. `make test-mcp` runs it."""
+"""A loop of three rounds, driven by an agent through the server and by a person in the console: the cost of a round for the
+agent in calls and tokens, compared with the command line's JSON.
+
+`make test-mcp` runs it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.mcp
 
 ROUNDS, RUNS = 3, 8
 BUDGET_CALLS, BUDGET_TOKENS = 3, 2000
-"""Of a round of 8 runs: to know that it has ended, how its runs stand, and what waits for a decision."""
+"""For a round of 8 runs: to learn that it has ended, the results of its runs, and what waits for a decision."""
 
 BOOK = """
 name = "mine"
@@ -46,7 +49,7 @@ Call = Callable[..., Any]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[CommandProject]:
-    """Eight runs have ended, and a rule has proposed a variant of each."""
+    """A project in which eight runs have ended and a rule has proposed a variant of each."""
     folder = tmp_path / "project"
     folder.mkdir()
     project = CommandProject(folder)
@@ -74,7 +77,7 @@ def tokens(text: str) -> int:
 
 
 class Ledger:
-    """What an agent has sent and read: each call, and its tokens."""
+    """What an agent has sent and read: each call and its tokens."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
@@ -87,7 +90,7 @@ class Ledger:
 
 
 def drive(project: CommandProject, tmux: Tmux, ledger: Ledger, call: Call, agent: str) -> None:
-    """The agent looks at each round and proposes one variant of its best run; the person approves in the console."""
+    """The agent inspects each round and proposes one variant of its best run; the person approves in the console."""
     tmux.type(PROGRAM)
     tmux.keys("Enter")
     for number in range(1, ROUNDS + 1):
@@ -118,7 +121,7 @@ def drive(project: CommandProject, tmux: Tmux, ledger: Ledger, call: Call, agent
         tmux.keys("A")
         tmux.wait("Approve")
         tmux.keys("y")
-        tmux.wait(f"r{number + 1}/{ROUNDS}")  # all is decided, so the round starts
+        tmux.wait(f"r{number + 1}/{ROUNDS}")  # everything is decided, so the round starts
     with project.open_store() as store:
         loop = store.find_loop(None)
         assert loop.state is LoopState.FINISHED

@@ -1,4 +1,4 @@
-"""`autoloop-tui mcp`, driven by the SDK's own client: what an agent learns, what it may do, and what it cannot."""
+"""`autoloop-tui mcp`, driven by the SDK's own client: what an agent can learn, may do, and cannot do."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ def test_an_agent_looks_proposes_and_waits_and_a_person_decides(project: Command
                 assert theirs.author == Actor.agent("mcp")
                 assert theirs.reason == "steeper still"
                 assert store.proposals(theirs.loop)[-1] == theirs
-            # The answer to a retry is how that proposal stands, also when a person has edited it.
+            # The answer to a retry is the current state of that proposal, even if a person has edited it.
             second = {"run": "base", "edits": ["ot.loss_config.reg=0.6"], "reason": "other", "key": "two"}
             assert (await call("propose", **second))["proposal"] == 4
             for words in (("edit", "4", "--changes", "ot.loss_config.reg=0.7"), ("reject", "4")):
                 assert (await asyncio.to_thread(project.call, *words)).returncode == 0
             retried = await call("propose", **second)
             assert (retried["proposal"], retried["status"], retried["changes"][0]["second"]) == (4, "rejected", 0.7)
-            # A person decides meanwhile, and `wait` returns at once.
+            # When a person decides meanwhile, `wait` returns at once.
             waiting = asyncio.create_task(call("wait", until="end", timeout_s=PATIENCE))
             approved = await asyncio.to_thread(project.call, "approve", "3")
             assert approved.returncode == 0, approved.stderr
@@ -136,7 +136,7 @@ def test_whatever_an_agent_sends_nothing_starts_and_nothing_is_written_elsewhere
                 if name == "wait":
                     arguments["timeout_s"] = 0
                 answer = await agent.call_tool(name, arguments)
-                crash = f"Error executing tool {name}"  # all that is said of a fault of ours
+                crash = f"Error executing tool {name}"  # the whole message of an internal error
                 assert not answer.is_error or answer.content[0].text != crash, arguments
             assert not (await agent.call_tool("status", {})).is_error
 

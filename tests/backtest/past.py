@@ -1,4 +1,4 @@
-"""Past runs as they are read in, made of points."""
+"""Past runs in memory, built from points."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def past(
     confirms: bool = False,
     **history: Any,
 ) -> PastRun:
-    """A run that made all its steps and logged the points as `metric`."""
+    """Return a run that completed all its steps and logged the points as `metric`."""
     used = {} if config is None else config
     facts = Facts(name, name, cohort, used, total, total, finished, group, seconds, relaunched or {}, confirms)
     return PastRun(facts, {metric: series(*points)} if points else {}, BOOK, **history)
 
 
 def live(*rules: dict[str, Any], book: MetricBook = BOOK) -> RuleSource:
-    """A book of live rules, their keys as TOML."""
+    """Return a book of live rules, with keys as in TOML."""
     tables = []
     for index, keys in enumerate(rules):
         lines = {"id": f'"r{index}"', "scope": '"live"', "when": '"loss.last > 5"', "reason": '"why"', **keys}

@@ -1,4 +1,5 @@
-"""The earliest step at which the worse half can be stopped is found where the curves settle, and nowhere without proof."""
+"""The earliest step at which the worse half can be stopped is where the curves settle, and none is reported without proof.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ NO_RULES = default_rules(())
 
 
 def curves(runs: int, settles: int, *, cohort: str = "loop_1", seed: int = 0, metric: str = "loss") -> list[Replayed]:
-    """Runs whose final order shows from step `settles` on; before that, their values are chance."""
+    """Return runs that are in their final order from step `settles` on; before that, their values are random."""
     chance = random.Random(seed)
     found = []
     for index in range(runs):
@@ -37,7 +38,7 @@ def test_the_step_is_where_the_order_of_the_runs_settles() -> None:
 
 
 def test_runs_are_compared_within_their_loop_only() -> None:
-    """In each of ten loops the order shows at 200, and the level of the loops says nothing."""
+    """In each of ten loops, the order is final from step 200 on; the levels of the loops differ arbitrarily."""
     runs = [run for loop in range(10) for run in curves(8, 200, cohort=f"loop_{loop}", seed=loop)]
     found = stop(runs)
     assert found.safe is not None
@@ -47,7 +48,7 @@ def test_runs_are_compared_within_their_loop_only() -> None:
 def test_few_runs_prove_no_small_risk() -> None:
     found = stop(curves(8, 300))
     assert found.safe is None
-    assert 0.4 < found.floor < 0.6  # none lost of four
+    assert 0.4 < found.floor < 0.6  # none of four was lost
     assert stop(curves(8, 300), risk=0.6).safe is not None
 
 
@@ -58,7 +59,7 @@ def test_curves_that_cross_to_the_end_give_no_step() -> None:
 
 
 def test_an_early_step_that_looks_safe_by_chance_is_not_taken_if_a_later_one_is_not() -> None:
-    """In order until 400, in chaos until 700, then in order."""
+    """In order until 400, random until 700, then in order again."""
     chance = random.Random(1)
     runs = []
     for index in range(80):

@@ -1,4 +1,4 @@
-"""What would have come of runs, and what that saves and costs."""
+"""What would have happened to runs, and the savings and costs."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def cohort(*ends: float, source: RuleSource, good: str = "low", name: str = "loo
 
 
 def test_stopped_runs_that_would_have_ended_among_the_best_quarter_are_counted() -> None:
-    """Of eight runs the two of 1.0 and 2.0 are the best; those of 2.0 and 7.0 would have been stopped at step 200."""
+    """Of eight runs, those with 1.0 and 2.0 are the best; those with 2.0 and 7.0 would have been stopped at step 200."""
     outcomes = cohort(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, source=live({"between": "[100, 300]"}))
     ranks = rank([each.run for each in outcomes], "loss", "low")
     assert ranks.best == {"loop_1-0", "loop_1-1"}
@@ -129,5 +129,5 @@ def test_a_run_whose_metric_is_no_number_at_its_end_is_the_last() -> None:
     [(0, 10, 0.0, 0.2775), (1, 5, 0.0362, 0.6245), (31, 50, 0.4815, 0.7414), (10, 10, 0.7225, 1.0), (0, 0, 0.0, 1.0)],
 )
 def test_rates_have_wilson_s_interval(hits: int, n: int, low: float, high: float) -> None:
-    """Reference values of R's `binom.confint(method = "wilson")`."""
+    """Reference values from R's `binom.confint(method = "wilson")`."""
     assert Rate(hits, n).wilson() == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))

@@ -1,4 +1,4 @@
-"""Rules see a past run as they would have seen it while it trained: point by point, and nothing of its future."""
+"""Rules see a past run as they would have during training: point by point, and none of its future."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_run_whose_history_is_gone_is_judged_by_what_is_known_of_it() -> None:
 
 
 def test_a_derived_or_renamed_metric_is_known_by_what_was_logged_by_then() -> None:
-    """The shipped book takes the first of several names: one that is logged later must not hide the earlier."""
+    """The built-in book takes the first of several names; a name that is logged later must not hide an earlier one."""
     run = past("a", (100, 9.0), (200, 9.0))
     both = past("a", (100, 9.0), (200, 9.0))
     both = type(both)(both.facts, {**both.columns, "train/loss": series((500, 1.0))}, both.book)
@@ -130,7 +130,7 @@ CURVES = st.dictionaries(st.integers(1, 99).map(lambda step: step * 10), NUMBERS
 def test_what_comes_later_changes_nothing_that_fired_before(
     loss: dict[int, float], acc: dict[int, float], until: int
 ) -> None:
-    """The run cut off at any step gives the firings of the whole run up to that step, with the same evidence."""
+    """A run cut off at any step fires as the whole run does up to that step, with the same evidence."""
 
     def fired(last: int) -> list[tuple[str, int, str]]:
         columns = {
@@ -159,7 +159,7 @@ DERIVED = {"when": "'ot_cost.last > 0.5 and not diverged(\"grad_norm\")'"}
 
 @given(st.dictionaries(st.sampled_from(NAMES), CURVES, max_size=5), st.booleans())
 def test_rules_see_what_an_engine_shows_them_at_each_point(curves: dict[str, dict[int, float]], derived: bool) -> None:
-    """A replay copies only what rules ask for; an engine hands them every column."""
+    """A replay copies only the columns that rules need; an engine passes them all."""
     source = live(*CONDITIONS, MORE, *[DERIVED] * derived, book=OT)
     columns = {name: series(*sorted(curve.items())) for name, curve in curves.items()}
     found = replay(PastRun(past("a").facts, columns, OT), source).fired

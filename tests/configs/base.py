@@ -1,4 +1,4 @@
-"""A config of the usual kind, as one that tests edit."""
+"""A typical config, which tests edit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What edits of the base config give."""
+"""The results of edits of the base config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits that calculate, and fields that hold whole numbers."""
+"""Edits that calculate, and integer fields."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_integer_field_is_rounded_with_a_note_only_if_it_was_not_whole() -> N
     (change,) = resolved("batch_size@mul=1.3")
     assert (change.after, type(change.after)) == (10, int)
     assert change.note == "batch_size takes whole numbers: 10.4 was rounded to 10"
-    assert after("batch_size@mul=1.5625") == 13  # 12.5: halves go up
+    assert after("batch_size@mul=1.5625") == 13  # 12.5: halves are rounded up
     assert resolved("batch_size@mul=1.5")[0].note is None
 
 
@@ -120,7 +120,7 @@ def test_what_counts_in_every_trainer_stays_whole_where_the_config_has_a_whole_n
 @pytest.mark.parametrize(
     ("before", "text", "value"),
     [
-        ({"eval_steps": 0.1}, "eval_steps@mul=2", 0.2),  # a share of the training, as transformers takes it
+        ({"eval_steps": 0.1}, "eval_steps@mul=2", 0.2),  # a fraction of the training, as transformers allows
         ({"warmup_epochs": 3.0}, "warmup_epochs@mul=0.5", 1.5),
         ({"num_workers": 0.5}, "num_workers@mul=3", 1.5),
     ],

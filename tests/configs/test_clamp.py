@@ -1,4 +1,4 @@
-"""The bounds within which a rule keeps the values that it sets."""
+"""The bounds within which a rule keeps the values it sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configs as text: what is refused, where the error points, and that writing keeps what was read."""
+"""Configs as text: what is refused, the position given by errors, and that writing preserves what was read."""
 
 from __future__ import annotations
 

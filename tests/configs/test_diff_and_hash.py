@@ -1,4 +1,4 @@
-"""What a diff, the changes of edits and the hash of a config promise, whatever the config."""
+"""Guarantees about diffs, the changes of edits and config hashes, for any config."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_resolving_never_touches_the_config_and_its_changes_are_what_differs(con
     assert config == frozen
     paths = [change.path for change in changes]
     assert len(set(paths)) == len(paths)
-    for difference in diff(config, result):  # no differences but inside (or, for made parents, above) a change
+    for difference in diff(config, result):  # differences only inside a change (or above it, for new parents)
         assert any(
             f"{difference.path}.".startswith(f"{path}.") or f"{path}.".startswith(f"{difference.path}.") for path in paths
         )

@@ -1,4 +1,4 @@
-"""Edits: how they are written, and what is no edit."""
+"""The syntax of edits, and what is not an edit."""
 
 from __future__ import annotations
 

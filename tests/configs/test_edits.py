@@ -1,4 +1,4 @@
-"""Edits: what they match, set and delete, and what several of them give together."""
+"""Edits: what they match, set and delete, and the combined effect of several."""
 
 from __future__ import annotations
 
@@ -300,7 +300,7 @@ def test_a_deep_path_and_a_wide_config_stay_quick() -> None:
     for _ in range(50):
         node["a"] = {}
         node = node["a"]
-    (change,) = resolved(".".join(["a"] * 50) + ".new.b=1", base=deep)  # exponential search would never return
+    (change,) = resolved(".".join(["a"] * 50) + ".new.b=1", base=deep)  # an exponential search would never return
     assert change.created
     wide = {f"key_{i}": {"w": 1.0} for i in range(4000)}
     assert len(resolved("*.w@mul=2", base=wide)) == 4000

@@ -1,4 +1,4 @@
-"""Guards: what is dropped, what is refused, and in which words."""
+"""Guards: what is dropped, what is refused, and the wording."""
 
 from __future__ import annotations
 

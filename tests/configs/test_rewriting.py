@@ -1,4 +1,4 @@
-"""A variant's text: only what is edited differs from its base, and every number is one to JSON and to YAML 1.1."""
+"""The text of a variant differs from its base only where edited, and every number is a number to both JSON and YAML 1.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TOML configs: read to the same data as JSON, and changed so that `diff` shows the edit alone."""
+"""TOML configs are read to the same data as JSON, and changed so that `diff` shows only the edit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML configs: read as PyYAML's trainers read them, and changed so that `diff` shows the edit alone."""
+"""YAML configs are read as trainers with PyYAML read them, and changed so that `diff` shows only the edit."""
 
 from __future__ import annotations
 
@@ -218,11 +218,11 @@ def test_any_config_becomes_any_other_and_all_readers_agree(
     text = laid_out(before, layout)
     try:
         read = parse_config(text, "a.yaml")
-    except UserError:  # a key that only this layout can write, or a number spelt as none of ours
+    except UserError:  # a key that only this layout can write, or a number in a notation we never write
         return
     assert rewrite(text, read, ".yaml") == text
     mixed = {**read, **after}
     result = rewrite(text, mixed, ".yaml")
     assert parse_config(result, "b.yaml") == mixed
-    if layout != "ruamel" and not reading_differs(text, ".yaml"):  # ruamel.yaml writes `yes` as a key without quotes
+    if layout != "ruamel" and not reading_differs(text, ".yaml"):  # ruamel.yaml writes the key `yes` without quotes
         assert yaml.safe_load(result) == mixed

@@ -1,4 +1,4 @@
-"""The trainings of the judgement bench: the demo's own, without a process each, and kept in files."""
+"""The trainings of the judgement bench: those of the demo, but in one process, and stored in files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METRIC = "eval/offline_eval/avg_l1"
 
 @pytest.fixture(autouse=True)
 def _left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What `prepare` sets for its whole process must not reach other tests' trainings."""
+    """Undo the process-wide settings of `prepare`, which must not affect the trainings of other tests."""
     monkeypatch.setenv("TQDM_DISABLE", "1")
     level = logging.getLogger().level
     yield

@@ -1,4 +1,4 @@
-"""The demo trainer through `accelerate launch`, as the loop starts it: exit code, console, files, W&B history."""
+"""The demo trainer through `accelerate launch`, as a loop starts it: exit code, console output, files, W&B history."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_run_through_accelerate_leaves_everything_a_loop_reads(tmp_path: Path)
     while console.poll():
         pass
     assert console.step == 50
-    # The console rounds to three decimals.
+    # The console output is rounded to three decimals.
     printed, logged = (list(each.columns["train/loss"].values) for each in (console, follower))
     assert printed == pytest.approx(logged, abs=6e-4)
 

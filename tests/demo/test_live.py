@@ -1,4 +1,4 @@
-"""The demo's baseline, whose transport underflows, is stopped by a live rule early on and relaunched with its patch."""
+"""The demo's baseline, whose transport underflows, is stopped early by a live rule and relaunched with its patch."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ relaunches = 1
 """
 STEPS = 1200
 PATIENCE = 1800.0
-"""Seconds: two trainings on torch, beside whatever else the machine has to do. Only a test that fails waits that long."""
+"""Seconds for two trainings with torch on a busy machine. Only a failing test waits this long."""
 
 
 def masses(run: Run) -> dict[int, float]:
-    """The transported mass of a run by step."""
+    """Return the transported mass of a run by step."""
     assert run.output_dir is not None
     follower = follow(Path(run.output_dir), run_id=run.id)
     while follower.poll():
@@ -91,7 +91,7 @@ def test_a_hopeless_run_is_stopped_before_two_fifths_of_its_steps_and_relaunched
     ]
     assert second.slot == first.slot
     assert span(first)[1] <= span(second)[0]
-    # And the patch was the right one, over the steps that both have made: when the base is stopped is up to the machine.
+    # The patch was the right one, judged by the steps that both have made; when the base is stopped depends on the machine.
     before, after = masses(base), masses(relaunched)
     gains = [after[step] / before[step] for step in before]
     assert len(gains) >= 4

@@ -1,4 +1,4 @@
-"""The demo trainer reads its command line as strictly as the trainer it stands in for."""
+"""The demo trainer parses its command line as strictly as the trainer it stands in for."""
 
 from __future__ import annotations
 

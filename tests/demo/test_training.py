@@ -1,6 +1,6 @@
-"""The demo's training: real losses, real transport, nothing scripted. These run in-process, for a few steps.
+"""The demo's training: real losses, real transport, nothing scripted. These tests train in this process, for a few steps.
 
-torch is imported by the tests that use it: each of pytest's workers reads this file, and one runs it.
+Tests import torch themselves, because every pytest worker imports this file but only one runs the test.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autoloop.demo.train import as_tensors, evaluate, make_optimizer, start_wand
 
 
 def options_of(name: str = "demo_baseline", **changes: Any) -> TrainOptions:
-    """The demo's config `name` with dotted changes (`ot__lambda_ot=…`), W&B off."""
+    """Return the options of the demo's config `name` with changes (`ot__lambda_ot=…`), with W&B off."""
     raw = copy.deepcopy(demo_configs()[name])
     raw["wandb"]["enable"] = False
     for path, value in changes.items():
@@ -33,7 +33,7 @@ def options_of(name: str = "demo_baseline", **changes: Any) -> TrainOptions:
 
 
 def few_steps(options: TrainOptions, steps: int) -> dict[str, float]:
-    """Parts of the loss after `steps` updates, and where the weights went."""
+    """Return the parts of the loss after `steps` updates, and the distance that the weights have moved."""
     import torch
     from autoloop.demo.model import ChunkPolicy
 
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_training_and_another_another() -> None:
 
 @pytest.fixture(scope="module")
 def with_mass() -> float:
-    """The weights after some steps from a config whose transport has mass, so that its options can be felt."""
+    """Return the weights after a few steps with a config whose transport has mass, so that its options have an effect."""
     return few_steps(options_of("demo_tau2_lam015"), 2)["weights"]
 
 

@@ -1,4 +1,4 @@
-"""Real wordings, by kind: what each means, whether a retry can help, and whether every other run would fail as well."""
+"""Real messages by kind: their meaning, whether a retry can help, and whether every other run would fail too."""
 # ruff: noqa: E501 (log lines as they are)
 
 from __future__ import annotations
@@ -369,7 +369,7 @@ def test_the_line_that_names_the_reason_is_the_evidence() -> None:
     assert cause.id == "device-assert"
     assert cause.line == assertion
     assert "Assertion t < n_classes failed" in cause.text
-    # cuBLAS is only the next to call CUDA.
+    # cuBLAS is merely the next caller of CUDA.
     later = of(
         f"{assertion}\n" + raised("RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate`")
     )

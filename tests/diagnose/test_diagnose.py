@@ -1,4 +1,4 @@
-"""The cause of a failure, from logs shaped like those of the real trainers."""
+"""The cause of a failure, found in logs like those of real trainers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INFO 2026-11-22 08:00:41 ot_train.py:435 Start offline training on a fixed datas
 
 
 def launcher(ending: str = "returned non-zero exit status 1.") -> str:
-    """accelerate's own traceback, with which every failed run ends."""
+    """Return the traceback of accelerate itself, with which every failed run ends."""
     return f"""Traceback (most recent call last):
   File "<frozen runpy>", line 198, in _run_module_as_main
   File "<frozen runpy>", line 88, in _run_code

@@ -1,4 +1,4 @@
-"""Exit code 0 with a loss that is no number, however the loss is printed."""
+"""Exit code 0 with a loss that is not a number, in any notation."""
 
 from __future__ import annotations
 
@@ -103,5 +103,5 @@ def test_other_numbers_and_other_words_are_no_loss(lines: tuple[str, ...]) -> No
 
 
 def test_a_line_without_end_is_searched_quickly() -> None:
-    # A quadratic pattern would take minutes for this.
+    # With a quadratic pattern, this would take minutes.
     assert last_loss(["loss" * 1000, "loss " * 800, "a" * 4000 + "loss", "0" * 4000]) is None

@@ -1,4 +1,4 @@
-"""Logs of several processes, and tracebacks as rich, loguru and Ray print them."""
+"""Logs of several processes, and tracebacks in the formats of rich, loguru and Ray."""
 # ruff: noqa: E501 (log lines as they are)
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def trace(exception: str, prefix: str = "") -> str:
 
 
 def elastic(first: tuple[int, str], others: tuple[tuple[int, str], ...] = ()) -> str:
-    """torch's launcher: its own traceback and its summary, of `(rank, exit code)`."""
+    """Return the output of torch's launcher, with its own traceback and a summary of `(rank, exit code)`."""
 
     def block(number: int, rank: int, code: str) -> str:
         return f"[{number}]:\n  time      : 2026-11-26_11:38:56\n  host      : localhost\n  rank      : {rank} (local_rank: {rank})\n  exitcode  : {code} (pid: {30461 + rank})\n  error_file: <N/A>\n  traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html\n"
@@ -81,10 +81,10 @@ def test_whoever_was_only_left_alone_is_not_the_cause() -> None:
     ranks = trace(GONE, "[rank0]: ") + trace("KeyError: 'image'", "[rank1]: ") + trace(GONE, "[rank2]: ")
     assert of(ranks + elastic((0, "1"), ((1, "1"), (2, "1")))).text == "KeyError: 'image'"
     assert of(trace("KeyError: 'image'") + trace(GONE) + elastic((0, "1"), ((1, "1"),))).text == "KeyError: 'image'"
-    # The one that failed first, where each has a reason of its own.
+    # If each has its own reason, the one that failed first counts.
     both = trace("KeyError: 'a'", "[rank0]: ") + trace("KeyError: 'b'", "[rank1]: ")
     assert of(both + elastic((1, "1"), ((0, "1"),))).text == "KeyError: 'b'"
-    # All lost each other and nothing else is known.
+    # All of them lost contact with each other, and nothing else is known.
     assert of(trace(GONE, "[rank0]: ") + trace(GONE, "[rank1]: ") + elastic((0, "1"), ((1, "1"),))).id == "collective-failed"
 
 

@@ -1,4 +1,4 @@
-"""Plan, supervisor and diagnosis together, on runs that fail under the real accelerate."""
+"""Plan, supervisor and diagnosis together, on runs that fail with the real accelerate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wordings of failures as public bug reports show them: each kind of cause in the words of many libraries."""
+"""Messages of failures as in public bug reports: each kind of cause in the wording of many libraries."""
 # ruff: noqa: E501 (log lines as they are)
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a setting did is told from configs that differ in it alone, and what mattered from many runs."""
+"""The effect of a setting comes from configs that differ only in it; importance comes from many runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUMBERS = itertools.count()
 
 
 def trained(value: float, config: Mapping[str, Any], *, cohort: str = "c", steps: int = 10) -> Trained:
-    """A run that ended at `value`."""
+    """Return a run that ended at `value`."""
     name = f"r{next(NUMBERS)}"
     return Trained(name, name, config, cohort, "seed", summary_of(curve(*[value] * steps, metric="loss")))
 
@@ -96,7 +96,7 @@ def test_with_seeds_a_large_effect_is_decided_and_a_small_one_is_not() -> None:
 
 
 def test_equal_configs_are_rarely_called_different_however_many_pairs_there_are() -> None:
-    """40 experiments of 10 pairs each, all noise: the whole of an experiment is wrong in at most 5 %."""
+    """In 40 experiments of 10 pairs each, all of them noise, at most 5 % of the experiments contain any error."""
     wrong = 0
     for experiment in range(40):
         chance = random.Random(experiment)
@@ -106,7 +106,7 @@ def test_equal_configs_are_rarely_called_different_however_many_pairs_there_are(
 
 
 def many(number: int) -> list[Trained]:
-    """Runs whose loss depends on the rate alone."""
+    """Return runs whose loss depends only on the learning rate."""
     chance = random.Random(1)
     return [
         trained(

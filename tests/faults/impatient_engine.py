@@ -1,4 +1,4 @@
-"""An engine as a process of its own that waits less long for a Slurm or a supervisor that says nothing."""
+"""An engine in a separate process that waits less long for a silent Slurm or supervisor."""
 
 from __future__ import annotations
 

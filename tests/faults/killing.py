@@ -1,4 +1,4 @@
-"""Loops that are killed at: engines, supervisors and trainers get signals by a plan that a seed draws."""
+"""Loops under fire: engines, supervisors and trainers get signals according to a plan drawn from a seed."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ ROUNDS, RUNS, SLOTS = 3, 8, 4
 
 @dataclass(frozen=True)
 class Fault:
-    """One signal: after `delay` seconds to an engine (counted from its start or from its lock), to a supervisor or a
-    trainer (`which` chooses among those that live). SIGSTOP is followed by SIGCONT after `held` seconds."""
+    """One signal after a delay.
+
+    Engines: `delay` seconds after the start or the lock. Supervisors and trainers: `which` selects one of those alive.
+    SIGSTOP is followed by SIGCONT after `held` seconds.
+    """
 
     target: str
     signal: int
@@ -44,7 +47,7 @@ class Fault:
 
 
 def plan(chance: random.Random, number: int, targets: tuple[str, ...], signals: tuple[int, ...]) -> list[Fault]:
-    """Faults of one test, drawn before anything runs."""
+    """Draw the faults of a test before anything runs."""
     faults = []
     for _ in range(number):
         from_lock = chance.random() < 0.75
@@ -64,7 +67,7 @@ def plan(chance: random.Random, number: int, targets: tuple[str, ...], signals: 
 
 @dataclass
 class Console:
-    """A client as the console is one: it takes snapshots without pause and sends commands, whoever is there to answer."""
+    """A client like the console: it continuously takes snapshots and sends commands, whether or not an engine can answer."""
 
     project: EngineProject
     loop: Loop
@@ -124,12 +127,12 @@ class Console:
 
 
 class Target:
-    """One loop, its engines, and what gets hit."""
+    """One loop, its engines, and what can be hit."""
 
     ENGINE: tuple[str, ...] = ("-m", "autoloop.engine.driver.process")
     ROUNDS, RUNS = ROUNDS, RUNS
     LONGEST = 0.25
-    """Seconds of a training."""
+    """Maximum duration of a training, in seconds."""
 
     def __init__(self, project: EngineProject, chance: random.Random, *, console: bool = False, retries: int = 50) -> None:
         self.project = project
@@ -145,11 +148,11 @@ class Target:
         self.delivered: list[Fault] = []
 
     def behaviour(self, chance: random.Random) -> dict[str, Any]:
-        """Of a trainer."""
+        """Return the behaviour of a trainer."""
         return {"seconds": round(chance.uniform(0.02, self.LONGEST), 3)}
 
     def place(self) -> dict[str, Any]:
-        """Where the loop's runs run."""
+        """Return the settings for where the loop's runs run."""
         return {"concurrency": SLOTS}
 
     @property
@@ -157,7 +160,7 @@ class Target:
         return self.project.state(self.loop).state is LoopState.FINISHED
 
     def hit_by(self, faults: list[Fault]) -> None:
-        """Deliver faults until they are used up or the loop has finished. Takes from the front of the list."""
+        """Deliver faults, taking them from the front of the list, until there are none left or the loop has finished."""
         deadline = time.monotonic() + 4 * PATIENCE
         while faults and not self.over:
             assert time.monotonic() < deadline, self.project.story(self.loop)[-8:]
@@ -167,7 +170,7 @@ class Target:
                 self.delivered.append(faults.pop(0))
 
     def awake(self) -> subprocess.Popen[bytes]:
-        """The living engine, started where there is none."""
+        """Return the running engine; start one if there is none."""
         if self.engine is None or self.engine.poll() is not None:
             self.retry_a_lost_round()
             places = self.project.store.places
@@ -184,7 +187,7 @@ class Target:
         return self.engine
 
     def retry_a_lost_round(self) -> None:
-        """What a person does with a loop that stopped because no run of its round had finished."""
+        """Retry the round as a user would, if the loop stopped because no run of its round had finished."""
         store = self.project.store
         if self.project.state(self.loop).state is LoopState.STOPPED and not store.queued(self.loop.id):
             last = store.rounds(self.loop.id)[-1].number
@@ -192,7 +195,7 @@ class Target:
                 store.send(self.loop.id, Retry(run=run.id), person("ada"))
 
     def deliver(self, fault: Fault) -> bool:
-        """False where there was nothing to hit."""
+        """Deliver a fault. Return False if there was nothing to hit."""
         engine = self.awake()
         if fault.target == "engine" and fault.from_lock:
             self.await_lock(engine)
@@ -219,7 +222,7 @@ class Target:
             time.sleep(0.001)
 
     def victims(self, fault: Fault) -> list[tuple[int, int]]:
-        """(pid, start time) of what is hit."""
+        """Return (pid, start time) of the processes to hit."""
         found = []
         engine = self.engine
         if fault.target in ("engine", "engine and supervisor") and engine and engine.poll() is None:
@@ -247,7 +250,7 @@ class Target:
         return [alive[int(which * len(alive))]] if alive else []
 
     def finish(self) -> None:
-        """Let the loop come to its end, in peace."""
+        """Let the loop end without further faults."""
         if self.console:
             self.console.close()
         deadline = time.monotonic() + 4 * PATIENCE

@@ -1,7 +1,7 @@
-"""Loops on other machines among faults of everything around them, by a plan that a seed draws.
+"""Loops on other machines, with faults of everything around them according to a plan drawn from a seed.
 
-A place's own storm is a subclass: each fault is a method that says whether it found something to hit, and what it breaks it
-mends later by itself.
+Each kind of place has a subclass. Each fault is a method that returns whether it found something to hit, and that arranges
+for its damage to be repaired later.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from tests.support.waiting import PATIENCE
 from tests.support.witness import truth_is_told
 
 IMPATIENT = (str(Path(__file__).with_name("impatient_engine.py")),)
-"""An engine that waits less long for a Slurm that says nothing."""
+"""An engine that waits less long for a silent Slurm."""
 
 Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
 class Blow:
-    """One fault: after a pause; `which` chooses what it hits, `lasts` how long, both from 0 to 1."""
+    """One fault after a pause. `which` selects the target and `lasts` the duration, both from 0 to 1."""
 
     kind: str
     pause: float
@@ -46,13 +46,13 @@ class Blow:
 
 
 def blows(chance: random.Random, number: int, kinds: Mapping[str, int], *, longest: float = 1.5) -> list[Blow]:
-    """Drawn before anything runs. `kinds`: how often each comes, in proportion; `longest`: the longest pause."""
+    """Draw faults before anything runs. `kinds`: relative frequencies; `longest`: the longest pause in seconds."""
     drawn = chance.choices(list(kinds), list(kinds.values()), k=number)
     return [Blow(kind, chance.uniform(0, chance.choice((0.1, longest))), chance.random(), chance.random()) for kind in drawn]
 
 
 class Storm(Target):
-    """One loop, and what befalls it."""
+    """One loop, and the faults that hit it."""
 
     KINDS: ClassVar[dict[str, int]] = {"engine_killed": 4, "run_stopped": 1, "run_killed": 1, "trainer_killed": 2}
     LONGEST = 4.0
@@ -61,9 +61,9 @@ class Storm(Target):
         self.witness = witness
         super().__init__(project, chance)
         self.asked: set[str] = set()
-        """Runs."""
+        """The runs that were asked to stop."""
         self.killed: set[str] = set()
-        """Attempts whose trainers were."""
+        """The attempts whose trainers were killed."""
         self.hit: Counter[str] = Counter()
         self._mends: list[tuple[float, Callable[[], object]]] = []
 
@@ -73,7 +73,7 @@ class Storm(Target):
     # ------------------------------------------------------------------------------------------------------- the course
 
     def rage(self, planned: list[Blow]) -> None:
-        """Deal blows until there are no more or the loop has finished. Takes from the front of the list."""
+        """Deliver faults, taking them from the front of the list, until there are none left or the loop has finished."""
         deadline = time.monotonic() + 4 * PATIENCE
         while planned and not self.over:
             assert time.monotonic() < deadline, self.project.story(self.loop)[-8:]
@@ -82,7 +82,7 @@ class Storm(Target):
                 self.hit[planned.pop(0).kind] += 1
 
     def calm(self) -> None:
-        """Mend everything, and let the loop come to its end; then every promise must hold."""
+        """Repair everything and let the loop end; then every invariant must be true."""
         while self._mends:
             self._mends.pop(0)[1]()
         self.finish()

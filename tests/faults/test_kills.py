@@ -1,4 +1,4 @@
-"""Engines, supervisors and trainers that get signals at random instants, over loops of 3 rounds of 8 runs."""
+"""Engines, supervisors and trainers get signals at random times, in loops of 3 rounds with 8 runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Numbers = tuple[int, ...]
 def survive(
     project: EngineProject, chance: random.Random, number: int, targets: tuple[str, ...], signals: Numbers, *, console: bool
 ) -> None:
-    """Loops one after the other until every fault was delivered; after each, every promise must hold."""
+    """Run loops one after another until every fault has been delivered; check all invariants after each."""
     planned = plan(chance, number, targets, signals)
     print(f"  {len(planned)} faults: {', '.join(map(str, planned[:6]))}{' …' if len(planned) > 6 else ''}")
     loops = 0
@@ -42,7 +42,7 @@ def survive(
 
 
 def commands_done_once(project: EngineProject, target: Target) -> None:
-    """What the console asked for happened once where it was answered so, and not at all where it was refused or is open."""
+    """Assert that each command of the console took effect once if answered so, and not at all if refused or still open."""
     assert target.console is not None
     made = Counter(p.edits[0] for p in project.proposals(target.loop) if p.author.name == "console")
     wanted: Counter[str] = Counter()

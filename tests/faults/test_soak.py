@@ -1,4 +1,4 @@
-"""2 000 short runs through 200 rounds in one engine: how much it holds of the past, and how many descriptors."""
+"""2 000 short runs in 200 rounds with one engine: how much memory it uses for the past, and how many descriptors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROUNDS, RUNS = 200, 10
 EVERY = 200
 """Runs between two measurements."""
 KEPT = 6 / 1024
-"""MiB of a past run: verdicts compare a round's configs with all runs of the loop, by the metrics that rules ask for."""
+"""MiB kept per past run: verdicts compare a round's configs with all runs of the loop, by the metrics that rules need."""
 
 TRAINER = """mkdir -p "$2/wandb/latest-run/files"
 for step in 1 2; do echo "{\\"_step\\": $step, \\"train/l1_loss\\": 1.$step}"; done \\
@@ -57,7 +57,7 @@ def test_an_engine_holds_a_few_kibibytes_of_a_past_run_and_no_descriptor(project
     project.wait_engine(pid)
     assert project.state(loop).state is LoopState.FINISHED
     assert set(project.store.counts(loop.id)) == {RunState.FINISHED}
-    # A core that others use is not the engine's growth, so what a run costs is shown and not asserted.
+    # The CPU time of a run also depends on other load on the cores, so it is printed but not asserted.
     costs = [(now[3] - before[3]) / (now[0] - before[0]) for before, now in itertools.pairwise(seen)]
     print(f"  {os.cpu_count()} cores, {shlex.quote(Path(script).name)}; runs: MiB, descriptors, engine ms of CPU a run")
     for (runs, memory, opened, _), cost in zip(seen, [seen[0][3] / seen[0][0], *costs], strict=False):
@@ -65,8 +65,8 @@ def test_an_engine_holds_a_few_kibibytes_of_a_past_run_and_no_descriptor(project
     halves = [sum(half) / len(half) for half in (costs[: len(costs) // 2], costs[len(costs) // 2 :])]
     print(f"  CPU of a run, from the first half to the second: x {halves[1] / halves[0]:.2f}")
     memories, files = [each[1] for each in seen], [each[2] for each in seen]
-    assert len(memories) >= ROUNDS * RUNS // EVERY - 1  # the end may come before the last look
+    assert len(memories) >= ROUNDS * RUNS // EVERY - 1  # it may end before the last measurement
     assert max(memories) <= 1.05 * memories[0] + KEPT * (ROUNDS * RUNS)
     assert min(memories) >= 0.9 * memories[0]
-    assert max(files) <= files[0] + 8  # as many as the slots need, more or less, at the moment of looking
+    assert max(files) <= files[0] + 8  # about as many as the slots need at that moment
     assert project.left_over() == []

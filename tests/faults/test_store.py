@@ -1,4 +1,4 @@
-"""The store with a writer that is killed, many times."""
+"""The store with a writer that is killed many times."""
 
 from __future__ import annotations
 

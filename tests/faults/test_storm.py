@@ -1,5 +1,5 @@
-"""Short storms over hosts and over Slurm, in every run of the suite; long ones over real sshd and a real Slurm are
-`make test-ssh` and `make test-slurm`."""
+"""Short storms over hosts and Slurm in every run of the suite; `make test-ssh` and `make test-slurm` run long ones with
+real sshd and Slurm."""
 
 from __future__ import annotations
 

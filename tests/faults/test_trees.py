@@ -1,4 +1,4 @@
-"""Trees that do not want to end: stopped within the grace, nothing left, and the engine answers meanwhile."""
+"""Process trees that resist ending are stopped within the grace period, leave nothing, and the engine answers meanwhile."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_tree_is_ended_with_all_that_it_left_and_its_slot_given_on(
     with project.driven(loop) as engine:
         engine.until(lambda: up(project, "wild"), "the tree")
         run = project.named(loop, "wild")
-        engine.done(Pause())  # so that the loop does not end while it is asked
+        engine.done(Pause())  # keeps the loop from ending while commands are sent
         engine.done(kind(run=run.id))
         while not project.named(loop, "wild").state.ended:
             engine.done(Hold(held=True))

@@ -1,4 +1,4 @@
-"""Loops of trainings that do not want to end."""
+"""Loops with trainings that resist ending."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ straggler_grace = 0.5
 
 
 def wild_loop(project: EngineProject, *ways: str, settings: str = "", **more: Any) -> Loop:
-    """A loop of one such training and an ordinary one after it in the same slot."""
+    """Create a loop with one such training, followed by an ordinary one in the same slot."""
     (project.folder / "wild.toml").write_text(PRESET)
     (project.folder / "autoloop.toml").write_text(settings)
     config = project.config("wild", ways=ways, **more)

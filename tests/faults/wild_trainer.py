@@ -1,14 +1,15 @@
-"""A training that does not want to end: `wild_trainer.py CONFIG OUTPUT_DIR`, as the config's `ways` say.
+"""A trainer that resists ending: `wild_trainer.py CONFIG OUTPUT_DIR`, in the ways listed in the config's `ways`:
 
     ignores     ignores SIGINT, SIGTERM and SIGHUP
-    forks       leaves a double-forked grandchild that ignores the same
-    sessions    leaves children in sessions and groups of their own that ignore the same
-    breeds      forks children that fork children, as long as it lives
+    forks       leaves a double-forked grandchild that ignores the same signals
+    sessions    leaves children in separate sessions and process groups that ignore the same signals
+    breeds      forks children that fork children, as long as it is alive
     closes      closes stdout and stderr
-    holds       ends at once with code 0, leaving children that hold the log open
-    floods      writes `bytes` bytes of lines to stdout, then hangs (or ends, if it does not hang)
-    hangs       waits for ever
-It writes its pid to `up` in its output directory when all of it is there.
+    holds       exits at once with code 0, leaving children that keep the log open
+    floods      writes `bytes` bytes of lines to stdout, then ends, unless it hangs
+    hangs       waits forever
+
+It writes its pid to `up` in its output directory once everything is set up.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Every kind of file that a person gives, damaged in every way: it is read, or refused in one sentence."""
+"""Every kind of file that users supply, with any damage: it is read, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def settings_file(path: Path) -> None:
 def theme_file(path: Path) -> None:
     try:
         parse_theme(read_text(path, "theme"), str(path))
-    except ValueError as error:  # what a theme that cannot be used is told by
+    except ValueError as error:  # how an unusable theme is reported
         raise UserError(str(error)) from None
 
 

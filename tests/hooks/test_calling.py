@@ -1,4 +1,4 @@
-"""One try of a hook: real requests to a server on loopback, real commands."""
+"""Single calls of hooks: real requests to a server on loopback, and real commands."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_what_a_server_answers_decides(receiver: Receiver, told: Told) -> None:
 
 
 def test_a_delivered_message_is_delivered_whatever_its_answer_and_the_process_print(receiver: Receiver, told: Told) -> None:
-    noisy = {"LD_PRELOAD": "/no/such/library.so"}  # the loader says so on standard error
+    noisy = {"LD_PRELOAD": "/no/such/library.so"}  # the loader reports it on standard error
     assert web(f"{receiver.url}/ok", told, environment=noisy) == Reply(True, "HTTP 200: ok")
     for byte in (b"\xff", b"\x01"):
         receiver.answer = byte * 3000
@@ -94,7 +94,7 @@ def test_a_service_says_no_with_200(receiver: Receiver, told: Told) -> None:
         refused = web(f"{receiver.url}/json", told, service=service)
         assert (refused.ok, refused.final) == (False, True)
         assert next(iter(str(each) for each in bad.values())) in refused.text
-    receiver.answer = {"errcode": "0", "errmsg": "ok"}  # a text in some answers
+    receiver.answer = {"errcode": "0", "errmsg": "ok"}  # some services answer with a string
     assert web(f"{receiver.url}/json", told, service="dingtalk").ok
     receiver.answer = {"errcode": 410100, "errmsg": "too fast"}
     busy = web(f"{receiver.url}/json", told, service="dingtalk")

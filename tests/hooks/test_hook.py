@@ -1,4 +1,4 @@
-"""`[hooks]` of autoloop.toml: what is taken, and what is refused with a sentence."""
+"""`[hooks]` in autoloop.toml: valid settings, and the sentences for invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent: the document, and what each service wants. Signatures are compared with those that openssl gave."""
+"""What is sent: the document, and the request that each service expects. Signatures are compared with those of openssl."""
 
 from __future__ import annotations
 

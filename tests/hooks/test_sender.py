@@ -1,4 +1,4 @@
-"""The sender: each message at least once, in order, and not for ever; a hook that fails is seen once."""
+"""The sender delivers each message at least once, in order, and not forever; a failing hook is reported once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def put(store: Store, hooks: dict[str, Hook], *keys: str, now: float | None = No
 
 
 def send(store: Store, hooks: dict[str, Hook], service: Service | None = None) -> None:
-    """Until nothing is left."""
+    """Send until nothing is left."""
     targets = {name: Target(hook=hook, service=service) for name, hook in hooks.items()}
 
     def run() -> None:
@@ -75,7 +75,7 @@ def test_messages_arrive_once_and_in_order(store: Store, receiver: Receiver) -> 
     hooks = {"a": web(receiver, "ok")}
     put(store, hooks, "first", "second", "first")
     send(store, hooks)
-    put(store, hooks, "second", "third")  # an engine that was killed and judges again
+    put(store, hooks, "second", "third")  # as from an engine that was killed and judges again
     send(store, hooks)
     assert texts(receiver) == ["it is first", "it is second", "it is third"]
     assert len({each.headers["x-autoloop-id"] for each in receiver.posted}) == 3
@@ -120,7 +120,7 @@ def test_a_message_is_given_up_after_its_last_try_or_a_final_no(store: Store, re
     assert words[0] == "hook a fails: HTTP 500: as asked; 1 message given up"
     put(store, hooks, "second")
     send(store, hooks)
-    assert len(story(store)) == 3  # no line for each message that is lost
+    assert len(story(store)) == 3  # not one line per lost message
 
 
 def test_a_hook_that_hangs_holds_up_no_other(store: Store, receiver: Receiver, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_sender_that_dies_is_followed_by_one_that_waits_for_its_try(store: Sto
     put(store, hooks, "first")
     began = store.open_deliveries(1)[0]
     now = time.time()
-    store.put_delivery(delivery_tried(began, now, now + 0.3))  # what it had recorded when it was killed
+    store.put_delivery(delivery_tried(began, now, now + 0.3))  # as recorded before it was killed
     send(store, hooks)
     assert texts(receiver) == ["it is first"]
     assert time.time() >= now + 0.3
@@ -165,7 +165,7 @@ def test_a_sender_that_dies_is_followed_by_one_that_waits_for_its_try(store: Sto
     put(store, hooks, "second")
     second = delivery_tried(delivery_tried(store.open_deliveries(1)[0], now, now), now, now)
     store.put_delivery(second)
-    send(store, hooks)  # both tries are gone, whatever came of them
+    send(store, hooks)  # both tries are used up, whatever their result
     assert store.delivery(second.id).state is DeliveryState.GIVEN_UP
     assert texts(receiver) == ["it is first"]
 
@@ -180,7 +180,7 @@ def test_one_sender_after_another_keeps_the_pause_of_a_service_and_repeats_no_li
     assert second - first >= 0.5
     put(store, hooks, "third")
     now = time.time()
-    store.put_delivery(delivery_tried(store.open_deliveries(1)[0], now, now))  # under way by another
+    store.put_delivery(delivery_tried(store.open_deliveries(1)[0], now, now))  # being sent by another process
     assert healths(store.deliveries(1))["a"].error == "HTTP 500: as asked"
     send(store, {"a": web(receiver, "500", tries=2)}, service)
     assert story(store) == ["hook a fails: HTTP 500: as asked; this message is given up"]
@@ -195,7 +195,7 @@ def test_a_sender_leaves_to_that_of_another_engine(store: Store, receiver: Recei
     send(store, hooks)
     assert states(store) == [DeliveryState.PENDING]
     assert receiver.posted == []
-    lock.write_bytes(msgspec.json.encode(msgspec.structs.replace(other, at_work=False)))  # `stop` without an engine
+    lock.write_bytes(msgspec.json.encode(msgspec.structs.replace(other, at_work=False)))  # as after `stop` without an engine
     send(store, hooks)
     assert texts(receiver) == ["it is first"]
 
@@ -210,7 +210,7 @@ def test_few_hooks_are_called_at_one_time(store: Store, monkeypatch: pytest.Monk
             most = max(most, calling)
             if calling == sending.AT_ONCE:
                 all_in.set()
-        assert all_in.wait(PATIENCE)  # those of the first lot wait for each other
+        assert all_in.wait(PATIENCE)  # the calls of the first batch wait for each other
         time.sleep(0.05)
         with lock:
             calling -= 1

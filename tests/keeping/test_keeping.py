@@ -1,4 +1,4 @@
-"""Which checkpoints are found, which may go, and the way to the trash and back."""
+"""Which checkpoints are found, which may go, and moving them to the trash and back."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ LEFT = {
         ["2026-01-01_00-00-00/model_0.pt"],
     ),
 }
-"""What trainers leave in a run's folder, and what of it is a checkpoint, the oldest first."""
+"""By trainer: the files in a run's folder, and which of them are checkpoints, oldest first."""
 
 
 @pytest.mark.parametrize("preset", LEFT)
@@ -120,7 +120,7 @@ def test_a_file_with_two_names_counts_once(tmp_path: Path) -> None:
 def candidate(
     name: str, end: float | None, *, group: str = "", state: RunState = RunState.FINISHED, **more: object
 ) -> Candidate:
-    """A run with two checkpoints whose loss ended at `end`."""
+    """Return a run with two checkpoints whose loss ended at `end`."""
     run = Run(
         id=name,
         loop=1,
@@ -144,7 +144,7 @@ def kept(wish: str, *candidates: Candidate, metric: bool = True) -> dict[str, Ch
 
 
 def seeds(name: str, *ends: float) -> list[Candidate]:
-    """Runs of one config, a seed each."""
+    """Return runs of one config, one per seed."""
     return [candidate(f"{name}{number}", end, group=name) for number, end in enumerate(ends, 1)]
 
 
@@ -197,7 +197,7 @@ def test_without_replicates_nothing_is_worse_and_each_run_keeps_its_last() -> No
 
 
 def test_one_lucky_seed_does_not_make_a_config_the_best() -> None:
-    """Of config g, 1.0 is the lowest value of all and its mean is 4; h has the mean 2."""
+    """Config g has the lowest value of all, 1.0, but a mean of 4; h has the mean 2."""
     choices = kept("best 1 by loss", *seeds("g", 1.0, 7.0), *seeds("h", 1.9, 2.1))
     assert [name for name, choice in choices.items() if not choice.go] == ["h2"]
 
@@ -327,7 +327,7 @@ def test_a_project_that_was_moved_still_finds_what_it_threw_away(tmp_path: Path)
 
 
 def test_a_command_that_was_killed_before_it_moved_anything_leaves_nothing_lost(tmp_path: Path, trash: Trash) -> None:
-    """The batch is written down first; what of it was not moved is where it was."""
+    """The batch is recorded first; what was not moved is still in its place."""
     put(tmp_path, "run/a", "run/b")
     trash.move([(str(tmp_path / "run/a"), "r", 1), (str(tmp_path / "run/b"), "r", 1)])
     (batch,) = trash.batches()

@@ -1,7 +1,7 @@
-"""A real LeRobot 0.4.4 that trains on a CPU, with a tiny dataset: `python tests/lerobot/environment.py FOLDER`.
+"""A real LeRobot 0.4.4 that trains on the CPU, with a tiny dataset: `python tests/lerobot/environment.py FOLDER`.
 
-Built once, a few minutes and 2 GB; a folder that is complete is left as it is. Only pip is used, and whatever indexes it
-is set up with. No hub is asked for anything.
+It is built once, in a few minutes and 2 GB; a complete folder is left unchanged. It uses pip with its configured indexes,
+and no hub.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 STEPS: tuple[tuple[str, ...], ...] = (
-    # First and alone, so that nothing else pulls in a larger build of it.
+    # First and separately, so that nothing else installs a larger build of it.
     ("-c", str(ROOT / "constraints.txt"), "torch"),
-    # LeRobot asks for an older torch and a video decoder; it trains without.
+    # LeRobot requires an older torch and a video decoder, but trains without them.
     ("--no-deps", "lerobot==0.4.4", "torchvision==0.28.0", "diffusers<0.36"),
     (
         "accelerate>=1.10,<2",
@@ -82,11 +82,11 @@ dataset.finalize()
 
 
 class CannotBuild(Exception):
-    """Why there is no LeRobot here, in a sentence."""
+    """LeRobot cannot be built here; the message says why."""
 
 
 def build(folder: Path) -> tuple[Path, Path]:
-    """The interpreter and the dataset below `folder`, made where they are missing. Raises CannotBuild."""
+    """Return the interpreter and the dataset in `folder`; build what is missing. Raises CannotBuild."""
     python, dataset, done = folder / "venv" / "bin" / "python", folder / "dataset", folder / "complete"
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
@@ -105,7 +105,7 @@ def build(folder: Path) -> tuple[Path, Path]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Ours, without the hub and without a cache outside `folder`."""
+    """Return our environment without the hub, and without a cache outside `folder`."""
     return {
         **os.environ,
         "HF_HUB_OFFLINE": "1",

@@ -1,4 +1,4 @@
-"""Real LeRobot 0.4.4 on the CPU, through accelerate, as people run it: two rounds, and how its failures are named."""
+"""Real LeRobot 0.4.4 on the CPU, started through accelerate as users do: two rounds, and the diagnosis of its failures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ changes = ["policy.optimizer_lr@mul=0.5"]
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run takes 15 to 60 s here, most of it imports."""
+    """A run takes 15 to 60 s here, mostly for imports."""
     monkeypatch.setattr("tests.support.waiting.PATIENCE", 900.0)
     monkeypatch.setattr("tests.engine.project.PATIENCE", 900.0)
 
@@ -92,7 +92,7 @@ def test_two_rounds_of_four_runs_train_and_every_runs_metrics_are_in_the_report(
 
 
 def of_trainer(project: EngineProject, loop: Loop, name: str) -> Callable[[], psutil.Process | None]:
-    """The trainer of the run, below accelerate, once it trains."""
+    """Return a function that finds the run's trainer, below accelerate, once it trains."""
 
     def find() -> psutil.Process | None:
         run = next(run for run in project.runs(loop) if run.name == name)
@@ -143,7 +143,7 @@ def test_what_goes_wrong_in_a_run_is_named(
         "terminated": ("sigterm", lerobot.config(seed=3)),
         "worker": ("worker-killed", lerobot.config(num_workers=2)),
     }
-    # Long enough that those that are to be killed are still there; the one that is to go through to its end is short.
+    # Long enough that the processes to kill are still running; the one that is to finish is short.
     loop = failing(project, lerobot, {name: config for name, (_, config) in expected.items()}, concurrency=2, steps=600)
     there = next(run for run in project.runs(loop) if run.name == "output-there")
     (Path(loop.output_dir) / output_name(there, 1, 1)).mkdir(parents=True)
@@ -197,7 +197,7 @@ def test_a_float_where_the_trainer_wants_an_integer_is_refused_before_anything_s
 
 
 def test_every_fault_of_a_config_is_said(project: EngineProject, lerobot: LeRobot) -> None:
-    """draccus stops at the first; none of the others may be one that mending the first would bring."""
+    """draccus stops at the first problem; the others must be real, not consequences of fixing the first."""
     faults = {"batch_size": 1.5, "policy__dim_model": "x", "policy__nope": 1, "eval": {"n_episodes": 2.5}}
     config = write(project, "many", lerobot.config(**faults, optimizer={"type": "adam", "lr": "x"}))
     done = run_command(project, lerobot, "--cfgs", config, "--device", "cpu", "--no-ui", "--exec")

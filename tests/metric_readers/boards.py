@@ -1,4 +1,4 @@
-"""Writes TensorBoard event files, for shapes of events that no logger at hand writes on demand."""
+"""Write TensorBoard event files with kinds of events that no available logger writes on demand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.metric_readers.builder import number, part, varint
 
 
 def divided(crc: int) -> int:
-    """Eight bits of CRC-32C, as its definition has it."""
+    """Return the CRC-32C of eight bits, computed from its definition."""
     for _ in range(8):
         crc = crc >> 1 ^ 0x82F63B78 * (crc & 1)
     return crc
@@ -36,7 +36,7 @@ def board_record(event: bytes) -> bytes:
 
 
 def board_events(events: Iterable[bytes]) -> bytes:
-    """A file: its first event says the version of the format."""
+    """Return a file; its first event states the version of the format."""
     return b"".join(map(board_record, [timed(b"", 0) + part(3, "brain.Event:2"), *events]))
 
 
@@ -45,7 +45,7 @@ def timed(rest: bytes, step: int, time: float = 1e9) -> bytes:
 
 
 def scalar_event(step: int, tag: str, value: float, *, tensor: bool = False) -> bytes:
-    """`simple_value`, or as TensorFlow 2 writes it a tensor of one float without dimensions."""
+    """Return a scalar event: `simple_value`, or as in TensorFlow 2 a tensor of one float without dimensions."""
     if tensor:
         shown = part(8, number(1, 1) + part(2, b"") + part(5, struct.pack("<f", value)))
     else:

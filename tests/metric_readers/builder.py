@@ -1,4 +1,4 @@
-"""Writes `.wandb` bytes in the layouts of old and new versions, and reads them back with W&B's own protobuf classes."""
+"""Write `.wandb` bytes in the layouts of old and new versions, and read them with W&B's own protobuf classes."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ def part(field: int, data: bytes | str) -> bytes:
 
 
 def item(key: str | tuple[str, ...], text: str, *, field: int = 1) -> bytes:
-    """A HistoryItem or ConfigItem; a tuple of keys is a nested key, a text the old flat one."""
+    """Return a HistoryItem or ConfigItem; a tuple is a nested key, a string an old flat key."""
     keys = part(1, key) if isinstance(key, str) else b"".join(part(2, name) for name in key)
     return part(field, keys + part(16, text))
 
 
 def new_row(values: Mapping[str | tuple[str, ...], Any], step: int, *, own_step: bool = True) -> bytes:
-    """As 0.18 and later write it: nested keys, and the step both as an item and in the record (or only there)."""
+    """Return a row as 0.18 and later write it: nested keys, and the step both as an item and in the record (or only there).
+    """
     items = [item(key if isinstance(key, tuple) else (key,), json.dumps(value)) for key, value in values.items()]
     if own_step:
         items.insert(len(items) // 2, item(("_step",), str(step)))
@@ -51,7 +52,7 @@ def new_row(values: Mapping[str | tuple[str, ...], Any], step: int, *, own_step:
 
 
 def old_row(values: Mapping[str, Any], step: int | None) -> bytes:
-    """As 0.12 writes it: plain keys, a dictionary as one JSON value, the step only as an item."""
+    """Return a row as 0.12 writes it: plain keys, a dictionary as one JSON value, the step only as an item."""
     items = [item(key, json.dumps(value)) for key, value in values.items()]
     if step is not None:
         items.append(item("_step", str(step)))
@@ -65,7 +66,7 @@ def config(values: Mapping[str | tuple[str, ...], Any]) -> bytes:
 
 
 def exit_record(code: int) -> bytes:
-    """The control field stands before it on the wire."""
+    """Return an exit record, in which the control field comes first."""
     return part(16, b"") + part(18, number(1, code) if code else b"")
 
 
@@ -107,7 +108,7 @@ def read(path: Path) -> WandbLog:
 
 
 def plain(columns: Mapping[str, Series]) -> dict[str, tuple[bytes, bytes]]:
-    """Columns to compare bit by bit, NaN included."""
+    """Return columns in a form that can be compared bit by bit, including NaN."""
     return {key: (series.steps.tobytes(), series.values.tobytes()) for key, series in columns.items()}
 
 
@@ -121,7 +122,7 @@ def is_prefix(shorter: Mapping[str, Series], longer: Mapping[str, Series]) -> bo
 
 
 def split_records(data: bytes) -> list[bytes]:
-    """An undamaged file's records, by a framing reader of its own that needs the whole file."""
+    """Return the records of an undamaged file, with a separate implementation of the framing that needs the whole file."""
     records, parts, position = [], b"", 7
     while position + 7 <= len(data):
         if BLOCK - position % BLOCK < 7:
@@ -140,7 +141,7 @@ def split_records(data: bytes) -> list[bytes]:
 
 
 def reference(data: bytes) -> dict[str, list[tuple[int, float]]]:
-    """Every number of the history by W&B's protobuf classes and json: {dotted key: [(step, value)]}."""
+    """Return every number of the history, read with W&B's protobuf classes and json: {dotted key: [(step, value)]}."""
     from wandb.proto import wandb_internal_pb2 as pb
 
     out: dict[str, list[tuple[int, float]]] = {}

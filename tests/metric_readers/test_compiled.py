@@ -1,4 +1,4 @@
-"""What the compiled part of the readers reads is what Python reads, whatever the bytes are."""
+"""The compiled readers and the Python readers give the same results for any bytes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def told(log: WandbLog) -> tuple[object, ...]:
 
 
 def grown(data: bytes, pieces: list[int], path: Path) -> tuple[object, ...]:
-    """What is told of a file that grows by these pieces."""
+    """Return everything read from a file that grows by these pieces."""
     path.unlink(missing_ok=True)
     log, at = WandbLog(path, Columns()), 0
     for piece in [*pieces, len(data)]:
@@ -127,7 +127,8 @@ def usual(rng: random.Random) -> list[bytes]:
 
 @pytest.mark.parametrize("files", [300, pytest.param(20_000, marks=pytest.mark.faults)])
 def test_damaged_files_are_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int) -> None:
-    """Half of them are damaged in their bytes, which checksums reveal; half in their records, under right checksums."""
+    """Half of the files have damaged bytes, which checksums reveal; the other half have damaged records with valid
+    checksums."""
     rng = random.Random(15)
     path = tmp_path / "run-x.wandb"
     for index in range(files):
@@ -140,7 +141,7 @@ def test_damaged_files_are_read_alike(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_chunks_that_are_cut_anywhere_are_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows at the end of a block, of every length that leaves from none to more bytes than a chunk's head takes."""
+    """Rows at the end of a block that leave room for nothing, for part of a chunk's header, or for more."""
     first = [new_row({("loss",): 1.0, ("pad",): "x"}, 1)]
     for size in range(32_660, 32_720):
         rows = [*first, new_row({("loss",): 2.0, ("pad",): "x" * size}, 2), new_row({("loss",): 3.0}, 3)]
@@ -168,7 +169,7 @@ def test_every_number_is_the_nearest_there_is(tmp_path: Path, many: int) -> None
         text = (whole.lstrip("0") or "0") + (f".{rest}" if rest else "")
         exponent = rng.choice(("", "", f"e{rng.randrange(-45, 45)}", f"E+{rng.randrange(9)}"))
         texts.append(rng.choice(("", "-")) + text + exponent)
-    # Halfway between two doubles, and one unit of the last digit beside it.
+    # Halfway between two doubles, and one unit in the last digit away from it.
     for _ in range(many):
         halfway = (1 << 53 | rng.getrandbits(53)) * 2 + 1 << rng.randrange(9)
         texts += [str(halfway), str(halfway + rng.choice((-1, 1))), f"{halfway}e-{rng.randrange(28)}"]

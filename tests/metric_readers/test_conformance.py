@@ -1,4 +1,4 @@
-"""What every MetricReader promises, whatever it reads. A new kind of source is added to READERS and passes."""
+"""Guarantees of every MetricReader, whatever it reads. Add each new kind of source to READERS."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Rows = Sequence[dict[str, float]]
 
 @dataclass(frozen=True)
 class Source:
-    """A kind of reader: where its file is below a run's directory, how rows are written there, how it is opened."""
+    """A kind of reader: its file in a run's directory, how rows are written to it, and how it is opened."""
 
     place: str
     written: Callable[[Rows], bytes]
@@ -125,7 +125,7 @@ def mlflow_rows(rows: Rows) -> bytes:
 
 
 def mlflow_lines(rows: Rows) -> bytes:
-    """One metric's file: the first value of each row."""
+    """Return one metric's file, with the first value of each row."""
     values = [(3 * index, value) for index, row in enumerate(rows) for value in list(row.values())[:1]]
     return "".join(f"{1767225600000 + step} {value!r} {step}\n" for step, value in values).encode()
 
@@ -311,7 +311,7 @@ def test_nothing_stays_open_between_polls(source: Source, tmp_path: Path) -> Non
     assert reader.columns
     opened = set()
     for descriptor in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):  # that of this look itself
+        with contextlib.suppress(OSError):  # the descriptor of this listing itself
             opened.add(descriptor.readlink())
     assert not [path for path in opened if path.is_relative_to(tmp_path)]
 

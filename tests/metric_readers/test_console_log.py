@@ -1,4 +1,4 @@
-"""Progress and metrics from what a trainer prints."""
+"""Progress and metrics from a trainer's output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINE = "INFO 2026-11-22 08:00:41 ot_train.py:435 step:{step} smpl:240 epch:0.80 
 
 
 def big(step: int) -> str:
-    """As LeRobot prints a number."""
+    """Return a number as LeRobot prints it."""
     value = float(step)
     for unit in ("", "K", "M"):
         if abs(value) < 1000:

@@ -1,4 +1,4 @@
-"""Which files of a run's folder are read, late ones, restarts and several kinds of them."""
+"""Which files of a run's folder are read, including late files, restarts, and several kinds of files."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def test_a_restart_in_a_new_folder_goes_on_and_its_values_replace_those_of_the_s
 
 
 def test_a_table_that_is_written_anew_and_is_longer_by_then_is_read_again(tmp_path: Path) -> None:
-    """Lightning rewrites its file when a metric appears; rows may have followed before the next look at it."""
+    """Lightning rewrites its file when a metric appears; rows may follow before the next poll."""
     path = write(tmp_path / "metrics.csv", "step,loss\n0,1\n10,2\n")
     follower = read_all(follow(tmp_path))
-    with path.open("r+", encoding="utf-8") as file:  # the same file, as with Lightning
+    with path.open("r+", encoding="utf-8") as file:  # the same inode, as with Lightning
         file.write("epoch,step,loss,val_loss\n0,0,1,\n0,10,2,\n0,20,3,\n0,20,,5\n1,30,4,\n")
     read_all(follower)
     assert list(follower.columns["loss"]) == [(0, 1.0), (10, 2.0), (20, 3.0), (30, 4.0)]

@@ -1,4 +1,4 @@
-"""One view over all that a run may write."""
+"""One view of everything that a run may write."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_an_earlier_run_that_logs_late_takes_the_place_of_a_later_one_however_it
 
 
 def started(run_dir: Path, run_id: str, second: int, nanos: int, value: float) -> Path:
-    """A run whose folder has one second for all, and whose record has the exact time of its start."""
+    """A run whose folder name has only seconds, always the same, but whose record has the exact time of its start."""
     directory = run_dir / "wandb" / f"offline-run-20260101_000000-{run_id}"
     directory.mkdir(parents=True)
     at = part(17, number(1, second) + number(2, nanos))
@@ -149,7 +149,7 @@ def test_a_metric_that_only_the_summary_has_is_one_point_and_a_history_is_left_a
     records = [
         summary_record({"AUC": 0.5, "train": {"loss": 9}, "acc": {"max": 0.9}, "word": "x", "_runtime": 3}),
         image,
-        part(200, part(1, "abc")) + summary_record({"AUC": 0.75}),  # as wandb 0.31 writes what a script sets
+        part(200, part(1, "abc")) + summary_record({"AUC": 0.75}),  # as wandb 0.31 writes values that a script sets
     ]
     path.write_bytes(path.read_bytes() + frame(records)[7:])
     follower = read_all(follow(tmp_path))

@@ -1,4 +1,4 @@
-"""`wandb-history.jsonl`, while it grows and when it is damaged."""
+"""`wandb-history.jsonl`, growing or damaged."""
 
 from __future__ import annotations
 
@@ -145,14 +145,14 @@ def test_an_array_that_lines_replace_is_forgotten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("steps", "told"), [([0, 1, 2, 0, 1], True), ([0, 1, 2, 1, 2, 3], False), ([5, 5, 5, 6], False)])
 def test_steps_that_begin_again_are_told(tmp_path: Path, steps: list[int], told: bool) -> None:
-    """Two runs that append to one file; a run that goes on from a checkpoint does not begin again."""
+    """Two runs that append to one file are reported; a run that resumes from a checkpoint is not."""
     path = tmp_path / "h.jsonl"
     path.write_text("".join(json.dumps({"_step": step, "loss": 1}) + "\n" for step in steps))
     assert ["several runs" in problem for problem in read(path).problems] == [True] * told
 
 
 def turns(first: list[int], second: list[int], size: int) -> list[int]:
-    """The steps of two writers, of each `size` rows at a time."""
+    """Return the steps of two writers that alternate every `size` rows."""
     pieces = [steps[at : at + size] for at in range(0, len(first), size) for steps in (first, second)]
     return [step for piece in pieces for step in piece]
 
@@ -167,11 +167,11 @@ RESUMED = [step for first, last in [(0, 300), (155, 400), (251, 600), (491, 800)
         (turns(ONE, OTHER, 1), True),
         (turns(ONE, OTHER, 8), True),
         (turns([step + 955 for step in OTHER], OTHER, 3), True),
-        # Resumed from checkpoints, on other steps or on the same.
+        # Resumed from checkpoints, at other steps or at the same ones.
         (RESUMED, False),
         ([*range(0, 300, 10), *range(290, 400, 10), *range(390, 600, 10), *range(590, 800, 10)], False),
-        ([step for step in ONE for _ in range(4)], False),  # several rows of a step are how some trainers log
-        ([0, 10, 5, 20, 15, 30, 25, 40, 35], False),  # out of order, in strides of the usual length
+        ([step for step in ONE for _ in range(4)], False),  # some trainers log several rows per step
+        ([0, 10, 5, 20, 15, 30, 25, 40, 35], False),  # out of order, by steps of the usual size
     ],
 )
 def test_two_writers_that_take_turns_are_told_and_a_run_that_was_resumed_is_none(

@@ -1,4 +1,4 @@
-"""Metrics from what trainers print that nobody has described. `printed/` holds logs of the real packages."""
+"""Metrics from the output of trainers for which there are no patterns. `printed/` has logs of the real packages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read(tmp_path: Path, text: str, *, total_steps: int | None = None, patterns:
 
 @pytest.mark.parametrize("total_steps", [None, 40])
 def test_dicts_of_transformers_stand_at_the_step_of_its_bar(total_steps: int | None) -> None:
-    """Its bar is drawn some times a second only, so that the one on the screen lags behind; and it has another for evals."""
+    """Its bar is redrawn only a few times per second, so it lags behind; and there is another bar for evaluations."""
     log = opened(LOGS / "transformers.txt", total_steps=total_steps)
     found = points(log)
     assert [step for step, _ in found["loss"]] == [5, 10, 15, 20, 25, 30, 35, 40]
@@ -316,7 +316,8 @@ def test_names_that_vary_without_end_do_not_fill_the_memory(tmp_path: Path) -> N
     ],
 )
 def test_a_line_costs_time_in_proportion_to_its_length(piece: str) -> None:
-    """Four times the line, about four times the work; what tries every way to match would take sixteen times."""
+    """A line four times as long takes about four times the work; a pattern that tries every match would take sixteen times.
+    """
 
     def cost(length: int) -> float:
         lines = [head + (piece * length)[:length] + "}" for head in ("", "step 1 ", "{")]

@@ -1,4 +1,4 @@
-"""The steps of a run are its trainer's own."""
+"""The steps of a run are those of its trainer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_all(follower: Follower, budget: int = 4 << 20) -> Follower:
 
 
 def wandb_folder(folder: Path, rows: list[Row], *, own: list[int] | None = None, defined: bytes = b"") -> Path:
-    """A W&B run of rows that were logged one after the other, or at the steps `own`."""
+    """Write a W&B run whose rows were logged one after another, or at the steps `own`."""
     place = folder / "wandb" / "offline-run-20260101_000000-abc"
     place.mkdir(parents=True)
     steps = own or list(range(len(rows)))

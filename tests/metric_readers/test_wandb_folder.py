@@ -1,4 +1,4 @@
-"""The W&B runs of a folder are looked for again when something of theirs may have come, and only then."""
+"""The W&B runs of a folder are listed again only if there may be something new."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoloop.metric_readers.run_files import RunFiles
 
 
 class Clock:
-    """In place of `time`."""
+    """A replacement for `time`."""
 
     now = 100.0
 
@@ -58,7 +58,7 @@ def test_whatever_comes_is_found_and_nothing_is_listed_without_a_change(tmp_path
 def test_a_file_that_leaves_no_new_time_stamp_is_found(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file server whose stamps are of whole seconds, and whose clock is an hour behind."""
+    """A file server whose time stamps are whole seconds and whose clock is an hour behind."""
     monkeypatch.setattr(find, "stamp_of", lambda path: (1, 1_700_000_000) if path.exists() else ())
     run = tmp_path / "wandb" / "offline-run-20261122_080000-a"
     run.mkdir(parents=True)
@@ -80,7 +80,7 @@ def test_so_is_one_of_another_logger(tmp_path: Path, clock: Clock, monkeypatch: 
     clock.now += 3
     assert files.look()["csv"] == [tmp_path / "metrics.csv"]
     found = files.look()
-    assert files.look() is found  # what has stayed the same for long enough is not listed again
+    assert files.look() is found  # a folder unchanged for long enough is not listed again
 
 
 def test_folders_that_cannot_be_listed_for_a_while_are_looked_through_later(tmp_path: Path, clock: Clock) -> None:

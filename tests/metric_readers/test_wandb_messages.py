@@ -1,4 +1,4 @@
-"""Rows that protobuf takes apart, many at once, are what they are field by field, whatever the bytes are."""
+"""Parsing many rows at once with protobuf gives the same result as parsing field by field, for any bytes."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ TEXTS = st.one_of(
     st.sampled_from(['"NaN"', '"t"', "true", "null", '{"a": 1, "b": {"c": 2}}', '{"_type": "image"}', "[1, 2]", "x" * 300]),
     st.just("\x82\x01\x01" + "1"),
 )
-"""What no writer would write, too."""
+"""Including values that no writer would write."""
 FIELDS = st.one_of(
     st.tuples(st.just(1), KEYS).map(lambda field: part(*field)),
     st.tuples(st.just(2), KEYS).map(lambda field: part(*field)),
     st.tuples(st.just(16), TEXTS).map(lambda field: part(*field)),
     st.tuples(st.sampled_from([1, 2, 3, 16]), st.integers(0, 300)).map(lambda field: number(*field)),
-    st.just(b"\x92\x00\x011"),  # field 2, its number in more bytes than it needs
+    st.just(b"\x92\x00\x011"),  # field 2, its number in more bytes than necessary
     st.just(b"\x1b\x1c"),  # a group
     st.just(b"\x19" + bytes(8)),
 )

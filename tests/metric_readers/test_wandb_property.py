@@ -1,4 +1,4 @@
-"""Whatever bytes, in whatever pieces: a prefix gives a prefix, and nothing is raised, hangs or fills the memory."""
+"""For any bytes in any pieces: a prefix gives a prefix, and nothing raises, hangs or fills the memory."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def layouts(rows: list[dict[str, object]], layout: str) -> list[bytes]:
 
 
 def check_growth(data: bytes, pieces: list[int], path: Path) -> None:
-    """Reads `data` as it grows; at every state it must equal a fresh read, which must be a prefix of the whole."""
+    """Read `data` as it grows. Each state must equal a fresh read, which must be a prefix of the whole."""
     path.write_bytes(data)
     whole = read(path)
     path.unlink()
@@ -159,7 +159,8 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize("files", [1_500, pytest.param(10_000, marks=pytest.mark.faults)])
 def test_mutated_files_neither_raise_nor_hang(tmp_path: Path, files: int) -> None:
-    """Half of them are damaged in their bytes, which checksums reveal; half in their records, under right checksums."""
+    """Half of the files have damaged bytes, which checksums reveal; the other half have damaged records with valid
+    checksums."""
     rng = random.Random(20260101)
     path = tmp_path / "run-x.wandb"
     rows: list[dict[str, object]] = [{"loss": 1 / (i + 1), "ot": {"a": i}, "n": math.nan} for i in range(12)]
@@ -231,7 +232,7 @@ def test_the_size_of_an_image_is_no_metric_in_whatever_order_its_members_come(
 def test_a_bad_chunk_at_the_growing_end_waits_and_may_still_come_right(tmp_path: Path) -> None:
     data = frame([new_row({("loss",): step}, step) for step in range(20)])
     path = tmp_path / "run-x.wandb"
-    path.write_bytes(data[:300] + bytes(40))  # a network file system may show the size before the bytes
+    path.write_bytes(data[:300] + bytes(40))  # a network file system may show the new size before the bytes
     log = read(path)
     rows = log.rows
     path.write_bytes(data)
@@ -264,7 +265,7 @@ def test_a_claimed_length_is_never_allocated(tmp_path: Path) -> None:
     huge = b"\x12" + b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f"
     item_huge = part(2, b"\x0a\xff\xff\xff\xff\x0f" + b"abc")
     path = tmp_path / "run-x.wandb"
-    beyond = part(5, part(1, part(1, "lr") + b"\x82\x01\x051"))  # its value reaches into the record behind it
+    beyond = part(5, part(1, part(1, "lr") + b"\x82\x01\x051"))  # its value extends into the next record
     path.write_bytes(frame([huge, item_huge, beyond, *(new_row({("loss",): 1.0}, step) for step in range(4))]))
     log = read(path)
     assert log.damaged == 3

@@ -1,4 +1,4 @@
-"""Files that the real wandb wrote, finished, interrupted and killed."""
+"""Files written by the real wandb: finished, interrupted and killed."""
 
 from __future__ import annotations
 

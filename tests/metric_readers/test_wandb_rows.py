@@ -1,6 +1,6 @@
-"""Rows that one expression takes apart give what they give item by item, whatever comes between them.
+"""Rows parsed by one expression give the same result as item by item, whatever comes between them.
 
-A long text in a row, which is no metric, makes that row be read item by item.
+A long text in a row, which is not a metric, forces that row to be read item by item.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ LONG = "x" * 200
 
 @st.composite
 def rows(draw: st.DrawFn) -> list[tuple[bytes, bytes]]:
-    """Many rows of few shapes, in any order of their items, now and then one that has others, of any step: each as it is
-    and with a long text."""
+    """Draw many rows of a few shapes, with items in any order and at any step, and occasionally a row of another shape;
+    each one both as it is and with a long text."""
     records = []
     step = 0
     own_step = draw(st.booleans())
@@ -105,7 +105,7 @@ LOSS, LR = item(("loss",), "1.5"), item(("lr",), "2")
         (part(2, LOSS + LR + part(3, "more")), {"loss": (9, 1.5), "lr": (9, 2.0)}),
         (part(2, LOSS + LR + part(2, number(1, 20)) + b"\x18\x01"), {"loss": (20, 1.5), "lr": (20, 2.0)}),
         (part(2, LOSS + LR + part(2, b"")), {"loss": (0, 1.5), "lr": (0, 2.0)}),
-        (part(2, LOSS + LR + b"\x12\x05\x08\x07"), {}),  # shorter than it says
+        (part(2, LOSS + LR + b"\x12\x05\x08\x07"), {}),  # shorter than its length field says
     ],
 )
 def test_a_row_that_resembles_usual_ones_is_read_for_what_it_is(
@@ -120,5 +120,5 @@ def test_a_row_that_resembles_usual_ones_is_read_for_what_it_is(
 
 
 def points(path: Path) -> set[str]:
-    """`key (step, value)` of every point, as text because NaN is not equal to itself."""
+    """Return `key (step, value)` of every point, as text because NaN is not equal to itself."""
     return {f"{key} {point}" for key, series in read(path).columns.series.items() for point in series}

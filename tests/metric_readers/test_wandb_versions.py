@@ -1,4 +1,4 @@
-"""Files that five versions of the real wandb write: finished, terminated, killed. All that a version flushed is read.
+"""Files written by five versions of the real wandb: finished, terminated, killed. Everything that was flushed is read.
 
 Run by `make test-wandb-versions`, which also prints how many of the last rows each version loses.
 """
@@ -38,7 +38,7 @@ with open("logged", "w") as logged:
         time.sleep(0.005)
 run.finish()
 """
-"""LeRobot logs so: with `step`, which leaves the newest row with wandb until the next one comes."""
+"""As LeRobot logs: with `step`, so that wandb keeps the newest row until the next one comes."""
 
 
 def value(step: int, i: int) -> float:
@@ -46,7 +46,7 @@ def value(step: int, i: int) -> float:
 
 
 def logged(folder: Path) -> int:
-    """Rows that the trainer has handed to wandb so far."""
+    """Return the number of rows that the trainer has passed to wandb so far."""
     try:
         return (folder / "logged").read_bytes().count(b"\n")
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def test_every_point_that_this_version_flushed_is_read(version: str, end: str, t
         python = interpreter(version)
     except (CannotBuild, OSError) as problem:
         pytest.skip(str(problem))
-    # As a run of ours is started: flushed once a second where the version knows that.
+    # As in a run of ours: flushed once a second, if the version supports that.
     environment = wandb_environment(tmp_path) | {"WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL": "1"}
     with (tmp_path / "said").open("wb") as said:
         process = subprocess.Popen(
@@ -89,7 +89,7 @@ def test_every_point_that_this_version_flushed_is_read(version: str, end: str, t
     (path,) = tmp_path.glob("wandb/offline-run-*/run-vers1234.wandb")
     copy = tmp_path / "copy" / "wandb" / path.parent.name / path.name
     copy.parent.mkdir(parents=True)
-    copy.write_bytes(path.read_bytes())  # one that a service left behind would write to no more
+    copy.write_bytes(path.read_bytes())  # a copy, to which a service left running cannot write
     log = read(copy)
     flushed = reference(copy.read_bytes())
     assert log.problems == []
@@ -105,7 +105,7 @@ def test_every_point_that_this_version_flushed_is_read(version: str, end: str, t
         assert (code, log.exit_code, rows) == (0, 0, ROWS), (tmp_path / "said").read_text()[-2000:]
     else:
         assert log.exit_code is None
-        # A block holds 32 KiB, and the newest row is not written before the next one comes.
+        # A block holds 32 KiB, and the newest row is only written when the next one comes.
         assert 0 < rows <= handed
         assert handed - rows <= 40
     follower = follow(tmp_path / "copy", run_id="vers1234")

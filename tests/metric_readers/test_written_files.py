@@ -1,4 +1,4 @@
-"""What other packages wrote, read as they meant it. `written/write.py` is what each of them was told to do."""
+"""Files written by other packages are read as intended. `written/write.py` shows what each of them was asked to write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environments with other versions of wandb, below `.envs/`, each built once with pip."""
+"""Environments with other versions of wandb, under `.envs/`, each built once with pip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support.environments import built
 
 VERSIONS: dict[str, tuple[str, ...]] = {
-    # The oldest need what was current then: generated protobuf code, pkg_resources, numpy's old names.
+    # The oldest ones need contemporary packages: generated protobuf code, pkg_resources, numpy's old names.
     "0.12.21": ("protobuf<4", "setuptools<80", "numpy<2"),
     "0.18.7": ("numpy<2",),
     "0.22.3": (),
@@ -17,6 +17,6 @@ VERSIONS: dict[str, tuple[str, ...]] = {
 
 
 def interpreter(version: str) -> Path:
-    """The Python that has this wandb. Raises CannotBuild."""
+    """Return the Python with this version of wandb. Raises CannotBuild."""
     check = f"import wandb; assert wandb.__version__ == {version!r}, wandb.__version__"
     return built(f"wandb-{version}", ((f"wandb=={version}", *VERSIONS[version]),), check)

@@ -1,4 +1,4 @@
-"""The columns of a table of runs, when the runs are not LeRobot's."""
+"""The columns of a table of runs that are not from LeRobot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metric book: names, directions, extension, and what a broken book is told."""
+"""The metric book: names, directions, extensions, and the errors for an invalid book."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_projects_pattern_wins_over_the_name_and_over_a_shipped_pattern() -> N
     mine = parse_metric_book('higher = ["plan_loss"]\nlower = ["*pi_sum", "quality"]', "mine.toml")
     book = BOOK.extended(mine)
     assert [book.direction(name) for name in ("plan_loss", "other/pi_sum", "quality")] == ["high", "low", "low"]
-    assert book.direction("train/ot_pi_sum") == "high"  # the book says it of this metric by its name
+    assert book.direction("train/ot_pi_sum") == "high"  # the book names this metric explicitly
 
 
 def test_short_names_lead_back_to_the_metric() -> None:

@@ -1,4 +1,4 @@
-"""Runs that differ in the seed only, as one config: which these are, and the mean of what they reached."""
+"""Runs that differ only in the seed, treated as one config: which they are, and the mean of their results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(id: str, group: str, summary: Summary | None, *, hash: str = "", name: s
         ("seed=1_r2_4", "1", "base_r2_4"),
         ("lr=1e-2", "1", "lr=1e-2"),
         ("demo_tau5", "1", "demo_tau5"),
-        ("env_seed=3,lr=1", "1", "env_seed=3,lr=1"),  # another key than the config's seed
+        ("env_seed=3,lr=1", "1", "env_seed=3,lr=1"),  # a key other than the config's seed
     ],
 )
 def test_a_config_is_called_as_its_run_without_the_seed(name: str, seed: str, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""Columns to canonical columns to statistics, and the shape of the summary file."""
+"""From columns to canonical columns to statistics, and the format of the summary file."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def test_an_entry_of_last_values_is_one_point_of_each() -> None:
     assert (only.first, only.last, only.best, only.pct, only.n) == (2.5, 2.5, 2.5, 0.0, 1)
     assert from_json({"m": {"first": NAN, "last": 2.5}}).metrics["m"].n == 1
     flat = {"first": 2.5, "last": 2.5, "best": 2.5, "best_step": 1, "delta": 0.0, "pct": 0.0}
-    assert from_json({"m": flat, "steps": 40}).metrics["m"].n == 8  # its best is not its last: there were more
+    assert from_json({"m": flat, "steps": 40}).metrics["m"].n == 8  # its best value is not its last, so there were more
 
 
 @pytest.mark.parametrize(

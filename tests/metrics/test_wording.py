@@ -1,4 +1,4 @@
-"""What a metric's name tells about it."""
+"""What can be inferred from a metric's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts in autoloop.toml, and the slots that a loop has there."""
+"""Hosts in autoloop.toml, and a loop's slots on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics of a run in two arrays say what they said as a dict."""
+"""A run's metrics stored in two arrays equal those in a dict."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""States change in `model/transitions.py` alone, and no message decides anything. Both are read from the source.
+"""States change only in `model/transitions.py`, and no decision depends on a message. Both are checked in the source.
 
-A change of state elsewhere is a call that is given a `state` or `status` and makes no new value (its name is not that of a
-class); values are frozen, so nothing can be assigned. A message decides if a text that is reached from an attribute that
-holds one is compared with, or searched for, a text that the source spells out.
+A change of state elsewhere is a call with the argument `state` or `status` that creates no new value (the callee's name is
+not that of a class); values are frozen, so nothing can be assigned. A decision depends on a message if text from an
+attribute that holds one is compared with, or searched for, a literal.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ SOURCES = [
     if path.parts[-2:] not in (("model", "transitions.py"), ("store", "sentences.py"))
 ]
 SHOWN = {("autoloop", "as_of.py"), ("rounds", "arranging.py")}
-"""Where values are made to be shown and never written: a loop as it was then, and one row for several runs."""
+"""Modules that create values only for display: a loop at an earlier time, and one row for several runs."""
 STATES = {"state", "status"}
 MESSAGES = {"reason", "stop_reason", "note", "blocked", "cause", "answer"}
 SPEAKERS = {"event", "end", "stop", "diagnosis", "requeue", "lapse"}
 """Names and attributes whose `.text` is a message."""
 SEARCHES = {"startswith", "endswith", "find", "index", "count", "partition", "rpartition"}
-"""Not removeprefix: it shortens what is shown and decides nothing."""
+"""Not removeprefix, which only shortens what is displayed."""
 PATTERNS = {"match", "search", "fullmatch", "findall", "finditer"}
 
 
@@ -48,7 +48,8 @@ def changes_of_state(tree: ast.Module) -> Iterator[int]:
 
 
 def is_message(node: ast.AST, names: set[str]) -> bool:
-    """Whether a text comes from a message: such an attribute, or a call, choice or joint that holds one."""
+    """Return whether an expression contains a message: such an attribute, or a call, conditional or concatenation with one.
+    """
     if isinstance(node, ast.Attribute):
         if node.attr in MESSAGES:
             return True
@@ -68,7 +69,7 @@ def is_message(node: ast.AST, names: set[str]) -> bool:
 
 
 def is_text(node: ast.AST) -> bool:
-    """A text that is written in the source, or a constant that stands for one."""
+    """Return whether an expression is a literal string, or a constant that stands for one."""
     if isinstance(node, ast.Constant):
         return isinstance(node.value, str) and node.value != ""
     if isinstance(node, (ast.Tuple, ast.List, ast.Set)):

@@ -1,4 +1,5 @@
-"""Structs are read by decoders that one thread makes at a time: two that resolve a type at once end the process."""
+"""Decoders of structs are created by one thread at a time: two threads that resolve a type simultaneously crash the
+process."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ print("alive")
 
 @pytest.mark.parametrize("again", range(6))
 def test_threads_that_meet_a_type_at_one_moment_all_read_it(again: int) -> None:
-    """Without the lock about one process in eight ends by SIGSEGV."""
+    """Without the lock, about one process in eight ends with SIGSEGV."""
     ran = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "alive\n"), ran.stderr
 

@@ -1,4 +1,4 @@
-"""How long a run still takes, as its rate tells; the times are made up."""
+"""The remaining time of a run, estimated from its rate; the times are made up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(**changes: Any) -> Run:
 
 
 def test_the_first_steps_and_seconds_tell_nothing() -> None:
-    """The first step took 0.5 s, since it compiled: that is no reason to announce 25 minutes."""
+    """The first step took 0.5 s because it compiled; that is no reason to predict 25 minutes."""
     assert run().seconds_left(1, 2.0, STARTED + 1) is None
     assert run().seconds_left(9, 2.0, STARTED + 60) is None
     assert run().seconds_left(500, 2.0, STARTED + 4.9) is None

@@ -1,4 +1,4 @@
-"""What is distributed: the wheel, the sdist, and what an installation puts on people's import path."""
+"""The distributions: the wheel, the sdist, and what an installation adds to the import path."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` folder of an environment that has the wheel, and beside it only the packages that it depends on."""
+    """The `bin` folder of an environment with the wheel and only the packages that it depends on."""
     home = tmp_path_factory.mktemp("environment")
     assert run(sys.executable, "-m", "venv", "--without-pip", home, cwd=home).returncode == 0
     python = home / "bin" / "python"
     pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index")
     done = run(*pip, built[1], cwd=home)
     assert done.returncode == 0, done.stderr
-    # Packages are found where the tests find them; .pth files there (an editable install's) are not followed.
+    # Dependencies are imported from the tests' own environment; its .pth files (of an editable install) are not followed.
     packages = next(Path(place) for place in sys.path if (Path(place) / "msgspec").is_dir())
     next(home.glob("lib/python*/site-packages")).joinpath("packages.pth").write_text(f"{packages}\n")
     return home / "bin"
@@ -140,7 +140,7 @@ def test_an_installed_wheel_works_in_an_empty_folder(installed: Path, tmp_path: 
 
 
 def test_the_licences_of_all_dependencies_are_listed() -> None:
-    # Another Python may need fewer packages than the page names.
+    # Another Python may need fewer packages than the page lists.
     missing = set(page().splitlines()) - set(PAGE.read_text(encoding="utf-8").splitlines())
     assert not missing, "python -m docs.make_licences_page writes it anew"
     assert "not stated" not in page()
@@ -148,7 +148,7 @@ def test_the_licences_of_all_dependencies_are_listed() -> None:
 
 @pytest.mark.parametrize("name", ["tests", "bench", "docs", "core", "recipes"])
 def test_no_installation_puts_other_names_on_the_import_path(name: str, installed: Path, tmp_path: Path) -> None:
-    for python in (installed / "python", sys.executable):  # the wheel's, and this checkout's own (editable)
+    for python in (installed / "python", sys.executable):  # with the wheel, and with this checkout (editable)
         assert run(python, "-c", "import autoloop, autoloop_tui", cwd=tmp_path).returncode == 0
         done = run(python, "-c", f"import {name}", cwd=tmp_path)
         assert "ModuleNotFoundError" in done.stderr

@@ -1,4 +1,4 @@
-"""The wheel in empty environments of each Python that is here, and beside other people's packages (`make test-installs`)."""
+"""The wheel in an empty environment of each available Python, and beside third-party packages (`make test-installs`)."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def wheel(dist: Path) -> Path:
 
 
 def interpreter(version: str) -> str:
-    """The Python of this version, on PATH or of pyenv; the test is skipped where there is none."""
+    """Return the Python of this version, on PATH or from pyenv; skip the test if there is none."""
     managed = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/{version}.*/bin/python"))
     for found in (shutil.which(f"python{version}"), *map(str, managed)):
         if (
             found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0
-        ):  # pyenv's stand-ins may run none
+        ):  # pyenv's shims may not lead to any Python
             return found
     pytest.skip(f"There is no Python {version} here.")
 

@@ -1,6 +1,6 @@
-"""What a trainer's parser needs of draccus, for tests: `decode` refuses what LeRobot's refuses, in its words.
+"""The part of draccus that a trainer's parser needs, for tests: `decode` gives the same errors as with LeRobot.
 
-The real one is met in the tests that need a LeRobot environment.
+The real one is used in the tests that need a LeRobot environment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`doctor`, and the preflight of `run --exec`: what would go wrong is said before anything is started or written."""
+"""`doctor`, and the preflight of `run --exec`: problems are reported before anything is started or written."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command
     (folder / "src").mkdir(parents=True)
     for name in ("draccus.py", "wrapped_trainer.py"):
         shutil.copy(HERE / name, folder / "src")
-    # The launcher, beside the training script: the real one, found by its name, would import torch for each question.
+    # A fake launcher beside the training script: the real one, if found by name, would import torch for each query.
     commands = folder / "src" / "accelerate" / "commands"
     commands.mkdir(parents=True)
     for path in (commands.parent / "__init__.py", commands / "__init__.py", commands / "launch.py"):
@@ -64,7 +64,7 @@ def launch(**settings: str) -> list[str]:
 
 @pytest.fixture
 def doctor(call: Call) -> Doctor:
-    """doctor(*words): what it finds."""
+    """doctor(*words): return its findings."""
 
     def doctor(*words: str) -> Findings:
         said = call("doctor", "--json", *words)
@@ -95,7 +95,7 @@ def test_every_config_is_checked_by_the_trainers_own_classes(project: CommandPro
 
 
 def test_every_fault_of_a_config_is_said_and_none_is_invented(project: CommandProject, call: Call) -> None:
-    """The trainer's own parser stops at the first."""
+    """The trainer's own parser stops at the first problem."""
     faulty = {"batch_size": 12.0, "batchsize": 12, "schedule": {"decay": 1.5, "warm": 1}}
     write(project, "many.json", faulty)
     write(project, "late.json", {"dataset": "a", "batch_size": 2.5, "schedule": {"warmup": 200}})
@@ -119,7 +119,7 @@ def test_every_fault_of_a_config_is_said_and_none_is_invented(project: CommandPr
     assert len(faults["late"]) == 2
     assert wanted in faults["late"]
     assert any("a warm-up of 200 steps is longer than the decay of 100" in text for text in faults["late"])
-    # Whether the schedule holds cannot be told before its decay is a number: nothing is said of it.
+    # The schedule cannot be checked before its decay is a number, so there is no finding about it.
     assert faults["shadowed"] == ["the config gives schedule.decay = 1.5, and the trainer wants an integer"]
 
 

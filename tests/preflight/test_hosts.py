@@ -1,4 +1,4 @@
-"""What `doctor` says of hosts, without a real one; three real sshd are in tests/ssh."""
+"""The findings of `doctor` about hosts, without a real one; tests/ssh uses three real sshd."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trainer whose config is decoded as LeRobot's is. The tests only look at it: started, it would say so and fail."""
+"""A trainer whose config is decoded as in LeRobot. Tests only read it; if started, it fails with a message."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The one environment that all these trainers are installed in (2 GB)."""
+"""The environment in which all of these trainers are installed (2 GB)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PACKAGES = (
     "tensordict==0.15.3",
     "keras==3.15.1",
 )
-# Keras asks for TensorFlow unless it is told otherwise.
+# Keras uses TensorFlow by default.
 CHECK = "import os; os.environ['KERAS_BACKEND'] = 'torch'; import hydra, keras, lightning, rsl_rl, torch, transformers, trl"
 
 
 def interpreter() -> Path:
-    """Raises CannotBuild."""
-    # torch first and alone, so that nothing else pulls in a larger build of it.
+    """Return the interpreter. Raises CannotBuild."""
+    # torch first and separately, so that nothing else installs a larger build of it
     return built("trainers", ((TORCH,), (TORCH, *PACKAGES)), CHECK)

@@ -1,4 +1,4 @@
-"""Real trainers, set up as docs/your-trainer.md says: two rounds of two runs, whose edits reach the trainer."""
+"""Real trainers, set up as in docs/your-trainer.md: two rounds of two runs, whose edits reach the trainer."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PROJECTS = Path(__file__).parent / "projects"
 
 
 class Trainer(NamedTuple):
-    """What is to be seen of a trainer. `edited`: the path of its learning rate; `rate`: the metric, or the JSON file in the
-    run's folder, in which the trainer itself says which rate it trained with."""
+    """What to check for a trainer. `edited`: the path of its learning rate. `rate`: the metric, or the JSON file in the
+    run's folder, in which the trainer itself reports the rate it used."""
 
     section: str
     folder: str
@@ -35,7 +35,7 @@ class Trainer(NamedTuple):
     source: str
     flags: tuple[str, ...] = ()
     more: str = ""
-    """Appended to the settings."""
+    """Text appended to the settings."""
 
 
 TRAINERS = [
@@ -60,7 +60,7 @@ def test_two_rounds(trainer: Trainer, project: CommandProject, python: str) -> N
     prepare(project.folder, trainer, python)
     flags = ("--python", python, "--device", "cpu", "--concurrency", "2", "--grid", f"{trainer.edited}=0.001,0.003")
     rounds = ("--rules", "rules.toml", "--decide", "--rounds", "2", "--variants-per-run", "1", "--approve", "auto")
-    all_new = ("--replicates", "0")  # else the last round only confirms
+    all_new = ("--replicates", "0")  # otherwise the last round only confirms
     said = project.call("run", *trainer.flags, *flags, *rounds, *all_new, "--no-ui", "--exec")
     assert said.returncode == 0, said.stdout + said.stderr
     with project.open_store() as store:
@@ -103,7 +103,7 @@ changes = ["{trainer.edited}@mul=0.5"]
 
 
 def rate_of(run: Run, trainer: Trainer) -> float:
-    """The learning rate of the run's frozen config."""
+    """Return the learning rate in the run's frozen config."""
     config = parse_config(Path(run.config_path).read_text(encoding="utf-8"), run.config_path)
     return float(get(config, split(trainer.edited)))
 
@@ -117,7 +117,7 @@ def told(run: Run, output: Path, trainer: Trainer) -> float:
 
 
 def shown(project: CommandProject, metric: str) -> list[str]:
-    """The cells of the key metric in the table of runs."""
+    """Return the cells of the key metric in the table of runs."""
     said = project.call("runs")
     assert said.returncode == 0, said.stderr
     head, _, *rows = [re.split(r"  +", line.strip()) for line in said.stdout.splitlines() if line]

@@ -1,4 +1,4 @@
-"""Loops that have ended, written straight into a store."""
+"""Ended loops, written directly to a store."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def metric(first: float, last: float) -> MetricSummary:
 
 
 def summary(**last: float) -> Summary:
-    """`train__l1_loss=0.5`: a metric that fell from 2 to 0.5."""
+    """Return a summary; `train__l1_loss=0.5` is a metric that fell from 2 to 0.5."""
     return Summary(metrics={name.replace("__", "/"): metric(2.0, value) for name, value in last.items()}, steps=2)
 
 

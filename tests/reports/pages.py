@@ -1,15 +1,15 @@
-"""A page as a browser's parser sees it."""
+"""A page as parsed by a browser."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
 
 ALONE = {"meta"}
-"""Elements without an end."""
+"""Elements without an end tag."""
 
 
 class Page(HTMLParser):
-    """Its elements, texts and tables. Raises AssertionError if an element is not closed, or closed twice."""
+    """The elements, texts and tables of a page. Raises AssertionError if an element is not closed, or closed twice."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -27,11 +27,11 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
     def of(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of all elements of this kind."""
+        """Return the attributes of all elements with this tag."""
         return [attributes for name, attributes in self.elements if name == tag]
 
     def classes(self, *wanted: str) -> list[dict[str, str | None]]:
-        """The attributes of all elements that have these classes."""
+        """Return the attributes of all elements with these classes."""
         return [given for _, given in self.elements if set(wanted) <= set((given.get("class") or "").split())]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

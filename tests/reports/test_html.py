@@ -1,4 +1,4 @@
-"""The page to share: complete, inert whatever others wrote, and small."""
+"""The page to share: complete, small, and inert whatever text it contains."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def page(store: Store, read: object = nothing) -> Page:
 
 @pytest.fixture
 def night(store: Store, folder: Path) -> Store:
-    """A loop of two rounds: two seeds of a config and a failure, then a variant that is better."""
+    """A loop of two rounds: two seeds of a config and a failure, then a better variant."""
     add_loop(
         store,
         folder,
@@ -119,7 +119,7 @@ def test_it_has_every_run_failure_proposal_change_and_rule(night: Store) -> None
     assert "the GPU ran out of memory" in found.text
     assert "Use a smaller batch." in found.text
     proposals = next(table for table in found.tables if table[0][0] == "#")
-    # The words of the command `proposals` and the console, by verdicts over all runs.
+    # The same wording as in `proposals` and in the console, from verdicts over all runs.
     assert [row[7:] for row in proposals[1:]] == [
         ["variant (idvariant)", "ran -0.11 (not enough runs); expects l1_loss lower: not decided"],
         ["–", "–"],

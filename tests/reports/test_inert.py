@@ -1,4 +1,4 @@
-"""What others wrote, shown in a report by a Markdown renderer: as they wrote it, and nothing acts."""
+"""Text by others in a report, rendered from Markdown: it appears as written, and has no effect."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def flat(tokens: list[Token]) -> list[Token]:
 
 
 def rendered(markdown: str) -> tuple[set[str], str]:
-    """The kinds of things in it, and its text."""
+    """Return the kinds of elements in it, and its text."""
     tokens = flat(RENDERER.parse(markdown))
     kinds = {re.sub("_(open|close)$", "", token.type) for token in tokens}
     return kinds, "".join(token.content for token in tokens if token.type in ("text", "code_inline", "text_special"))

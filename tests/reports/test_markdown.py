@@ -1,4 +1,4 @@
-"""The Markdown report: a section per loop that is replaced, never doubled, inside a file that belongs to people."""
+"""The Markdown report: a section per loop that is replaced, never duplicated, in a file that users may edit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ def write(store: Store, loop: Loop) -> str:
 
 
 def tables(text: str) -> Iterator[list[list[str]]]:
-    """The tables of a report as rows of cells, split as GitHub splits them: at every | that no backslash escapes."""
+    """Yield the tables of a report as rows of cells, split as on GitHub: at every
+
+    that is not escaped by a backslash.
+    """
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         rows = []
         for line in block.splitlines():
@@ -74,7 +77,7 @@ def test_a_round_is_a_table_of_its_runs_with_the_key_metrics_and_the_change_agai
 
 
 def test_the_configs_of_a_round_are_judged_as_everywhere_else(store: Store, folder: Path) -> None:
-    """By all their runs so far, against the baseline, also if it did not run again in the round."""
+    """By all of their runs so far, compared with the baseline, even if it did not run again in the round."""
     loop = add_loop(store, folder, rounds=2)
     for name, value in (("base", 0.5), ("other", 0.4)):
         for seed, noise in enumerate((0.001, -0.002, 0.0015, -0.0005)):
@@ -162,7 +165,7 @@ def test_a_report_that_is_written_on_is_the_one_that_is_written_anew(store: Stor
         assert report.write() is None
         written = path.read_text()
         assert write(store, one) == written
-        assert report.write() is None  # not as it left the file: that is one of `write`
+        assert report.write() is None  # the file is from `write`, not as this object left it
         assert path.read_text() == written
     assert "| 2 (r2) | 1 (r1) | finished | 2 | – | 0.1 (-80.0%) |" in written
     assert "r7)" in written

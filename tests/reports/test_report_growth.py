@@ -1,4 +1,4 @@
-"""What the Markdown report reads of a loop grows with its runs, not with runs times rounds."""
+"""The amount that the Markdown report reads grows with the runs, not with runs times rounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PER_ROUND = 4
 
 
 def reads(project: Path, rounds: int, monkeypatch: pytest.MonkeyPatch) -> float:
-    """How often a run of a loop of so many rounds is read for its report."""
+    """Return how often each run of a loop with this many rounds is read for its report."""
     project.mkdir()
     read: list[Run] = []
     asked = Store.runs

@@ -1,4 +1,4 @@
-"""A rule's record over all loops of a project: what became of its proposals, without reading what has ended again."""
+"""A rule's record over all loops of a project: the outcomes of its proposals, without reading ended loops again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Any:
 
 
 def loop(store: Store, number: int, *, state: LoopState = LoopState.ACTIVE, rules: list[RuleRecord] | None = None) -> Loop:
-    """A loop; `rules`: what an engine has kept of it at its end."""
+    """Add a loop; `rules`: the records that an engine stored at its end."""
     base = Standing(run="b", value=1.0, runs=1)
     kept = Outcome(metric=L1, statistic="tail mean", highest=False, baseline=base, first=base, rules=rules or [])
     made = Loop(
@@ -84,8 +84,8 @@ def test_proposals_count_as_they_were_decided_and_as_their_variants_turned_out(s
 def test_the_records_of_all_loops_are_one(store: Store) -> None:
     kept = RuleRecord(rule="more-lr", proposed=4, approved=3, rejected=1, ran=3, better=2, worse=1)
     loop(store, 1, state=LoopState.FINISHED, rules=[kept])
-    proposal(store, 1)  # what an ended loop has kept counts, and its rows are not read again
-    loop(store, 2, state=LoopState.STOPPED)  # it ended without an outcome: its proposals are counted
+    proposal(store, 1)  # the stored record of an ended loop counts, and its rows are not read again
+    loop(store, 2, state=LoopState.STOPPED)  # it ended without an outcome, so its proposals are counted
     proposal(store, 2, of=2, run="gone", status=ProposalStatus.LAUNCHED)
     mine = loop(store, 3)
     proposal(store, 3, of=3)

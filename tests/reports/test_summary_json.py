@@ -1,4 +1,4 @@
-"""`autorun_summary.json`: the shape that people's scripts read, merged and never lost."""
+"""`autorun_summary.json`: in the format that users' scripts read, merged and never lost."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_target_that_cannot_be_written_is_said_and_not_raised(store: Store, fo
     assert str(path) in said
     assert "\n" not in said
     folder.unlink()
-    path.mkdir(parents=True)  # a folder where the file should be
+    path.mkdir(parents=True)  # a folder in place of the file
     assert str(path) in (write_run(store, run) or "")
     assert [other.name for other in path.parent.iterdir()] == [path.name]
 

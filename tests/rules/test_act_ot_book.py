@@ -1,4 +1,4 @@
-"""The shipped book holds exactly the rules that people used before, at the same thresholds."""
+"""The built-in book has exactly the rules used before, with the same thresholds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What conditions ask of a config among others: replicates, noise between seeds, the verdict against its base."""
+"""Conditions on a config among others: replicates, noise between seeds, the verdict against its base."""
 
 from __future__ import annotations
 

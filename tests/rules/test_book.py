@@ -1,4 +1,4 @@
-"""Rule books: what a file may say, and how a slip in it is told."""
+"""Rule books: what a file may contain, and how mistakes are reported."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def refused(text: str) -> str:
 
 
 def with_rule(**keys: str) -> str:
-    """A book of one good rule, with keys replaced by TOML text; an empty text leaves the key out."""
+    """Return a book with one valid rule whose keys are replaced by TOML text; an empty text omits the key."""
     good = {"id": '"a"', "when": '"steps > 1"', "reason": '"r"', "changes": '["seed@add=1"]'}
     lines = [f"{key} = {value}" for key, value in {**good, **keys}.items() if value]
     return 'name = "n"\nversion = "1"\n[[rule]]\n' + "\n".join(lines)

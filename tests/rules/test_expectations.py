@@ -1,4 +1,4 @@
-"""What a rule expects of its changes: how it is written, and that its requests carry it."""
+"""The expected effect of a rule's changes: its syntax, and that requests include it."""
 
 from __future__ import annotations
 

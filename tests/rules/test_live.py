@@ -1,4 +1,4 @@
-"""Live rules judge new points only, at or within steps, over the whole run or a window of it."""
+"""Live rules judge only new points, at or within steps, over the whole run or a window of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloop.text.evidence import evidence_text
 
 
 def rule(**keys: Any) -> Rule:
-    """A live rule, its keys as TOML."""
+    """Return a live rule, with keys as in TOML."""
     lines = {"id": '"r"', "scope": '"live"', "when": '"l1_loss.last > 5"', "reason": '"why"', **keys}
     text = 'name = "n"\nversion = "1"\n[[rule]]\n' + "\n".join(f"{key} = {value}" for key, value in lines.items())
     return parse_book(text, "book.toml").rules[0]
@@ -61,7 +61,7 @@ def test_nothing_is_judged_twice_on_the_same_points() -> None:
 def test_a_plateau_is_judged_over_its_window_once_the_run_has_made_so_many_steps() -> None:
     plateau = rule(when='"l1_loss.pct > -2"', window=200)
     flat = [(step, 1.0) for step in range(300, 501, 25)]
-    assert not fires(watch(plateau), *flat[:-1])  # eight points, but 175 steps only
+    assert not fires(watch(plateau), *flat[:-1])  # eight points, but only 175 steps
     assert fires(watch(plateau), *flat)
     falling = [(step, 10.0 - step / 100) for step in range(0, 300, 25)]
     assert not fires(watch(plateau), *falling)

@@ -1,4 +1,4 @@
-"""A curve is called flat only if it has enough points, by whatever comparison; a change may be seen in two."""
+"""A curve counts as flat only if it has enough points, whatever the comparison; a change can be seen with two points."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FLAT_BUT_NOISY = [1.0, 1.004, 0.997, 1.001, 0.999, 1.002, 0.998, 1.003, 1.0, 0.9
     ],
 )
 def test_no_plateau_is_called_before_it_has_enough_points(text: str) -> None:
-    """Histories that grow point by point."""
+    """The history grows point by point."""
     called = []
     for points in range(1, len(FLAT_BUT_NOISY) + 1):
         values = array("d", FLAT_BUT_NOISY[:points])
@@ -73,7 +73,7 @@ def test_too_few_points_are_told_and_decide_nothing() -> None:
         verdict = evaluate(text, view(quiet(l1_loss=metric(pct=0.0, n=3))))
         assert (verdict.holds, verdict.notes) == (False, ["l1_loss.pct > -2: too few points (3 of at least 8)"])
     falling = evaluate("l1_loss.pct > -2", view(quiet(l1_loss=metric(1.0, 0.5, n=3))))
-    assert (falling.holds, falling.notes) == (False, [])  # that it falls can be seen
+    assert (falling.holds, falling.notes) == (False, [])  # two points suffice to see that it falls
 
 
 def test_the_shipped_book_says_why_a_short_run_has_no_plateau() -> None:

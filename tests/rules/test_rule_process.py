@@ -1,4 +1,4 @@
-"""Python rules in their process: what a person's code does can hold, fill or end nothing but that process."""
+"""Python rules in a separate process: whatever the user's code does can block, fill or end only that process."""
 
 from __future__ import annotations
 

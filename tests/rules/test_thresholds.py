@@ -1,4 +1,4 @@
-"""The numbers that a condition compares metrics with, for charts that draw them as lines."""
+"""The numbers with which a condition compares metrics, for charts that draw them as lines."""
 
 from __future__ import annotations
 

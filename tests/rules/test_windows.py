@@ -1,4 +1,4 @@
-"""Live rules that have nothing to judge are found before the start, and at the end of a run."""
+"""Live rules without data to judge are reported before the start, and at the end of a run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ EVAL = '"eval_l1.last > 5"'
         ({"between": "[300, 500]"}, 2000, 500, 200, False),
         ({"between": "[300, 499]"}, 2000, 500, 200, True),
         ({"between": "[300, 500]"}, 2000, 1000, 200, True),
-        ({"between": "[300, 500]"}, 2000, None, None, False),  # the trainer is not told how often to log
+        ({"between": "[300, 500]"}, 2000, None, None, False),  # the trainer does not receive the logging frequency
         ({"between": "[300, 500]"}, 300, 50, 200, True),
         ({"between": "[300, 500]"}, 400, 50, 200, False),
         ({"between": "[300, 500]", "when": EVAL}, 2000, 50, 1000, True),
         ({"between": "[300, 500]", "when": EVAL}, 2000, 1000, 100, False),
         ({"between": "[300, 500]", "when": EVAL}, 2000, 50, 0, True),
         ({"at": 400}, 2000, 1000, 200, False),
-        ({"at": 400}, 1000, 1000, 200, True),  # a run that has made its last step is not judged any more
+        ({"at": 400}, 1000, 1000, 200, True),  # a run is not judged after its last step
         ({"at": 400}, 400, 50, 200, True),
         ({"after": 100}, 100, 10, 200, True),
         ({"after": 100}, 2000, 10, 200, False),
@@ -53,12 +53,12 @@ def test_a_run_whose_points_missed_the_window_is_told_so() -> None:
     (said,) = no_point_seen(looked, coarse, book, 2000)
     assert said == "r judges at steps 300–500, but had no data there (l1_loss at 0, 1000, 2000)"
     assert no_point_seen(looked, {"train/l1_loss": series((400, 9.0))}, book, 2000) == []
-    assert no_point_seen(looked, coarse, book, 200) == []  # it was known that it would not come so far
-    assert no_point_seen(looked, coarse, book, 2000, since=1000) == []  # resumed beyond it
+    assert no_point_seen(looked, coarse, book, 200) == []  # it was known that the run would not get that far
+    assert no_point_seen(looked, coarse, book, 2000, since=1000) == []  # resumed after it
     (absent,) = no_point_seen(looked, {"train/loss": series((400, 9.0))}, book, 2000)
     assert "l1_loss was not logged" in absent
     assert no_point_seen(looked, {"train/loss": series((400, 9.0))}, book, 2000, absent=False) == []
-    assert no_point_seen([rule()], coarse, book, 2000) == []  # it looks at every step
+    assert no_point_seen([rule()], coarse, book, 2000) == []  # it judges at every step
 
 
 def test_the_shipped_rules_judge_a_run_of_the_default_length() -> None:

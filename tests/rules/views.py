@@ -1,4 +1,4 @@
-"""Runs to judge, made by hand."""
+"""Runs to judge, built by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def metric(first: float = 1.0, last: float = 1.0, **given: Any) -> MetricSummary
 
 
 def quiet(**replaced: MetricSummary | None) -> dict[str, MetricSummary]:
-    """A run on which no shipped rule fires; metrics by short name, None takes one away."""
+    """Return a run on which no built-in rule fires; metrics by short name, None removes one."""
     names = {
         "ot_pi_sum": "train/ot_pi_sum",
         "ot_loss": "train/ot_loss",

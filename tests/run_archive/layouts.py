@@ -1,4 +1,4 @@
-"""Runs on disk in the layouts of W&B's versions."""
+"""Runs on disk in the layouts of different W&B versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.metric_readers import builder
 def wandb_run(
     output: Path, run_id: str, losses: list[float], *, at: str = "20260101_000000", start: int = 0, **more: Any
 ) -> Path:
-    """An output directory with one segment of a run, as 0.18 and later write it; `config`, `mode` in `more`."""
+    """Write an output directory with one segment of a run as 0.18 and later do; `more` may have `config` and `mode`."""
     folder = output / "wandb" / f"{more.get('mode', 'offline-run')}-{at}-{run_id}"
     folder.mkdir(parents=True)
     config = more.get("config")

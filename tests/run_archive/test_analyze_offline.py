@@ -1,4 +1,4 @@
-"""`analyze-offline` as a person and a script use it."""
+"""`analyze-offline` as used by people and by scripts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ changes = ["ot.reg@mul=2", "batch_size@add=4"]
 
 @pytest.fixture
 def outputs(project: CommandProject) -> Path:
-    """Two runs, the older one with a high loss; the newer one's config is not known."""
+    """Two runs: the older one has a high loss; the config of the newer one is unknown."""
     outputs = project.folder / "outputs/train/loop_1700000000"
     old = wandb_run(outputs / "0_base_old", "old", [3, 2], config={"ot": {"reg": 0.1}})
     new = wandb_run(outputs / "1_base_new", "new", [2.5, 1])
@@ -103,7 +103,7 @@ def test_on_a_terminal_it_is_a_table_and_the_changes(outputs: Path, project: Com
 
 
 def test_its_lines_fit_the_terminal(project: CommandProject) -> None:
-    """Whatever names, metrics, reasons and notes are: only a path stays whole."""
+    """Whatever the names, metrics, reasons and notes: only paths are not broken."""
     words = "a reason that goes on for longer than any line of a terminal of eighty cells could ever hold"
     (project.folder / "mine.toml").write_text(BOOK.replace("the loss is high", words))
     outputs = project.folder / "outputs/train/a-loop-whose-name-is-longer-than-need-be"

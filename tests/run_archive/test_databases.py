@@ -1,4 +1,4 @@
-"""Trackers' databases that hold the runs of a project: each run is found, read alone and listed."""
+"""Trackers' databases with the runs of a project: each run is found, read separately and listed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ANOTHER = {
 
 @pytest.fixture(params=ANOTHER)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """One that the real package wrote, to which another run has logged since."""
+    """A database written by the real package, to which another run has logged since."""
     path = tmp_path / "outputs" / f"{request.param}.db"
     path.parent.mkdir()
     if request.param == "trackio":

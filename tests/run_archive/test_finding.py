@@ -1,4 +1,4 @@
-"""Runs are found below a folder, whatever wrote them."""
+"""Runs are found in a folder, whatever wrote them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.run_archive.layouts import jsonl, wandb_run, written_at
 
 
 def losses(root: Path) -> dict[str, tuple[float, float, int] | None]:
-    """What was found: name below the root -> first, last and number of losses; None for a run that logged none."""
+    """Return what was found: name relative to the root -> first, last and number of losses; None for a run without losses.
+    """
     found: dict[str, tuple[float, float, int] | None] = {}
     for run, record in read_runs(find_runs(root), MetricBooks()):
         loss = record.summary.metrics.get("train/loss")

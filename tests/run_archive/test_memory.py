@@ -1,4 +1,4 @@
-"""What was read is remembered, and never believed when the files say otherwise."""
+"""What was read is cached, and the cache is never trusted if the files differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.run_archive.layouts import wandb_run
 
 
 class Folder:
-    """A folder of runs, asked for their last losses; `read` names the runs that were really read for the answer."""
+    """A folder of runs whose last losses are queried; `read` names the runs that were actually read for the answer."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root / "outputs"
@@ -60,7 +60,7 @@ def test_a_config_that_cannot_be_remembered_is_read_again_and_the_others_are_not
 
 
 def test_half_a_surrogate_pair_in_a_config_or_a_name_is_read_and_remembered(folder: Folder) -> None:
-    """A path with a byte that is no text stands so in JSON."""
+    """This is how JSON represents a path with a byte that is not valid text."""
     rows = folder.root / "c" / "wandb-history.jsonl"
     rows.parent.mkdir()
     rows.write_text('{"train/loss": 5, "of/\\udce9": NaN, "at/\\udce9": 1}\n')
@@ -100,7 +100,7 @@ def test_a_file_rewritten_in_place_with_its_old_time_is_read(folder: Folder) -> 
 
 
 def test_a_file_that_was_just_written_is_not_remembered(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write within the same tick of the clock would look like no change."""
+    """Another write within the same tick of the clock would not be noticed."""
     monkeypatch.setattr(reading, "SETTLED", 3600.0)
     folder.ask()
     folder.ask()

@@ -1,4 +1,4 @@
-"""What rules would propose for analysed runs that differ in the seed only: by their mean, as an engine judges them."""
+"""Proposals of rules for analysed runs that differ only in the seed: by their mean, as an engine judges them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def test_the_mean_over_seeds_is_judged_once_and_a_run_without_other_seeds_by_its
 ) -> None:
     monkeypatch.chdir(tmp_path)
     runs = [
-        analysed("a1", 1.0, lr=1.0, seed=1),  # 2.5 in the mean: above, although this one is below
+        analysed("a1", 1.0, lr=1.0, seed=1),  # the mean is 2.5: above, although this one is below
         analysed("a2", 4.0, lr=1.0, seed=2),
-        analysed("b1", 1.0, lr=3.0, seed=1),  # 1.75 in the mean
+        analysed("b1", 1.0, lr=3.0, seed=1),  # the mean is 1.75
         analysed("b2", 2.5, lr=3.0, seed=2),
         analysed("alone", 2.5, lr=5.0, seed=1),
         analysed("no_seed", 2.5, lr=5.0),

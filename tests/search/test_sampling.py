@@ -1,4 +1,4 @@
-"""What Optuna proposes from what has been run: in the space, never twice, and the same for the same question."""
+"""Optuna's proposals from the runs so far: within the space, never repeated, and deterministic."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sampler_of(name: Sampler) -> Search:
     for package in {Sampler.GP: ("scipy", "torch"), Sampler.QMC: ("scipy",), Sampler.TPE: ()}[name]:
         module = pytest.importorskip(package, reason="Optuna's sampler needs it")
         if package == "torch":
-            module.set_num_threads(1)  # as in the process of a search: more of them wait for each other on a busy machine
+            module.set_num_threads(1)  # as in the process of a search; more threads slow each other down
     return Search(sampler=name)
 
 

@@ -1,7 +1,7 @@
-"""A Slurm cluster on this machine: a controller and four nodes of two GPUs each, all processes of the test's own.
+"""A Slurm cluster on this machine: a controller and four nodes with two GPUs each, all run by the test.
 
-The nodes are slurmds with names of their own; their GPUs are links to /dev/null, which Slurm takes for devices. Nothing
-outside `folder` is touched, and no rights are needed.
+The nodes are slurmds with separate names; their GPUs are links to /dev/null, which Slurm accepts as devices. Nothing
+outside `folder` is touched, and no privileges are needed.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 def missing() -> str:
-    """What keeps a cluster from being made here; empty if nothing."""
+    """Return what prevents a cluster here; empty if nothing does."""
     lacking = [name for name in ("slurmctld", "slurmd", "munged", "sbatch") if shutil.which(name, path=SBIN) is None]
     return f"{', '.join(lacking)}: not installed (slurm-wlm, munge)" if lacking else ""
 
 
 def missing_accounting() -> str:
-    """The same for one with accounting."""
+    """The same for a cluster with accounting."""
     lacking = [name for name in ("slurmdbd", "mariadbd", "mariadb-install-db") if shutil.which(name, path=SBIN) is None]
     return f"{', '.join(lacking)}: not installed (slurmdbd, mariadb-server)" if lacking else ""
 
 
 class Cluster:
-    """Started by `start`, ended by `stop`. `conf` is what SLURM_CONF must name. It forgets jobs that have ended after
-    `memory` seconds, but for its accounting, if it has one."""
+    """A cluster, started by `start` and ended by `stop`; set SLURM_CONF to `conf`.
+
+    It forgets ended jobs after `memory` seconds, except in its accounting, if it has one.
+    """
 
     def __init__(self, folder: Path, *, accounting: bool = False, memory: int = 300) -> None:
         self.folder = folder
@@ -86,7 +88,7 @@ class Cluster:
         self._run("slurmd", "-f", str(self.conf), "-N", name)
 
     def kill_node(self, name: str) -> None:
-        """Its slurmd; what jobs run there goes on."""
+        """Kill a node's slurmd; its jobs continue."""
         self._end(f"slurmd.{name}.pid", signal.SIGKILL)
 
     def _end(self, pid_file: str, number: int) -> None:
@@ -118,12 +120,12 @@ class Cluster:
         ]
 
     def jobs(self) -> dict[str, str]:
-        """The state of every job, by name."""
+        """Return the state of every job, by name."""
         lines = self.ask("squeue", "-h", "-t", "all", "-o", "%j|%T").splitlines()
         return dict(line.split("|") for line in lines)
 
     def all_that_it_knows(self) -> str:
-        """For the message of a test that fails."""
+        """Return everything the cluster knows, for the message of a failing test."""
         return f"{self.ask('scontrol', 'show', 'job')}\n{self.ask('sinfo', '-N', '-o', '%N %T %E')}"
 
     # ------------------------------------------------------------------------------------------------ configuration
@@ -196,7 +198,7 @@ PartitionName=high Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP PriorityTi
         )
 
     def _start_accounting(self) -> None:
-        """A database of its own, and Slurm's daemon before it."""
+        """Start a separate database and Slurm's accounting daemon."""
         folder, (port, sql) = self.folder, self._database_ports
         data, sql_socket = folder / "mysql", folder / "run" / "mysql.sock"
         given = ["--no-defaults", f"--user={_user()}", f"--datadir={data}"]
@@ -253,7 +255,7 @@ def _user() -> str:
 
 
 def _ports(number: int) -> list[int]:
-    """Free ports of this machine."""
+    """Return free ports of this machine."""
     sockets = [socket.socket() for _ in range(number)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

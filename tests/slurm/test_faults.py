@@ -1,4 +1,4 @@
-"""Loops on a real Slurm cluster whose engines, controller, nodes, daemons and jobs are hit at random moments."""
+"""Loops on a real Slurm cluster, with faults of engines, controller, nodes, daemons and jobs at random times."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.witness import truth_is_told
 pytestmark = pytest.mark.slurm
 
 LOST = 25.0
-"""Seconds after which the cluster gives up a node of which it hears nothing, and a few more."""
+"""Seconds until the cluster gives up a silent node, plus a margin."""
 
 
 class SlurmStorm(Storm):
@@ -47,7 +47,7 @@ class SlurmStorm(Storm):
         super().__init__(project, chance, witness)
         self.cluster = cluster
         self._down: set[str] = set()
-        """Nodes, and the controller, that are to come back."""
+        """The nodes that will come back, and the controller."""
 
     def place(self) -> dict[str, Any]:
         return {"device": "cuda", "slurm": SlurmSpec(partition="gpu", poll=1.0, max_jobs=10)}
@@ -69,20 +69,20 @@ class SlurmStorm(Storm):
         self.cluster.start_controller()
 
     def daemon_killed(self, blow: Blow) -> bool:
-        """Its jobs go on, and nobody has missed it when it comes back."""
+        """Kill the daemon of a node; its jobs continue, and it is back before Slurm notices."""
         return self._node_gone(blow, 8 * blow.lasts) is not None
 
     def node_cut_off(self, blow: Blow) -> bool:
-        """Its jobs go on, and the cluster gives it up."""
+        """Cut off a node; its jobs continue, but the cluster gives it up."""
         return self._node_gone(blow, LOST + 5 * blow.lasts) is not None
 
     def node_crashed(self, blow: Blow) -> bool:
-        """With all that ran on it."""
+        """Crash a node with everything that runs on it."""
         node = self._node_gone(blow, (LOST if blow.lasts > 0.8 else 8) * blow.lasts)
         if node is None:
             return False
         on_it = [attempt for attempt in self.project.attempts() if attempt.node == node and attempt.result is None]
-        self.killed |= {attempt.id for attempt in on_it}  # a supervisor may have seen it before its own end
+        self.killed |= {attempt.id for attempt in on_it}  # a supervisor may have seen its trainer end before it was killed
         for pid in processes_of(on_it):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -103,7 +103,7 @@ class SlurmStorm(Storm):
         self._undrain()
 
     def _undrain(self) -> None:
-        """What an administrator does with nodes on which a job could not be launched."""
+        """Resume nodes on which a job could not be launched, as an administrator would."""
         if "controller" not in self._down:
             self.cluster.ask("scontrol", "update", f"nodename=n[1-{NODES}]", "state=resume")
 
@@ -134,7 +134,8 @@ class SlurmStorm(Storm):
         return self.one(blow, sorted(lines))
 
     def await_end(self, engine: subprocess.Popen[bytes]) -> None:
-        """A controller that lost what it knew of a job drains the job's node, and may do so until the end."""
+        """Wait, and keep resuming nodes: a controller that lost the data of a job drains the job's node, possibly until the
+        end."""
         until = time.monotonic() + 2 * PATIENCE
         while engine.poll() is None and time.monotonic() < until:
             self._undrain()
@@ -142,7 +143,7 @@ class SlurmStorm(Storm):
         super().await_end(engine)
 
     def calm(self) -> None:
-        """A job that Slurm took back just when it ended may be held in its queue: whenever it is let go, it does nothing."""
+        """Also release jobs held in the queue: Slurm may requeue a job just as it ends; when released, it does nothing."""
         super().calm()
         self.cluster.ask("scancel", "--name=urgent")
         try:
@@ -159,7 +160,7 @@ class SlurmStorm(Storm):
 
 
 def processes_of(attempts: list[Attempt]) -> list[int]:
-    """Everything of these attempts, their jobs' own processes first."""
+    """Return all processes of these attempts, those of the jobs first."""
     jobs = {f"[{attempt.handle['job']}.".encode() for attempt in attempts if attempt.handle}
     marks = {f"AUTOLOOP_ATTEMPT={attempt.id}".encode() for attempt in attempts}
     folders = {attempt.directory.encode() for attempt in attempts}
@@ -180,7 +181,7 @@ def processes_of(attempts: list[Attempt]) -> list[int]:
 def test_nothing_is_lost_doubled_or_told_wrongly(
     project: EngineProject, cluster: Cluster, tmp_path: Path, seed: int
 ) -> None:
-    """50 faults, over as many loops of 3 rounds of 8 runs as that takes."""
+    """50 faults, over as many loops of 3 rounds with 8 runs as necessary."""
     chance = random.Random(f"{seed} slurm")
     planned = blows(chance, 50, SlurmStorm.KINDS)
     witness = tmp_path / "witness"

@@ -31,7 +31,7 @@ def in_slurm(project: EngineProject, *configs: str, slurm: SlurmSpec = JOBS, **c
 
 
 def begun(project: EngineProject, loop: Loop, count: int = 1, *, attempt: int = 1) -> list[Run]:
-    """The runs once so many of their attempts of this number have begun on a node."""
+    """Wait until `count` runs have begun their attempt of this number on a node, and return the runs."""
 
     def all_begun() -> list[Run] | None:
         there = [each for each in project.attempts() if each.number == attempt and each.node]
@@ -56,7 +56,7 @@ def seen(attempt: Attempt) -> dict[str, Any]:
 
 
 def finished(project: EngineProject, loop: Loop) -> list[Run]:
-    """The loop's runs, all finished, once it has ended."""
+    """Wait until the loop has ended, assert that all of its runs finished, and return them."""
     project.until(lambda: project.state(loop).state is not LoopState.ACTIVE, "the end of the loop")
     runs = project.runs(loop)
     assert {run.state for run in runs} == {RunState.FINISHED}, project.story(loop)
@@ -126,7 +126,7 @@ def test_a_job_that_ends_before_the_supervisor_is_no_endless_retry(project: Engi
 def test_at_the_time_limit_a_run_continues_from_its_checkpoint(
     project: EngineProject, cluster: Cluster, minutes: int
 ) -> None:
-    """Of 2 minutes Slurm warns itself, of an hour the test does."""
+    """With 2 minutes, Slurm sends the warning; with an hour, the test does."""
     lasting = project.folder / "lasting"
     lasting.touch()
     at = {"30": {"stops_at": 20, "gate": str(project.gate()), "only_while": str(lasting)}}
@@ -202,7 +202,7 @@ def test_a_node_is_lost_while_its_trainer_still_writes(
 def test_slurm_forgets_jobs_and_every_run_still_runs_once(
     project: EngineProject, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The controller dies in the seconds in which it has not saved new jobs."""
+    """The controller dies in the seconds before it has saved new jobs."""
     monkeypatch.setattr(slurm_runner, "SILENCE", 20.0)
     monkeypatch.setattr(slurm_runner, "UNKNOWN", 10.0)
     loop = in_slurm(project, *(project.config(f"c{i}", gate=str(project.gate())) for i in range(8)))
@@ -286,7 +286,7 @@ def test_a_loop_without_an_engine_is_looked_at_and_stopped(project: EngineProjec
 
 @pytest.mark.parametrize("cluster", [{"accounting": True, "memory": 2}], indirect=True)
 def test_the_accounting_tells_what_slurm_has_forgotten(project: EngineProject, cluster: Cluster) -> None:
-    """Runs are preempted while no engine is there, and Slurm itself no longer knows their jobs when the next one comes."""
+    """Runs are preempted while there is no engine, and Slurm has forgotten their jobs when the next engine starts."""
     loop = in_slurm(project, *(project.config(f"c{i}", gate=str(project.gate())) for i in range(8)))
     pid = project.spawn(loop)
     begun(project, loop, 8)

@@ -1,4 +1,4 @@
-"""One loop over this machine, a real Slurm cluster and a host with an sshd of its own. Needs what both laboratories need."""
+"""One loop on this machine, a real Slurm cluster and a host with its own sshd. Needs the prerequisites of both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.ssh]
 
 @pytest.fixture
 def lab(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """A host beside the cluster."""
+    """A host in addition to the cluster."""
     if lacking := missing():
         pytest.skip(lacking)
     lab = Lab(tmp_path / "lab", ("box1",))

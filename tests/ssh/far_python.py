@@ -1,6 +1,6 @@
-"""`python3` of a host of the laboratory, whose clock may be apart from ours by the seconds in `clock` beside this file.
+"""`python3` of a test host, whose clock may differ from ours by the seconds in the file `clock` beside this one.
 
-Standard library only. It takes -c, -m, a script or standard input, with the options before them that ours take.
+Standard library only. It accepts -c, -m, a script or standard input, after the options that our commands use.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""A laboratory: hosts on this machine that share nothing with it but a folder of the test, each reached by its own sshd.
+"""Test hosts on this machine that share nothing with it except a folder of the test, each reached through its own sshd.
 
-A host has its own disk, its own /tmp, its own processes, name and boot id, two cards that `nvidia-smi` tells of, and keys
-made for it. It sees neither the project nor this repository. Everything of it ends with the process that made it, however
-that ends; all traffic is on loopback; nobody's own ~/.ssh is read.
+A host has its own disk, /tmp, processes, name and boot id, two cards for `nvidia-smi`, and its own keys. It sees neither
+the project nor this repository. Everything ends with the process that created it, however that ends. All traffic is on
+loopback, and no ~/.ssh of a user is read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 def missing() -> str:
-    """What keeps hosts from being made here; empty if nothing."""
+    """Return what prevents hosts here; empty if nothing does."""
     lacking = [name for name in ("sshd", "ssh", "ssh-keygen", "unshare", "mount") if shutil.which(name, path=SBIN) is None]
     if lacking:
         return f"{', '.join(lacking)}: not installed (openssh-server, openssh-client, util-linux)"
@@ -41,7 +41,7 @@ def missing() -> str:
 
 
 class Host:
-    """`disk`: MiB of the disk that holds its home."""
+    """One host. `disk`: size in MiB of the disk with its home folder."""
 
     def __init__(self, folder: Path, name: str, disk: int, authorized: str) -> None:
         self.name = name
@@ -115,7 +115,7 @@ Subsystem sftp internal-sftp
         eventually(self._listens, f"the sshd of {self.name}")
 
     def down(self) -> None:
-        """Its power is gone: every process of it is killed at once. Its disk stays."""
+        """Cut the power: every process of the host is killed at once. Its disk stays."""
         self._order("down")
 
     def reboot(self) -> None:
@@ -146,7 +146,7 @@ Subsystem sftp internal-sftp
 
     @property
     def home(self) -> Path:
-        """Its home, as a path of this machine; while it lives."""
+        """The host's home folder as a path on this machine, while the host is up."""
         pid = self._machine.pid
         (first,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return Path(f"/proc/{first}/root{self._home}")
@@ -171,8 +171,10 @@ Subsystem sftp internal-sftp
         (self.etc / "authorized_keys").write_text("")
 
     def set_clock(self, seconds: float) -> None:
-        """How far the clock of its Python is from ours; for what starts from now on. The kernel's, by which files are
-        dated that nobody dates himself, stays: it is the machine's."""
+        """Set the offset of its Python's clock from ours, for processes started from now on.
+
+        The kernel's clock, which gives files their default time stamps, is that of this machine.
+        """
         (self.etc / "clock").write_text(f"{seconds}\n")
 
     def set_cards(self, **state: Any) -> None:
@@ -181,7 +183,7 @@ Subsystem sftp internal-sftp
     # ------------------------------------------------------------------------------------------------------ what runs there
 
     def processes(self) -> dict[int, str]:
-        """The command lines, by the pid that this machine knows, of its processes but those of sshd."""
+        """Return the host's processes except sshd: command lines by their pid on this machine."""
         namespace, found = (self.etc / "namespace").read_text(), {}
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
@@ -191,7 +193,7 @@ Subsystem sftp internal-sftp
 
 
 class Lab:
-    """`ssh` in `bin` reads `config` and nobody's own."""
+    """Several hosts. `ssh` in `bin` reads only `config`."""
 
     def __init__(self, folder: Path, names: tuple[str, ...] = ("box1", "box2", "box3"), *, disk: int = 64) -> None:
         self.folder = folder
@@ -233,7 +235,7 @@ class Lab:
                 path.chmod(0o755)
 
     def call(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """A command on a host, by ssh."""
+        """Run a command on a host through ssh."""
         return subprocess.run(
             [str(self.bin / "ssh"), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", name, *words],
             stdin=subprocess.DEVNULL,

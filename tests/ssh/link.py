@@ -1,4 +1,4 @@
-"""The line between this machine and one host: a proxy on loopback that can be cut, be broken off, or be slow."""
+"""The connection between this machine and one host: a proxy on loopback that can be cut, broken off or slowed down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHUNK = 16384
 
 
 class Link:
-    """Leads from `port` to the host's own. It lives in threads of the test, and ends with it."""
+    """Leads from `port` to the host's own port. It runs in threads of the test and ends with it."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -22,23 +22,23 @@ class Link:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.latency = 0.0
-        """Seconds that each piece of data takes, one way."""
+        """Delay of each piece of data in seconds, one way."""
         self.rate = 0.0
-        """Bytes a second, each way and connection; 0: as fast as it goes."""
+        """Bytes per second, per direction and connection; 0: unlimited."""
         self.carried = 0
-        """Bytes so far, both ways."""
+        """Bytes so far, in both directions."""
         self.connections = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Nothing passes any more, and nobody is told: a cable is out. What was on its way comes after `join`."""
+        """Stop all traffic silently, as if a cable were unplugged. Data on its way arrives after `join`."""
         self._flows.clear()
 
     def join(self) -> None:
         self._flows.set()
 
     def break_off(self) -> None:
-        """All connections end at once; new ones are possible."""
+        """End all connections at once; new ones are possible."""
         with self._lock:
             ends, self._open = self._open, set()
         for end in ends:

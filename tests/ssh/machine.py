@@ -1,9 +1,9 @@
-"""One host of the laboratory: `unshare … machine.py FOLDER HOME MIB HIDDEN…`, in mount, PID and UTS namespaces of its own.
+"""One test host: `unshare … machine.py FOLDER HOME MIB HIDDEN…`, in separate mount, PID and UTS namespaces.
 
-Standard library only. It lays out what the host sees (a disk of its own at HOME, empty folders over whatever is hidden, and
-this Python at a place of its own), then obeys lines on standard input: `up` boots it, `down` takes its power away; each is
-answered by a line. At the end of the input it ends, and with it, as it is the first process of its namespace, everything on
-the host; the mounts go with the last process.
+Standard library only. It sets up what the host sees (a separate disk at HOME, empty folders over everything hidden, and
+this Python in another place), then obeys lines on standard input: `up` boots the host, `down` cuts its power; each is
+answered by a line. It exits at the end of its input. As it is the first process of its namespace, everything on the host
+ends with it; the mounts go with the last process.
 """
 
 import os
@@ -14,7 +14,7 @@ import sys
 import uuid
 
 ETC, SHARED, PYTHON = "/run/host", "/run/lab", "/run/python"
-"""On the host: its own files (keys, commands), what the test and all hosts see, and where Python is."""
+"""On the host: its own files (keys, commands), what the test and all hosts share, and the location of Python."""
 
 
 def lay_out(folder: str, home: str, size: str, hidden: "list[str]") -> None:
@@ -23,7 +23,7 @@ def lay_out(folder: str, home: str, size: str, hidden: "list[str]") -> None:
         os.mkdir(place)
         mount("--bind", source, place)
     os.mkdir("/run/sshd", 0o755)
-    for place in filter(os.path.isdir, hidden):  # one may be hidden with another
+    for place in filter(os.path.isdir, hidden):  # one may be inside another
         mount("-t", "tmpfs", "-o", "mode=1777,size=16m", "hidden", place)
     os.makedirs(home, exist_ok=True)
     mount("-t", "tmpfs", "-o", f"mode=700,size={size}m", "disk", home)
@@ -34,7 +34,7 @@ def mount(*words: str) -> None:
 
 
 def boot() -> None:
-    """The host's first process, in a further PID namespace: when it ends, all others do."""
+    """Be the host's first process, in a further PID namespace: when it ends, all others do."""
     with open(f"{ETC}/boot_id", "w", encoding="ascii") as file:
         file.write(f"{uuid.uuid4()}\n")
     with open(f"{ETC}/namespace", "w", encoding="ascii") as file:
@@ -58,7 +58,7 @@ def main(words: "list[str]") -> None:
             running = os.posix_spawnp(words[0], words, os.environ, file_actions=[(os.POSIX_SPAWN_CLOSE, 0)])
         elif line.strip() == "down":
             os.kill(running, signal.SIGKILL)
-            while True:  # orphans become ours: when there is no child left, nothing on the host lives
+            while True:  # orphans become our children: once there is none, nothing on the host is alive
                 try:
                     os.wait()
                 except ChildProcessError:

@@ -1,4 +1,4 @@
-"""`nvidia-smi` of a host of the laboratory: two cards, and what a test has them say (`gpus.json` beside this file).
+"""`nvidia-smi` of a test host: two cards with the state set by a test (`gpus.json` beside this file).
 
 Standard library only. It answers `-L`, `--query-gpu=…` and `--query-compute-apps=…` as CSV without units.
 """

@@ -1,4 +1,4 @@
-"""A project whose trainer goes with its code to hosts."""
+"""A project whose code, including its trainer, is copied to hosts."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class HostProject(EngineProject):
         self.write("fake.toml", PRESET.replace(TRAINER, "train.py"))
 
     def on_hosts(self, *configs: str, **changes: Any) -> Loop:
-        """A loop on all hosts, two cards each."""
+        """Create a loop on all hosts, with two cards each."""
         return self.loop(configs, **{"device": "cuda", "hosts": self.hosts(), **changes})
 
     def hosts(self, **changes: Any) -> list[HostSpec]:
         return [HostSpec(name=name, gpus=[0, 1], **changes) for name in self.lab.hosts]
 
     def far_gate(self, name: str = "a") -> str:
-        """A file that is not there yet, as hosts name it; `open` makes it."""
+        """Return the path on the hosts of a file that does not exist yet; `open` creates it."""
         return f"{SHARED}/{name}.gate"
 
     def open(self, name: str = "a") -> None:
@@ -37,7 +37,7 @@ class HostProject(EngineProject):
         return [attempt for attempt in self.attempts() if attempt.run == run.id]
 
     def begun(self, loop: Loop, count: int, *, on: str | None = None) -> list[Attempt]:
-        """The attempts that run, once there are so many."""
+        """Wait until `count` attempts are running, and return them."""
 
         def there() -> list[Attempt] | None:
             found = [each for each in self.attempts() if each.node and each.result is None and on in (None, each.place)]

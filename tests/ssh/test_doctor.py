@@ -1,4 +1,4 @@
-"""What `doctor` says of hosts."""
+"""The findings of `doctor` about hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loops on three hosts whose engines, lines, disks, keys and processes are hit at random moments."""
+"""Loops on three hosts, with faults of engines, connections, disks, keys and processes at random times."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class HostStorm(Storm):
         return True
 
     def line_cut(self, blow: Blow) -> bool:
-        """Without a word; sometimes for so long that ssh itself sees it."""
+        """Cut a connection silently; sometimes for so long that ssh itself notices."""
         host = self._break(blow, 70 if blow.lasts > 0.95 else 10 * blow.lasts, lambda host: host.link.join())
         if host:
             host.link.cut()
@@ -80,7 +80,7 @@ class HostStorm(Storm):
         return host is not None
 
     def disk_filled(self, blow: Blow) -> bool:
-        """A trainer may fail of it."""
+        """Fill a host's disk, which may make trainers fail."""
         if host := self._break(blow, 8 * blow.lasts, Host.free_disk):
             here = [each for each in self.project.attempts() if each.place == host.name and each.result is None]
             self.killed |= {attempt.id for attempt in here}
@@ -94,7 +94,7 @@ class HostStorm(Storm):
         return host is not None
 
     def _break(self, blow: Blow, seconds: float, mend: Callable[[Host], None]) -> Host | None:
-        """One of the hosts of which nothing is broken, to be mended later."""
+        """Return a host without damage, which is repaired after `seconds`; None if there is none."""
         host = self.one(blow, [host for name, host in self.lab.hosts.items() if name not in self._broken])
         if host is None:
             return None
@@ -114,7 +114,7 @@ class HostStorm(Storm):
 
 @pytest.mark.seeds(20)
 def test_nothing_is_lost_doubled_or_told_wrongly(project: HostProject, lab: Lab, seed: int) -> None:
-    """50 faults, over as many loops of 3 rounds of 8 runs as that takes."""
+    """50 faults, over as many loops of 3 rounds with 8 runs as necessary."""
     chance = random.Random(f"{seed} ssh")
     planned = blows(chance, 50, HostStorm.KINDS)
     witness = lab.shared / "witness"

@@ -1,4 +1,4 @@
-"""The laboratory itself: hosts that see no more than they should, what can befall them, and that nothing of it stays."""
+"""The test hosts themselves: they see no more than they should, can suffer every fault, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_each_host_sees_its_own_and_neither_the_project_nor_the_others(lab: Lab,
         assert (host.home / "file").read_text() == "mine\n"
         assert len(said(lab, name, "nvidia-smi -L").splitlines()) == 2
         seen[name] = said(lab, name, "cat /proc/sys/kernel/random/boot_id")
-        # Its own shell, and what lists: nobody else's processes.
+        # Its own shell and the listing command, but no processes of others.
         assert len(said(lab, name, "ls -d /proc/[0-9]*").splitlines()) < 12
     assert len({*seen.values(), Path("/proc/sys/kernel/random/boot_id").read_text().strip()}) == 4
     assert not (Path.home() / "file").exists()

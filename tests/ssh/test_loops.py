@@ -41,7 +41,7 @@ def three_rounds(project: HostProject) -> Loop:
 
 
 def went_well(project: HostProject, loop: Loop) -> None:
-    """All of three rounds, with the hopeless run stopped and nothing tried twice."""
+    """Assert that all of the three rounds ran, the hopeless run was stopped, and nothing was tried twice."""
     for number in (1, 2, 3):
         runs = project.runs(loop, number)
         stopped = [run for run in runs if run.state is RunState.STOPPED]
@@ -89,7 +89,7 @@ def test_clocks_are_ten_minutes_apart(project: HostProject, lab: Lab) -> None:
     for attempt in project.attempts():
         assert attempt.started_at is not None
         assert attempt.ended_at is not None
-        # Told by our clock, whatever the host's says.
+        # In our clock, whatever the host's says.
         assert began - 5 < attempt.started_at < attempt.ended_at + 5
         assert attempt.ended_at < time.time() + 5
 
@@ -156,7 +156,7 @@ def test_a_host_is_rebooted_and_its_runs_run_again(project: HostProject, lab: La
 
 
 def test_a_disk_is_full(project: HostProject, lab: Lab) -> None:
-    """What has ended there is told when there is space again; nothing starts there before."""
+    """What has ended there is reported once there is space again; nothing starts there before."""
     host = lab.hosts["box1"]
     loop = project.on_hosts(*(project.config(f"c{i}", hang=i < 6, gate=project.far_gate()) for i in range(8)))
     with project.driven(loop) as driven:

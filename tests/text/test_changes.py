@@ -1,4 +1,4 @@
-"""Changes of configs as they are shown, stored and sent."""
+"""Config changes as they are displayed, stored and sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data of the wrong shape, in words: the key, what it must be, what it is, and the nearest known key."""
+"""Errors for data of the wrong shape: the key, what it must be, what it is, and the nearest known key."""
 
 from __future__ import annotations
 

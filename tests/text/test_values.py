@@ -1,4 +1,4 @@
-"""Values as people read them: one look in messages, tables, reports and on screens."""
+"""Values formatted for people: the same in messages, tables, reports and on screens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wording that is shared: nearest words and numbers of things."""
+"""Shared wording: suggestions of similar words, and plurals."""
 
 from __future__ import annotations
 

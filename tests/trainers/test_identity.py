@@ -1,4 +1,4 @@
-"""What tells one trainer from another when the same config was given to both."""
+"""What distinguishes two trainers that received the same config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command and environment that a preset makes for one attempt."""
+"""The command and environment that a preset gives for an attempt."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_lerobot_0_6_differs_by_the_evaluation_flag_and_the_module() -> None:
 def test_a_script_that_is_named_stands_before_the_presets_own() -> None:
     for name in ("lerobot", "lerobot-0.6"):
         argv = plan_launch(load_preset(name), request(script="mine/train.py")).argv
-        assert argv[argv.index("mine/train.py") - 1] == "no"  # the value of --dynamo_backend: no -m before it
+        assert argv[argv.index("mine/train.py") - 1] == "no"  # the value of --dynamo_backend, not preceded by -m
 
 
 @pytest.mark.parametrize(("name", "path"), [("lerobot", "policy.path"), ("lerobot-0.6", "reward_model.path")])

@@ -1,4 +1,4 @@
-"""A config's values as words of the command: each style as the trainers that have it read it."""
+"""A config's values as arguments: each style as the trainers with that style read it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_every_value_is_given_in_the_style_of_the_trainer(lines: list[str], expe
     ],
 )
 def test_hydra_reads_a_value_as_it_was_meant(value: Any, expected: str) -> None:
-    """Each was read back equal by Hydra 1.3's own parser of overrides."""
+    """Hydra 1.3's own override parser read each of them back as equal."""
     assert shlex.split(words(preset('style = "hydra"'), {"a": value})) == [expected]
 
 

@@ -1,4 +1,4 @@
-"""Presets that are wrong are named with the key and the nearest right one; those that are shipped are right."""
+"""Errors in presets name the key and the nearest valid one; built-in presets are valid."""
 
 from __future__ import annotations
 

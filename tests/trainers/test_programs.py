@@ -1,4 +1,4 @@
-"""A program that a command names without a path belongs to the training environment, whichever environment is active."""
+"""A program named without a path belongs to the training environment, whichever environment is active."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoloop.trainers.programs import exists, program_path
 
 
 def environment(folder: Path) -> str:
-    """An environment whose `trainer` prints a config; its interpreter."""
+    """Create an environment whose `trainer` prints a config, and return its interpreter."""
     folder.mkdir()
     for name in ("python", "trainer"):
         (folder / name).write_text("#!/bin/sh\necho 'lr: 0.1'\n")

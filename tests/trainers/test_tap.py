@@ -1,4 +1,4 @@
-"""The tap mirrors what a real wandb run logs, and never stands in the way of the training."""
+"""The tap mirrors what a real wandb run logs and never disturbs the training."""
 
 from __future__ import annotations
 

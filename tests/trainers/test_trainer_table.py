@@ -1,4 +1,4 @@
-"""The table [trainer] of autoloop.toml and a preset file are one format, read by one reader; its keys are documented."""
+"""[trainer] in autoloop.toml and preset files have the same format and reader; their keys are documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run, one set of rules: the engine, the analysis, people's scripts and `generate` come to the same variants."""
+"""For one run and one set of rules, the engine, the analysis, users' scripts and `generate` make the same variants."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ changes = ["nowhere@add=1"]
 priority = -1
 """
 
-# A flag that is the same for all runs, and a number of steps that the command line gives.
+# With a flag that is the same for all runs, and the number of steps on the command line.
 FLAGS = PRESET.replace('override_style = "file-only"', 'override_style = "dashed-eq"') + (
     '\n[flags]\nwarmup = "5"\nsteps = "{steps}"\n'
 )
@@ -72,7 +72,7 @@ Variant = tuple[list[tuple[str, Any, Any]], list[str]]
 
 @pytest.fixture
 def judged(project: EngineProject, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, list[Proposal]]:
-    """A run that has ended, and what the engine proposes from it. A person decides, so nothing has started."""
+    """An ended run, and the engine's proposals from it. Approval is manual, so nothing has started."""
     (project.folder / "fake.toml").write_text(FLAGS)
     (project.folder / "autoloop.toml").write_text('preset = "./fake.toml"\nrules = "own.toml"\n')
     shared = {"seed": 1, "number": 1, "tau": 0.25, "steps": 900, "warmup": 1, "rows": rows(2.0, 1.0)}
@@ -125,7 +125,7 @@ def test_the_analysis_says_what_the_engine_says(
 
 
 def test_the_analysis_of_a_wandb_project_knows_the_runs_of_the_loops(judged: tuple[Run, list[Proposal]]) -> None:
-    """W&B names a run by the id that its loop gave it, and returns a config without what it takes for defaults."""
+    """W&B names a run by the id given by its loop, and returns a config without what it considers defaults."""
     run, proposals = judged
     assert run.summary is not None
     books, settings = MetricBooks(), load_settings(Path.cwd())
@@ -151,7 +151,7 @@ def test_a_script_that_asks_the_rules_makes_what_the_engine_makes(judged: tuple[
         if not proposal.changes:
             with pytest.raises(api.UserError, match="There is no edit left that changes the training"):
                 api.edit(config, decision)
-        else:  # what has run before is known only to a loop
+        else:  # only a loop knows what has run before
             made = api.edit(config, decision)
             assert (made.changes, made.notes) == (proposal.changes, proposal.notes)
 
@@ -195,5 +195,5 @@ def test_a_person_is_shown_what_the_engine_will_make(judged: tuple[Run, list[Pro
                     proposal.config_hash,
                     proposal.blocked,
                 )
-            else:  # a person's edit of what is not there was meant
+            else:  # a person's edit of a missing setting was intentional
                 assert "nowhere" in (checked.blocked or "")

@@ -1,4 +1,4 @@
-"""Grids and seeds: how they are written, which paths short names mean, and what the combinations are called."""
+"""Grids and seeds: their syntax, the paths that short names mean, and the names of the combinations."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_what_a_flag_sets_for_all_runs_cannot_be_varied() -> None:
 
 
 def test_the_seed_is_the_one_key_called_so_unless_the_preset_names_it() -> None:
-    assert seed_path(CONFIG) == "seed"  # at the top, though another lies deeper
+    assert seed_path(CONFIG) == "seed"  # at the top level, although there is another deeper down
     assert seed_path(CONFIG, "eval.seed") == "eval.seed"
     assert seed_path({"a": {"seed": 1}}) == "a.seed"
     two = {"a": {"seed": 1}, "b": {"seed": 1}}
@@ -185,7 +185,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_group() -> None:
         ("lr=1e-4_r2_1_live1", "lr=0.006_r2_1_live1"),
         ("dims=8x8", "dims=8x16"),
         ("weight-decay=0.0", "weight-decay=0.0"),  # the same in both
-        ("dropout=0.1", "dropout=0.1"),  # several paths end so
+        ("dropout=0.1", "dropout=0.1"),  # several paths end like this
         ("base_r2_1", "base_r2_1"),
         ("mine=1,other", "mine=1,other"),
     ],

@@ -1,4 +1,4 @@
-"""The space of a search: how it is written, and which spaces are refused, in one sentence."""
+"""Search spaces: their syntax, and which ones are refused, in one sentence."""
 
 from __future__ import annotations
 

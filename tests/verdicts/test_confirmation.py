@@ -1,6 +1,7 @@
-"""From a run that looks better to a confirmed config: which one is run again, with how many seeds, and when it is decided.
+"""From a run that looks better to a confirmed config: which config runs again, with how many seeds, and when it is decided.
 
-Whole loops are simulated: rounds of new variants, the contender beside the baseline on fresh seeds, as the engine does it.
+Whole loops are simulated as the engine runs them: rounds of new variants, with the contender and the baseline on fresh
+seeds.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Draw = Callable[[random.Random], float]
 
 
 class Simulated:
-    """A loop whose trainings are draws: a baseline and `rounds` of four variants, of which each round's first is better by
+    """A loop with random results: a baseline and `rounds` of four variants. The first variant of each round is better by
     `effect` (the metric is a loss)."""
 
     def __init__(self, rng: random.Random, effect: float = 0.0, *, draw: Draw = normal, drift: float = 0.0) -> None:
@@ -54,7 +55,7 @@ class Simulated:
         return confirmations(self.runs, Judge(self.runs, default_book()), L1, {})
 
     def confirm(self, round_: int, means: dict[str, float], *, last: bool) -> int:
-        """Train the fresh seeds of the next round; how many variants go beside them."""
+        """Train the fresh seeds of the next round, and return how many variants run beside them."""
         judge, tried = Judge(self.runs, default_book()), self.told()
         contender = next_contender(self.runs, judge, L1, tried)
         if contender is None:

@@ -1,4 +1,4 @@
-"""Quantiles and intervals against the values of published tables (and of R 4 to ten digits)."""
+"""Quantiles and intervals compared with published tables (and with R 4, to ten digits)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts between the runs of a loop: who is whose replicate, what other loops tell, and the words for it."""
+"""Verdicts between the runs of a loop: which runs are replicates, what other loops contribute, and the wording."""
 
 from __future__ import annotations
 
@@ -102,11 +102,11 @@ def test_a_pair_of_configs_has_one_verdict_whichever_of_their_runs_are_asked_abo
     turned = judge.between(base[0], ours[0], L1)
     assert turned is not None
     assert (turned.call, turned.alpha) == (Call.WORSE, verdicts[0].alpha)
-    # What is new in a round shares its part of the error rate; what runs there again has had its own.
+    # New configs of a round share its part of the error rate; those that run again there have had their own.
     shares = [verdict.alpha for each in (ours[0], again[0]) if (verdict := judge.between(each, base[0], L1))]
     new = judge.between(judge.replicates(run("new", 0.4, "c"))[0], base[0], L1)
     assert new is not None
-    assert shares == [new.alpha] * 2  # a half of 1/6, the whole of 1/12
+    assert shares == [new.alpha] * 2  # half of 1/6, all of 1/12
 
 
 def test_single_runs_without_any_replicate_stay_within_the_run() -> None:
@@ -171,7 +171,7 @@ def test_the_noise_in_words() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(0, 3), st.integers(1, 3)), max_size=12))
 def test_judges_of_ever_more_runs_find_what_they_would_without_each_other(made: list[tuple[int, int, int, int]]) -> None:
-    """Whatever joins: a new config, a replicate of an early one, the same training again, a run that was read anew."""
+    """Whatever is added: a new config, a replicate of an early one, the same training again, a run that was read again."""
     book, seen, runs = default_book().with_keys([L1]), Seen(), list[Run]()
     for number, (config, seed, value, loop) in enumerate(made):
         summary = Summary(metrics={L1: metric(float(value), last_step=9 + value % 2)})

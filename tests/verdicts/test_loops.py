@@ -1,4 +1,4 @@
-"""Whole loops in which no variant is any better: how many report an improvement. bench/judgement has the exact rates."""
+"""Whole loops in which no variant is better: how many report an improvement. bench/judgement has the exact rates."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_effect_of_one_spread_is_found_with_fewer_runs_than_a_test_with_one_l
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_seeds_of_one_config_are_not_called_different(metric: str) -> None:
-    """The demo's config with ten seeds, as `python -m bench.judgement seeds` trained it."""
+    """The demo's config with ten seeds, trained by `python -m bench.judgement seeds`."""
     recorded = msgspec.json.decode(Path(__file__).with_name("ten_seeds.json").read_bytes(), type=list[Summary])
     before, now, pairs = called_different(recorded, metric)
     assert pairs == 45

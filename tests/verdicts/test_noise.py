@@ -1,4 +1,4 @@
-"""The spread between seeds: pooled over configs, with its interval, its pairing and the step from which it is stable."""
+"""The spread between seeds: pooled over configs, with its interval, its pairing and the step after which it is stable."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_each_config_is_paired_with_the_earliest_that_has_two_seeds_in_common() 
 
 
 class CountedSeed(str):
-    """Counts how often any seed is looked up."""
+    """Counts all look-ups of seeds."""
 
     __slots__ = ()
     lookups = 0

@@ -1,4 +1,4 @@
-"""What became of a proposal: its runs, the verdict on them, whether what was expected came true, and the words for it."""
+"""The outcome of a proposal: its runs, the verdict on them, whether its expectation was met, and the wording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Better, worse, no difference shown, or not enough runs: what is said of two configs, and how often wrongly."""
+"""Better, worse, no difference shown, or not enough runs: the verdict on two configs, and how often it is wrong."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_without_any_replicate_nothing_is_decided_however_far_apart() -> None:
 
 
 def test_one_run_each_against_calibrated_noise() -> None:
-    """Few seeds make a wider spread likely, so the same difference decides less."""
+    """With few seeds, a wide spread is plausible, so the same difference proves less."""
     assert verdict(values(0.0), values(5.0)).call is Call.BETTER
     assert verdict(values(5.0), values(0.0)).call is Call.WORSE
     assert verdict(values(0.0), values(5.0), CALIBRATED).call is Call.NOT_ENOUGH
@@ -59,7 +59,7 @@ def test_the_interval_holds_the_effect_and_leaves_zero_out_where_it_is_decided()
 
 
 def test_how_many_more_runs_would_settle_it() -> None:
-    """If further runs of each come to the same, it is settled after just so many."""
+    """If further runs of each give the same results, the verdict is reached after exactly that many."""
     first = verdict(values(-1.5), values(0.0))
     assert first.more is not None
     assert first.more > 0
@@ -126,7 +126,7 @@ def test_nor_does_it_in_all_its_key_metrics_together(keys: list[str]) -> None:
 
 
 def looked_at_after_every_run(effect: float, rng: random.Random, seeds: int) -> tuple[Call, int]:
-    """Pairs of runs until it is decided; the noise is known from as many `seeds` and from these runs."""
+    """Add pairs of runs until there is a verdict; the noise is estimated from `seeds` further runs and from these runs."""
     calibration = [Value(rng.gauss(0, 1), 1, f"c{seed}") for seed in range(seeds)]
     ours: list[Value] = []
     theirs: list[Value] = []
@@ -141,7 +141,8 @@ def looked_at_after_every_run(effect: float, rng: random.Random, seeds: int) -> 
 
 @pytest.mark.parametrize("seeds", [0, 5])
 def test_looking_after_every_run_does_not_fool_anybody(seeds: int) -> None:
-    """Equal configs: seldom called better; a true effect of one spread: found. bench/judgement has the exact rates."""
+    """Equal configs are rarely called better, and a true effect of one spread is found. bench/judgement has the exact
+    rates."""
     rng = random.Random(11)
     equal = [looked_at_after_every_run(0.0, rng, seeds)[0] for _ in range(100)]
     assert equal.count(Call.BETTER) <= 3 * ALPHA * len(equal)

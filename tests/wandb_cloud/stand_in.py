@@ -1,4 +1,5 @@
-"""A stand-in for W&B's service on the loopback: what the official client asks when it reads runs, and ways to go wrong."""
+"""A stand-in for W&B's service on loopback: it answers the official client's queries about runs, and can fail in several
+ways."""
 
 from __future__ import annotations
 
@@ -53,10 +54,10 @@ class StandInRun:
 
 
 class StandIn:
-    """`projects`: (entity, project) -> runs by id, newest first. `asked`: the name and variables of every query.
+    """The server. `projects`: (entity, project) -> runs by id, newest first; `asked`: name and variables of every query.
 
-    `trouble(name)` may return what goes wrong with that query: `silent` (accepted and never answered), `cut` (the
-    connection ends in the middle of the answer), `drip` (a byte now and then), an HTTP status, or other bytes.
+    `trouble(name)` may return how that query fails: `silent` (accepted but never answered), `cut` (the connection ends in
+    the middle of the answer), `drip` (a byte now and then), an HTTP status, or other bytes.
     """
 
     def __init__(self) -> None:
@@ -119,7 +120,7 @@ class StandIn:
         begin, end = variables.get("minStep") or 0, variables.get("maxStep") or 10**15
         rows = [row for row in run.rows if begin <= row["_step"] < end]
         most = variables.get("pageSize") or variables.get("samples") or 500
-        if len(rows) > most:  # as the service does: evenly, so that some are missing
+        if len(rows) > most:  # as the service does: sampled evenly, so that some are missing
             rows = [rows[index * len(rows) // most] for index in range(most)]
         return {"project": {"run": {"history": [json.dumps(row) for row in rows]}}}
 
@@ -146,7 +147,7 @@ class StandIn:
                     self.close_connection = True
                 elif trouble == "drip":
                     self.head(200, len(data))
-                    with suppress(OSError):  # it is hung up on
+                    with suppress(OSError):  # the client hung up
                         for byte in data:
                             if stand_in.closing.wait(0.05):
                                 break

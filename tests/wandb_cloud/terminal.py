@@ -1,4 +1,4 @@
-"""A command on a terminal of its own."""
+"""A command on a separate terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.waiting import PATIENCE
 
 
 def on_a_terminal(project: CommandProject, *words: str, columns: int | None = None) -> str:
-    """What a command says on a terminal, of a width if one is given."""
+    """Return the output of a command on a terminal, of the given width if any."""
     ours, theirs = pty.openpty()
     if columns is not None:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))

@@ -1,4 +1,4 @@
-"""Reading a W&B project through the official client: every row, one sentence for what goes wrong, no wait without an end."""
+"""Reading a W&B project with the official client: every row, one sentence for each problem, and no endless wait."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def rows(count: int, every: int = 1) -> list[dict[str, Any]]:
 
 
 def below() -> set[psutil.Process]:
-    """The processes that this one has started and that have not ended."""
+    """Return the processes started by this one that have not ended."""
     return {each for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE}
 
 
 @pytest.fixture
 def nothing_left_over() -> Iterator[None]:
-    """A test after which no process is there that was not there before."""
+    """Assert that a test leaves no new processes behind."""
     before = below()
     yield
     assert below() <= before
 
 
 def test_without_the_client_the_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)  # as where it is not installed
+    monkeypatch.setitem(sys.modules, "wandb", None)  # as if it were not installed
     with pytest.raises(UserError, match=r"^W&B's client is not installed; pip install 'autoloop-tui\[wandb\]' brings it\.$"):
         project()
 
@@ -108,7 +108,7 @@ def test_a_run_is_found_by_its_id_or_by_a_name_that_only_one_has(service: StandI
 
 
 def after_the_key(trouble: str | int | bytes, service: StandIn) -> None:
-    """The key is taken, and what is asked then fails so."""
+    """Accept the key, and let all other queries fail like this."""
     service.trouble = lambda name: None if name == "Viewer" else trouble
 
 
@@ -138,7 +138,7 @@ def test_what_the_service_complains_about_is_passed_on_without_the_key(service: 
 @pytest.mark.parametrize("trouble", ["silent", "drip"])
 @pytest.mark.usefixtures("nothing_left_over")
 def test_nothing_is_waited_for_beyond_the_deadline_and_nothing_stays(service: StandIn, trouble: str) -> None:
-    """Also an answer that comes a byte at a time, which no time-out of the socket notices."""
+    """Including an answer that comes byte by byte, which no socket time-out detects."""
     service.projects["e", "p"] = {"r": StandInRun(rows=rows(500))}
     after_the_key(trouble, service)
     with pytest.raises(UserError, match="took too long"):

@@ -1,4 +1,4 @@
-"""Whatever a server answers, in whatever way, ends in a sentence and in time."""
+"""Whatever a server answers, the result is a sentence, in time."""
 
 from __future__ import annotations
 
@@ -63,23 +63,23 @@ WHOLE = {
     },
     "viewer": {"entity": "e", "teams": {"edges": [{"node": {"name": "t"}}]}},
 }
-"""An answer to every question at once."""
+"""An answer to every query at once."""
 
 
 def giving(body: bytes) -> Callable[[str], bytes]:
-    """A server whose every answer is `body`."""
+    """Return the behaviour of a server whose every answer is `body`."""
     return lambda _: body
 
 
 def ask_once() -> None:
-    """The one request of our own, which tells whether the key is taken."""
+    """Send our only own request, which checks whether the key is accepted."""
     answer = asked_once.ask(os.environ)
     assert answer.state in ("ok", "refused", "away")
     answer.detail.encode()
 
 
 def everything(seconds: float = 60.0) -> None:
-    """All that is ever asked of a server; a sentence for what cannot be had."""
+    """Send all queries that are ever sent; each failure must be a sentence."""
     ask_once()
     with contextlib.suppress(UserError):
         for run in Project(os.environ, time.monotonic() + seconds, "e", "p").runs(5, limit=10)[1]:
@@ -88,7 +88,7 @@ def everything(seconds: float = 60.0) -> None:
 
 
 def once_the_key_is_taken(trouble: Any) -> Callable[[str], Any]:
-    """What goes wrong with every request but the one that checks the key, so that the official client meets it."""
+    """Return the failure for every request except the check of the key, so that the official client encounters it."""
     return lambda name: None if name == "Viewer" else trouble
 
 
@@ -117,14 +117,14 @@ def test_a_value_of_any_other_type_in_any_place_is_no_crash(service: StandIn, se
         bodies.append(json.dumps({"data": answer} if chance.random() < 0.9 else {"errors": answer, "data": None}).encode())
         service.trouble = giving(bodies[-1])
         ask_once()
-    if seed % 3 == 0:  # the official client takes its time
+    if seed % 3 == 0:  # the official client is slow
         service.trouble = once_the_key_is_taken(chance.choice(bodies))
         everything()
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_run_that_holds_values_of_any_other_type_is_no_crash(service: StandIn, seed: int) -> None:
-    """The client takes such a run; what it makes of its values is not for it to say."""
+    """The client accepts such a run, and must not crash on its values."""
     chance = random.Random(seed)
     config = {f"key{index}": {"value": odd} for index, odd in enumerate(ODD)} | {"\ud800": {"value": "\ud800"}, "": 1}
     rows = [{"_step": step, "loss": chance.choice(ODD), "\ud800": 1.0, "x": 10**400} for step in range(20)]
@@ -170,7 +170,7 @@ def test_any_status_and_any_way_of_not_answering_ends_in_time(service: StandIn, 
 
 
 def test_pages_without_end_end_with_the_time_that_was_given(service: StandIn) -> None:
-    """Each page has a run, none that is asked for, and a next one."""
+    """Each page has one run, not one of those wanted, and a next page."""
     pages = iter(range(10**9))
     service.projects["e", "p"] = {"r": StandInRun(group="other")}
     node = StandInRun(group="other").node("r")

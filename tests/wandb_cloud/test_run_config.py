@@ -1,4 +1,4 @@
-"""A config as W&B keeps it becomes the one that the trainer takes."""
+"""A config stored by W&B is converted to the one that the trainer accepts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_wrappers_and_own_keys_go_and_dotted_keys_are_nested() -> None:
 
 
 def test_names_further_in_are_left_as_they_are() -> None:
-    """LeRobot's features have dots in their names, and a setting may be called `value` or begin with `_`."""
+    """LeRobot's features have dots in their names, and a setting may be named `value` or start with `_`."""
     inner = {"input_features": {"observation.state": {"shape": [8]}}, "_target_": "x", "scale": {"value": 2, "unit": "m"}}
     assert converted({"policy": {"value": inner}}) == {"policy": inner}
 

@@ -1,4 +1,4 @@
-"""Whether the service is there: the key goes to the address that it belongs to and to no other."""
+"""Whether the service is available: the key is sent to its own address and no other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.wandb_cloud.stand_in import KEY
 
 @contextmanager
 def server(status: int, location: str = "") -> Iterator[tuple[str, list[str | None]]]:
-    """An address that answers every request so, and the keys that it was shown."""
+    """Yield the address of a server that gives this answer to every request, and the keys that it received."""
     shown: list[str | None] = []
 
     class Handler(BaseHTTPRequestHandler):

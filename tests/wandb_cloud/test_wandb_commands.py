@@ -1,4 +1,4 @@
-"""`analyze-wandb` and `fetch-config` as a person uses them, against the stand-in service."""
+"""`analyze-wandb` and `fetch-config` as users call them, with the stand-in service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = ("--entity", "e", "--project", "p")
 
 
 def a_run(**settings: Any) -> StandInRun:
-    """Its OT mass is near zero, so that a rule has something to say."""
+    """Return a run whose OT mass is near zero, so that a rule fires."""
     rows = [{"_step": step * 50, "train/ot_pi_sum": 1e-9, "train/l1_loss": 1 / (step + 1)} for step in range(1500)]
     wrapped = {key: {"value": value} for key, value in CONFIG.items()}
     return StandInRun(config={**wrapped, "_wandb": {"value": {}}, "batch_size": {"value": 8.0}}, rows=rows, **settings)

@@ -1,6 +1,6 @@
-"""Prints the logs beside this file: `python write_logs.py NAME > NAME.txt 2>&1`, where the package is installed.
+"""Print the logs beside this file: `python write_logs.py NAME > NAME.txt 2>&1`, with the package installed.
 
-Written with lightning 2.6.6, transformers 5.24, keras 3.15 on torch, stable-baselines3; lines with an address were left out.
+Written with lightning 2.6.6, transformers 5.24, keras 3.15 on torch, stable-baselines3; lines with an address were removed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Wrote the folders beside it, each by the package that its name says: `python write.py NAME FOLDER`, in a Python that has
-the package. Versions: torch 2.13, tensorboardX 2.6.5, lightning 2.6.6, transformers and keras of November 2026, trackio
-0.43, mlflow 3.17, swanlab 0.10. The names of hosts in file names were shortened.
+"""Write the folders beside this file, each with the package of that name: `python write.py NAME FOLDER`, in a Python that
+has the package.
+
+Versions: torch 2.13, tensorboardX 2.6.5, lightning 2.6.6, transformers and keras of November 2026, trackio 0.43, mlflow
+3.17, swanlab 0.10. Host names in file names were shortened.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 
 
 def torch(folder: Path) -> None:
-    """A run that was started again from step 20, `add_scalars`, `add_hparams`, scalars as tensors, and long texts."""
+    """A run restarted from step 20, `add_scalars`, `add_hparams`, scalars as tensors, and long texts."""
     from torch.utils.tensorboard import SummaryWriter
 
     for begin in (0, 20):
@@ -37,7 +39,7 @@ def tensorboardx(folder: Path) -> None:
 
 
 def lightning(folder: Path) -> None:
-    """Both of its loggers; the first validation makes CSVLogger write its file anew."""
+    """Both of its loggers; the first validation makes CSVLogger rewrite its file."""
     import lightning
     import torch
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger

@@ -1,4 +1,4 @@
-"""Flags and no config file; prints its metrics and writes nothing but a checkpoint."""
+"""Flags and no config file; prints its metrics and writes only a checkpoint."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""A Hydra application: groups of configs, TensorBoard in the folder that Hydra makes."""
+"""A Hydra application: config groups, and TensorBoard files in the folder that Hydra creates."""
 
 import hydra
 import torch

@@ -1,4 +1,4 @@
-"""Keras on torch: flags, and a CSV file beside what `fit` prints."""
+"""Keras on torch: flags, and a CSV file in addition to the output of `fit`."""
 
 import argparse
 import os

@@ -1,5 +1,5 @@
-"""A falling loss under nanoGPT's contract: defaults as globals, `--key=value` of the very type of the default,
-metrics on stdout alone as nanoGPT prints them."""
+"""A falling loss with nanoGPT's interface: defaults as globals, `--key=value` of exactly the default's type, and metrics
+only on stdout, in nanoGPT's format."""
 
 import json
 import math

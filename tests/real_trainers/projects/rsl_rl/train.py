@@ -1,4 +1,5 @@
-"""PPO of rsl-rl on a point to be kept at the origin; as Isaac Lab's script: argparse, then overrides of its config."""
+"""PPO of rsl-rl that keeps a point at the origin; like Isaac Lab's script, it takes argparse flags, then config overrides.
+"""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Data parallel with gloo on the CPU; the first process alone writes metrics.jsonl."""
+"""Data parallel with gloo on the CPU; only the first process writes metrics.jsonl."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""A script of transformers' Trainer whose arguments HfArgumentParser reads; a tiny random model, local data."""
+"""A script with transformers' Trainer and HfArgumentParser; a tiny random model and local data."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A random model of 30 000 parameters with a tokenizer of words, and twenty local texts: `python make_model.py FOLDER`."""
+"""Write a random model of 30 000 parameters with a word tokenizer, and twenty local texts: `python make_model.py FOLDER`."""
 
 import json
 import sys
