@@ -103,7 +103,7 @@ def test_on_a_terminal_it_is_a_table_and_the_changes(outputs: Path, project: Com
 
 
 def test_its_lines_fit_the_terminal(project: CommandProject) -> None:
-    """Whatever the names, metrics, reasons and notes: only paths are not broken."""
+    """Whatever the names, metrics, reasons and notes; only paths are never broken."""
     words = "a reason that goes on for longer than any line of a terminal of eighty cells could ever hold"
     (project.folder / "mine.toml").write_text(BOOK.replace("the loss is high", words))
     outputs = project.folder / "outputs/train/a-loop-whose-name-is-longer-than-need-be"
