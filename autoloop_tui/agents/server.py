@@ -1,7 +1,7 @@
 """The MCP server: tools, resources and prompts for coding agents, over standard input and output.
 
-A tool reads, checks, or asks for something that a person can reject or undo. None approves, starts, stops or deletes: the
-engine refuses that to agents unless the project's `[agents]` section allows it, and then agents use the command line.
+Tools only read, check, propose, add notes and hold the next round. None approves, starts, stops or deletes: the engine
+refuses that to agents unless the project's `[agents]` section allows it, and then agents use the command line.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def test_a_file_is_bounded_and_holds_neither_secrets_nor_what_nobody_sees(tmp_pa
 
 
 def test_a_pattern_takes_time_in_proportion_to_the_log_and_the_answer_is_bounded(tmp_path: Path) -> None:
-    """With a backtracking engine, the pattern would outlast the sun."""
+    """A backtracking engine would need billions of years for this pattern."""
     log = "".join(f"{'a' * 5000}!\n" for _ in range(200)) + "found it\n" * 300
     with open_store(tmp_path) as store:
         run = PastLoop(store).add("a", [{"_step": 1, "loss": 1.0}], log=log)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.mcp
 
 ROUNDS, RUNS = 3, 8
 BUDGET_CALLS, BUDGET_TOKENS = 3, 2000
-"""For a round of 8 runs: to learn that it has ended, the results of its runs, and what waits for a decision."""
+"""The budget for a round of 8 runs: learning that it has ended, its results, and what waits for a decision."""
 
 BOOK = """
 name = "mine"

@@ -1,4 +1,4 @@
-"""Loops under fire: engines, supervisors and trainers get signals according to a plan drawn from a seed."""
+"""Loops whose engines, supervisors and trainers get signals according to a plan drawn from a seed."""
 
 from __future__ import annotations
 

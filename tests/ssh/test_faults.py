@@ -94,7 +94,7 @@ class HostStorm(Storm):
         return host is not None
 
     def _break(self, blow: Blow, seconds: float, mend: Callable[[Host], None]) -> Host | None:
-        """Return a host without damage, which is repaired after `seconds`; None if there is none."""
+        """Pick a host without a fault and schedule its repair after `seconds`. Return None if there is none."""
         host = self.one(blow, [host for name, host in self.lab.hosts.items() if name not in self._broken])
         if host is None:
             return None

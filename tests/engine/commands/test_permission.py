@@ -1,4 +1,4 @@
-"""Permissions: the engine refuses to non-persons what needs a person, whichever client sends it."""
+"""Permissions: requests that need a person are accepted only from one, or as the project's policy allows."""
 
 from __future__ import annotations
 
