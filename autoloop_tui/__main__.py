@@ -1,5 +1,7 @@
-"""The entry point of `autoloop-tui`. Without arguments on a terminal, it opens the console and never loads the command
-line."""
+"""The entry point of `autoloop-tui`.
+
+Without arguments on a terminal, it opens the console and never loads the command line.
+"""
 
 from __future__ import annotations
 

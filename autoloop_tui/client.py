@@ -33,8 +33,10 @@ def opened(loop: str | None = None) -> Iterator[tuple[Store, Loop]]:
 
 
 def chosen_loops(store: Store, names: Sequence[str]) -> list[Loop]:
-    """Return the loops with these names or numbers, without duplicates. Without any, or with `all`: every loop, newest
-    first."""
+    """Return the loops with these names or numbers, without duplicates.
+
+    Without any, or with `all`: every loop, newest first.
+    """
     if not names or "all" in names:
         return store.loops()
     return list({found.id: found for found in map(store.find_loop, names)}.values())
@@ -119,8 +121,7 @@ def _answered(store: Store, loop: Loop, number: int) -> Command | None:
 
 
 def follow_events(store: Store, loop: Loop, on_event: Callable[[Event], None], after: int = 0) -> Loop:
-    """Call `on_event` with every event until the loop has ended or its engine has stopped. Return the loop in its final
-    state."""
+    """Call `on_event` with every event until the loop or its engine has ended, and return the loop as it is then."""
     version = None
     while True:
         gone = not alive(store, loop)  # checked before the events are read, so that the last ones are not missed

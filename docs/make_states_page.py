@@ -118,8 +118,7 @@ def _change(subject: Subject, name: str, function: Callable[..., Any]) -> Change
 
 
 def _samples(hint: Any) -> list[Any]:
-    """Return the values of a type that a change could depend on: all members of an enum, or a struct with each of its
-    results."""
+    """Return the values of a type that a change could depend on: every member of an enum, a struct with each result."""
     kinds = get_args(hint) if not isinstance(hint, type) else (hint,)
     if type(None) in kinds:
         return [None, *(value for kind in kinds if kind is not type(None) for value in _samples(kind))]

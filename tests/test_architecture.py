@@ -1,5 +1,4 @@
-"""The invariants of docs/architecture.md, checked from outside: which modules a fresh process loads, and what packages may
-use."""
+"""The invariants of docs/architecture.md, seen from outside: which modules a fresh process loads, what packages may use."""
 
 from __future__ import annotations
 
@@ -34,8 +33,7 @@ TOP = {"autoloop_tui", "autoloop_tui.__main__"}
 def loaded(
     code: str, *words: str, flags: tuple[str, ...] = (), folder: Path = ROOT, ends_with: int = 0, whole: bool = False
 ) -> set[str]:
-    """Return the modules that a fresh interpreter has loaded after running `code`: top-level names, or full names if
-    `whole`."""
+    """Return the modules that a fresh interpreter has loaded after running `code`: top-level names, or `whole` ones."""
     done = subprocess.run(
         [sys.executable, *flags, "-c", TELL_AT_END + code, *words],
         cwd=folder,

@@ -93,8 +93,7 @@ def of_markdown(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def of_python(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield every string except docstrings, which users do not see; those of commands are included, because they are their
-    help."""
+    """Yield every string except docstrings, which users do not see. Those of commands are included: they are the help."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docstrings: set[int] = set()
     if "commands" not in path.parts or "cli" not in path.parts:

@@ -1,5 +1,4 @@
-"""Requests: the engine reads what a client sent, whoever wrote the row, and a row without a valid request is answered with
-a sentence."""
+"""The engine reads exactly what a client sent, whoever wrote the row, and answers an invalid row with a sentence."""
 
 from __future__ import annotations
 

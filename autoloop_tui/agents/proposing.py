@@ -1,5 +1,4 @@
-"""The actions that agents may take on a loop: check edits, propose, withdraw their own proposals, hold the next round, add
-notes."""
+"""The actions of agents on a loop: check edits, propose, withdraw their proposals, hold the next round, add notes."""
 
 from __future__ import annotations
 

@@ -150,8 +150,7 @@ def check_hooks(settings: Settings, project: Path) -> list[Finding]:
 
 
 def check_rules(spec: LoopSpec, settings: Settings, configs: Sequence[tuple[str, Config]], known: set[str]) -> list[Finding]:
-    """Check metric names, rules and --until as the loop would read them, and whether the configs have the settings that
-    rules change."""
+    """Check metric names, rules and --until as a loop would read them, and that configs have what the rules change."""
     try:
         metrics = settings.loop_book(spec)
     except UserError as problem:

@@ -1,5 +1,7 @@
-"""The command line: every action of the console is also a command. Exit codes: 0 done, 1 failed, 2 usage error, 130
-stopped."""
+"""The command line: every action of the console is also a command.
+
+Exit codes: 0 done, 1 failed, 2 usage error, 130 stopped.
+"""
 
 from __future__ import annotations
 

@@ -28,8 +28,10 @@ LISTING = ("--help", "-h", "--man", "--install-completion")
 
 
 def command_line(*, listing: bool = False) -> CompletingApp:
-    """Return the app with all commands. `listing`: use the catalogue's one-line help, for the list; otherwise each
-    docstring."""
+    """Return the app with all commands.
+
+    `listing`: use the catalogue's one-line help, for the list; otherwise each docstring.
+    """
     app = CompletingApp(
         name="autoloop-tui",
         help="Tune training recipes in rounds of short runs: queue, watch, judge by rules, approve.",

@@ -122,8 +122,10 @@ def _loops(project: Path) -> list[Loop]:
 
 
 def _with_safe_step(spec: LoopSpec, settings: Settings) -> LoopSpec:
-    """Return `spec` with the step that past runs show to be safe, if it asks for `--halve auto`. UserError if they show
-    none."""
+    """Return `spec` with the step that past runs show to be safe, if it asks for `--halve auto`.
+
+    UserError if they show none.
+    """
     if spec.halve is None or spec.halve.step:
         return spec
     from autoloop.past_runs import safe_step

@@ -54,8 +54,7 @@ class Guarded:
         self.before = self.files()
 
     def files(self) -> dict[str, bytes]:
-        """Return all files in the project, except the engine's own folder and its reports, and all files beside the
-        project."""
+        """Return all files in the project, without the engine's own folder and its reports, and all files beside it."""
         around = self.project.folder.parent
         engines = ("project/.autoloop", "project/reports")
         return {path: content for path, (_, content) in tree(around).items() if not path.startswith(engines)}

@@ -39,8 +39,7 @@ def settings(project: CommandProject, keep: str, more: str = "") -> None:
 
 @pytest.fixture
 def loop(project: CommandProject) -> CommandProject:
-    """Four configs whose losses end at 4, 1, 2 and 3, and a running one. The best has five seeds, of which one left
-    checkpoints."""
+    """Four configs whose losses end at 4, 1, 2 and 3, and a running one. The best has five seeds, one with checkpoints."""
     settings(project, "best 1 by eval_loss")
     with open_store(project.folder) as store:
         loop = PastLoop(store, preset="autoloop.toml")

@@ -1,5 +1,4 @@
-"""Names from outside that could escape a folder, draw on the terminal or act as markup: files stay in their folders, and
-reports intact."""
+"""Names from outside that could escape a folder, draw on the terminal or act as markup are harmless."""
 
 from __future__ import annotations
 

@@ -10,8 +10,7 @@ from textual.app import App
 
 
 def rows(app: App[Any]) -> list[list[Segment]]:
-    """Return the rows of the screen as the terminal gets them, each as a list of segments; dialogs cover what is below
-    them."""
+    """Return the rows of the screen as the terminal gets them, as lists of segments; dialogs cover what is below them."""
     update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
     return [[segment for strip in row if strip is not None for segment in strip] for row in update.strips]
 
@@ -22,8 +21,7 @@ def text(app: App[Any]) -> str:
 
 
 def picture(app: App[Any]) -> str:
-    """Return the characters, then each row's cell ranges by style, then the styles: text that gives a readable diff for any
-    change."""
+    """Return the characters, then each row's cell ranges by style, then the styles: text that gives readable diffs."""
     lines: list[str] = []
     runs: list[str] = []
     names: dict[str, str] = {}

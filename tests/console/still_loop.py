@@ -57,8 +57,10 @@ SAMPLE = Sample(
 
 
 def stand_still(monkeypatch: pytest.MonkeyPatch, folder: Path, sample: Sample = SAMPLE) -> None:
-    """Fix the clock, time zone, folder name and machine load, and use no user settings. Undo it and call time.tzset()
-    afterwards."""
+    """Fix the clock, time zone, folder name and machine load, and use no user settings.
+
+    Undo it and call time.tzset() afterwards.
+    """
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     for name in ("NO_COLOR", "FORCE_COLOR", "CUDA_VISIBLE_DEVICES"):

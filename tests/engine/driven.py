@@ -110,8 +110,10 @@ class Driven:
             refusal(command)
 
     def rows_refused(self, rows: Iterable[tuple[str, Any]]) -> list[str]:
-        """Write rows that no client of this version would write, as verb and payload; all must be refused. Return the
-        answers."""
+        """Write rows that no client of this version would write, as verb and payload; all must be refused.
+
+        Return the answers.
+        """
         return [refusal(command) for command in self._rows(rows)]
 
     def rows_done(self, rows: Iterable[tuple[str, Any]]) -> list[str]:

@@ -71,8 +71,7 @@ class EngineProject(Project):
     # ---------------------------------------------------------------------------------------------- what to run
 
     def config(self, name: str, **behaviour: Any) -> str:
-        """Write a config file; without `rows`, the run logs a falling loss. Each config is a different training, not a
-        replicate."""
+        """Write a config file; without `rows`, the run logs a falling loss. Configs differ in more than the seed."""
         self._number += 1
         own = {"seed": self._number, "number": self._number}
         return self.write_config(name, {**own, "lr": 1.0, "rows": rows(2.0, 1.0), **behaviour})
@@ -156,8 +155,10 @@ class EngineProject(Project):
         prepare: Callable[[Engine], object] = lambda _: None,
         on_event: Callable[[Event], object] | None = None,
     ) -> Iterator[Driven]:
-        """Run an engine in another thread, with this thread as its client. On exit, the engine leaves if the loop has not
-        ended."""
+        """Run an engine in another thread, with this thread as its client.
+
+        On exit, the engine leaves if the loop has not ended.
+        """
         driven = Driven(self, loop, prepare, on_event)
         try:
             yield driven

@@ -54,8 +54,7 @@ def promises_kept(project: EngineProject, loop: Loop, asked: Collection[str] = (
 
 
 def every_run_has_one_result(project: EngineProject, loop: Loop, asked: Collection[str] = ()) -> None:
-    """Assert that each run ends in one state, that of its last attempt, finishes at most once, and that each end is
-    reported once."""
+    """Assert that each run ends once, in the state of its last attempt, and that each end is reported once."""
     told = Counter(event.run for event in project.store.events(loop.id) if event.kind == "run ended")
     for run in project.runs(loop):
         attempts = project.store.attempts(run.id)

@@ -80,8 +80,10 @@ def main(config_path: str, output_dir: str) -> int:
 
 
 def bear_witness(folder: str, what: str) -> None:
-    """Write one line with a single write. The run's lock is held until its process is gone; if it is already held, the line
-    says so."""
+    """Write one line with a single write.
+
+    The run's lock is held until its process is gone; if it is already held, the line says so.
+    """
     run, attempt = os.environ["WANDB_RUN_ID"], os.environ["AUTOLOOP_ATTEMPT"]
     if what == "began":
         lock = os.open(f"{folder}/{run}.lock", os.O_WRONLY | os.O_CREAT)

@@ -1,5 +1,7 @@
-"""The LeRobot that these tests train with, built once under `.envs/`. If it cannot be built, they are skipped with the
-reason."""
+"""The LeRobot that these tests train with, built once under `.envs/`.
+
+If it cannot be built, they are skipped with the reason.
+"""
 
 from __future__ import annotations
 

@@ -127,8 +127,7 @@ def usual(rng: random.Random) -> list[bytes]:
 
 @pytest.mark.parametrize("files", [300, pytest.param(20_000, marks=pytest.mark.faults)])
 def test_damaged_files_are_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int) -> None:
-    """Half of the files have damaged bytes, which checksums reveal; the other half have damaged records with valid
-    checksums."""
+    """Half of the files have damaged bytes, which checksums reveal; the others have damaged records with valid checksums."""
     rng = random.Random(15)
     path = tmp_path / "run-x.wandb"
     for index in range(files):

@@ -159,8 +159,7 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize("files", [1_500, pytest.param(10_000, marks=pytest.mark.faults)])
 def test_mutated_files_neither_raise_nor_hang(tmp_path: Path, files: int) -> None:
-    """Half of the files have damaged bytes, which checksums reveal; the other half have damaged records with valid
-    checksums."""
+    """Half of the files have damaged bytes, which checksums reveal; the others have damaged records with valid checksums."""
     rng = random.Random(20260101)
     path = tmp_path / "run-x.wandb"
     rows: list[dict[str, object]] = [{"loss": 1 / (i + 1), "ot": {"a": i}, "n": math.nan} for i in range(12)]

@@ -1,5 +1,4 @@
-"""Decoders of structs are created by one thread at a time: two threads that resolve a type simultaneously crash the
-process."""
+"""Decoders of structs are created by one thread at a time: two threads that resolve a type at once crash the process."""
 
 from __future__ import annotations
 

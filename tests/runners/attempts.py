@@ -35,8 +35,10 @@ class Started:
         return state.record
 
     def begun(self) -> dict[str, Any]:
-        """Wait for start.json and return its contents. From then until the end, the supervisor creates and renames no
-        files."""
+        """Wait for start.json and return its contents.
+
+        From then until the end, the supervisor creates and renames no files.
+        """
         path = self.directory / "start.json"
         eventually(path.exists, "start.json")
         started: dict[str, Any] = json.loads(path.read_text())

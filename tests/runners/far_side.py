@@ -33,8 +33,7 @@ class FarSide:
         ssh.chmod(0o755)
 
     def odd_python(self) -> tuple[str, Path]:
-        """Return a Python for the program on the other side and the file that it runs first, so that it behaves as on
-        another machine."""
+        """Return a Python for the program on the other side, and the file it runs first to behave as on another machine."""
         python, first = self.programs / "odd-python", self.folder / "first.py"
         first.touch()
         python.write_text(f"#!/bin/sh\nexec {sys.executable} -I -S -c \"exec(open('{first}').read());$4\"\n")

@@ -1,5 +1,4 @@
-"""A log stays below its limit: its head and newest part are kept, a line between them counts the missing bytes, and readers
-continue."""
+"""A log stays below its limit: its head and newest part are kept, a line counts the missing bytes, and readers continue."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Attempts whose processes cannot be seen or belong to others: other containers, copies of the folder, a folder that was
-moved."""
+"""Attempts whose processes cannot be seen or belong to others: other containers, copied folders, a moved folder."""
 
 from __future__ import annotations
 

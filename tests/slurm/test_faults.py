@@ -134,8 +134,7 @@ class SlurmStorm(Storm):
         return self.one(blow, sorted(lines))
 
     def await_end(self, engine: subprocess.Popen[bytes]) -> None:
-        """Wait, and keep resuming nodes: a controller that lost the data of a job drains the job's node, possibly until the
-        end."""
+        """Wait, and keep resuming nodes: a controller that has lost a job's data may drain the job's node until the end."""
         until = time.monotonic() + 2 * PATIENCE
         while engine.poll() is None and time.monotonic() < until:
             self._undrain()

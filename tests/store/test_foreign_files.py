@@ -34,8 +34,7 @@ def refused(folder: Path, words: str, *, ways: tuple[bool, ...] = (False,)) -> N
 
 
 def set_aside(folder: Path) -> None:
-    """Assert that opening the store for a new loop creates a new file, keeps the old one under another name, and reports
-    it."""
+    """Assert that opening the store for a new loop creates a file, renames the old one, and reports that."""
     home = folder / ".autoloop"
     before = (home / "autoloop.db").read_bytes()
     with Store.open(folder, create=True) as store:

@@ -141,8 +141,7 @@ def looked_at_after_every_run(effect: float, rng: random.Random, seeds: int) -> 
 
 @pytest.mark.parametrize("seeds", [0, 5])
 def test_looking_after_every_run_does_not_fool_anybody(seeds: int) -> None:
-    """Equal configs are rarely called better, and a true effect of one spread is found. bench/judgement has the exact
-    rates."""
+    """Equal configs are rarely called better; a true effect of one spread is found. bench/judgement has the exact rates."""
     rng = random.Random(11)
     equal = [looked_at_after_every_run(0.0, rng, seeds)[0] for _ in range(100)]
     assert equal.count(Call.BETTER) <= 3 * ALPHA * len(equal)

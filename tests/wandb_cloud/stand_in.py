@@ -1,5 +1,4 @@
-"""A stand-in for W&B's service on loopback: it answers the official client's queries about runs, and can fail in several
-ways."""
+"""A stand-in for W&B's service on loopback: it answers the official client's queries about runs, and can fail on demand."""
 
 from __future__ import annotations
 

@@ -119,8 +119,10 @@ def resume(
 
 
 def _note_what_is_wrong(loop: Loop) -> None:
-    """Print preflight errors for the coming runs as notes, after the loop has resumed: active runs need not wait for the
-    checks."""
+    """Print preflight errors for the coming runs as notes.
+
+    This happens after the loop has resumed, because active runs need not wait for the checks.
+    """
     from autoloop.settings import load_settings
 
     from autoloop_tui.cli import checking

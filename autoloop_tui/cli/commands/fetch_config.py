@@ -87,8 +87,10 @@ def _content(path: Path) -> str | None:
 
 
 def _write(path: Path, text: str) -> bool:
-    """Write a new file and return True; return False if it already exists with this content. Never leaves a partial file
-    behind."""
+    """Write a new file and return True; return False if it already exists with this content.
+
+    Never leaves a partial file behind.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("x", encoding="utf-8")

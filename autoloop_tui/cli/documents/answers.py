@@ -62,7 +62,7 @@ def mark(name: str) -> str:
 
 
 def named(words: str) -> str | None:
-    """Return the name of an answer, given a command (`disk`), a form of it (`disk --free`) or the answer (`freeing`,
+    """Return the name of an answer: of a command (`disk`) or a form of it (`disk --free`), or a name (`freeing`,
     `freeing/1`)."""
     for name, answer in ANSWERS.items():
         if words in answer.commands:

@@ -215,8 +215,10 @@ def present(
     books: MetricBooks,
     json: list[str] | None,
 ) -> None:
-    """Print a table on a terminal and JSON (`document`) to a pipe. If a file is named, write the JSON to it and print the
-    table."""
+    """Print a table on a terminal and JSON (`document`) to a pipe.
+
+    If a file is named, write the JSON to it and print the table.
+    """
     file = json[0] if json and json != ["-"] else None
     if file is None and (json is not None or not sys.stdout.isatty()):
         print(document)

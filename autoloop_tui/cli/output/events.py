@@ -20,8 +20,7 @@ PROGRESS_EVERY = 10.0
 
 
 class EventPrinter:
-    """Prints events as they arrive. If the output can no longer be written (a closed terminal), it is dropped without an
-    error."""
+    """Prints events as they arrive. Output that cannot be written (to a closed terminal) is dropped without an error."""
 
     def __init__(self, store: Store, loop: Loop, metrics: MetricBook, write: Callable[[str], object] = print) -> None:
         self.store = store

@@ -83,8 +83,10 @@ def cut(text: str, cells: int) -> str:
 
 
 def wrapped(text: str, cells: int | None, *, first: str = "", others: str = "") -> list[str]:
-    """Return `text` as lines of at most `cells` cells, broken between words. `first` starts the first line, `others` the
-    rest."""
+    """Return `text` as lines of at most `cells` cells, broken between words.
+
+    `first` starts the first line, `others` the rest.
+    """
     if cells is None or width(first + text) <= cells or cells < width(others) + 20:
         return [first + text]
     lines, line, empty = [], first, True
@@ -140,8 +142,10 @@ _ESCAPES = re.compile(
 
 
 def log_text(text: str, *, fold: bool) -> str:
-    """Return a part of a log, harmless to a terminal. `fold`: keep only the last state of lines that were redrawn (progress
-    bars)."""
+    """Return a part of a log, harmless to a terminal.
+
+    `fold`: keep only the last state of lines that were redrawn (progress bars).
+    """
     if text.isascii() and "\r" not in text and text.replace("\n", "").replace("\t", "").isprintable():
         return text
     if "\x1b" in text or "\x9b" in text:
@@ -158,8 +162,10 @@ def _last_state(line: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """Return `text` with escapes for what UTF-8 cannot encode (file names may hold any bytes), so that distinct names stay
-    distinct."""
+    """Return `text` with escapes for what UTF-8 cannot encode.
+
+    File names may hold any bytes, and distinct names must stay distinct.
+    """
     return text.encode(errors="backslashreplace").decode()
 
 

@@ -42,8 +42,10 @@ SCREENS = {
 
 
 def every_other(names: Iterable[str], first: int = 0) -> list[Any]:
-    """Return every other screen as a parameter. `make test-faults` also runs those in between, which another test covers by
-    default."""
+    """Return every other screen as a parameter.
+
+    `make test-faults` also runs those in between, which another test covers by default.
+    """
     return [
         name if number % 2 == first else pytest.param(name, marks=pytest.mark.faults) for number, name in enumerate(names)
     ]

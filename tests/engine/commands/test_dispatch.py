@@ -20,8 +20,7 @@ GROUPS = (proposals, rounds, runs, loop, notes, agents)
 
 
 def handlers(module: ModuleType) -> dict[str, tuple[type, ...]]:
-    """Return the handlers of a module, which are its public functions that take a request, with the types of these
-    requests."""
+    """Return the handlers of a module (its public functions that take a request) with the types of their requests."""
     found = {}
     for name, function in inspect.getmembers(module, inspect.isfunction):
         public = not name.startswith("_") and function.__module__ == module.__name__

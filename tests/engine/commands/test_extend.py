@@ -42,8 +42,7 @@ def send(project: EngineProject, loop: Loop, *, run: str, steps: int) -> int:
 
 
 def went_on(project: EngineProject, run: Run, steps: int, results: tuple[str, ...] = ("finished", "finished")) -> None:
-    """Assert that the run has finished `steps` steps in one directory, and that everything it logged is summarised as one
-    history."""
+    """Assert that the run has finished `steps` steps in one directory, with a single history of everything it logged."""
     now = project.store.run(run.id)
     assert (now.state, now.step, now.total_steps, now.resume) == (RunState.FINISHED, steps, steps, False)
     attempts = project.store.attempts(run.id)

@@ -93,8 +93,10 @@ def test_an_engine_that_ends_before_any_of_the_rows_it_writes_loses_nothing(proj
 def test_an_engine_killed_between_two_ends_and_the_next_starts_loses_nothing(
     project: EngineProject, record: int, moment: str, recorded: tuple[int, int, int]
 ) -> None:
-    """Ends and handles are recorded together with the next intent. Recovery finds those not yet recorded in the attempts'
-    files."""
+    """Ends and handles are recorded together with the next intent.
+
+    Recovery finds those not yet recorded in the attempts' files.
+    """
     loop = project.loop([project.config(f"c{i}") for i in range(RUNS)], concurrency=SLOTS, rounds=2, decide=True)
     words = [str(DYING), str(record), moment, "--project", str(project.folder), loop.name]
     assert subprocess.run([sys.executable, *words], cwd=project.folder, timeout=PATIENCE, check=False).returncode == -9

@@ -1,5 +1,4 @@
-"""Disks that are full, read-only, gone or broken: launches wait and say why, runs continue, and nothing is incomplete or
-lost."""
+"""Disks that are full, read-only, gone or broken: launches wait and say why, runs continue, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`--replicates auto`: a config that looks better than the baseline runs again beside it on fresh seeds before it counts as
-better."""
+"""`--replicates auto`: a config that looks better than the baseline counts as better only after both ran on fresh seeds."""
 
 from __future__ import annotations
 

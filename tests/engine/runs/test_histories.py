@@ -1,5 +1,4 @@
-"""The histories that a loop judges: several W&B runs of one trainer, metrics only in a summary, progress bars of other
-work."""
+"""The histories that a loop judges: several W&B runs of one trainer, metrics only in a summary, bars of other work."""
 
 from __future__ import annotations
 
