@@ -1,5 +1,4 @@
-"""The earliest step at which the worse half can be stopped is where the curves settle, and none is reported without proof.
-"""
+"""The earliest step at which the worse half can be stopped is where the curves settle, and none is reported without proof."""
 
 from __future__ import annotations
 
