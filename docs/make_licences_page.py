@@ -53,7 +53,7 @@ def page() -> str:
 
 
 def needed(extra: str) -> set[str]:
-    """Return the packages that an install with this extra brings, as far as they are installed here; ours is not included."""
+    """Return the packages that an install with this extra brings, as far as they are installed here, without ours."""
     found: set[str] = set()
     open_ = [(NAME, extra)]
     seen = set(open_)

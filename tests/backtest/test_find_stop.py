@@ -1,4 +1,4 @@
-"""The earliest step at which the worse half can be stopped is where the curves settle, and none is reported without proof."""
+"""The earliest step at which the worse half can be stopped is where the curves settle; without proof, none is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can happen to a long-lived process: Ctrl-C, a closed terminal, `| head`, a killed engine; and how a loop continues."""
+"""Ctrl-C, a closed terminal, `| head`, a killed engine: how long-lived processes react, and how a loop continues."""
 
 from __future__ import annotations
 

@@ -60,7 +60,8 @@ QUIET = (0, 1, 71.0, 34)
 
 
 def sample(state: str) -> Sample:
-    """Return the state of the GPUs: busy with their own runs or idle; in `broke`, the last one has another user's process."""
+    """Return the state of the GPUs: busy with their own runs or idle; in `broke`, another user's process is on the last
+    one."""
     taken = {"running": range(8), "broke": (0, 2, 3, 5, 7)}.get(state, ())
     gpus = []
     for n in range(8):

@@ -29,7 +29,7 @@ MODES = {b"1049": "alternate screen", b"1000": "mouse", b"1003": "mouse moves", 
 
 
 def _heed_signals() -> None:
-    """Restore default signal handlers: a test runner started with nohup or in the background passes on its ignored signals."""
+    """Restore default signal handlers: a test runner started with nohup or in the background passes ignored signals on."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
 

@@ -43,7 +43,7 @@ def item(key: str | tuple[str, ...], text: str, *, field: int = 1) -> bytes:
 
 
 def new_row(values: Mapping[str | tuple[str, ...], Any], step: int, *, own_step: bool = True) -> bytes:
-    """Return a row as 0.18 and later write it: nested keys, and the step both as an item and in the record (or only there)."""
+    """Return a row as 0.18 and later write it: nested keys, and the step as an item and in the record (or only there)."""
     items = [item(key if isinstance(key, tuple) else (key,), json.dumps(value)) for key, value in values.items()]
     if own_step:
         items.insert(len(items) // 2, item(("_step",), str(step)))

@@ -316,7 +316,7 @@ def test_names_that_vary_without_end_do_not_fill_the_memory(tmp_path: Path) -> N
     ],
 )
 def test_a_line_costs_time_in_proportion_to_its_length(piece: str) -> None:
-    """A line four times as long takes about four times the work; a pattern that tries every match would take sixteen times."""
+    """A line four times as long takes about four times the work; a pattern that tries every match would take sixteen."""
 
     def cost(length: int) -> float:
         lines = [head + (piece * length)[:length] + "}" for head in ("", "step 1 ", "{")]

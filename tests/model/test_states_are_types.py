@@ -48,7 +48,7 @@ def changes_of_state(tree: ast.Module) -> Iterator[int]:
 
 
 def is_message(node: ast.AST, names: set[str]) -> bool:
-    """Return whether an expression contains a message: such an attribute, or a call, conditional or concatenation with one."""
+    """Return whether an expression has a message: such an attribute, or a call, conditional or concatenation with one."""
     if isinstance(node, ast.Attribute):
         if node.attr in MESSAGES:
             return True

@@ -17,7 +17,7 @@ from tests.run_archive.layouts import jsonl, wandb_run, written_at
 
 
 def losses(root: Path) -> dict[str, tuple[float, float, int] | None]:
-    """Return what was found: name relative to the root -> first, last and number of losses; None for a run without losses."""
+    """Return what was found: name relative to the root -> first, last and number of losses; None for a run without any."""
     found: dict[str, tuple[float, float, int] | None] = {}
     for run, record in read_runs(find_runs(root), MetricBooks()):
         loss = record.summary.metrics.get("train/loss")

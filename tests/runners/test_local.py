@@ -1,4 +1,4 @@
-"""Finding an attempt again, whoever started it: alive, ended, vanished or never started; and the rest of its process tree."""
+"""Finding an attempt again, whoever started it: alive, ended, vanished or never started; and the remaining processes."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes `seed` and is marked `@pytest.mark.seeds(20)` with the seeds 1 … 20, or with FAULT_SEED alone."""
+    """Run a test that takes `seed` and is marked `@pytest.mark.seeds(20)` with seeds 1 … 20, or only with FAULT_SEED."""
     if "seed" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("seeds")
         one = os.environ.get("FAULT_SEED")

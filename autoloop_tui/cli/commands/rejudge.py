@@ -30,7 +30,7 @@ NOT_JUDGED = "not judged"
 
 
 class Rejudged(NamedTuple):
-    """Runs judged as one, and the rules that proposed something from them, then and now; None if the runs were not judged."""
+    """Runs judged as one, and the rules that proposed something from them, then and now; None if they were not judged."""
 
     runs: tuple[Run, ...]
     before: list[str] | None

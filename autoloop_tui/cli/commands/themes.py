@@ -44,7 +44,7 @@ def themes(*, check: Path | None = None, json: bool = False) -> int:
 
 
 def _check(path: Path, json: bool) -> int:
-    """Return 0 if the file is a readable theme, 1 if its colours have too little contrast. UserError if it is not a theme."""
+    """Return 0 if the file is a readable theme, 1 if its colours have too little contrast. UserError if it is no theme."""
     try:
         theme = parse_theme(theme_text(path), str(path))
     except OSError as error:

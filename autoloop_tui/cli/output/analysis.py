@@ -64,7 +64,7 @@ class Suggestion(NamedTuple):
     variant: CheckedVariant | None
 
     def to_json(self) -> AskedDocument:
-        """Return `{reason, changes: {"path@op": value}}`, the format that existing scripts read, plus the resolved values."""
+        """Return `{reason, changes: {"path@op": value}}`, which existing scripts read, plus the resolved values."""
         return {
             "reason": self.request.reason,
             "changes": edits_as_mapping(self.request.edits),

@@ -17,7 +17,7 @@ from autoloop_tui.cli.output import printing
 
 
 def as_text(found: Sequence[Finding], across: int | None = None) -> str:
-    """Return the findings, each with its advice below, and a final sentence. Lines are wrapped to `across` cells, if given."""
+    """Return the findings, each followed by its advice, and a final sentence; wrapped to `across` cells, if given."""
     subjects = max(printing.width(printing.printable(each.subject)) for each in found)
     indent = " " * (subjects + 11)
     lines = []

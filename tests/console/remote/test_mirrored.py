@@ -1,4 +1,4 @@
-"""What a loop on another machine is displayed with: complete local copies of histories, and its own metric book and rules."""
+"""What displays a loop on another machine: complete local copies of histories, and the loop's metric book and rules."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_a_run_that_cannot_start_for_its_disk_waits_and_has_not_failed(
 def test_a_store_that_fails_at_any_write_of_a_loop_loses_nothing(
     project: EngineProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write fails now and then, less and less often, as on a disk that is full for an instant; the same engine continues."""
+    """Writes fail less and less often, as on a disk that is full now and then for an instant; the same engine continues."""
     monkeypatch.setattr(engine_loop, "TICK", 0.001)
     monkeypatch.setattr(outage, "LOOK_EVERY", 0.001)
     for step in (1, 2, 3):

@@ -18,7 +18,7 @@ STEP = 3
 
 
 def configs(project: EngineProject, gate: Path, **losses: float | list[float]) -> list[str]:
-    """Write configs that log three rows and wait for the gate before they end. A list of losses gives one config per seed."""
+    """Write configs that log three rows and wait for the gate before they end. A list of losses is one config per seed."""
     made = []
     for number, (name, loss) in enumerate(losses.items()):
         ends = dict(enumerate(loss if isinstance(loss, list) else [loss], 1))

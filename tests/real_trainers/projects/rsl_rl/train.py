@@ -1,4 +1,4 @@
-"""PPO of rsl-rl that keeps a point at the origin; like Isaac Lab's script, it takes argparse flags, then config overrides."""
+"""PPO of rsl-rl that keeps a point at the origin. Like Isaac Lab's script, it takes argparse flags, then overrides."""
 
 import argparse
 import os
