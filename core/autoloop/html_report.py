@@ -21,14 +21,14 @@ def write_html(store: Store, loop: Loop, path: Path) -> None:
     try:
         ours = _is_ours(path)
     except OSError as error:
-        raise UserError(f"{path} cannot be replaced ({error.strerror}); name another file.") from None
+        raise UserError(f"{path} cannot be replaced ({error.strerror}); choose another file.") from None
     if not ours:
-        raise UserError(f"{path} exists and is no page of `autoloop-tui report`; name another file, or delete it.")
+        raise UserError(f"{path} exists and is not an HTML report of Auto Loop; choose another file or delete it.")
     page = render_page(store, loop.id, metrics_of(store.places, loop), history_reader(store, loop))
     try:
         write_atomically(path, page)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); name another file.") from None
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file.") from None
 
 
 def _is_ours(path: Path) -> bool:

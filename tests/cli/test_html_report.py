@@ -25,7 +25,7 @@ def test_the_page_of_a_loop_is_written_replaced_and_outlives_its_runs(trained: C
     assert own.call("report", "--html", "shared/night.html").returncode == 0
     again = Page(path.read_text(encoding="utf-8"))
     assert again.classes("line") == []
-    assert "The history of 2 runs cannot be read here." in again.text
+    assert "The history of 2 runs could not be read." in again.text
     assert [table[0] for table in again.tables] == [table[0] for table in first.tables]
     assert [each.name for each in path.parent.iterdir()] == ["night.html"]
 
@@ -33,11 +33,11 @@ def test_the_page_of_a_loop_is_written_replaced_and_outlives_its_runs(trained: C
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("a.json", "a.json exists and is no page of `autoloop-tui report`; name another file, or delete it."),
-        (".", ". cannot be replaced (Is a directory); name another file."),
-        ("/dev/null", "/dev/null cannot be replaced (it is not a regular file); name another file."),
-        ("a.json/x.html", "a.json/x.html cannot be replaced (Not a directory); name another file."),
-        ("x" * 300, "cannot be replaced (File name too long); name another file."),
+        ("a.json", "a.json exists and is not an HTML report of Auto Loop; choose another file or delete it."),
+        (".", ". cannot be replaced (Is a directory); choose another file."),
+        ("/dev/null", "/dev/null cannot be replaced (it is not a regular file); choose another file."),
+        ("a.json/x.html", "a.json/x.html cannot be replaced (Not a directory); choose another file."),
+        ("x" * 300, "cannot be replaced (File name too long); choose another file."),
     ],
 )
 def test_a_path_that_cannot_take_the_page_is_refused_in_a_sentence(trained: CommandProject, path: str, why: str) -> None:

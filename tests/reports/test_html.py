@@ -184,7 +184,7 @@ def test_it_is_whole_without_runs_and_without_histories(store: Store, folder: Pa
     assert "active" in page(store).text
     add_run(store, "a", started_at=1.0)
     found = page(store)
-    assert "The history of 1 run cannot be read here." in found.text
+    assert "The history of 1 run could not be read." in found.text
     assert found.of("svg") == []
 
 
@@ -206,7 +206,7 @@ def test_the_use_of_gpus_is_a_table_with_curves_over_time(store: Store, folder: 
     (rows,) = [table for table in found.tables if table[0][1] == "GPUs"]
     assert rows[1] == ["a (ida)", "2", "2h00m", "61 %", "40 %", "12.3 GiB", "310 W", "620 Wh"]
     assert len(found.classes("line")) == 3
-    assert "including those of others" in found.text
+    assert "also those of other users" in found.text
 
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&lt;\u202e\x1b[31m\n</style>"

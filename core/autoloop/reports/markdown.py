@@ -182,7 +182,7 @@ def _round(store: Store, loop: Loop, number: int, metrics: MetricBook, known: _B
     lines += _gpu_use(runs)
     failed = [run for run in runs if run.state in (RunState.FAILED, RunState.LOST, RunState.STOPPED)]
     if failed:
-        lines += ["", "Not finished:", ""]
+        lines += ["", "Runs that did not finish:", ""]
         lines += [line for run in failed for line in _failure(run, store.attempts(run.id)[-1:])]
     lines += ["", "Locations:", "", *(_place(store, loop, run) for run in runs)]
     lines += _uploads(loop, runs)

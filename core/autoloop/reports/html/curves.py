@@ -94,7 +94,7 @@ def curves(title: str, lines: Sequence[Line], last: float = 0, over: str = "step
     for line in sorted(lines, key=lambda line: not line.base):
         gaps = [step for step, value in line.points if math.isnan(value)]
         marks = [element("path", d="".join(f"M{axes.x(step)} {HEIGHT - BOTTOM}v-12" for step in gaps), class_="gap")]
-        named = element("title", f"{line.name}{': not a finite number at the red marks' if gaps else ''}")
+        named = element("title", f"{line.name}{' (red marks: values that are not finite)' if gaps else ''}")
         kind = f"line c{line.colour % COLOURS}{' base' if line.base else ''}"
         path = element("path", d=_path(axes, line.points))
         made.append(element("g", named, path, marks if gaps else None, class_=kind, data_run=line.run))

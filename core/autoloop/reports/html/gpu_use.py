@@ -13,7 +13,7 @@ from autoloop.reports.html.thinning import Points
 from autoloop.text.gpu_use import energy_text, memory_text
 from autoloop.text.values import NOTHING, duration
 
-NOTE = "GPU figures cover all processes on the GPU, including those of others."
+NOTE = "GPU figures include all processes on the GPU, also those of other users."
 
 
 def section(contents: Contents) -> Markup:
@@ -26,7 +26,7 @@ def section(contents: Contents) -> Markup:
             rows.append(_row(contents, run, use))
     if not rows:
         return Markup()
-    head = ["run", "GPUs", "sampled for", "utilisation", "idle", "peak memory", "power", "energy"]
+    head = ["run", "GPUs", "time sampled", "utilisation", "idle time", "peak memory", "power", "energy"]
     return element("div", table("GPU use", head, rows), _charts(contents), element("p", NOTE, class_="note"))
 
 

@@ -38,9 +38,9 @@ def render_page(store: Store, number: int, metrics: MetricBook, read: Callable[[
         ("rounds", "Rounds", _rounds(contents)),
         *((f"round-{each.number}", f"Round {each.number}", rounds.section(contents, each)) for each in contents.rounds),
         ("lineage", "Lineage", runs.lineage(contents)),
-        ("failures", "Not finished", runs.failures(contents)),
+        ("failures", "Runs that did not finish", runs.failures(contents)),
         ("proposals", "Proposals", runs.proposals(contents)),
-        ("changes", "Changes of each run", runs.changes(contents)),
+        ("changes", "Changes by run", runs.changes(contents)),
         ("rules", "Rules", _rules(contents)),
         ("gpus", "GPU use", gpu_use.section(contents)),
         ("places", "Configs and outputs", runs.places(contents)),
@@ -123,7 +123,7 @@ def _standings(contents: Contents) -> Markup | None:
         if (run := contents.by_id.get(each.run))
     ]
     firsts = [(each.round, each.first.value) for each in found.rounds]
-    title = f"{contents.metrics.short(found.metric)} of the configs that were new in each round"
+    title = f"{contents.metrics.short(found.metric)} of each round's new configs; line: best per round"
     return element("div", by_round(title, dots, firsts), class_="charts") if dots else None
 
 
@@ -133,8 +133,8 @@ def _changed(contents: Contents) -> Markup:
         return Markup()
     rows = [[code(each.path), before_text(each), after_text(each)] for each in found.changes]
     first = contents.by_id.get(found.first.run)
-    named = element("p", f"{config_label(first, found.first.runs)} against the baseline:") if first else None
-    return element("div", named, table("Changes from the baseline", ["key", "baseline", "changed to"], rows))
+    named = element("p", f"{config_label(first, found.first.runs)} differs from the baseline in:") if first else None
+    return element("div", named, table("Changes from the baseline", ["key", "baseline", "new value"], rows))
 
 
 def _rounds(contents: Contents) -> Markup:
@@ -163,13 +163,13 @@ def _rounds(contents: Contents) -> Markup:
             ]
         )
     metric = contents.metrics.short(outcome.metric) if outcome else "value"
-    head = ["round", "state", "runs", "finished", "not finished", "training time", "first of its configs", metric]
+    head = ["round", "state", "runs", "finished", "did not finish", "training time", "best new config", metric]
     return table("Rounds", head, rows) if rows else Markup()
 
 
 def _rules(contents: Contents) -> Markup:
     """The outcomes of each rule's proposals."""
-    head = ["rule", "proposed", "ran", "better", "worse", "no difference", "undecided", "in all loops"]
+    head = ["rule", "proposed", "ran", "better", "worse", "no difference", "undecided", "record in all loops"]
     rows: list[Row] = []
     for each in contents.rules:
         counts = (each.proposed, each.ran, each.better, each.worse, each.no_difference, each.undecided)
@@ -177,5 +177,5 @@ def _rules(contents: Contents) -> Markup:
         rows.append([code(each.rule), *(Cell(str(count), count) for count in counts), project])
     if not rows:
         return Markup()
-    total = element("p", f"{plural(len(rows), 'rule')} led to a proposal.")
+    total = element("p", f"{plural(len(rows), 'rule')} made proposals.")
     return element("div", total, table("Rules", head, rows))

@@ -17,7 +17,7 @@ from autoloop.text.values import NOTHING, duration
 def section(contents: Contents, round_: Round) -> Markup:
     runs = contents.runs_of(round_)
     if not runs:
-        return element("p", "No run yet.")
+        return element("p", "No runs yet.")
     bases = {base.id: base for run in runs if (base := contents.base_of(run)) and base.round != round_.number}
     return element(
         "div",
@@ -93,9 +93,9 @@ def _curves(contents: Contents, runs: list[Run], bases: list[Run]) -> Markup:
     if bases and any(made):
         names = ", ".join(f"{base.name} ({base.id})" for base in bases[:4])
         more = f" and {len(bases) - 4} more" if len(bases) > 4 else ""
-        notes.append(f"Dashed: the base {names}{more}" if len(bases) == 1 else f"Dashed: the bases {names}{more}")
+        notes.append(f"Dashed: {'base' if len(bases) == 1 else 'bases'} {names}{more}")
     if lacking:
-        notes.append(f"The history of {plural(lacking, 'run')} cannot be read here.")
+        notes.append(f"The history of {plural(lacking, 'run')} could not be read.")
     return element("div", element("div", made, class_="charts") if any(made) else None, [_note(each) for each in notes])
 
 

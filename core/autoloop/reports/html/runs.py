@@ -77,7 +77,7 @@ def proposals(contents: Contents) -> Markup:
                 _outcome(contents, each),
             ]
         )
-    head = ["#", "made from", "base", "by", "reason", "changes", "decision", "run", "outcome"]
+    head = ["#", "proposed in", "base", "by", "reason", "changes", "decision", "run", "outcome"]
     return table("Proposals", head, rows) if rows else Markup()
 
 
@@ -111,7 +111,7 @@ def changes(contents: Contents) -> Markup:
             row = [contents.named(run), contents.named(base) if base else NOTHING, code(each.path)]
             rows.append([*row, before_text(each), after_text(each), each.note or ""])
     head = ["run", "from", "key", "before", "after", "note"]
-    return table("Changes of each run", head, rows) if rows else Markup()
+    return table("Changes by run", head, rows) if rows else Markup()
 
 
 def places(contents: Contents) -> Markup:
@@ -126,4 +126,4 @@ def places(contents: Contents) -> Markup:
         return Markup()
     head = ["run", "config", "output", "W&B", "notes", *(["ran on"] if where else [])]
     inner = table("Configs and outputs", head, rows)
-    return element("details", element("summary", "Where the files of each run are"), inner)
+    return element("details", element("summary", "Config and output paths of each run"), inner)
