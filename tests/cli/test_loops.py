@@ -159,7 +159,7 @@ def test_until_ends_the_loop_and_names_the_winner(project: CommandProject, call:
     winner = next(run for run in json.loads(call("runs", "--json").out)["runs"] if run["name"] == "base_r2_1")
     assert project.loop().winner == winner["id"]
     shown = re.sub(r"\s+", " ", call("status").out)
-    assert re.search(r"finished: base_r2_1 \(\w+\) meets --until .*, confirmed by the mean over 2 fresh seeds", shown)
+    assert re.search(r"finished: base_r2_1 \(\w+\) meets --until .*, confirmed on 2 fresh seeds", shown)
 
 
 def test_without_replicates_one_run_that_meets_until_ends_the_loop(project: CommandProject, call: Call) -> None:

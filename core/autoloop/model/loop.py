@@ -242,7 +242,7 @@ class Loop(msgspec.Struct, frozen=True, kw_only=True):
     winner: str | None = None
     """The run that meets `--until`."""
     winner_seeds: int = 0
-    """Number of fresh seeds on whose mean the winner's config also meets `--until`; 0 if not confirmed."""
+    """Number of fresh seeds on which the winner's config is confirmed, by their mean; 0 if it is not confirmed."""
     best: BestRun | None = None
     """Set by the engine at the end of the loop, because computing it for a large loop takes seconds."""
     outcome: Outcome | None = None

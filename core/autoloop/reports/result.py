@@ -25,7 +25,7 @@ def result_lines(store: Store, loop: Loop, metrics: MetricBook) -> list[str]:
     lines = []
     if loop.winner:
         seeds = loop.winner_seeds
-        how = f"by the mean over {plural(seeds, 'fresh seed')}" if seeds else "not confirmed on fresh seeds"
+        how = f"confirmed on {plural(seeds, 'fresh seed')}" if seeds else "not confirmed on fresh seeds"
         lines.append(f"met --until: {winner_label(store, loop.winner)}, {how}")
     if loop.outcome:
         from autoloop.verdicts.wording import outcome_lines

@@ -154,7 +154,7 @@ def test_a_run_that_meets_until_ends_the_loop_when_fresh_seeds_do_so_too(project
     assert (ended.winner, ended.winner_seeds) == (project.named(loop, "good").id, 2)
     assert ended.end is not None
     assert ended.end.kind is LoopEndKind.WINNER
-    assert "confirmed by the mean over 2 fresh seeds" in ended.end.text
+    assert "confirmed on 2 fresh seeds" in ended.end.text
 
 
 def test_a_lucky_run_that_meets_until_does_not_end_the_loop(project: EngineProject) -> None:
@@ -197,7 +197,7 @@ def test_without_a_seed_nothing_is_confirmed_and_an_event_says_so(project: Engin
     loop = loop_of(project, *configs)
     found = project.run(loop).outcome
     assert not fresh(project, loop)
-    assert any("was not run again with fresh seeds" in text for text in project.story(loop))
+    assert any("was not run again on fresh seeds" in text for text in project.story(loop))
     assert found is not None
     assert not found.confirms
     assert not found.better

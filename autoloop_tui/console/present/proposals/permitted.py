@@ -120,7 +120,7 @@ def _not_on(name: str, proposal: Proposal, key: Callable[[str], str]) -> str:
     if name in EDITS and proposal.extend is not None:
         return f"{this} continues its run unchanged; reject it, or extend a run on its page"
     if name in EDITS and proposal.repeats:
-        return f"{this} repeats configs with fresh seeds and cannot be edited; reject it instead"
+        return f"{this} repeats configs on fresh seeds and cannot be edited; reject it instead"
     return ""
 
 

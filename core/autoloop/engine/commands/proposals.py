@@ -162,7 +162,7 @@ def edit(command: CommandContext, request: Edit) -> str:
         )
     if proposal.repeats:
         raise UserError(
-            f"Proposal {proposal.id} repeats configs with fresh seeds and cannot be edited; reject it, or propose your "
+            f"Proposal {proposal.id} repeats configs on fresh seeds and cannot be edited; reject it, or propose your "
             "own variant."
         )
     revised = command.proposals.revise(proposal, request.edits, command.sender.actor)

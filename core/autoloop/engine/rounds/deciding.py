@@ -40,7 +40,7 @@ def approve_by_policy(context: Context, proposals: list[Proposal]) -> None:
         if not _unlimited(proposal) and taken[proposal.base_run] >= context.spec.variants_per_run:
             decided = proposal_skipped(proposal, f"over --variants-per-run {context.spec.variants_per_run}", now)
         elif limited and room is not None and room < 1:
-            decided = proposal_skipped(proposal, "the round confirms promising configs with fresh seeds instead", now)
+            decided = proposal_skipped(proposal, "the round confirms promising configs on fresh seeds instead", now)
         else:
             taken[proposal.base_run] += not _unlimited(proposal)
             room = room - len(proposal.runs) if limited and room is not None else room

@@ -17,7 +17,7 @@ def met_until(context: Context, winner: OverSeeds) -> LoopEnd:
         first = context.store.run(first.confirms)
         seeds = len(winner.runs)
         context.update_loop(winner=first.id, winner_seeds=seeds)
-        text = f"{first.name} ({first.id}) meets --until {spec.until}, confirmed by the mean over {seeds} fresh seeds"
+        text = f"{first.name} ({first.id}) meets --until {spec.until}, confirmed on {seeds} fresh seeds"
     else:
         context.update_loop(winner=first.id, winner_seeds=0)
         if len(winner.runs) == 1:
@@ -32,7 +32,7 @@ def rounds_done(context: Context, round_: Round, finished: Sequence[Run], once: 
     if not finished:
         text += f"; no run of round {round_.number} finished"
     if until is not None and once:
-        text += f"; {once[0].name} met --until {until} in one run and was not run again with fresh seeds"
+        text += f"; {once[0].name} met --until {until} in one run and was not confirmed on fresh seeds"
     elif until is not None and any(run.confirms for run in context.store.runs(context.loop_id)):
         text += f"; no config met --until {until} on fresh seeds"
     elif until is not None:

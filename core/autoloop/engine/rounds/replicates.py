@@ -85,7 +85,7 @@ class Replicates:
         return msgspec.structs.replace(proposal, repeats=repeats)
 
     def _cannot(self, run: Run, why: str) -> None:
-        text = f"{run.name} ({run.id}) was not run again with fresh seeds: {why}"
+        text = f"{run.name} ({run.id}) was not run again on fresh seeds: {why}"
         if text != self._said:
             self._said = text
             self.context.log_event(EventKind.NOTE, text, run.id)
