@@ -71,7 +71,7 @@ class UserCommand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             if name not in (*known, *self.inputs):
                 near = nearest(name, [*known, *self.inputs])
                 meant = f"; did you mean {{{near}}}?" if near else f"; there are {', '.join(known)}"
-                return f"{{{name}}} is nothing that scope {self.scope} or its inputs have{meant}"
+                return f"{{{name}}} is not available in scope {self.scope}{meant}"
         try:
             words = shlex.split(self.command)
         except ValueError as error:

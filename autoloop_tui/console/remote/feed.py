@@ -371,7 +371,7 @@ class RemoteFeed(Feed):
             if not woken.ok:
                 raise UserError(woken.text)
             return woken.text
-        raise UserError(f"{self.host} has not said within {WAKING:.0f} s that an engine runs.")
+        raise UserError(f"{self.host} did not confirm within {WAKING:.0f} s that an engine is running.")
 
 
 def sender_here() -> Sender:

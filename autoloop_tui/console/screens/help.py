@@ -44,7 +44,7 @@ COLOURS = (
     ("slot-queued", "waits"),
     ("diff-before", "old value"),
     ("diff-after", "new value"),
-    ("chart-base", "the base run, dotted in charts"),
+    ("chart-base", "the base run, dashed in charts"),
     ("key", "a key, or the cursor"),
     ("dim", "secondary"),
 )
@@ -108,7 +108,7 @@ class HelpScreen(LoopScreen):
         if own:
             found.append([[("Yours, in console.toml", "bold key")], *(row for rows in own for row in rows)])
         found.insert(1, [[("How a loop works", "bold key")], *(row for line in LOOP for row in paragraph(line, width))])
-        found.append([[("Signs", "bold key")], *signs(glyphs)])
+        found.append([[("Symbols", "bold key")], *signs(glyphs)])
         found.append([[("Colours", "bold key")], *(([(fit(name, 14), name), (text, "")]) for name, text in COLOURS)])
         tmux: Block = [[("In tmux, in ~/.tmux.conf", "bold key")]]
         for line, why in TMUX:

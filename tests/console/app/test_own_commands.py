@@ -30,7 +30,7 @@ def load(settings: Path, toml: str) -> Preferences:
         ('key = "y"', "the key y is already used"),
         ('key = "f5"\nscope = "slots"', "scope"),
         ('key = "f5"\ncommand = "echo {rum}"\nscope = "run"', "did you mean {run}?"),
-        ('key = "f5"\ncommand = "echo {run}"', "{run} is nothing that scope any or its inputs have"),
+        ('key = "f5"\ncommand = "echo {run}"', "{run} is not available in scope any"),
         ('key = "f5"\ncommand = "echo \'a"', "cannot be split into words"),
         ('key = "f5"\ninputs = ["a", "b", "c", "d", "e", "f"]', "6 inputs are too many; the limit is 5"),
         ('key = "f5"\nlable = "x"', "lable"),

@@ -71,8 +71,9 @@ def question(view: View, decision: ProposalStatus, chosen: Choice, *, aside: str
     for long in (each for each in proposals if each.extend is not None):
         said.append(f"The winner continues to {long.extend} steps." if approves else "The winner is not continued.")
     if live := sum(each.live is not None for each in proposals):
-        does = "stops or relaunches its run immediately" if approves else "lets its run continue"
-        said.append(f"{live} of a live rule: that {does}.")
+        which = "The proposal of a live rule" if live == 1 else f"The {live} proposals of live rules"
+        does = "stops or relaunches the run immediately" if approves else "lets the run continue"
+        said.append(f"{which}: this {does}.")
     if loop.paused:
         said.append("The queue is paused.")
     return Question(f"{what}?", " ".join([*said, *([f"{aside}."] if aside else [])]))

@@ -137,8 +137,8 @@ def count_pieces(view: View, marked: int, *, glyphs: Glyphs) -> list[Piece]:
     live = [proposal for proposal in view.snapshot.proposals if proposal.live and proposal.round == number]
     if live:
         asked = sum(proposal.status is ProposalStatus.PENDING for proposal in live)
-        row.append((f"{len(live)} of live rules   ", "dim"))
-        row += [(f"{asked} asked now   ", f"bold {look('pending').variable}")] if asked else []
+        row.append((f"{len(live)} from live rules   ", "dim"))
+        row += [(f"{asked} to decide now   ", f"bold {look('pending').variable}")] if asked else []
     if len(row) == 1:
         yet = " yet" if view.loop.state is LoopState.ACTIVE else ""
         row.append((f"no proposals from round {number}{yet}   ", "dim"))

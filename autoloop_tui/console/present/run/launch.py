@@ -26,6 +26,9 @@ from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.run.header import title
 
+STOPPED_BY = {"stop": "stopped on request", "kill": "killed on request", "time limit": "stopped at its time limit"}
+"""Texts for what ended an attempt, by the value of its exit record."""
+
 
 def launch_page(view: View, run: Run, attempts: Sequence[Attempt], width: int, *, glyphs: Glyphs) -> list[list[Piece]]:
     """Return everything about the launch of the run. The command is that of the newest attempt, or a preview."""
@@ -139,7 +142,7 @@ def ending(attempt: Attempt) -> str:
     """Return the exit code, signal or error of an attempt in words."""
     record = attempt.exit
     if record is None:
-        return "no exit record" if attempt.ended_at else "runs"
+        return "no exit record" if attempt.ended_at else "running"
     parts = []
     if record.error:
         parts.append(plain(record.error))
@@ -148,7 +151,7 @@ def ending(attempt: Attempt) -> str:
     elif record.code is not None:
         parts.append(f"exit code {record.code}")
     if record.stopped_by:
-        parts.append(f"asked to {plain(record.stopped_by)}")
+        parts.append(STOPPED_BY.get(record.stopped_by, plain(record.stopped_by)))
     return ", ".join(parts) or "ended"
 
 

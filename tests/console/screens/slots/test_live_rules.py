@@ -95,8 +95,8 @@ async def test_the_queue_begins_at_what_is_asked_and_counts_live_rules_apart(pro
     async with drive(project, (80, 23), "p") as screen:
         assert on_top(screen.app, ProposalsScreen).rows.proposal.status is ProposalStatus.PENDING
         head = whole(screen, "#head")
-        assert "2 of live rules" in head
-        assert "1 asked now" in head
+        assert "2 from live rules" in head
+        assert "1 to decide now" in head
         assert "launched" not in head
         assert "is about tau in training: a relaunches it, x lets it continue" in head
 
