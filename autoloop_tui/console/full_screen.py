@@ -128,6 +128,11 @@ class FullScreenApp(App[ReturnType]):
         ]
         return [*filters, reduce] if reduce.enabled else filters
 
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """The screens visible through the top one. Textual would also lay out and paint the one below an opaque screen."""
+        return super()._background_screens if self.screen.styles.background.a < 1 else []
+
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by OSC 52 and, under tmux, also by tmux's own command: its default configuration ignores OSC 52 from
         programs."""

@@ -121,9 +121,21 @@ class LoopScreen(Standing, Screen[None]):
         self._once_painted = callback
 
     def _compositor_refresh(self) -> None:
-        """Skip painting until the panes have contents: their sizes are known only after a layout, which paints as well."""
-        if self._has_content:
-            super()._compositor_refresh()
+        """Skip painting until the panes have contents (their sizes are known only after a layout, which paints as well), and
+        during a batch, when Textual would discard the result. After a full paint, drop the repaints requested before it:
+        Textual would repaint the whole screen for them, twice when a screen comes up."""
+        if not self._has_content or self.app._batch_count:  # noqa: SLF001 - the check that Textual makes itself
+            return
+        compositor = self._compositor
+        whole = self is self.app.screen and compositor.size.region in compositor._dirty_regions  # noqa: SLF001
+        super()._compositor_refresh()
+        if whole:
+            self._repaint_required = False
+            for widget in (self, *compositor.visible_widgets):
+                widget._exchange_repaint_regions()  # noqa: SLF001
+            if self._once_painted is not None:
+                self.call_later(self._once_painted)
+                self._once_painted = None
 
     @property
     def view(self) -> View | None:
@@ -175,9 +187,6 @@ class LoopScreen(Standing, Screen[None]):
     def refresh_view(self) -> None:
         view = self.view
         self._has_content = True
-        if self._once_painted is not None:
-            self.call_after_refresh(self._once_painted)
-            self._once_painted = None
         self.paint_top()
         if view is not None:
             self.show_view(view)
