@@ -22,7 +22,7 @@ from autoloop_tui.console.loop_view import TROUBLE
 from autoloop_tui.console.moving_app import MovingApp
 from autoloop_tui.console.notifications import has_ended, news, osc9
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.screens.base import Blank, ConsoleHost, LoopScreen
+from autoloop_tui.console.screens.base import ConsoleHost, LoopScreen, Placeholders
 from autoloop_tui.console.screens.slots.screen import SlotsScreen
 from autoloop_tui.console.user_commands import UserCommand, lacking, values_of
 from autoloop_tui.console.widgets.bars import HintBar
@@ -241,14 +241,14 @@ class ConsoleApp(MovingApp):
 
     def action_explain(self) -> None:
         """Explain what the item under the cursor is waiting for."""
-        from autoloop_tui.console.screens.dialogs import Told
+        from autoloop_tui.console.screens.dialogs import Notice
         from autoloop_tui.console.screens.explaining import explain
 
         view, screen = self.feed.view, self.screen
         if view is not None and isinstance(screen, LoopScreen):
             what, lines, command = explain(view, screen.subject(view), self.feed.events())
             screen.query_one(HintBar).show_command(command)
-            self.push_screen(Told(what, lines))
+            self.push_screen(Notice(what, lines))
 
     def own_actions(self, on: LoopScreen) -> list[Action]:
         """Return the user commands available for the screen's current item, for its hints."""
@@ -284,7 +284,7 @@ class ConsoleApp(MovingApp):
         """Return a command with its placeholders filled in from the item under the cursor of a screen."""
         view = self.feed.view
         known = values_of(view, on.subject(view)) if view is not None and isinstance(on, LoopScreen) else {}
-        return command.format_map(Blank(known))
+        return command.format_map(Placeholders(known))
 
     def action_copy(self) -> None:
         screen = self.screen

@@ -32,7 +32,7 @@ from autoloop.store import (
     take_snapshot,
 )
 
-from autoloop_tui.console.loop_view import TROUBLE, Gone, View
+from autoloop_tui.console.loop_view import TROUBLE, EngineLoss, View
 from autoloop_tui.console.outbox import Letter, Outbox
 from autoloop_tui.console.telemetry import Sample, Sampler
 
@@ -176,14 +176,14 @@ class Feed:
         if rows is not None:
             self.store.take_over(rows)
 
-    def _gone_since(self, before: View | None) -> Gone | None:
+    def _gone_since(self, before: View | None) -> EngineLoss | None:
         if before is not None and before.engine is not None:
-            return Gone(time.time(), seen=True)
+            return EngineLoss(time.time(), seen=True)
         if before is not None:
             return before.gone_since
         try:
             log = self.store.places.engine_log(self.store.loop(self.loop_id).name)
-            return Gone(log.stat().st_mtime, seen=False)
+            return EngineLoss(log.stat().st_mtime, seen=False)
         except OSError:
             return None
 

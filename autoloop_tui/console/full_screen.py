@@ -32,7 +32,7 @@ from textual.worker import WorkerFailed
 from autoloop_tui.console import crash
 from autoloop_tui.console.drawing.glyphs import UNICODE, glyphs_for
 from autoloop_tui.console.drawing.paint import plain
-from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.standing import StackedScreen
 from autoloop_tui.console.terminal import TerminalDriver
 from autoloop_tui.console.theming.colours import depth_of
 from autoloop_tui.console.theming.defaults import variable_defaults
@@ -198,7 +198,7 @@ class FullScreenApp(App[ReturnType]):
             queued = any(pump.message_queue_size for pump in pumps)
             for pump in pumps:  # From the focused widget up to the app, in the order in which keys and messages bubble.
                 await _turn_of(pump, deadline)
-            standing = screen if isinstance(screen, Standing) else None
+            standing = screen if isinstance(screen, StackedScreen) else None
             if screen is not before or (standing is not None and standing.put_off):
                 before = screen
                 if standing is not None:

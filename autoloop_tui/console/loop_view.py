@@ -37,7 +37,7 @@ TROUBLE = (UserError, sqlite3.Error, msgspec.ValidationError, OSError)
 """Errors of reading or writing the store caused by its disk or another process; reported, never fatal."""
 
 
-class Gone(NamedTuple):
+class EngineLoss(NamedTuple):
     """When the engine of a loop disappeared. `seen`: this console noticed it; otherwise `at` is the last write to its
     log."""
 
@@ -56,7 +56,7 @@ class View:
     project: Path
     present: Mapping[str, Presence] = field(default_factory=dict)
     """If there is no engine: what remains of the runs that the store calls running."""
-    gone_since: Gone | None = None
+    gone_since: EngineLoss | None = None
     """If there is no engine: since when, if known."""
     brief: bool = False
     """For the first paint: earlier rounds and slow computations are left out."""

@@ -74,10 +74,10 @@ def open_remote(
     readonly: bool = False,
 ) -> int:
     """Open the console for a loop on another machine. Raises UserError if the connection fails."""
-    from autoloop_tui.console.remote.link import Link, Where, command
+    from autoloop_tui.console.remote.link import Link, RemoteProject, command
     from autoloop_tui.console.remote.mirror import Mirror
 
-    where = Where(host, folder, *([program] if program else []))
+    where = RemoteProject(host, folder, *([program] if program else []))
     command(where, batch=False)  # reject an invalid host before anything is created
     mirror = Mirror()
     link = Link(where, loop, mirror)

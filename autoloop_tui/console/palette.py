@@ -17,7 +17,7 @@ from autoloop_tui.console.actions import ACTIONS, Action, shown_key
 from autoloop_tui.console.drawing.paint import cells, plain
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.standing import StackedScreen
 from autoloop_tui.console.theming.theme_files import ThemeFile
 from autoloop_tui.console.user_commands import UserCommand
 
@@ -126,7 +126,7 @@ class Commands(Provider):
                 yield Hit(match, line(entry, self.app.size.width), entry.run, entry.title)
 
 
-class Palette(Standing, CommandPalette):
+class Palette(StackedScreen, CommandPalette):
     """The palette over `screen`. Its entries are collected when it opens."""
 
     def __init__(self, screen: Screen[Any]) -> None:

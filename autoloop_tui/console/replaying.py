@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoloop.as_of import Past, shifted
+from autoloop.as_of import LoopHistory, shifted
 from autoloop.engine import Holder
 from autoloop.model import LoopState, Run, Series
 from autoloop.store import LoopRows
@@ -27,14 +27,14 @@ class ReplayFeed(Feed):
 
     def __init__(self, project: Path, loop: str | None = None, *, speed: float = 60) -> None:
         super().__init__(project, loop)
-        self.past = Past.read(self.store, self.loop_id)
+        self.past = LoopHistory.read(self.store, self.loop_id)
         self.at, self.speed, self.playing = self.past.begin, speed, True
         self._ticked = self._made = time.monotonic()
         self._shown: float | None = None
 
     def follow_loop(self, loop: int) -> None:
         super().follow_loop(loop)
-        self.past = Past.read(self.store, loop)
+        self.past = LoopHistory.read(self.store, loop)
         self.at, self._shown = self.past.begin, None
 
     # ----------------------------------------------------------------------------------------------------- replay clock

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 
-class Standing(MessagePump):
+class StackedScreen(MessagePump):
     """A mixin before Screen or ModalScreen: deferred calls are dropped once the screen has left the stack."""
 
     put_off = False

@@ -14,7 +14,7 @@ import msgspec
 
 from autoloop.configs import Clamp, edits_as_mapping, edits_from_mapping, parse_config, suffix_of
 from autoloop.configs.formats import JSON
-from autoloop.engine.base.among_runs import AmongRuns
+from autoloop.engine.base.among_runs import LoopComparisons
 from autoloop.engine.planning.kept_metrics import metrics_of
 from autoloop.files import read_text
 from autoloop.metrics import default_book, from_json
@@ -112,7 +112,7 @@ def decide(
         with Store.open(Path.cwd()) as store:
             found = _find_run(store, run)
             book = metrics_of(store.places, store.loop(found.loop))
-            among = AmongRuns(store, found.loop, book).of(found)
+            among = LoopComparisons(store, found.loop, book).of(found)
     source = load_rules(None if rules is None else os.fspath(rules), book)
     reached = summary if isinstance(summary, Summary) else from_json(dict(summary), book)
     view = RunView(reached, config or {}, book=book, against=None if among is None else lambda: among)

@@ -36,7 +36,7 @@ Row = TypeVar("Row", Loop, Round, Run, Attempt, Proposal, Delivery)
 AGAIN = (EventKind.RUN_RETRIED, EventKind.RUN_EXTENDED)
 
 
-class Past:
+class LoopHistory:
     """A loop's rows and events, read from the store once; `as_of` reconstructs any instant from them."""
 
     def __init__(self, snapshot: Snapshot, attempts: Sequence[Attempt], events: Sequence[Event]) -> None:
@@ -52,7 +52,7 @@ class Past:
         """The times of all events, in ascending order."""
 
     @classmethod
-    def read(cls, store: Store, loop: int) -> Past:
+    def read(cls, store: Store, loop: int) -> LoopHistory:
         with store.reading():
             events, last = list[Event](), 0
             while page := store.events(loop, last):
@@ -193,8 +193,8 @@ UNDECIDED: dict[str, Any] = {
 
 
 def as_of(store: Store, loop: int, at: float) -> Snapshot:
-    """The loop's state at `at`. For many instants of one loop, keep a `Past`."""
-    return Past.read(store, loop).as_of(at)
+    """The loop's state at `at`. For many instants of one loop, keep a `LoopHistory`."""
+    return LoopHistory.read(store, loop).as_of(at)
 
 
 def step_at(run: Run, attempt: Attempt, at: float) -> int:

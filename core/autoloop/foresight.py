@@ -44,7 +44,7 @@ MOST_CONFIGS = 300
 
 
 @dataclass(frozen=True)
-class Alike:
+class SimilarRun:
     """A past run similar to the variant, and the outcome of replaying it under the loop's rules."""
 
     run: Run
@@ -73,7 +73,7 @@ class Foresight:
 
     variant: CheckedVariant
     findings: list[Finding] = field(default_factory=list)
-    past: list[Alike] = field(default_factory=list)
+    past: list[SimilarRun] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
     @property
@@ -128,7 +128,9 @@ def _findings(
     )
 
 
-def _past(store: Store, loop: Loop, config: Config, settings: Settings, deadline: float, left_out: list[str]) -> list[Alike]:
+def _past(
+    store: Store, loop: Loop, config: Config, settings: Settings, deadline: float, left_out: list[str]
+) -> list[SimilarRun]:
     """The past runs of this trainer with the most similar configs, each replayed under the loop's rules. Runs that differ
     only in the seed come first, then those with the fewest changes; newer runs come before older ones."""
     spec = loop.spec
@@ -151,7 +153,7 @@ def _past(store: Store, loop: Loop, config: Config, settings: Settings, deadline
     except UserError as problem:
         left_out.append(f"past runs: {problem}")
         return []
-    alike: list[Alike] = []
+    alike: list[SimilarRun] = []
     try:
         if rules.slow:
             left_out.append(f"what {rules.name} would propose: rules in Python are not asked here")
@@ -162,7 +164,7 @@ def _past(store: Store, loop: Loop, config: Config, settings: Settings, deadline
                 run = replay(source.read(list(patterns.values())), rules)
                 judged = {} if rules.slow else judge([run], rules)
                 result = outcome(run, watching, policy, judged.get(source.run.id))
-                alike.append(Alike(source.run, source.loop.name, differs, result))
+                alike.append(SimilarRun(source.run, source.loop.name, differs, result))
     finally:
         rules.close()
     return alike

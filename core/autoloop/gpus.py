@@ -106,7 +106,7 @@ def without_amounts(words: str) -> str:
     return re.sub(r"[\d.]+ GiB", "", words)
 
 
-class Asker(Protocol):
+class GpuSource(Protocol):
     """Asks for the GPUs of one machine. Never waits longer than requested."""
 
     report: GpuReport | None

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from autoloop.backtest import Facts, PastRun, Replayed, book_of, find_stop, main_metric, replay
+from autoloop.backtest import Facts, PastRun, ReplayResult, book_of, find_stop, main_metric, replay
 from autoloop.backtest.ranks import FEWEST
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.planning.frozen import preset_of
@@ -237,7 +237,7 @@ _work: _Work = ((), (), None)
 
 def replay_all(
     sources: Sequence[PastRunSource], rules: Sequence[RuleSource], metric: str | None = None
-) -> list[list[Replayed] | str]:
+) -> list[list[ReplayResult] | str]:
     """Return for each run the result of replaying each rule source, or a sentence on why the run could not be read.
 
     Many runs are replayed in forked processes, so call this only from a program without threads.
@@ -261,11 +261,11 @@ def _begin(work: _Work) -> None:
     _work = work
 
 
-def _replay_mine(index: int) -> list[Replayed] | str:
+def _replay_mine(index: int) -> list[ReplayResult] | str:
     return _replay(_work, index)
 
 
-def _replay(work: _Work, index: int) -> list[Replayed] | str:
+def _replay(work: _Work, index: int) -> list[ReplayResult] | str:
     sources, rules, metric = work
     patterns = {
         pattern.pattern: pattern for source in rules for rule in live_rules(source) for pattern in rule.when.patterns

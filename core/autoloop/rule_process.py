@@ -41,7 +41,7 @@ def rules_apart(code: str, filename: str, patience: float = PATIENCE) -> PythonR
     return PythonRules(name, version, child.ask, child.close)
 
 
-class _Gone(Exception):
+class _NoReply(Exception):
     """The process gave no answer; the text says why."""
 
 
@@ -74,7 +74,7 @@ class _Child:
         self._end = weakref.finalize(self, _end, self._process, self._printed)
         try:
             loaded = self._exchange({"code": self.code, "filename": self.filename}, LOADING)
-        except _Gone as reason:
+        except _NoReply as reason:
             raise UserError(f"{self.filename}: loading it {reason}") from None
         if "error" in loaded:
             self._end()
@@ -103,7 +103,7 @@ class _Child:
             answer = self._exchange(summary, self.patience)
         except UserError as error:
             return [], [str(error)]
-        except _Gone as reason:
+        except _NoReply as reason:
             return [], [f"{self.filename}: decide(summary) {reason}"]
         return [(reason, edits, expect) for reason, edits, expect in answer["asked"]], answer["notes"]
 
@@ -122,17 +122,17 @@ class _Child:
                 selector.register(process.stdout, selectors.EVENT_READ)
                 while not answer.endswith(b"\n"):
                     if not selector.select(deadline - time.monotonic()) or time.monotonic() >= deadline:
-                        raise _Gone(f"took longer than {patience:g} s and was killed (rules_timeout in autoloop.toml)")
+                        raise _NoReply(f"took longer than {patience:g} s and was killed (rules_timeout in autoloop.toml)")
                     piece = os.read(process.stdout.fileno(), 1 << 16)
                     answer += piece
                     if not piece:
-                        raise _Gone(self._how_it_ended(process))
+                        raise _NoReply(self._how_it_ended(process))
                     if len(answer) > MAX_ANSWER:
-                        raise _Gone(f"returned more than {MAX_ANSWER >> 20} MiB for one run; it must return a short list")
+                        raise _NoReply(f"returned more than {MAX_ANSWER >> 20} MiB for one run; it must return a short list")
         except BrokenPipeError:
             reason = self._how_it_ended(process)
             self._end()
-            raise _Gone(reason) from None
+            raise _NoReply(reason) from None
         except BaseException:
             self._end()
             raise
@@ -140,7 +140,7 @@ class _Child:
             decoded: dict[str, Any] = json.loads(answer)
         except ValueError:
             self._end()
-            raise _Gone("returned an unreadable answer") from None
+            raise _NoReply("returned an unreadable answer") from None
         return decoded
 
     def _how_it_ended(self, process: subprocess.Popen[bytes]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from autoloop.backtest import Replayed, SafeStop, find_stop, replay
+from autoloop.backtest import ReplayResult, SafeStop, find_stop, replay
 from autoloop.rules import default_rules
 
 from tests.backtest.past import past
@@ -12,7 +12,7 @@ from tests.backtest.past import past
 NO_RULES = default_rules(())
 
 
-def curves(runs: int, settles: int, *, cohort: str = "loop_1", seed: int = 0, metric: str = "loss") -> list[Replayed]:
+def curves(runs: int, settles: int, *, cohort: str = "loop_1", seed: int = 0, metric: str = "loss") -> list[ReplayResult]:
     """Return runs that are in their final order from step `settles` on; before that, their values are random."""
     chance = random.Random(seed)
     found = []
@@ -22,7 +22,7 @@ def curves(runs: int, settles: int, *, cohort: str = "loop_1", seed: int = 0, me
     return found
 
 
-def stop(runs: list[Replayed], risk: float = 0.1) -> SafeStop:
+def stop(runs: list[ReplayResult], risk: float = 0.1) -> SafeStop:
     return find_stop(runs, "loss", "low", risk)
 
 

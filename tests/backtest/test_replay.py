@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from autoloop.backtest import PastRun, judge, replay
-from autoloop.backtest.replay import Fired
+from autoloop.backtest.replay import Firing
 from autoloop.rules import LiveWatch, live_rules, parse_book
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,10 +164,10 @@ def test_rules_see_what_an_engine_shows_them_at_each_point(curves: dict[str, dic
     columns = {name: series(*sorted(curve.items())) for name, curve in curves.items()}
     found = replay(PastRun(past("a").facts, columns, OT), source).fired
     watch = LiveWatch(live_rules(source), "n 1", OT, {})
-    shown: list[Fired] = []
+    shown: list[Firing] = []
     for step in sorted({step for curve in curves.values() for step in curve}):
         so_far = {name: series(*(point for point in each if point[0] <= step)) for name, each in columns.items()}
         for firing in watch.fired(so_far, step):
-            shown.append(Fired(firing.rule.id, step, firing.evidence))
+            shown.append(Firing(firing.rule.id, step, firing.evidence))
             watch.silence(firing.rule.id)
     assert found == shown

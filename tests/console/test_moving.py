@@ -307,7 +307,7 @@ def test_no_screen_of_ours_calls_what_it_put_off_once_it_has_gone() -> None:
     """Every screen class must drop its delayed calls; a new one that does not would crash sooner or later."""
     from textual.screen import Screen
 
-    from autoloop_tui.console.standing import Standing
+    from autoloop_tui.console.standing import StackedScreen
 
     def below(kind: Any) -> Any:
         return {kind, *(found for each in kind.__subclasses__() for found in below(each))}
@@ -317,7 +317,7 @@ def test_no_screen_of_ours_calls_what_it_put_off_once_it_has_gone() -> None:
         __import__(f"autoloop_tui.console.screens.{path.stem}")
     ours = {kind for kind in below(Screen) if kind.__module__.startswith("autoloop_tui")}
     assert len(ours) > 10
-    assert [kind.__name__ for kind in ours if not issubclass(kind, Standing)] == []
+    assert [kind.__name__ for kind in ours if not issubclass(kind, StackedScreen)] == []
 
 
 async def test_a_terminal_of_any_size_ends_nothing_while_the_palette_is_open(project: RecordedProject) -> None:

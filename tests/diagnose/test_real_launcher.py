@@ -86,7 +86,7 @@ def test_what_accelerate_hides_is_told(tmp_path: Path) -> None:
             assert select.select([fd], [], [], 120)[0]
             os.close(fd)
         state = local.inspect(tmp_path / how, f"{how}-{os.getpid()}", handle)
-        assert isinstance(state, runner.Ended)
+        assert isinstance(state, runner.AttemptExit)
         lines = read_log_tail(tmp_path / how / "log.txt")
         causes[how] = diagnose(state.record, lines, preset, stop_reason="enough")
     local.reap()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from autoloop.effects import Comparison, Trained, compare, configs_of, importance
+from autoloop.effects import Comparison, TrainedRun, compare, configs_of, importance
 from autoloop.effects.pairs import MISSING
 from autoloop.model import UserError
 from autoloop.verdicts import Basis, Call
@@ -19,10 +19,10 @@ from tests.cli.past_loops import curve, summary_of
 NUMBERS = itertools.count()
 
 
-def trained(value: float, config: Mapping[str, Any], *, cohort: str = "c", steps: int = 10) -> Trained:
+def trained(value: float, config: Mapping[str, Any], *, cohort: str = "c", steps: int = 10) -> TrainedRun:
     """Return a run that ended at `value`."""
     name = f"r{next(NUMBERS)}"
-    return Trained(name, name, config, cohort, "seed", summary_of(curve(*[value] * steps, metric="loss")))
+    return TrainedRun(name, name, config, cohort, "seed", summary_of(curve(*[value] * steps, metric="loss")))
 
 
 def pairs(comparison: Comparison) -> set[tuple[str, Any, Any]]:
@@ -105,7 +105,7 @@ def test_equal_configs_are_rarely_called_different_however_many_pairs_there_are(
     assert wrong <= 5
 
 
-def many(number: int) -> list[Trained]:
+def many(number: int) -> list[TrainedRun]:
     """Return runs whose loss depends only on the learning rate."""
     chance = random.Random(1)
     return [

@@ -13,14 +13,14 @@ import sys
 
 from autoloop.engine.driver import process
 from autoloop.engine.runs.attempts import Intent
-from autoloop.engine.runs.execution import Ended, Execution
+from autoloop.engine.runs.execution import EndedAttempt, Execution
 
 
 class Dying(Execution):
     records: int | None = None
     """Number of records since both have ended."""
 
-    def wait(self, seconds: float) -> list[Ended]:
+    def wait(self, seconds: float) -> list[EndedAttempt]:
         ended = super().wait(seconds)
         while ended and self.busy:
             ended += super().wait(seconds)

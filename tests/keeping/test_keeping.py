@@ -14,10 +14,10 @@ from autoloop.keeping import (
     Candidate,
     Checkpoint,
     Choice,
+    KeepPolicy,
     Ranking,
     Trash,
     Usage,
-    Wish,
     choose,
     find_checkpoints,
     measure,
@@ -34,13 +34,13 @@ from tests.cli.past_loops import curve, summary_of
 @pytest.mark.parametrize(
     ("text", "wish"),
     [
-        ("best 3 by eval_l1, last of running", Wish(3, "eval_l1")),
-        ("best 1", Wish(1)),
-        ("last of all", Wish(last=True)),
-        (" best  2  by val/acc ,last of all", Wish(2, "val/acc", last=True)),
+        ("best 3 by eval_l1, last of running", KeepPolicy(3, "eval_l1")),
+        ("best 1", KeepPolicy(1)),
+        ("last of all", KeepPolicy(last=True)),
+        (" best  2  by val/acc ,last of all", KeepPolicy(2, "val/acc", last=True)),
     ],
 )
-def test_what_is_to_be_kept_is_read_from_clauses(text: str, wish: Wish) -> None:
+def test_what_is_to_be_kept_is_read_from_clauses(text: str, wish: KeepPolicy) -> None:
     assert parse_wish(text, "here") == wish
 
 

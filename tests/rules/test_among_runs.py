@@ -10,14 +10,14 @@ from autoloop.metrics import default_book
 from autoloop.model import Evidence, Run, UserError
 from autoloop.rules import RunView, compile_expression, evaluate, parse_book
 from autoloop.text.evidence import evidence_text
-from autoloop.verdicts import AgainstBase, Judge, base_of
+from autoloop.verdicts import BaseComparison, Judge, base_of
 
 from tests.verdicts.test_judge import L1, run, seeds
 
 
 def among(runs: list[Run], mine: Run, base: Run | None, **given: Any) -> RunView:
     assert mine.summary is not None
-    config = AgainstBase(Judge(runs, default_book()), mine, base)
+    config = BaseComparison(Judge(runs, default_book()), mine, base)
     return RunView(mine.summary, against=lambda: config, **given)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from autoloop.metrics import MetricBooks, parse_metric_book
-from autoloop.run_archive import Memory, Remembered, find_runs, memory_path, read_runs, reading, version_of
+from autoloop.run_archive import CachedRecord, Memory, find_runs, memory_path, read_runs, reading, version_of
 
 from tests.run_archive.layouts import wandb_run
 
@@ -32,7 +32,7 @@ class Folder:
 
     def ask(self, processes: int = 1, limit: int | None = None) -> dict[str, float]:
         self.read.clear()
-        memory = Memory(self.memory, Remembered, version_of(self.book))
+        memory = Memory(self.memory, CachedRecord, version_of(self.book))
         found = read_runs(find_runs(self.root), self.book, limit=limit, memory=memory, processes=processes)
         return {os.path.basename(run.name): record.summary.metrics["train/loss"].last for run, record in found}
 
@@ -145,7 +145,7 @@ def test_runs_that_are_gone_are_forgotten_and_those_beyond_the_limit_are_not(fol
         path.unlink()
     wandb_run(folder.root / "c", "c", [6, 5])
     assert folder.ask(limit=1) == {"c": 5}
-    memory = Memory(folder.memory, Remembered, version_of(folder.book))
+    memory = Memory(folder.memory, CachedRecord, version_of(folder.book))
     assert sorted(Path(key).stem for key in memory.entries) == ["run-b", "run-c"]
 
 

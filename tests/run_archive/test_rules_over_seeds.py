@@ -10,7 +10,7 @@ from autoloop.model import Summary
 from autoloop.rules import parse_book
 from autoloop.settings import Settings
 
-from autoloop_tui.cli.output.analysis import Analysed, proposals_for, with_proposals
+from autoloop_tui.cli.output.analysis import AnalysedRun, proposals_for, with_proposals
 from tests.rules.views import metric
 
 HIGH = parse_book(
@@ -27,9 +27,9 @@ changes = ["lr@mul=2"]
 )
 
 
-def analysed(name: str, loss: float, **config: float) -> Analysed:
+def analysed(name: str, loss: float, **config: float) -> AnalysedRun:
     summary = Summary(metrics={"train/l1_loss": metric(5.0, loss)}, steps=10)
-    return Analysed(name=name, shown=name, cells=[], summary=summary, config=dict(config))
+    return AnalysedRun(name=name, shown=name, cells=[], summary=summary, config=dict(config))
 
 
 def test_the_mean_over_seeds_is_judged_once_and_a_run_without_other_seeds_by_itself(

@@ -31,7 +31,7 @@ class Started:
             finally:
                 os.close(fd)
         state = local.inspect(self.directory, self.id, self.handle)
-        assert isinstance(state, runner.Ended), state
+        assert isinstance(state, runner.AttemptExit), state
         return state.record
 
     def begun(self) -> dict[str, Any]:

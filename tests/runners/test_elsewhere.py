@@ -76,7 +76,7 @@ def test_an_attempt_in_another_container_can_be_stopped_and_its_end_is_recorded(
     assert local.request_stop(handle, directory)
     eventually(lambda: (directory / "exit.json").exists())
     state = local.inspect(directory, "inside", handle)
-    assert isinstance(state, runner.Ended)
+    assert isinstance(state, runner.AttemptExit)
     assert (state.record.stopped_by, state.record.signal) == ("stop", 2)
     assert not local.is_running(directory, handle)
 
@@ -105,7 +105,7 @@ def test_a_silent_supervisor_in_another_container_is_given_up_and_nothing_here_i
         assert not pulse.silent()  # it has just changed, whatever the clocks say
         state = local.inspect(tmp_path, "x", handle)
         assert alive(process)
-    assert isinstance(state, runner.Vanished)
+    assert isinstance(state, runner.AttemptLoss)
     assert not state.ours
     assert "another container" in state.reason
     later = time.monotonic() + local.SILENCE + 1
@@ -126,7 +126,7 @@ def test_a_copy_of_the_folder_is_not_the_attempt_and_ends_nothing_of_it(bench: B
     shutil.copytree(attempt.directory, copy)
     for handle in (attempt.handle, None):
         state = local.inspect(copy, attempt.id, handle)
-        assert isinstance(state, runner.Vanished)
+        assert isinstance(state, runner.AttemptLoss)
         assert not state.ours
     assert not local.is_running(copy, attempt.handle)
     assert local.sweep(attempt.id, copy) == 0

@@ -15,7 +15,7 @@ import pytest
 from autoloop.model import HostSpec, TakenKind
 from autoloop.preflight.hosts import hosts
 from autoloop.runners import bounded_log, procfs
-from autoloop.runners.runner import Ended, Runs, Vanished
+from autoloop.runners.runner import AttemptExit, AttemptLoss, CommandStart
 from autoloop.runners.ssh import bundle
 
 from tests.runners.trial import Trial, handle_of
@@ -50,7 +50,7 @@ def test_other_pythons_start_follow_and_stop_a_run(trial: Trial, version: str) -
     smi.write_text(f"#!/bin/sh\ncase $1 in *query-gpu*) echo '{CARD}';; esac\n")
     smi.chmod(0o755)
     attempt = trial.submit("sh", "-c", "echo begun; trap 'exit 7' TERM; while :; do sleep 0.05; done")
-    trial.until(Runs)
+    trial.until(CommandStart)
     claim = json.loads((trial.there(attempt) / "claim").read_text())
     assert os.path.realpath(f"/proc/{claim['pid']}/exe") == os.path.realpath(python)
     trial.runner.gpus.ask()
@@ -61,17 +61,17 @@ def test_other_pythons_start_follow_and_stop_a_run(trial: Trial, version: str) -
         (card,) = asker.report.gpus
         assert (card.utilisation, card.power) == (5, 70.5)
     trial.runner.stop(attempt, kill=False)
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
+    ended = trial.until(AttemptExit)
+    assert isinstance(ended, AttemptExit)
     assert (ended.record.code, ended.record.stopped_by) == (7, "stop")
     assert (Path(attempt.directory) / "log.txt").read_text().startswith("begun\n")
 
     trial.told.clear()
     lost = trial.submit("sleep", "1000", name="r2-1")
-    trial.until(Runs)
+    trial.until(CommandStart)
     os.kill(json.loads((trial.there(lost) / "claim").read_text())["pid"], 9)
-    gone = trial.until(Vanished)
-    assert isinstance(gone, Vanished)
+    gone = trial.until(AttemptLoss)
+    assert isinstance(gone, AttemptLoss)
     assert "left-over process" in gone.reason
 
 
@@ -108,12 +108,12 @@ def test_a_python_that_is_too_old_is_refused_with_a_sentence(trial: Trial) -> No
 
 def test_a_killed_supervisor_and_a_restarted_host_are_told_apart(trial: Trial) -> None:
     attempt = trial.submit("sh", "-c", "echo begun; sleep 1000")
-    trial.until(Runs)
+    trial.until(CommandStart)
     handle = handle_of(trial.there(attempt))
     assert handle is not None
     os.kill(handle.pid, 9)
-    gone = trial.until(Vanished)
-    assert isinstance(gone, Vanished)
+    gone = trial.until(AttemptLoss)
+    assert isinstance(gone, AttemptLoss)
     assert gone.started
     assert gone.taken is None
     assert "was killed" in gone.reason
@@ -121,11 +121,11 @@ def test_a_killed_supervisor_and_a_restarted_host_are_told_apart(trial: Trial) -
 
     trial.told.clear()
     rebooted = trial.submit("sleep", "1000", name="r2-1")
-    trial.until(Runs)
+    trial.until(CommandStart)
     claim = json.loads((trial.there(rebooted) / "claim").read_text())
     (trial.there(rebooted) / "claim").write_text(json.dumps({**claim, "boot_id": "another"}))
-    gone = trial.until(Vanished)
-    assert isinstance(gone, Vanished)
+    gone = trial.until(AttemptLoss)
+    assert isinstance(gone, AttemptLoss)
     assert gone.taken is not None
     assert gone.taken.kind is TakenKind.NODE_LOST
     procfs.send(claim["pid"], claim["start_time"], 10)
@@ -139,8 +139,8 @@ def test_links_of_the_project_that_lead_elsewhere_go_along_and_what_cannot_be_un
     trial.anew()
     (trial.project / "assets").symlink_to("/usr/share")
     trial.submit("true")
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
+    ended = trial.until(AttemptExit)
+    assert isinstance(ended, AttemptExit)
     assert ended.record.code == 0
     (code,) = (trial.far.home / ".autoloop/project/code").iterdir()
     assert os.readlink(code / "assets") == "/usr/share"
@@ -150,8 +150,8 @@ def test_links_of_the_project_that_lead_elsewhere_go_along_and_what_cannot_be_un
     trial.anew()
     (trial.project / "more.py").touch()
     trial.submit("true", name="r2-1")
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
+    ended = trial.until(AttemptExit)
+    assert isinstance(ended, AttemptExit)
     assert ended.record.error == "cannot start on box: ReadError: odd"
     assert trial.runner.trouble is None
     assert not list(code.parent.glob("*.new"))
@@ -161,7 +161,7 @@ def test_an_attempt_that_cannot_be_looked_at_keeps_no_other_from_its_end(trial: 
     python, first = trial.far.odd_python()
     trial.host = msgspec.structs.replace(trial.host, python=python)
     odd = trial.submit("sleep", "1000", name="odd-1")
-    trial.until(Runs)
+    trial.until(CommandStart)
     trial.anew()
     first.write_text(
         "import os\nreal = os.path.isdir\n"
@@ -170,16 +170,16 @@ def test_an_attempt_that_cannot_be_looked_at_keeps_no_other_from_its_end(trial: 
     )
     trial.runner.reattach(odd)
     trial.submit("true", name="r2-1")
-    assert trial.until(Ended)
-    assert trial.heard(Vanished) is None
+    assert trial.until(AttemptExit)
+    assert trial.heard(AttemptLoss) is None
 
 
 def test_code_that_was_deleted_on_the_host_is_sent_again(trial: Trial) -> None:
     (trial.project / "say.sh").write_text("echo said")
     for name in ("r1-1", "r2-1"):
         trial.submit("sh", "say.sh", name=name)
-        ended = trial.until(Ended)
-        assert isinstance(ended, Ended)
+        ended = trial.until(AttemptExit)
+        assert isinstance(ended, AttemptExit)
         assert ended.record.code == 0
         trial.told.clear()
         shutil.rmtree(next((trial.far.home / ".autoloop/project/code").iterdir()))
@@ -188,7 +188,7 @@ def test_code_that_was_deleted_on_the_host_is_sent_again(trial: Trial) -> None:
 def test_a_log_that_is_cut_there_is_whole_here_as_far_as_it_came(trial: Trial) -> None:
     script = "i=0; while [ $i -lt 160 ]; do head -c 65536 /dev/zero | tr '\\0' x; echo; i=$((i+1)); done; echo the end"
     attempt = trial.submit("sh", "-c", script)
-    trial.until(Ended)
+    trial.until(AttemptExit)
     log = Path(attempt.directory) / "log.txt"
     assert log.read_bytes().endswith(b"\nthe end\n")
     assert log.stat().st_size <= 5 << 20

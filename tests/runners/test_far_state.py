@@ -49,8 +49,8 @@ def test_a_folder_full_of_samples_keeps_no_history_back(tmp_path: Path, monkeypa
     for path in ("z/deep/history.jsonl", "z/events.out.tfevents.1", "config.yaml", "checkpoint-last.pt"):
         (output / path).write_text("x")
     given = {"id": "a-1", "dir": str(tmp_path), "out": str(output), "files": True, "fetch": [], "log": 0, "has": {}}
-    room = following.Room(1 << 20)
-    state = following.Followed(given).news(room)
+    room = following.AnswerBudget(1 << 20)
+    state = following.FollowedAttempt(given).news(room)
     sent = [str(chunk["path"]) for chunk in room.chunks]
     assert sent[:3] == ["z/events.out.tfevents.1", "z/deep/history.jsonl", "config.yaml"]
     assert len(sent) == 12
@@ -61,8 +61,8 @@ def test_a_folder_full_of_samples_keeps_no_history_back(tmp_path: Path, monkeypa
 
 def scanned(output: Path, wanted: str) -> list[object]:
     given = {"id": "a", "dir": str(output), "out": str(output), "files": True, "fetch": [wanted], "log": 0, "has": {}}
-    room = following.Room(1 << 20)
-    following.Followed(given).news(room)
+    room = following.AnswerBudget(1 << 20)
+    following.FollowedAttempt(given).news(room)
     return [chunk["path"] for chunk in room.chunks]
 
 

@@ -11,7 +11,7 @@ from autoloop.model import HostSpec
 from autoloop.runners.ssh import connection
 from autoloop.runners.ssh.connection import UnreachableError, connect
 from autoloop.runners.ssh.fetching import fetch, part_of
-from autoloop.runners.ssh.left import LEFT, Left, read_left
+from autoloop.runners.ssh.left import LEFT, RemoteFiles, read_left
 from autoloop.runners.ssh.mirror import Mirror, make_links
 
 from tests.runners.far_side import FarSide
@@ -84,7 +84,7 @@ def test_what_is_fetched_is_written_through_no_link(side: FarSide, tmp_path: Pat
     there.write_text("theirs")
     state = there.stat()
     part_of(output / "model.pt", [state.st_ino, state.st_size, state.st_mtime_ns]).symlink_to(keys)
-    left = Left(host="box", folder=str(side.home / "out"))
+    left = RemoteFiles(host="box", folder=str(side.home / "out"))
     with pytest.raises(OSError, match="symbolic links"):
         fetch(HostSpec(name="box", python=sys.executable), left, output, [], lambda *_: None)
     assert keys.read_text() == "mine"

@@ -49,7 +49,7 @@ def test_an_attempt_whose_engine_was_killed_before_it_stored_the_handle_is_found
     assert select.select([fd], [], [], PATIENCE)[0]
     os.close(fd)
     ended = local.inspect(directory, "left-alone", state.handle)
-    assert isinstance(ended, runner.Ended)
+    assert isinstance(ended, runner.AttemptExit)
     assert (ended.record.code, ended.record.stopped_by) == (3, "stop")
 
 
@@ -66,7 +66,7 @@ def test_a_running_attempt_is_alive_and_an_ended_one_stays_ended(bench: Bench) -
     assert local.inspect(attempt.directory, attempt.id) == local.Alive(attempt.handle)
     local.request_stop(attempt.handle, kill=True)
     attempt.wait()
-    assert isinstance(local.inspect(attempt.directory, attempt.id), runner.Ended)
+    assert isinstance(local.inspect(attempt.directory, attempt.id), runner.AttemptExit)
     assert not local.request_stop(attempt.handle)
 
 
@@ -74,7 +74,7 @@ def test_an_attempt_that_was_never_started_is_fenced_against_a_late_supervisor(t
     body = {"attempt_id": "late", "argv": ["touch", "ran"], "cwd": str(tmp_path), "stop": [], "straggler_grace": 0}
     (tmp_path / "spec.json").write_text(json.dumps(body))
     first = local.inspect(tmp_path, "late", patience=0.0)
-    assert first == runner.Vanished("it was never started", started=False)
+    assert first == runner.AttemptLoss("it was never started", started=False)
     late = subprocess.run([sys.executable, "-I", "-S", local.SUPERVISOR, tmp_path], check=False)
     assert late.returncode == 75
     assert not (tmp_path / "ran").exists()
@@ -83,7 +83,7 @@ def test_an_attempt_that_was_never_started_is_fenced_against_a_late_supervisor(t
 
 def test_an_attempt_of_which_not_even_the_directory_was_made_was_never_started(tmp_path: Path) -> None:
     state = local.inspect(tmp_path / "nothing", "nothing")
-    assert state == runner.Vanished("it was never started", started=False)
+    assert state == runner.AttemptLoss("it was never started", started=False)
 
 
 def test_a_supervisor_is_found_by_its_claim_before_it_has_written_start_json(tmp_path: Path) -> None:
@@ -101,20 +101,20 @@ def test_a_record_written_while_we_looked_counts(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(local, "open_pidfd", ends_meanwhile)
     with bystander() as process:
         handle = local.Handle.from_dict(procfs.identity(process))
-        assert local.inspect(tmp_path, "x", handle) == runner.Ended(ExitRecord(code=0))
+        assert local.inspect(tmp_path, "x", handle) == runner.AttemptExit(ExitRecord(code=0))
 
 
 def test_the_exit_record_of_another_attempt_does_not_count(bench: Bench) -> None:
     attempt = bench.start("true")
     attempt.wait()
-    assert isinstance(local.inspect(attempt.directory, "another", attempt.handle), runner.Vanished)
+    assert isinstance(local.inspect(attempt.directory, "another", attempt.handle), runner.AttemptLoss)
 
 
 def test_a_torn_exit_record_does_not_count(bench: Bench) -> None:
     attempt = bench.start("true")
     attempt.wait()
     (attempt.directory / "exit.json").write_text('{"attempt_id": "' + attempt.id)
-    assert isinstance(local.inspect(attempt.directory, attempt.id, attempt.handle), runner.Vanished)
+    assert isinstance(local.inspect(attempt.directory, attempt.id, attempt.handle), runner.AttemptLoss)
 
 
 def test_a_process_that_got_the_pid_later_is_neither_alive_nor_signalled() -> None:
@@ -162,7 +162,7 @@ def test_a_handle_of_another_boot_is_not_alive_whatever_has_its_pid(
         assert not local.request_stop(handle)
         state = local.inspect(tmp_path, "x", handle)
         assert alive(process)
-    assert isinstance(state, runner.Vanished)
+    assert isinstance(state, runner.AttemptLoss)
     assert words in state.reason
 
 
@@ -175,7 +175,7 @@ def test_what_a_killed_supervisor_leaves_is_swept_away(bench: Bench) -> None:
     os.kill(attempt.handle.pid, signal.SIGKILL)
     eventually(lambda: local.open_pidfd(attempt.handle) is None)
     state = local.inspect(attempt.directory, attempt.id, attempt.handle)
-    assert state == runner.Vanished("its supervisor was killed, so how the command ended was not recorded")
+    assert state == runner.AttemptLoss("its supervisor was killed, so how the command ended was not recorded")
     assert local.sweep(attempt.id, grace=0.2) >= 4
     assert local.sweep(attempt.id) == 0
     # Its shell may report that something was killed.

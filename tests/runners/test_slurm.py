@@ -13,7 +13,7 @@ import pytest
 from autoloop.files import write_atomically
 from autoloop.model import Attempt, SlurmSpec, TakenKind
 from autoloop.runners import records
-from autoloop.runners.runner import AttemptSpec, Ended, News, Runs, Vanished, Waits
+from autoloop.runners.runner import AttemptExit, AttemptLoss, AttemptSpec, CommandStart, News, PlaceWait
 from autoloop.runners.slurm import case, commands, script, words
 from autoloop.runners.slurm import runner as slurm_runner
 from autoloop.runners.slurm.commands import Job, SlurmError
@@ -177,13 +177,15 @@ def test_a_job_that_slurm_forgets_while_it_waits_is_given_up(
 
     try:
         runner.submit(attempt, spec(tmp_path), dict(os.environ))
-        eventually(lambda: heard(Waits) and ("abc-1", Waits("Slurm: other jobs have priority")) in told, "the reason")
+        eventually(
+            lambda: heard(PlaceWait) and ("abc-1", PlaceWait("Slurm: other jobs have priority")) in told, "the reason"
+        )
         assert runner.any_left()
         (slurm / "forgotten").touch()
-        eventually(lambda: heard(Vanished), "the end")
+        eventually(lambda: heard(AttemptLoss), "the end")
     finally:
         runner.close()
-    assert told[-1] == ("abc-1", Vanished("its job never started: Slurm does not know it", started=False))
+    assert told[-1] == ("abc-1", AttemptLoss("its job never started: Slurm does not know it", started=False))
     assert not runner.any_left()
 
 
@@ -205,14 +207,14 @@ def test_a_job_that_begins_before_sbatch_answers_does_not_wait_again(slurm: Path
         runner.submit(attempt, spec(tmp_path), dict(os.environ))
         eventually((slurm / "asked").exists, "the submission")
         records.claim(str(directory), {"pid": 1, "host": "n1"})
-        eventually(lambda: heard(Runs), "the start")
+        eventually(lambda: heard(CommandStart), "the start")
         (slurm / "go").touch()
         eventually((slurm / "asked_again").exists, "the question")
         write_atomically(directory / "exit.json", '{"attempt_id": "abc-1", "code": 0, "ended_at": 1.0}')
-        eventually(lambda: heard(Ended), "the end")
+        eventually(lambda: heard(AttemptExit), "the end")
     finally:
         runner.close()
-    assert not any(isinstance(each, Waits) for _, each in told)
+    assert not any(isinstance(each, PlaceWait) for _, each in told)
 
 
 def test_an_end_is_seen_while_a_command_of_slurm_does_not_answer(
@@ -236,9 +238,9 @@ def test_an_end_is_seen_while_a_command_of_slurm_does_not_answer(
         runner.submit(attempt, spec(tmp_path), dict(os.environ))
         eventually((slurm / "asked").exists, "the question")
         records.claim(attempt.directory, {"pid": 1, "host": "n1"})
-        eventually(lambda: heard(Runs), "the start")
+        eventually(lambda: heard(CommandStart), "the start")
         write_atomically(Path(attempt.directory) / "exit.json", '{"attempt_id": "abc-1", "code": 0, "ended_at": 1.0}')
-        eventually(lambda: heard(Ended), "the end")
+        eventually(lambda: heard(AttemptExit), "the end")
     finally:
         runner.close()
     assert not runner.any_left()
@@ -283,21 +285,21 @@ def test_a_failed_run_says_that_it_waits_for_slurm_s_word_and_not_for_long(
     monkeypatch.setattr(slurm_runner, "SOON", 0.0)
     monkeypatch.setattr(case, "FAILING", 3.0)
     told: list[object] = []
-    hears(runner, Runs, told)
+    hears(runner, CommandStart, told)
     ends(attempt, code=1)
-    hears(runner, Ended, told)
-    assert Waits("it exited with code 1; waiting for Slurm to say why") in told
-    assert isinstance(told[-1], Ended)
+    hears(runner, AttemptExit, told)
+    assert PlaceWait("it exited with code 1; waiting for Slurm to say why") in told
+    assert isinstance(told[-1], AttemptExit)
     assert (told[-1].record.code, told[-1].taken) == (1, None)
 
 
 def test_a_job_that_slurm_puts_back_as_its_run_ends_is_taken_out(slurm: Path, followed: tuple[Attempt, SlurmRunner]) -> None:
     attempt, runner = followed
     told: list[object] = []
-    hears(runner, Runs, told)
+    hears(runner, CommandStart, told)
     (slurm / "state").write_text("PENDING")
     ends(attempt, code=0)
-    hears(runner, Ended, told)
+    hears(runner, AttemptExit, told)
     eventually((slurm / "cancelled").exists, "the end of its job")
     assert "--name=autoloop-abc-1 --state=PENDING" in (slurm / "cancelled").read_text()
     assert not runner.any_left()

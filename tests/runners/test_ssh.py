@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from autoloop.model import HostSpec, UserError
-from autoloop.runners.runner import Ended, Handed, Runs, Vanished, Waits
+from autoloop.runners.runner import Acceptance, AttemptExit, AttemptLoss, CommandStart, PlaceWait
 from autoloop.runners.ssh import runner as host_runner
 from autoloop.runners.ssh import words
 from autoloop.runners.ssh.asking import ask_to_end
@@ -26,12 +26,12 @@ from tests.support.waiting import eventually
 
 def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Trial) -> None:
     attempt = trial.submit()
-    began = trial.until(Runs)
-    assert isinstance(began, Runs)
+    began = trial.until(CommandStart)
+    assert isinstance(began, CommandStart)
     assert began.node == os.uname().nodename
     assert began.since == pytest.approx(time.time(), abs=120)
-    handed = trial.heard(Handed)
-    assert isinstance(handed, Handed)
+    handed = trial.heard(Acceptance)
+    assert isinstance(handed, Acceptance)
     assert handed.handle["host"] == "box"
 
     here, there = Path(attempt.output_dir), trial.output_there(attempt)
@@ -64,8 +64,8 @@ def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Tri
     assert str(trial.runner.trouble).startswith("box has been unreachable since ")
     size = (here / "rows.jsonl").stat().st_size
     eventually(lambda: (there / "rows.jsonl").stat().st_size > size + 1000, "more rows there")
-    assert trial.heard(Ended) is None
-    assert trial.heard(Vanished) is None
+    assert trial.heard(AttemptExit) is None
+    assert trial.heard(AttemptLoss) is None
     trial.far.mend()
     eventually(lambda: trial.runner.trouble is None, "the end of the trouble")
     eventually(lambda: (here / "rows.jsonl").stat().st_size > size, "more rows here")
@@ -75,8 +75,8 @@ def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Tri
     size = (there / "rows.jsonl").stat().st_size
     eventually(lambda: (here / "rows.jsonl").stat().st_size > size, "more rows here")
     (there / "go").touch()
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
+    ended = trial.until(AttemptExit)
+    assert isinstance(ended, AttemptExit)
     assert (ended.record.code, ended.taken) == (3, None)
     assert (here / "rows.jsonl").read_bytes() == (there / "rows.jsonl").read_bytes()
     assert json.loads((Path(attempt.directory) / "exit.json").read_text())["code"] == 3
@@ -135,8 +135,8 @@ def test_names_that_are_not_utf_8_and_paths_that_change_their_kind_hold_up_nothi
     left = eventually(lambda: (found := read_left(here)) and found.files, "what stays there")
     assert left == {os.fsdecode(b"weights \xff.pt"): 1}
     (there / "go").touch()
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
+    ended = trial.until(AttemptExit)
+    assert isinstance(ended, AttemptExit)
     assert ended.record.code == 0
     assert (here / "last").read_text() == "a file"
     assert (here / "last.before1/x").read_text() == "in a folder", "nothing is deleted with a folder"
@@ -163,34 +163,34 @@ def test_what_cannot_be_written_here_holds_up_no_other_run_and_is_said(
     monkeypatch.setattr(Mirror, "take", fails)
     first = trial.submit("sh", "-c", "echo first")
     trial.submit("sh", "-c", "echo second", name="r2-1")
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
-    assert [id_ for id_, news in trial.told if isinstance(news, Ended)] != [first.id]
+    ended = trial.until(AttemptExit)
+    assert isinstance(ended, AttemptExit)
+    assert [id_ for id_, news in trial.told if isinstance(news, AttemptExit)] != [first.id]
     eventually(lambda: "output of r1 on box cannot be written here: as nobody" in str(trial.runner.trouble), "the reason")
     mends.touch()
-    eventually(lambda: (trial.heard(Ended), not trial.runner.any_left())[1], "the end of the first")
+    eventually(lambda: (trial.heard(AttemptExit), not trial.runner.any_left())[1], "the end of the first")
     assert (Path(first.directory) / "log.txt").read_text() == "first\n"
     assert trial.runner.trouble is None
 
 
 def test_stop_and_kill_and_what_never_began(trial: Trial) -> None:
     attempt = trial.submit("sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done")
-    trial.until(Runs)
+    trial.until(CommandStart)
     trial.runner.stop(attempt, kill=False)
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
+    ended = trial.until(AttemptExit)
+    assert isinstance(ended, AttemptExit)
     assert (ended.record.code, ended.record.stopped_by, ended.taken) == (7, "stop", None)
 
     trial.told.clear()
     trial.anew()
     trial.far.cut("Permission denied (publickey).")
     waiting = trial.submit("true", name="r2-1")
-    trial.until(Waits)
+    trial.until(PlaceWait)
     assert "cannot be reached" in str(trial.told)
     assert "must work without a password" in str(trial.runner.trouble)
     trial.runner.stop(waiting, kill=True)
-    ended = trial.until(Ended)
-    assert isinstance(ended, Ended)
+    ended = trial.until(AttemptExit)
+    assert isinstance(ended, AttemptExit)
     assert ended.record.stopped_by == "kill"
     assert not trial.there(waiting).exists()
 
@@ -199,8 +199,8 @@ def test_what_an_engine_died_before_submitting_is_never_started(trial: Trial) ->
     attempt = trial.attempt()
     Path(attempt.directory).mkdir()
     trial.runner.reattach(attempt)
-    gone = trial.until(Vanished)
-    assert isinstance(gone, Vanished)
+    gone = trial.until(AttemptLoss)
+    assert isinstance(gone, AttemptLoss)
     assert not gone.started
     assert (trial.there(attempt) / "claim").exists(), "a start that comes later finds it taken"
 
@@ -209,8 +209,8 @@ def test_a_run_is_given_back_by_a_host_that_is_not_reached(trial: Trial, monkeyp
     monkeypatch.setattr(host_runner, "GIVE_BACK", 0.2)
     trial.far.cut("ssh: Could not resolve hostname box: Name or service not known")
     trial.submit("true")
-    gone = trial.until(Vanished)
-    assert isinstance(gone, Vanished)
+    gone = trial.until(AttemptLoss)
+    assert isinstance(gone, AttemptLoss)
     assert not gone.started
     assert "its name cannot be resolved" in str(trial.runner.trouble)
 
@@ -231,9 +231,9 @@ def test_a_name_that_leads_to_another_machine_decides_nothing(trial: Trial) -> N
     trial.host = msgspec.structs.replace(trial.host, python=python)
     trial.anew()
     attempt = trial.submit("sh", "-c", "echo begun; sleep 1000")
-    trial.until(Runs)
-    handed = trial.heard(Handed)
-    assert isinstance(handed, Handed)
+    trial.until(CommandStart)
+    handed = trial.heard(Acceptance)
+    assert isinstance(handed, Acceptance)
     node = os.uname().nodename
 
     def another_machine() -> bool:
@@ -248,17 +248,17 @@ def test_a_name_that_leads_to_another_machine_decides_nothing(trial: Trial) -> N
     trial.anew()
     trial.runner.reattach(attempt)
     eventually(another_machine, "the trouble by its claim")
-    assert trial.heard(Vanished) is None
+    assert trial.heard(AttemptLoss) is None
     known = msgspec.structs.replace(attempt, handle=handed.handle)
     assert not ask_to_end(msgspec.structs.replace(trial.spec, hosts=[trial.host]), known, kill=True)
 
     first.write_text("")
     eventually(lambda: trial.runner.trouble is None, "the end of the trouble")
     trial.told.clear()
-    trial.until(Runs)
+    trial.until(CommandStart)
     trial.there(attempt).rename(trial.far.home / "moved")
-    gone = trial.until(Vanished)
-    assert isinstance(gone, Vanished)
+    gone = trial.until(AttemptLoss)
+    assert isinstance(gone, AttemptLoss)
     assert "its folder on box is gone" in gone.reason
     assert "left-over process" in gone.reason, "nothing of it stays"
 

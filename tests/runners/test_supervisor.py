@@ -280,7 +280,7 @@ def test_a_deleted_attempt_directory_ends_the_supervisor_and_is_named(bench: Ben
     bench.go()
     eventually(lambda: local.open_pidfd(attempt.handle) is None)
     state = local.inspect(attempt.directory, attempt.id, attempt.handle)
-    assert isinstance(state, runner.Vanished)
+    assert isinstance(state, runner.AttemptLoss)
     assert "is gone" in state.reason
 
 
@@ -288,7 +288,7 @@ def test_a_spec_that_cannot_be_read_is_recorded_as_such(tmp_path: Path) -> None:
     (tmp_path / "spec.json").write_text("[1, 2")
     subprocess.run([sys.executable, "-I", "-S", local.SUPERVISOR, tmp_path], check=False)
     state = local.inspect(tmp_path, tmp_path.name)
-    assert isinstance(state, runner.Ended)
+    assert isinstance(state, runner.AttemptExit)
     assert state.record.code == 127
     assert "spec.json" in (state.record.error or "")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from autoloop.model import Axis, Sampler, Search
-from autoloop.search import Answer, How, Question, Tried, reason
+from autoloop.search import Answer, EvaluatedConfig, How, Question, reason
 from autoloop.search.process import SearchError, SearchProcess
 from autoloop.search.sampling import answer
 
@@ -39,8 +39,10 @@ def bowl(point: list[Any]) -> float:
     return float((point[0] - 0.3) ** 2)
 
 
-def run(points: list[list[Any]], name: str = "r") -> list[Tried]:
-    return [Tried(point=point, name=f"{name}{number}", values=[bowl(point)]) for number, point in enumerate(points)]
+def run(points: list[list[Any]], name: str = "r") -> list[EvaluatedConfig]:
+    return [
+        EvaluatedConfig(point=point, name=f"{name}{number}", values=[bowl(point)]) for number, point in enumerate(points)
+    ]
 
 
 FEW = run([[0.9], [0.1]])
@@ -49,7 +51,7 @@ MANY = run([[0.05 * number] for number in range(1, 20)])
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 @pytest.mark.parametrize("tried", [FEW, MANY], ids=["few", "many"])
-def test_points_lie_in_the_space_and_none_is_proposed_twice(sampler: Sampler, tried: list[Tried]) -> None:
+def test_points_lie_in_the_space_and_none_is_proposed_twice(sampler: Sampler, tried: list[EvaluatedConfig]) -> None:
     found = answer(question(REG, sampler=sampler, tried=tried, taken=[[0.5]]))
     points = [each.point[0] for each in found.proposed]
     assert len({*points, 0.5, *(each.point[0] for each in tried)}) == 3 + 1 + len({each.point[0] for each in tried} - {0.5})
@@ -62,13 +64,13 @@ def test_points_lie_in_the_space_and_none_is_proposed_twice(sampler: Sampler, tr
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 def test_the_same_question_has_the_same_answer(sampler: Sampler) -> None:
-    asked = question(REG, LR, sampler=sampler, tried=[Tried(point=[0.5, 1e-3], name="a", values=[1.0])])
+    asked = question(REG, LR, sampler=sampler, tried=[EvaluatedConfig(point=[0.5, 1e-3], name="a", values=[1.0])])
     assert answer(asked) == SearchProcess().ask(asked)
 
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 def test_a_space_that_can_be_counted_is_searched_to_its_end(sampler: Sampler) -> None:
-    tried = [Tried(point=[64, ["sgd"], 2], name="a", values=[1.0])]
+    tried = [EvaluatedConfig(point=[64, ["sgd"], 2], name="a", values=[1.0])]
     found = answer(question(BATCH, NAME, LAYERS, sampler=sampler, tried=tried, taken=[[16, "adam", 8]], count=99))
     points = {json.dumps(each.point) for each in found.proposed}
     assert len(points) == len(found.proposed) == 3 * 2 * 4 - 2
@@ -80,14 +82,14 @@ def test_a_space_that_can_be_counted_is_searched_to_its_end(sampler: Sampler) ->
 @pytest.mark.parametrize("good", ["low", "high"])
 def test_a_model_prefers_what_has_been_good(sampler: Sampler, good: str) -> None:
     sign = 1 if good == "low" else -1
-    tried = [Tried(point=each.point, name=each.name, values=[sign * each.value]) for each in MANY]
+    tried = [EvaluatedConfig(point=each.point, name=each.name, values=[sign * each.value]) for each in MANY]
     found = answer(question(REG, sampler=sampler, tried=tried, good=good, count=1))
     assert abs(found.proposed[0].point[0] - 0.3) < 0.2
 
 
 def test_a_config_that_failed_is_avoided() -> None:
-    failed = [Tried(point=[0.6 + 0.02 * number], name="f", failed=True) for number in range(20)]
-    level = [Tried(point=[0.05 * number], name="a", values=[1.0 + 0.01 * number]) for number in range(10)]
+    failed = [EvaluatedConfig(point=[0.6 + 0.02 * number], name="f", failed=True) for number in range(20)]
+    level = [EvaluatedConfig(point=[0.05 * number], name="a", values=[1.0 + 0.01 * number]) for number in range(10)]
     found = answer(question(REG, tried=[*level, *failed], count=1))
     assert found.proposed[0].point[0] < 0.5
 
@@ -102,9 +104,9 @@ def test_values_are_rounded_to_what_people_write() -> None:
 
 def test_a_reason_names_the_data_and_the_best_so_far() -> None:
     tried = [
-        Tried(point=[0.5, 1e-3], name="base", values=[2.0, 4.0]),
-        Tried(point=[0.25, 1e-3], name="better", values=[1.0]),
-        Tried(point=[0.1, 1e-4], name="bad", failed=True),
+        EvaluatedConfig(point=[0.5, 1e-3], name="base", values=[2.0, 4.0]),
+        EvaluatedConfig(point=[0.25, 1e-3], name="better", values=[1.0]),
+        EvaluatedConfig(point=[0.1, 1e-4], name="bad", failed=True),
     ]
     asked = question(REG, LR, tried=tried, count=1)
     (first,) = answer(asked).proposed
@@ -132,6 +134,6 @@ def test_a_question_that_is_dropped_is_not_asked() -> None:
 
 
 def test_an_answer_survives_its_way() -> None:
-    found = SearchProcess().ask(question(NAME, tried=[Tried(point=["adam"], name="a", values=[1.0])]))
+    found = SearchProcess().ask(question(NAME, tried=[EvaluatedConfig(point=["adam"], name="a", values=[1.0])]))
     assert isinstance(found, Answer)
     assert [each.point for each in found.proposed] == [[["sgd"]]]

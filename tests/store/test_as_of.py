@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from autoloop.as_of import Past, as_of, shifted
+from autoloop.as_of import LoopHistory, as_of, shifted
 from autoloop.model import (
     Delivery,
     EventKind,
@@ -31,7 +31,7 @@ START = 1_000_000.0
 
 
 @pytest.fixture
-def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RecordedProject, Past]:
+def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RecordedProject, LoopHistory]:
     """Round 1: one run from 10 to 110, and one that failed at 60, was tried again at 70 and ended at 150. Its proposal of
     160 was approved at 170 and ran in round 2 from 200 to 300."""
     project = RecordedProject(tmp_path, slots=2)
@@ -64,7 +64,7 @@ def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RecordedProje
     for when, kind, run in ((70, EventKind.RUN_RETRIED, twice.id), (310, EventKind.LOOP_ENDED, None)):
         monkeypatch.setattr("autoloop.store.database.time.time", partial(at, when))
         project.store.add_event(loop, kind, "it happened", run)
-    return project, Past.read(project.store, loop)
+    return project, LoopHistory.read(project.store, loop)
 
 
 def states(snapshot: Snapshot) -> dict[str, str]:
@@ -87,7 +87,7 @@ def states(snapshot: Snapshot) -> dict[str, str]:
     ],
 )
 def test_everything_stands_as_it_did(
-    past: tuple[RecordedProject, Past], after: float, runs: dict[str, str], rounds: list[str], proposals: list[str]
+    past: tuple[RecordedProject, LoopHistory], after: float, runs: dict[str, str], rounds: list[str], proposals: list[str]
 ) -> None:
     snapshot = past[1].as_of(START + after)
     assert states(snapshot) == runs
@@ -96,7 +96,7 @@ def test_everything_stands_as_it_did(
     assert (snapshot.loop.state, snapshot.loop.end, snapshot.loop.paused) == (LoopState.ACTIVE, None, False)
 
 
-def test_a_running_run_has_its_slot_a_step_between_and_no_result(past: tuple[RecordedProject, Past]) -> None:
+def test_a_running_run_has_its_slot_a_step_between_and_no_result(past: tuple[RecordedProject, LoopHistory]) -> None:
     project, read = past
     (run,) = [run for run in read.as_of(START + 110).runs if run.name == "twice"]
     assert (run.step, run.slot, run.summary, run.ended_at, run.attempts) == (100, 1, None, None, 2)

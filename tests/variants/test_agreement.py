@@ -130,8 +130,8 @@ def test_the_analysis_of_a_wandb_project_knows_the_runs_of_the_loops(judged: tup
     assert run.summary is not None
     books, settings = MetricBooks(), load_settings(Path.cwd())
     source = analysis.rules_of([], settings, books)
-    there = analysis.Analysed(name=run.id, shown=run.name, cells=[], summary=run.summary, config={"lr": 1})
-    other = analysis.Analysed(name="elsewhere", shown="elsewhere", cells=[], summary=run.summary, config={"lr": 1})
+    there = analysis.AnalysedRun(name=run.id, shown=run.name, cells=[], summary=run.summary, config={"lr": 1})
+    other = analysis.AnalysedRun(name="elsewhere", shown="elsewhere", cells=[], summary=run.summary, config={"lr": 1})
     found = analysis.proposals_for([there, other], source, settings, books)
     assert [
         (each.request.rule, each.variant and (each.variant.changes, each.variant.notes, each.variant.blocked))

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from autoloop.metrics import default_book
 from autoloop.model import MetricSummary, Run, RunState, Summary
-from autoloop.verdicts import Basis, Call, Judge, Lacking, Seen, Statistic, judged_metrics, reduced
+from autoloop.verdicts import Basis, Call, Judge, NoiseGap, SharedResults, Statistic, judged_metrics, reduced
 from autoloop.verdicts.wording import noise_text, noise_unknown, sentence, short
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,12 +122,12 @@ def test_replicates_that_tell_no_noise_are_not_called_missing() -> None:
     equal = [run(f"{name}{seed}", value, name, str(seed)) for name, value in (("a", 0.1), ("b", 9.0)) for seed in (1, 2)]
     longer = Summary(metrics={L1: metric(0.2, last_step=20)})
     uneven = [run("a", 0.1, "a", "1"), run("a2", 0.2, "a", "2", summary=longer), run("b", 9.0, "b")]
-    for runs, why in ((equal, Lacking.SPREAD), (uneven, Lacking.STEPS)):
+    for runs, why in ((equal, NoiseGap.SPREAD), (uneven, NoiseGap.STEPS)):
         verdict = Judge(runs, default_book()).between(runs[0], runs[-1], L1)
         assert verdict is not None
         assert sentence(verdict).endswith(f"within the run only: {why}") or verdict.basis is Basis.UNEQUAL_STEPS
         assert verdict.lacking is why
-    assert noise_unknown(Lacking.SPREAD).endswith("does the seed reach the trainer? `autoloop-tui try` tells.")
+    assert noise_unknown(NoiseGap.SPREAD).endswith("does the seed reach the trainer? `autoloop-tui try` tells.")
 
 
 def test_what_another_loop_measured_on_the_same_base_counts() -> None:
@@ -172,7 +172,7 @@ def test_the_noise_in_words() -> None:
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(0, 3), st.integers(1, 3)), max_size=12))
 def test_judges_of_ever_more_runs_find_what_they_would_without_each_other(made: list[tuple[int, int, int, int]]) -> None:
     """Whatever is added: a new config, a replicate of an early one, the same training again, a run that was read again."""
-    book, seen, runs = default_book().with_keys([L1]), Seen(), list[Run]()
+    book, seen, runs = default_book().with_keys([L1]), SharedResults(), list[Run]()
     for number, (config, seed, value, loop) in enumerate(made):
         summary = Summary(metrics={L1: metric(float(value), last_step=9 + value % 2)})
         runs.append(run(f"{config}-{seed}", 0.0, str(config), str(seed), loop=loop, round=number, summary=summary))

@@ -59,11 +59,11 @@ def analyze_offline(
             printing.complain(f"note: {printing.printable(problem)}")
         raise UserError(f"No run history found under {root}; choose another folder with --outputs-root.")
     memory = run_archive.Memory(
-        run_archive.memory_path(project, root, os.environ), run_archive.Remembered, run_archive.version_of(books)
+        run_archive.memory_path(project, root, os.environ), run_archive.CachedRecord, run_archive.version_of(books)
     )
     read = run_archive.read_runs(found, books, limit=limit, memory=memory, processes=len(os.sched_getaffinity(0)))
     runs = [
-        analysis.Analysed(
+        analysis.AnalysedRun(
             name=run.name,
             shown=os.path.relpath(run.name, root),
             cells=[time.strftime("%m-%d %H:%M", time.localtime(run.modified)), _ended(record.exit_code)],
@@ -143,13 +143,13 @@ def analyze_wandb(
     if not listed:
         narrowed = " that fits --group and --tags" if group or tags else ""
         raise UserError(f"{where.entity}/{where.project} has no run{narrowed}.")
-    runs: list[analysis.Analysed] = []
+    runs: list[analysis.AnalysedRun] = []
     failure: UserError | None = None
     try:
         for run in found:
             config = trainer_config(run.config, fields)
             runs.append(
-                analysis.Analysed(
+                analysis.AnalysedRun(
                     name=run.id,
                     shown=run.name,
                     cells=[run.id, run.state, run.group],

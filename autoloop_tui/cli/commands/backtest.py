@@ -18,7 +18,7 @@ from autoloop_tui.cli.output import printing, safe_stop
 from autoloop_tui.cli.parameters import AsJson, Many
 
 if TYPE_CHECKING:
-    from autoloop.backtest import Against, Replayed
+    from autoloop.backtest import Against, ReplayResult
     from autoloop.metrics import MetricBooks
     from autoloop.past_runs import PastRunSource
     from autoloop.rules import RuleSource
@@ -138,10 +138,10 @@ def _named(rules: str | None, settings: Settings, books: MetricBooks) -> RuleSou
 
 
 def _read(
-    sources: Sequence[PastRunSource], results: Sequence[list[Replayed] | str]
-) -> list[tuple[PastRunSource, list[Replayed]]]:
+    sources: Sequence[PastRunSource], results: Sequence[list[ReplayResult] | str]
+) -> list[tuple[PastRunSource, list[ReplayResult]]]:
     """Return the runs that could be read; print a note for each of the others that says why not."""
-    read: list[tuple[PastRunSource, list[Replayed]]] = []
+    read: list[tuple[PastRunSource, list[ReplayResult]]] = []
     for source, said in zip(sources, results, strict=True):
         if isinstance(said, str):
             printing.complain(f"note: {printing.printable(said)}")
@@ -169,23 +169,23 @@ def _policy(source: PastRunSource, settings: Settings) -> VariantPolicy:
 
 def _against(sources: Sequence[PastRunSource], store: Store | None, rules: Sequence[RuleSource]) -> dict[str, Against]:
     """Compare each run of a loop with the others as of the end of its round; later rounds and loops do not count."""
-    from autoloop.engine.base.among_runs import AmongRuns
+    from autoloop.engine.base.among_runs import LoopComparisons
     from autoloop.past_runs import LoopRun
 
     listed = all(not each.slow for each in rules)
     wanted = frozenset[str]().union(*(rule.when.compared for each in rules for rule in each.rules)) if listed else None
-    rounds: dict[tuple[int, int], AmongRuns] = {}
+    rounds: dict[tuple[int, int], LoopComparisons] = {}
     found: dict[str, Against] = {}
     for each in sources:
         if store is not None and isinstance(each, LoopRun):
             run, key = each.run, (each.loop.id, each.run.round)
-            among = rounds.setdefault(key, AmongRuns(store, key[0], each.book, wanted, until=key[1], later=False))
+            among = rounds.setdefault(key, LoopComparisons(store, key[0], each.book, wanted, until=key[1], later=False))
             found[run.id] = partial(among.of, run)
     return found
 
 
 def _result(
-    source: RuleSource, runs: list[Replayed], policies: Sequence[VariantPolicy], against: dict[str, Against]
+    source: RuleSource, runs: list[ReplayResult], policies: Sequence[VariantPolicy], against: dict[str, Against]
 ) -> output.Result:
     from autoloop.backtest import judge, outcome
 

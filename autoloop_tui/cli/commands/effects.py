@@ -18,7 +18,7 @@ from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.parameters import AsJson, Many
 
 if TYPE_CHECKING:
-    from autoloop.effects import Importance, Trained
+    from autoloop.effects import Importance, TrainedRun
 
 
 def effects(
@@ -70,7 +70,7 @@ def effects(
     return 0
 
 
-def _metric(metric: str | None, runs: Sequence[Trained], book: MetricBook) -> str:
+def _metric(metric: str | None, runs: Sequence[TrainedRun], book: MetricBook) -> str:
     """Return the metric's full name. UserError if no run has it, or no run has any metric."""
     from autoloop.metrics import found_as
 
@@ -87,7 +87,7 @@ def _metric(metric: str | None, runs: Sequence[Trained], book: MetricBook) -> st
     return found
 
 
-def _importance(runs: Sequence[Trained], metric: str, good: Direction | None) -> tuple[list[Importance], str]:
+def _importance(runs: Sequence[TrainedRun], metric: str, good: Direction | None) -> tuple[list[Importance], str]:
     """Return the importance of settings in the largest cohort; or a sentence that says why it is unknown."""
     from autoloop.effects import FEWEST, importance
 

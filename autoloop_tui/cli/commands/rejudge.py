@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from autoloop.metrics import OverSeeds, config_name, over_seeds
+from autoloop.metrics import ConfigSummary, config_name, over_seeds
 from autoloop.model import Loop, LoopEndKind, Run, RunState, UserError
 from autoloop.rules import Judgement, RuleSource, RunView
 from autoloop.secrets import mask_lines
@@ -24,12 +24,12 @@ from autoloop_tui.cli.documents.judging import RejudgedDocument
 from autoloop_tui.cli.output import printing
 
 if TYPE_CHECKING:
-    from autoloop.engine.base.among_runs import AmongRuns
+    from autoloop.engine.base.among_runs import LoopComparisons
 
 NOT_JUDGED = "not judged"
 
 
-class Rejudged(NamedTuple):
+class RejudgedConfig(NamedTuple):
     """Runs judged as one, and the rules that proposed something from them, then and now; None if they were not judged."""
 
     runs: tuple[Run, ...]
@@ -99,12 +99,12 @@ def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = F
     return 0
 
 
-def _judge_round(store: Store, loop: Loop, finished: list[Run], source: RuleSource) -> list[Rejudged]:
+def _judge_round(store: Store, loop: Loop, finished: list[Run], source: RuleSource) -> list[RejudgedConfig]:
     """Judge a round as the engine does: runs that lack what the rules need are left out of the mean."""
-    from autoloop.engine.base.among_runs import AmongRuns
+    from autoloop.engine.base.among_runs import LoopComparisons
     from autoloop.engine.planning.kept_metrics import metrics_of
 
-    among = AmongRuns(store, loop.id, metrics_of(store.places, loop), until=finished[0].round)
+    among = LoopComparisons(store, loop.id, metrics_of(store.places, loop), until=finished[0].round)
     alone = {run.id: _judge(store, loop, over_seeds([run])[0], source, among, ask=False) for run in finished}
     fit = [run for run in finished if alone[run.id].now is not None]
     judged = {each.run.id: _judge(store, loop, each, source, among) for each in over_seeds(fit)}
@@ -114,8 +114,8 @@ def _judge_round(store: Store, loop: Loop, finished: list[Run], source: RuleSour
 
 
 def _judge(
-    store: Store, loop: Loop, judged: OverSeeds, source: RuleSource, among: AmongRuns, *, ask: bool = True
-) -> Rejudged:
+    store: Store, loop: Loop, judged: ConfigSummary, source: RuleSource, among: LoopComparisons, *, ask: bool = True
+) -> RejudgedConfig:
     """`ask` false: find out only whether the runs can be judged."""
     from autoloop.engine.base.frozen_config import frozen_config
     from autoloop.engine.planning.kept_metrics import metrics_of
@@ -137,17 +137,17 @@ def _judge(
     try:
         config = frozen_config(run)
     except UserError as error:
-        return Rejudged(judged.runs, before, None, [], [str(error)], asked)
+        return RejudgedConfig(judged.runs, before, None, [], [str(error)], asked)
     view = RunView(judged.summary, config, log, metrics_of(store.places, loop), lambda: among.of(run))
     lacking = source.lacking(view)
     if lacking or not judged.summary.metrics:
-        return Rejudged(judged.runs, before, None, lacking, [], asked)
+        return RejudgedConfig(judged.runs, before, None, lacking, [], asked)
     judgement = source.judge(view) if ask else Judgement([], [])
     now = [each.author.name or str(each.author) for each in judgement.requests]
-    return Rejudged(judged.runs, before, now, [], judgement.notes, asked)
+    return RejudgedConfig(judged.runs, before, now, [], judgement.notes, asked)
 
 
-def _document(each: Rejudged) -> RejudgedDocument:
+def _document(each: RejudgedConfig) -> RejudgedDocument:
     return {
         "run": each.run.id,
         "runs": [run.id for run in each.runs],
@@ -161,7 +161,7 @@ def _document(each: Rejudged) -> RejudgedDocument:
     }
 
 
-def _text(loop: Loop, judged: list[Rejudged], rules: str | None) -> str:
+def _text(loop: Loop, judged: list[RejudgedConfig], rules: str | None) -> str:
     def verdict(names: list[str] | None) -> str:
         return NOT_JUDGED if names is None else ", ".join(names) or "nothing proposed"
 

@@ -17,7 +17,7 @@ import msgspec
 from autoloop import gpus as gpu_report
 from autoloop.model import UserError
 from autoloop.settings import load_settings
-from autoloop.trial import Attempted, Interrupted, Outcome, carry_out, missing, planned_runs, reached
+from autoloop.trial import Interrupted, Outcome, TrialRun, carry_out, missing, planned_runs, reached
 from cyclopts import Parameter
 
 from autoloop_tui.cli.options import RunOptions, TrainerOptions, loop_spec
@@ -102,7 +102,7 @@ def try_(config: str | None = None, *, options: Flags = NO_FLAGS) -> int:
     return code
 
 
-def _tried(runs: list[Attempted], scratch: Path, seconds: float) -> tuple[int, bool]:
+def _tried(runs: list[TrialRun], scratch: Path, seconds: float) -> tuple[int, bool]:
     """Return the exit code and whether a run failed."""
     first = runs[0]
     print(printing.printable(trial.command(first)))
@@ -126,7 +126,7 @@ def _tried(runs: list[Attempted], scratch: Path, seconds: float) -> tuple[int, b
     return (1 if failed or not outcome.columns else 0), failed
 
 
-def _run(run: Attempted, scratch: Path, seconds: float) -> Outcome:
+def _run(run: TrialRun, scratch: Path, seconds: float) -> Outcome:
     print(f"At most {seconds:g} s; Ctrl-C stops it.", file=sys.stderr)
     with _interrupts() as asked:
         return carry_out(run, scratch, seconds, lambda: bool(asked))

@@ -23,13 +23,13 @@ from autoloop.text.plural import plural
 from autoloop_tui.cli.output import printing
 
 if TYPE_CHECKING:
-    from autoloop.engine.base.among_runs import AmongRuns
+    from autoloop.engine.base.among_runs import LoopComparisons
     from autoloop.rules import RuleSource
     from autoloop.store import Store
     from autoloop.variants.check import CheckedVariant
     from autoloop.variants.policy import VariantPolicy
     from autoloop.variants.request import VariantRequest
-    from autoloop.verdicts import AgainstBase
+    from autoloop.verdicts import BaseComparison
 
     from autoloop_tui.cli.documents.past import AnalysisDocument, AskedDocument, ResolvedDocument
 
@@ -38,7 +38,7 @@ ALSO = 8
 """Maximum number of metrics without a column that are listed by name."""
 
 
-class Analysed(NamedTuple):
+class AnalysedRun(NamedTuple):
     """One run, ready for display. `cells`: the cells between its name and its metrics."""
 
     name: str
@@ -81,10 +81,10 @@ def _resolved(change: Change) -> ResolvedDocument:
     return {**document, "removed": True} if change.removed else document
 
 
-class Suggested(NamedTuple):
+class ConfigSuggestions(NamedTuple):
     """The requests of the rules after the runs of one config; several runs if they differ only in the seed."""
 
-    runs: list[Analysed]
+    runs: list[AnalysedRun]
     asked: list[Suggestion]
 
     @property
@@ -93,7 +93,9 @@ class Suggested(NamedTuple):
         return names if len(self.runs) == 1 else f"{names} (mean of {len(self.runs)} runs)"
 
 
-def proposals_for(runs: list[Analysed], source: RuleSource, settings: Settings, books: MetricBooks) -> list[Suggested]:
+def proposals_for(
+    runs: list[AnalysedRun], source: RuleSource, settings: Settings, books: MetricBooks
+) -> list[ConfigSuggestions]:
     """Return the proposals of the rules.
 
     Runs of this project's loops are judged by the policies of those loops. Runs that differ only in the seed are judged
@@ -104,7 +106,7 @@ def proposals_for(runs: list[Analysed], source: RuleSource, settings: Settings, 
     from autoloop.variants.check import check
 
     project = Path.cwd()
-    result: list[Suggested] = []
+    result: list[ConfigSuggestions] = []
     undecided: Counter[str] = Counter()
     with store_of(project) as store:
         otherwise = project_policy(project, settings, store)
@@ -125,20 +127,20 @@ def proposals_for(runs: list[Analysed], source: RuleSource, settings: Settings, 
             asked = [
                 Suggestion(request, check(config, request, policy) if config else None) for request in judgement.requests
             ]
-            result.append(Suggested(members, asked))
+            result.append(ConfigSuggestions(members, asked))
             undecided.update(judgement.notes)
     for note, times in undecided.items():
         printing.complain(f"note: {printing.printable(note)} ({plural(times, 'run')})")
     return result
 
 
-def _by_config(runs: list[Analysed], loops: Mapping[str, Run | None]) -> list[list[Analysed]]:
+def _by_config(runs: list[AnalysedRun], loops: Mapping[str, Run | None]) -> list[list[AnalysedRun]]:
     """Group the runs by config, keeping their order.
 
     A group holds runs that differ only in the seed: of one round of a loop, in its order, or of no loop. Runs without
     metrics do not contribute to a mean.
     """
-    configs: dict[tuple[object, ...], list[Analysed]] = {}
+    configs: dict[tuple[object, ...], list[AnalysedRun]] = {}
     hashes: dict[tuple[object, ...], set[str]] = {}
     for run in runs:
         known, alone = loops[run.name], ("alone", run.name)
@@ -152,7 +154,7 @@ def _by_config(runs: list[Analysed], loops: Mapping[str, Run | None]) -> list[li
         else:
             key = alone
         configs.setdefault(key, []).append(run)
-    listed: list[list[Analysed]] = []
+    listed: list[list[AnalysedRun]] = []
     places = {name: known.position for name, known in loops.items() if known}
     for key, members in configs.items():
         members.sort(key=lambda run: places.get(run.name, 0))  # an engine takes the first one, too
@@ -173,18 +175,18 @@ def _as_its_loop(store: Store, run: Run, settings: Settings) -> tuple[Config, Va
 
 
 @lru_cache(16)
-def _among(store: Store, loop: int) -> AmongRuns:
-    from autoloop.engine.base.among_runs import AmongRuns
+def _among(store: Store, loop: int) -> LoopComparisons:
+    from autoloop.engine.base.among_runs import LoopComparisons
     from autoloop.engine.planning.kept_metrics import metrics_of
 
-    return AmongRuns(store, loop, metrics_of(store.places, store.loop(loop)))
+    return LoopComparisons(store, loop, metrics_of(store.places, store.loop(loop)))
 
 
-def _among_its_loop(store: Store, run: Run) -> AgainstBase:
+def _among_its_loop(store: Store, run: Run) -> BaseComparison:
     return _among(store, run.loop).of(run)
 
 
-def _log_of(run: Analysed) -> Any:
+def _log_of(run: AnalysedRun) -> Any:
     """Return a reader for the output that W&B recorded for the run; it is read only if a rule needs it."""
 
     def lines() -> list[str]:
@@ -196,20 +198,20 @@ def _log_of(run: Analysed) -> Any:
     return lines
 
 
-def summaries(runs: list[Analysed]) -> dict[str, Any]:
+def summaries(runs: list[AnalysedRun]) -> dict[str, Any]:
     return {printing.encodable(run.name): to_json(run.summary) for run in runs}
 
 
-def with_proposals(runs: list[Analysed], proposals: list[Suggested]) -> AnalysisDocument:
+def with_proposals(runs: list[AnalysedRun], proposals: list[ConfigSuggestions]) -> AnalysisDocument:
     """Return the answer, with the proposals for a config under the first of its runs."""
     asked = {each.runs[0].name: [one.to_json() for one in each.asked] for each in proposals}
     return {"summary": summaries(runs), "proposals": {printing.encodable(run.name): asked.get(run.name, []) for run in runs}}
 
 
 def present(
-    runs: list[Analysed],
+    runs: list[AnalysedRun],
     head: list[str],
-    proposals: list[Suggested] | None,
+    proposals: list[ConfigSuggestions] | None,
     document: str,
     books: MetricBooks,
     json: list[str] | None,
@@ -236,7 +238,7 @@ def present(
         print(f"\nWrote {printing.printable(file)}")
 
 
-def _table(runs: list[Analysed], head: list[str], books: MetricBooks) -> str:
+def _table(runs: list[AnalysedRun], head: list[str], books: MetricBooks) -> str:
     book = books.for_runs((run.config, run.summary.metrics) for run in runs)
     keys, others = main_metrics([run.summary for run in runs], book)
     last = {key: _last(runs, key) for key in keys}
@@ -256,9 +258,9 @@ def _table(runs: list[Analysed], head: list[str], books: MetricBooks) -> str:
     return "\n".join([table, *_seed_table(runs, keys, book), *_also(others)])
 
 
-def _seed_table(runs: list[Analysed], keys: list[str], book: MetricBook) -> list[str]:
+def _seed_table(runs: list[AnalysedRun], keys: list[str], book: MetricBook) -> list[str]:
     """Return a table of means and spreads over runs that differ only in the seed; empty if there are none."""
-    groups: dict[str, dict[str, list[Analysed]]] = {}
+    groups: dict[str, dict[str, list[AnalysedRun]]] = {}
     for run in runs:
         if (hashes := _hashes(run.config)) is not None:
             groups.setdefault(hashes[0], {}).setdefault(hashes[1], []).append(run)
@@ -297,12 +299,12 @@ def _also(names: list[str]) -> list[str]:
     return printing.wrapped(f"Other metrics of these runs (in --json): {named}.", printing.across())
 
 
-def _last(runs: list[Analysed], key: str) -> list[str]:
+def _last(runs: list[AnalysedRun], key: str) -> list[str]:
     texts = aligned(run.summary.metrics[key].last if key in run.summary.metrics else None for run in runs)
     return ["not finite" if key in run.summary.not_finite else text for run, text in zip(runs, texts, strict=True)]
 
 
-def _proposals_text(proposals: list[Suggested]) -> str:
+def _proposals_text(proposals: list[ConfigSuggestions]) -> str:
     """Return the proposals as text, wrapped to the terminal as far as paths and values can be broken between words."""
     lines: list[str] = []
     cells = printing.across()

@@ -10,7 +10,7 @@ from autoloop.text.changes import after_text, before_text
 from autoloop.text.number_column import aligned
 from autoloop.text.plural import plural
 from autoloop.text.values import NOTHING, number
-from autoloop.verdicts import Lacking
+from autoloop.verdicts import NoiseGap
 from autoloop.verdicts.wording import noise_document, noise_text, noise_unknown, short
 
 from autoloop_tui.cli.output import printing
@@ -91,7 +91,7 @@ class Report(NamedTuple):
     def _noise(self) -> str:
         if not self.comparison.noise:
             why, chance = self.comparison.lacking, "none of these differences is distinguishable from chance"
-            if why is Lacking.SPREAD:
+            if why is NoiseGap.SPREAD:
                 return f"{noise_unknown(why)} So {chance}."
             return f"{noise_unknown(why).removesuffix('.')}, so {chance}. `run --seeds 3` trains each config with three."
         spreads = ", ".join(map(noise_text, self.comparison.noise))

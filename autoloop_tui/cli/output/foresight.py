@@ -10,7 +10,7 @@ from autoloop.text.changes import change_text, changes_text, without_secrets
 from autoloop_tui.cli.output import findings, printing
 
 if TYPE_CHECKING:
-    from autoloop.foresight import Alike, Foresight
+    from autoloop.foresight import Foresight, SimilarRun
 
     from autoloop_tui.cli.documents.plans import AlikeDocument, CheckDocument
 
@@ -30,7 +30,7 @@ def document(base: Run, seen: Foresight) -> CheckDocument:
     }
 
 
-def _document(each: Alike) -> AlikeDocument:
+def _document(each: SimilarRun) -> AlikeDocument:
     by = each.outcome.by
     return {
         "run": each.run.id,

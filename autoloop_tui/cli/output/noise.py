@@ -9,7 +9,7 @@ from autoloop.metrics import MetricBook, by_config, for_runs
 from autoloop.model import Loop, RunState
 from autoloop.store import Store
 from autoloop.text.values import number
-from autoloop.verdicts import Judge, Lacking, Noise, stable_from
+from autoloop.verdicts import Judge, Noise, NoiseGap, stable_from
 from autoloop.verdicts.wording import noise_document as document
 from autoloop.verdicts.wording import noise_unknown
 
@@ -24,16 +24,16 @@ class MetricNoise:
 
     metric: str
     noise: Noise | None
-    lacking: Lacking
+    lacking: NoiseGap
     stable: int | None
 
 
 def noise_text(store: Store, loop: Loop, book: MetricBook, cells: int | None = None) -> str:
     found = _measured(store, loop, book)
     if not any(each.noise for each in found):
-        whys = [each.lacking for each in found if each.lacking is not Lacking.SEEDS]
+        whys = [each.lacking for each in found if each.lacking is not NoiseGap.SEEDS]
         if whys:
-            return f"{loop.name}: {noise_unknown(Lacking.SPREAD if Lacking.SPREAD in whys else whys[0])}"
+            return f"{loop.name}: {noise_unknown(NoiseGap.SPREAD if NoiseGap.SPREAD in whys else whys[0])}"
         return (
             f"No config of {loop.name} has finished with two seeds, so the spread between seeds is unknown; "
             "`autoloop-tui calibrate CONFIG --seeds 5 --exec` measures it."

@@ -21,7 +21,7 @@ NO_RULES = (
 )
 
 
-class _Listed(NamedTuple):
+class _RuleRow(NamedTuple):
     """A rule for display. `scope`: end, live, default, or python for a file whose rules cannot be listed."""
 
     id: str
@@ -71,25 +71,25 @@ def document(source: RuleSource | None, records: Records) -> RulesDocument:
     }
 
 
-def _listed(source: RuleSource | None) -> list[_Listed]:
+def _listed(source: RuleSource | None) -> list[_RuleRow]:
     if source is None:
         return []
     found = [_rule(rule) for rule in source.rules]
     default = getattr(source, "default", None)
     if default is not None:
         edits = list(default.changes)
-        found.append(_Listed("default", "default", "no rule fired", " ".join(edits), default.reason, [edits]))
+        found.append(_RuleRow("default", "default", "no rule fired", " ".join(edits), default.reason, [edits]))
     if source.slow:
-        found.append(_Listed(source.name, "python", "decide(summary)", "what it returns", "", []))
+        found.append(_RuleRow(source.name, "python", "decide(summary)", "what it returns", "", []))
     return found
 
 
-def _rule(rule: Rule) -> _Listed:
+def _rule(rule: Rule) -> _RuleRow:
     if rule.watch is None:
-        return _Listed(rule.id, "end", rule.when.text, " ".join(rule.changes), rule.reason, [list(rule.changes)])
+        return _RuleRow(rule.id, "end", rule.when.text, " ".join(rule.changes), rule.reason, [list(rule.changes)])
     action = describe(rule).removeprefix(f"{rule.id}: ")
     turns = [list(turn) for turn in rule.watch.turns]
-    return _Listed(rule.id, "live", rule.when.text, f"live, {action}", rule.reason, turns)
+    return _RuleRow(rule.id, "live", rule.when.text, f"live, {action}", rule.reason, turns)
 
 
 def _record(record: RuleRecord | None) -> str:
@@ -100,7 +100,7 @@ def _record(record: RuleRecord | None) -> str:
     return f"fired {plural(record.proposed, 'time')}, {decided}; {said}"
 
 
-def _others(listed: list[_Listed], records: Records, cells: int | None) -> list[str]:
+def _others(listed: list[_RuleRow], records: Records, cells: int | None) -> list[str]:
     mine = {each.id for each in listed}
     rest = [record for rule, record in records.items() if rule not in mine]
     if not rest:

@@ -10,7 +10,7 @@ from autoloop_tui.cli.output import printing
 from autoloop_tui.cli.output.rates import interval_text, rate_text
 
 if TYPE_CHECKING:
-    from autoloop.backtest import SafeStop, Tried
+    from autoloop.backtest import SafeStop, StopCandidate
 
     from autoloop_tui.cli.documents.past import SafeStopDocument, TriedDocument
 
@@ -70,7 +70,7 @@ def _verdict(found: SafeStop) -> str:
     return f"No step is safe at a risk of {risk}: too many runs that started badly ended among the best."
 
 
-def _step(each: Tried) -> TriedDocument:
+def _step(each: StopCandidate) -> TriedDocument:
     return {"step": each.step, "stopped_among_best": each.lost.to_json(), "share_of_steps_saved": each.saved}
 
 

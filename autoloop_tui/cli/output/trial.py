@@ -10,7 +10,7 @@ from autoloop.secrets import mask
 from autoloop.text.changes import change_text
 from autoloop.text.plural import plural
 from autoloop.text.values import number, value_text
-from autoloop.trial import Attempted, Missing, Outcome, Reached
+from autoloop.trial import ChangeTrace, MissingSetting, Outcome, TrialRun
 
 from autoloop_tui.cli.output import printing
 
@@ -18,7 +18,7 @@ MOST = 12
 """Maximum number of metrics that are listed."""
 
 
-def command(run: Attempted) -> str:
+def command(run: TrialRun) -> str:
     return f"command   {mask(shlex.join(run.planned.launch.argv))}"
 
 
@@ -34,7 +34,7 @@ def ended(outcome: Outcome) -> list[str]:
     return [f"ended     after {outcome.seconds:.0f} s at step {outcome.step}: {how}"]
 
 
-def outcome(run: Attempted, outcome: Outcome) -> list[str]:
+def outcome(run: TrialRun, outcome: Outcome) -> list[str]:
     """Return lines on how the first run ended and which results were found."""
     lines = ended(outcome)
     lines.append(f"sources   {', '.join(outcome.sources) or 'none with a metric'}")
@@ -60,7 +60,7 @@ def _row(name: str, series: Series) -> list[str]:
     return [name, str(len(series)), steps, number(series.values[0]), number(series.values[-1])]
 
 
-def _axis(run: Attempted, outcome: Outcome) -> str:
+def _axis(run: TrialRun, outcome: Outcome) -> str:
     last = max(series.steps[-1] for series in outcome.columns.values())
     named = f", counted by {run.preset.step}" if run.preset.step else ""
     return f"the last point is at step {last} of {run.planned.run.total_steps}{named}"
@@ -72,7 +72,7 @@ def _rate(outcome: Outcome) -> str:
     return f"{number(outcome.rate)} steps/s, {rows}" if outcome.rate else rows
 
 
-def arrived(found: Sequence[Reached]) -> list[str]:
+def arrived(found: Sequence[ChangeTrace]) -> list[str]:
     lines = []
     for each in found:
         told = [*(f"seen: {where}" for where in each.seen), *(f"but {where}" for where in each.against)]
@@ -83,7 +83,7 @@ def arrived(found: Sequence[Reached]) -> list[str]:
     return lines
 
 
-def lacking(found: Sequence[Missing]) -> list[str]:
+def lacking(found: Sequence[MissingSetting]) -> list[str]:
     if not found:
         return ["Nothing is missing."]
     lines = [f"{plural(len(found), 'thing')} missing:"]

@@ -10,7 +10,7 @@ WEIGHT = 0.8
 """The weight of the previous smoothed value."""
 
 
-class Smoothed:
+class Smoother:
     """Smooths one series at a time and extends the result when the series has grown."""
 
     def __init__(self) -> None:

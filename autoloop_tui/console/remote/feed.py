@@ -24,7 +24,7 @@ from autoloop.store import Command, Snapshot
 from autoloop.text.values import duration
 
 from autoloop_tui.console.feed import BUDGET, Feed
-from autoloop_tui.console.loop_view import Gone, View
+from autoloop_tui.console.loop_view import EngineLoss, View
 from autoloop_tui.console.outbox import Letter
 from autoloop_tui.console.remote.link import Link
 from autoloop_tui.console.remote.messages import Ask, History, Load, Look, Message, Ready, Sent, State, Wake, Woken
@@ -53,7 +53,7 @@ NOTHING: Mapping[str, Series] = {}
 
 
 @dataclass
-class Known:
+class ReceivedHistory:
     """The received part of a run's history."""
 
     columns: Mapping[str, Series] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class RemoteFeed(Feed):
         self._ahead = 0.0
         """Seconds by which this machine's clock is ahead of the loop's."""
         self._least = float("inf")
-        self._got: dict[tuple[str, int], Known] = {}
+        self._got: dict[tuple[str, int], ReceivedHistory] = {}
         """Histories by run and number of attempts."""
         self._lost: set[str] = set()
         """Runs whose histories have a gap. They are omitted from one `Look`, so that their histories are sent from the
@@ -227,11 +227,11 @@ class RemoteFeed(Feed):
     def _look(self) -> Mapping[str, Presence]:
         return self._state.present if self._state is not None and self._state.loop == self.loop_id else {}
 
-    def _gone_since(self, before: View | None) -> Gone | None:
+    def _gone_since(self, before: View | None) -> EngineLoss | None:
         state = self._state
         if state is None or state.gone_at is None:
             return None
-        return Gone(state.gone_at + self._ahead, seen=state.gone_seen)
+        return EngineLoss(state.gone_at + self._ahead, seen=state.gone_seen)
 
     def _snapshot(self, *, brief: bool) -> Snapshot:
         found = super()._snapshot(brief=brief)
@@ -295,7 +295,7 @@ class RemoteFeed(Feed):
 
     def _take_history(self, message: History) -> None:
         key = message.run, message.attempts
-        known = Known() if message.anew else self._got.get(key)
+        known = ReceivedHistory() if message.anew else self._got.get(key)
         if known is None or any(points.start > len(known.columns.get(name, ())) for name, points in message.points.items()):
             self._lost.add(message.run)  # the part before it is missing
             return
@@ -311,7 +311,7 @@ class RemoteFeed(Feed):
             series.steps.frombytes(points.steps)
             series.values.frombytes(points.values)
         changed = message.anew or message.dropped or message.points
-        self._got[key] = Known(columns if changed else known.columns, message.step, message.rate, message.complete)
+        self._got[key] = ReceivedHistory(columns if changed else known.columns, message.step, message.rate, message.complete)
         # The other end sends only increments for runs on screen, so their histories must be kept.
         looked = self._looked.histories if self._looked is not None else []
         for old in [each for each in self._got if each[0] not in looked][: max(0, len(self._got) - self._most)]:

@@ -46,7 +46,7 @@ NOT_FOUND = 127
 _HOST = re.compile(r"[^\s\x00-\x1f\x7f-]\S*")
 
 
-class Where(NamedTuple):
+class RemoteProject(NamedTuple):
     """A project on another machine. `project` is a folder there: absolute, relative to the home folder, or with `~`."""
 
     host: str
@@ -54,14 +54,14 @@ class Where(NamedTuple):
     program: str = "autoloop-tui"
 
 
-class Cut(NamedTuple):
+class Interruption(NamedTuple):
     """An interrupted connection: since when (by this machine's clock), and why."""
 
     since: float
     why: str
 
 
-def command(where: Where, *, batch: bool) -> list[str]:
+def command(where: RemoteProject, *, batch: bool) -> list[str]:
     """Return the ssh command that serves a console. `batch`: ssh must not prompt. Raises UserError for an invalid host."""
     if not _HOST.fullmatch(where.host):
         raise UserError(f'"{where.host}" is not a valid SSH host; give its name, as in `ssh NAME`.')
@@ -80,7 +80,7 @@ def command(where: Where, *, batch: bool) -> list[str]:
 class Link(threading.Thread):
     """Fills the mirror and passes all other messages to `inbox`, including a `Ready` for each established connection."""
 
-    def __init__(self, where: Where, loop: str | None, mirror: Mirror) -> None:
+    def __init__(self, where: RemoteProject, loop: str | None, mirror: Mirror) -> None:
         super().__init__(name="link", daemon=True)
         self.where = where
         self._loop = loop
@@ -94,7 +94,7 @@ class Link(threading.Thread):
         self._first = threading.Event()
         """Set when the first connection is up or has failed."""
         self.welcome: Welcome | None = None
-        self.cut: Cut | None = Cut(time.time(), "")
+        self.cut: Interruption | None = Interruption(time.time(), "")
         """None while the connection is up."""
 
     # --------------------------------------------------------------------------------------------- by the console's thread
@@ -140,10 +140,10 @@ class Link(threading.Thread):
             why = self._connect_once()
             tries = 0 if self._stands else tries + 1
             if self._stands or self.cut is None:
-                self.cut = Cut(time.time(), why)
+                self.cut = Interruption(time.time(), why)
                 self._stands = False
             elif self.cut.why != why:
-                self.cut = Cut(self.cut.since, why)
+                self.cut = Interruption(self.cut.since, why)
             if self.welcome is None or not self._first.is_set():
                 self.welcome = None
                 self._first.set()

@@ -75,7 +75,7 @@ class Histories:
     """The histories of the runs on screen and their GPU usage."""
 
     def __init__(self) -> None:
-        self._sent: dict[str, _Sent] = {}
+        self._sent: dict[str, _SentHistory] = {}
         self._last: str | None = None
         """The last run processed."""
 
@@ -110,10 +110,10 @@ class Histories:
         if points or dropped or anew or sent is None or progress != sent.progress:
             send(History(run.id, run.attempts, anew, points, dropped, *progress))
         there = {name: copy_of(series) for name, series in columns.items()}
-        self._sent[run.id] = _Sent(run.attempts, columns, there, progress)
+        self._sent[run.id] = _SentHistory(run.attempts, columns, there, progress)
 
 
-class _Sent(NamedTuple):
+class _SentHistory(NamedTuple):
     """What the other end has of a run."""
 
     attempts: int

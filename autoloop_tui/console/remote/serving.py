@@ -69,7 +69,7 @@ def serve(project: Path) -> int:
     try:
         write(MARK)
         link = Writer(write)
-        heard = _Heard()
+        heard = _Inbox()
         hello = heard.first()
         if isinstance(hello, Hello):
             try:
@@ -81,7 +81,7 @@ def serve(project: Path) -> int:
     return 0
 
 
-def _serve(project: Path, hello: Hello, heard: _Heard, send: Callable[[Message], None]) -> None:
+def _serve(project: Path, hello: Hello, heard: _Inbox, send: Callable[[Message], None]) -> None:
     ours = version("autoloop-tui"), SCHEMA_VERSION
     if (hello.version, hello.schema) != ours:
         raise UserError(
@@ -93,7 +93,7 @@ def _serve(project: Path, hello: Hello, heard: _Heard, send: Callable[[Message],
     except NoLoopError as error:
         raise UserError(f"{error} Or choose another folder there with --project.") from None
     try:
-        served = Served(feed, send)
+        served = ConsoleConnection(feed, send)
         served.begin()
         while True:
             for message in heard.within(TICK):
@@ -103,7 +103,7 @@ def _serve(project: Path, hello: Hello, heard: _Heard, send: Callable[[Message],
         feed.close()
 
 
-class _Heard:
+class _Inbox:
     """Incoming messages."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class _Heard:
         return []
 
 
-class Served:
+class ConsoleConnection:
     """A connected console: what is on its screen and what it has received."""
 
     def __init__(self, feed: Feed, send: Callable[[Message], None]) -> None:

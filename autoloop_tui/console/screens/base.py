@@ -21,7 +21,7 @@ from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.loop_view import TROUBLE, View
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.standing import StackedScreen
 from autoloop_tui.console.widgets.bars import HintBar, TopBar
 
 
@@ -86,7 +86,7 @@ def host_of(screen: Screen[Any]) -> ConsoleHost:
     return cast("ConsoleHost", screen.app)
 
 
-class LoopScreen(Standing, Screen[None]):
+class LoopScreen(StackedScreen, Screen[None]):
     """A screen of a loop. Subclasses define SCOPE, TITLE (empty for the first screen) and `body`, and paint in `show_view`
     and `tick`."""
 
@@ -237,10 +237,10 @@ class LoopScreen(Standing, Screen[None]):
 
     def equivalent(self, action: str, *, keep: bool = False, **values: Any) -> None:
         """Show the shell command equivalent to `action`. `keep`: keep a message that is being shown."""
-        self.query_one(HintBar).show_command(BY_ID[action].command.format_map(Blank(values)), keep=keep)
+        self.query_one(HintBar).show_command(BY_ID[action].command.format_map(Placeholders(values)), keep=keep)
 
 
-class Blank(dict[str, Any]):
+class Placeholders(dict[str, Any]):
     """Leaves placeholders without a value unchanged."""
 
     def __missing__(self, key: str) -> str:

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label
 
 from autoloop_tui.console.actions import bindings
-from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.standing import StackedScreen
 
 
 def dialog_css(width: int = 72) -> str:
@@ -31,7 +31,7 @@ def dialog_css(width: int = 72) -> str:
 """
 
 
-class Confirm(Standing, ModalScreen[bool]):
+class Confirm(StackedScreen, ModalScreen[bool]):
     """Asks before an irreversible action. Enter, Esc, `q` and `n` mean no; only `y` or the button confirms."""
 
     DEFAULT_CSS = f"Confirm {{ {dialog_css()} }}"
@@ -68,10 +68,10 @@ class Confirm(Standing, ModalScreen[bool]):
         self.dismiss(event.button.id == "yes")
 
 
-class Told(Standing, ModalScreen[None]):
+class Notice(StackedScreen, ModalScreen[None]):
     """Shows a few lines to read."""
 
-    DEFAULT_CSS = f"Told {{ {dialog_css(92)} & .way-back {{ color: $dim; }} }}"
+    DEFAULT_CSS = f"Notice {{ {dialog_css(92)} & .way-back {{ color: $dim; }} }}"
     BINDINGS: ClassVar[list[BindingType]] = bindings("told")
 
     def __init__(self, what: str, lines: Sequence[tuple[str, str]]) -> None:
@@ -90,7 +90,7 @@ class Told(Standing, ModalScreen[None]):
         self.dismiss(None)
 
 
-class Ask(Standing, ModalScreen[str | None]):
+class Ask(StackedScreen, ModalScreen[str | None]):
     """Asks for a line of text. `check` returns what is wrong with it while it is being typed, or None. Esc cancels; if
     `needed`, an empty line is not accepted."""
 

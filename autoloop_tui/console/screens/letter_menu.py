@@ -19,11 +19,11 @@ from autoloop_tui.console.drawing.paint import cells, fit, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import dialog_css
-from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.standing import StackedScreen
 from autoloop_tui.console.widgets.row_pane import DrawnPane
 
 
-class LetterMenu(Standing, ModalScreen[str | None]):
+class LetterMenu(StackedScreen, ModalScreen[str | None]):
     """Returns the key of the chosen entry; None if cancelled."""
 
     DEFAULT_CSS = f"LetterMenu {{ {dialog_css(44)} & RowPane {{ margin-bottom: 0; }} }}"

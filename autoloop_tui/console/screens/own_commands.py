@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from textual.app import App, SuspendNotSupported
 
 from autoloop_tui.console.drawing.paint import plain
-from autoloop_tui.console.screens.dialogs import Ask, Confirm, Told
+from autoloop_tui.console.screens.dialogs import Ask, Confirm, Notice
 from autoloop_tui.console.user_commands import UserCommand, shown
 
 MOST_OUTPUT = 200
@@ -49,9 +49,9 @@ def run_command(app: App[int], folder: str, command: UserCommand, values: Mappin
                 with app.suspend():
                     subprocess.run(argv, cwd=folder, check=False)
             except OSError as error:
-                app.push_screen(Told(command.label, [(f"{argv[0]} cannot be started: {error.strerror}", "problem")]))
+                app.push_screen(Notice(command.label, [(f"{argv[0]} cannot be started: {error.strerror}", "problem")]))
             except SuspendNotSupported:
-                app.push_screen(Told(command.label, [("cannot run a command in this terminal", "problem")]))
+                app.push_screen(Notice(command.label, [("cannot run a command in this terminal", "problem")]))
         else:
             app.run_worker(lambda: captured(argv), thread=True, group="own command", exit_on_error=False)
 
@@ -66,6 +66,6 @@ def run_command(app: App[int], folder: str, command: UserCommand, values: Mappin
             lines, code = done.stdout.decode(errors="replace").splitlines()[-MOST_OUTPUT:], done.returncode
         told = [(plain(line), "") for line in lines]
         ended = [(f"exit code {code}", "problem" if code else "why")] if code is not None else []
-        app.call_from_thread(app.push_screen, Told(command.label, [(plain(shown(argv, folder)), "why"), *told, *ended]))
+        app.call_from_thread(app.push_screen, Notice(command.label, [(plain(shown(argv, folder)), "why"), *told, *ended]))
 
     ask(command.inputs)

@@ -17,13 +17,13 @@ from autoloop_tui.console.actions import bindings
 from autoloop_tui.console.drawing.paint import cells, clip, fit, look
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.dialogs import dialog_css
-from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.standing import StackedScreen
 from autoloop_tui.console.widgets.row_pane import DrawnPane
 
 HALF_PAGE = 6
 
 
-class PickRun(Standing, ModalScreen[str]):
+class PickRun(StackedScreen, ModalScreen[str]):
     """Lists the runs of the loop, newest round first; returns the id of the chosen one."""
 
     DEFAULT_CSS = f"PickRun {{ {dialog_css()} }}"

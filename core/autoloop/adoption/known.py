@@ -91,7 +91,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Flags that a launcher passes to each process."""
 
 
-class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class KnownPrograms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     names: Names
     wrapper: tuple[Wrapper, ...]
     launcher: tuple[Launcher, ...]
@@ -99,9 +99,9 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @functools.cache
-def known() -> Known:
+def known() -> KnownPrograms:
     text = profiles.command_lines().read_text(encoding="utf-8")
-    return convert(tomllib.loads(text), Known)
+    return convert(tomllib.loads(text), KnownPrograms)
 
 
 def wraps(words: Sequence[str]) -> Wrapper | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from autoloop.backtest.intervals import Rate
 from autoloop.backtest.ranks import FEWEST, best_of, cohort_of, rank
-from autoloop.backtest.replay import Replayed
+from autoloop.backtest.replay import ReplayResult
 from autoloop.metrics import Direction
 
 MOST_STEPS = 200
@@ -26,7 +26,7 @@ LATEST = 0.9
 
 
 @dataclass(frozen=True)
-class Tried:
+class StopCandidate:
     """One step. `lost`: how many of the stopped runs ended among the best. `saved`: the share of all steps saved (0–1)."""
 
     step: int
@@ -41,8 +41,8 @@ class SafeStop:
 
     metric: str
     risk: float
-    safe: Tried | None
-    tried: list[Tried]
+    safe: StopCandidate | None
+    tried: list[StopCandidate]
     runs: int
     cohorts: int
 
@@ -51,16 +51,16 @@ class SafeStop:
         return Rate(0, max((each.lost.n for each in self.tried), default=0)).wilson()[1]
 
 
-def find_stop(runs: Sequence[Replayed], metric: str, good: Direction, risk: float) -> SafeStop:
+def find_stop(runs: Sequence[ReplayResult], metric: str, good: Direction, risk: float) -> SafeStop:
     """Find the step from `runs` that were replayed with `metric` as their `curve`. `risk`: 0 to 1."""
     ranks = rank(runs, metric, good)
-    cohorts: dict[Hashable, list[Replayed]] = defaultdict(list)
+    cohorts: dict[Hashable, list[ReplayResult]] = defaultdict(list)
     for run in runs:
         if run.facts.id in ranks.place and run.curve is not None and len(run.curve):
             cohorts[cohort_of(run.facts)].append(run)
     groups = [members for members in cohorts.values() if len(members) >= FEWEST]
     tried = [_tried(groups, step, ranks.best, good) for step in _steps(groups)]
-    safe: Tried | None = None
+    safe: StopCandidate | None = None
     for each in reversed(tried):
         if each.lost.wilson()[1] > risk:
             break
@@ -68,7 +68,7 @@ def find_stop(runs: Sequence[Replayed], metric: str, good: Direction, risk: floa
     return SafeStop(metric, risk, safe, tried, sum(map(len, groups)), len(groups))
 
 
-def _steps(groups: Sequence[Sequence[Replayed]]) -> list[int]:
+def _steps(groups: Sequence[Sequence[ReplayResult]]) -> list[int]:
     """The steps to try: some run has a point there, and every run has a point by then."""
     curves = [run.curve for members in groups for run in members if run.curve is not None]
     if not curves:
@@ -80,7 +80,7 @@ def _steps(groups: Sequence[Sequence[Replayed]]) -> list[int]:
     return steps[::stride]
 
 
-def _tried(groups: Sequence[Sequence[Replayed]], step: int, best: set[str], good: Direction) -> Tried:
+def _tried(groups: Sequence[Sequence[ReplayResult]], step: int, best: set[str], good: Direction) -> StopCandidate:
     lost = stopped = saved = total = 0
     for members in groups:
         ordered = sorted(members, key=lambda run: (_at(run, step, good), run.facts.id))
@@ -90,10 +90,10 @@ def _tried(groups: Sequence[Sequence[Replayed]], step: int, best: set[str], good
             lost += run.facts.id in best
             saved += max(0, run.facts.step - step)
         total += sum(run.facts.step for run in members)
-    return Tried(step, Rate(lost, stopped), saved / total if total else 0.0)
+    return StopCandidate(step, Rate(lost, stopped), saved / total if total else 0.0)
 
 
-def _at(run: Replayed, step: int, good: Direction) -> float:
+def _at(run: ReplayResult, step: int, good: Direction) -> float:
     """The newest value by that step, negated if higher is better; NaN is the worst."""
     assert run.curve is not None
     value = run.curve.values[bisect_right(run.curve.steps, step) - 1]

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoloop.backtest.replay import Replayed
+from autoloop.backtest.replay import ReplayResult
 from autoloop.metrics import Direction, MetricBook, MetricBooks, found_as, main_metrics
 from autoloop.model import UserError
 from autoloop.text.suggest import did_you_mean
 
 
-def book_of(runs: Sequence[Replayed], books: MetricBooks) -> MetricBook:
+def book_of(runs: Sequence[ReplayResult], books: MetricBooks) -> MetricBook:
     """The book that knows the metrics of all these runs."""
     return books.for_runs((run.facts.config, run.summary.metrics) for run in runs)
 
 
-def main_metric(runs: Sequence[Replayed], book: MetricBook) -> tuple[str, Direction] | None:
+def main_metric(runs: Sequence[ReplayResult], book: MetricBook) -> tuple[str, Direction] | None:
     """The first key metric of the runs with a known better direction, and that direction; None if there is none."""
     keys, _ = main_metrics([run.summary for run in runs], book)
     return next(((key, good) for key in keys if (good := book.direction(key))), None)
 
 
-def chosen_metric(name: str, runs: Sequence[Replayed], book: MetricBook) -> tuple[str, Direction]:
+def chosen_metric(name: str, runs: Sequence[ReplayResult], book: MetricBook) -> tuple[str, Direction]:
     """The canonical name and the better direction of a metric, given by any of its names. UserError if no run has it, or
     its direction is unknown."""
     names = {metric: None for run in runs for metric in run.summary.metrics}

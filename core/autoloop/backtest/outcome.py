@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from autoloop.backtest.ended import Judged
-from autoloop.backtest.replay import Facts, Fired, Replayed
+from autoloop.backtest.ended import ConfigJudgement
+from autoloop.backtest.replay import Facts, Firing, ReplayResult
 from autoloop.rules import Rule
 from autoloop.variants.check import CheckedVariant, check
 from autoloop.variants.policy import VariantPolicy
@@ -22,7 +22,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Suggested:
+class SuggestedVariant:
     """A request of a rule for ended runs, and the resulting variant; None if the run's config is unknown."""
 
     request: VariantRequest
@@ -34,14 +34,14 @@ class Outcome:
     """`by`: the live rule that ends the run at step `at`; `edits`: those of its relaunch. `asked`: live rules that would
     have asked a user first; `refused`: those that could not relaunch the run. In both cases the run continues."""
 
-    run: Replayed
+    run: ReplayResult
     ending: Ending = Ending.UNTOUCHED
-    by: Fired | None = None
+    by: Firing | None = None
     edits: tuple[str, ...] = ()
-    asked: list[Fired] = field(default_factory=list)
-    refused: list[Fired] = field(default_factory=list)
-    suggested: list[Suggested] = field(default_factory=list)
-    judged: Judged | None = None
+    asked: list[Firing] = field(default_factory=list)
+    refused: list[Firing] = field(default_factory=list)
+    suggested: list[SuggestedVariant] = field(default_factory=list)
+    judged: ConfigJudgement | None = None
 
     @property
     def facts(self) -> Facts:
@@ -62,12 +62,14 @@ class Outcome:
         return None if self.facts.seconds is None else self.saved * self.facts.seconds
 
 
-def outcome(replayed: Replayed, rules: Mapping[str, Rule], policy: VariantPolicy, judged: Judged | None = None) -> Outcome:
+def outcome(
+    replayed: ReplayResult, rules: Mapping[str, Rule], policy: VariantPolicy, judged: ConfigJudgement | None = None
+) -> Outcome:
     """The outcome of a run. `rules`: the live rules by id. `policy`: checks the run's variants; it must not reject trainings
     that ran later as duplicates. `judged`: for the run that represents its config, the judgement of the rules for ended
     runs."""
-    asked: list[Fired] = []
-    refused: list[Fired] = []
+    asked: list[Firing] = []
+    refused: list[Firing] = []
     suggested = _suggested(replayed, judged, policy)
     for fired in replayed.fired:
         watch = rules[fired.rule].watch
@@ -83,7 +85,7 @@ def outcome(replayed: Replayed, rules: Mapping[str, Rule], policy: VariantPolicy
     return Outcome(replayed, asked=asked, refused=refused, suggested=suggested, judged=judged)
 
 
-def _turn(facts: Facts, rule: Rule, fired: Fired, policy: VariantPolicy) -> tuple[str, ...] | None:
+def _turn(facts: Facts, rule: Rule, fired: Firing, policy: VariantPolicy) -> tuple[str, ...] | None:
     """The edits with which the rule relaunches the run, chosen as in `engine/rounds/live_proposals.py`; None if no edits are
     allowed."""
     watch = rule.watch
@@ -98,6 +100,6 @@ def _turn(facts: Facts, rule: Rule, fired: Fired, policy: VariantPolicy) -> tupl
     return None
 
 
-def _suggested(replayed: Replayed, judged: Judged | None, policy: VariantPolicy) -> list[Suggested]:
+def _suggested(replayed: ReplayResult, judged: ConfigJudgement | None, policy: VariantPolicy) -> list[SuggestedVariant]:
     requests, config = judged.judgement.requests if judged else [], replayed.facts.config
-    return [Suggested(request, check(config, request, policy) if config else None) for request in requests]
+    return [SuggestedVariant(request, check(config, request, policy) if config else None) for request in requests]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-from autoloop.backtest.replay import Facts, Replayed
+from autoloop.backtest.replay import Facts, ReplayResult
 from autoloop.metrics import Direction
 
 FEWEST = 4
@@ -32,7 +32,7 @@ class Ranks:
     alone: int = 0
 
 
-def rank(runs: Sequence[Replayed], metric: str, good: Direction) -> Ranks:
+def rank(runs: Sequence[ReplayResult], metric: str, good: Direction) -> Ranks:
     cohorts: dict[Hashable, list[tuple[float, str]]] = defaultdict(list)
     for run in runs:
         reached = run.summary.metrics.get(metric)

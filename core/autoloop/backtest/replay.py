@@ -63,7 +63,7 @@ class PastRun:
     summary: Summary | None = None
 
 
-class Fired(NamedTuple):
+class Firing(NamedTuple):
     """A live rule that fired, the step of the newest point that it had seen, and its evidence."""
 
     rule: str
@@ -72,7 +72,7 @@ class Fired(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """The result of replaying a run. `fired`: the first firing of each live rule, in order. `summary`, `book` and `log`: the
     input of rules for ended runs. `curve`: the requested metric. `notes`: differences from a live run."""
 
@@ -80,7 +80,7 @@ class Replayed:
     summary: Summary
     book: MetricBook
     log: Log
-    fired: list[Fired]
+    fired: list[Firing]
     curve: Series | None = None
     notes: Sequence[str] = ()
 
@@ -89,7 +89,7 @@ NO_NOISE = "live rules that use the noise between seeds could not be evaluated: 
 GONE = "its history is gone, so live rules had no data"
 
 
-def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> Replayed:
+def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> ReplayResult:
     """Replay the run to the live rules. `metric`: the metric for `curve`, by any of its names."""
     named = canonical_columns(run.columns, run.book)
     rules = live_rules(source) if source.applies_to(run.facts.config) and not run.facts.confirms else []
@@ -104,17 +104,17 @@ def replay(run: PastRun, source: RuleSource, metric: str | None = None) -> Repla
         notes.append(GONE)
     elif run.summary is not None:
         summary = msgspec.structs.replace(summary, gpu=run.summary.gpu)
-    return Replayed(run.facts, summary, run.book, run.log, fired, curve, notes)
+    return ReplayResult(run.facts, summary, run.book, run.log, fired, curve, notes)
 
 
-def _watched(run: PastRun, rules: Sequence[Rule], version: str) -> tuple[list[Fired], list[str]]:
+def _watched(run: PastRun, rules: Sequence[Rule], version: str) -> tuple[list[Firing], list[str]]:
     """The first firing of each rule, and notes on differences from a live run."""
     watch = LiveWatch(rules, version, run.book, run.facts.config)
     looks, stride = _looks(run)
     growing: dict[str, Series] = {}
     left = {name: (series, 0) for name, series in _looked_at(run, rules).items() if len(series)}
     printed = 0
-    fired: list[Fired] = []
+    fired: list[Firing] = []
     for step in looks:
         for name, (series, begin) in list(left.items()):
             if series.steps[begin] <= step:
@@ -131,7 +131,7 @@ def _watched(run: PastRun, rules: Sequence[Rule], version: str) -> tuple[list[Fi
         if printed > begin:
             watch.read_log(line for _, line in run.lines[begin:printed])
         for firing in watch.fired(growing, step):
-            fired.append(Fired(firing.rule.id, step, firing.evidence))
+            fired.append(Firing(firing.rule.id, step, firing.evidence))
             watch.silence(firing.rule.id)
         if not watch.rules:
             break

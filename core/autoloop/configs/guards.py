@@ -28,7 +28,7 @@ class Floor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min: float
 
 
-class NotBoth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ExclusiveValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No block directly below the path `blocks` may have all of `values`; `fault` and `remedy` explain why, as text."""
 
     blocks: str
@@ -38,7 +38,7 @@ class NotBoth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     remedy: str
 
 
-class ReplacedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Replacement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The trainer replaces the top-level `blocks` by values of the block `by`, unless the config's key `unless` is false.
 
     `agent` names what replaces them, as text.
@@ -57,8 +57,8 @@ class Guards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """guards.toml: known faults of configs of a method or trainer."""
 
     floor: tuple[Floor, ...] = ()
-    not_both: tuple[NotBoth, ...] = ()
-    replaced_by: tuple[ReplacedBy, ...] = ()
+    not_both: tuple[ExclusiveValues, ...] = ()
+    replaced_by: tuple[Replacement, ...] = ()
 
 
 @cache
@@ -118,7 +118,7 @@ def _label(key: str | int, block: dict[str, Any]) -> str:
     return f"{key} ({name})" if name else str(key)
 
 
-def _not_both(base: Config, config: Config, guard: NotBoth) -> list[str]:
+def _not_both(base: Config, config: Config, guard: ExclusiveValues) -> list[str]:
     sentences = []
     before = [block for _, block in _faulty(base, guard)]
     for key, block in _faulty(config, guard):
@@ -130,7 +130,7 @@ def _not_both(base: Config, config: Config, guard: NotBoth) -> list[str]:
     return sentences
 
 
-def _faulty(config: Config, guard: NotBoth) -> list[tuple[str | int, Any]]:
+def _faulty(config: Config, guard: ExclusiveValues) -> list[tuple[str | int, Any]]:
     """The blocks, with their keys, that have all the values that the guard forbids in combination."""
     keys = _keys(guard.blocks)
     blocks = children(get(config, keys)) if exists(config, keys) else []

@@ -27,7 +27,7 @@ from autoloop.diagnose.causes import (
     rules_for,
     short,
 )
-from autoloop.diagnose.endings import Endings, Signalled, read_endings
+from autoloop.diagnose.endings import Endings, SignalReport, read_endings
 from autoloop.diagnose.losses import last_loss
 from autoloop.diagnose.tracebacks import Chain, chains, is_launcher
 from autoloop.model import Cause, ExitRecord
@@ -155,7 +155,7 @@ def _other_signal(case: _Case) -> Cause | None:
     return _by_signal(case, case.endings.other, [])
 
 
-def _by_signal(case: _Case, ending: Signalled | None, found: Sequence[Chain]) -> Cause | None:
+def _by_signal(case: _Case, ending: SignalReport | None, found: Sequence[Chain]) -> Cause | None:
     if ending is None:
         return None
     table, name = cause_table().signals, ending.name

@@ -41,7 +41,7 @@ _SRUN = re.compile(
 
 
 @dataclass(frozen=True)
-class Signalled:
+class SignalReport:
     """A signal's name, and the log line that reports it; None if the exit record does."""
 
     name: str
@@ -54,8 +54,8 @@ class Endings:
     another of its processes. `rank`, `code`: the rank that failed first, and its exit code. `many`: whether several
     processes wrote to the log."""
 
-    first: Signalled | None = None
-    other: Signalled | None = None
+    first: SignalReport | None = None
+    other: SignalReport | None = None
     rank: int | None = None
     code: int | None = None
     many: bool = False
@@ -81,10 +81,10 @@ def _torch_summary(lines: Sequence[str]) -> Endings | None:
     begin = next((i for i in reversed(range(len(lines))) if "Root Cause (first observed failure)" in lines[i]), None)
     if begin is None:
         return None
-    first: Signalled | None = None
+    first: SignalReport | None = None
     rank: int | None = None
     code: int | None = None
-    other: Signalled | None = None
+    other: SignalReport | None = None
     for index, line in enumerate(lines):
         if found := re.search(r"^\s*rank\s*: (\d+)", line):
             rank = int(found[1]) if index > begin and rank is None else rank
@@ -97,24 +97,24 @@ def _torch_summary(lines: Sequence[str]) -> Endings | None:
     return Endings(first=first, other=other, rank=rank, code=code, many=True)
 
 
-def _signal_in(line: str) -> Signalled | None:
+def _signal_in(line: str) -> SignalReport | None:
     found = _ANNOUNCED.search(line)
     if found is None:
         return None
     if name := found["name"] or found["spawned"]:
-        return Signalled(name, found.group())
+        return SignalReport(name, found.group())
     if number := found["got"] or found["mpi"]:
         return _named(int(number), False, found.group())
     code = found["code"] or found["status"] or found["failed"]
     return _named(int(code), True, found.group())
 
 
-def _shell(line: str) -> Signalled | None:
+def _shell(line: str) -> SignalReport | None:
     found = _SHELL.match(line)
-    return Signalled(_WORDS[found["words"]], line) if found and len(line) < 500 else None
+    return SignalReport(_WORDS[found["words"]], line) if found and len(line) < 500 else None
 
 
-def _named(number: int | None, is_code: bool, line: str | None = None) -> Signalled | None:
+def _named(number: int | None, is_code: bool, line: str | None = None) -> SignalReport | None:
     """The signal for a number or an exit code: negative, or above 128 as from a shell or container. None for any other."""
     if number is None:
         return None
@@ -122,4 +122,4 @@ def _named(number: int | None, is_code: bool, line: str | None = None) -> Signal
         number = -number if number < 0 else number - 128 if 128 < number < 160 else 0
     if number <= 0:
         return None
-    return Signalled(_NAMES.get(number, f"signal {number}"), line.strip() if line else None)
+    return SignalReport(_NAMES.get(number, f"signal {number}"), line.strip() if line else None)

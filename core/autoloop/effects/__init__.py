@@ -2,6 +2,6 @@
 
 from autoloop.effects.importance import FEWEST, Importance, importance
 from autoloop.effects.pairs import Comparison, Pair, compare
-from autoloop.effects.trained import Config, Trained, configs_of
+from autoloop.effects.trained import Config, TrainedRun, configs_of
 
-__all__ = ["FEWEST", "Comparison", "Config", "Importance", "Pair", "Trained", "compare", "configs_of", "importance"]
+__all__ = ["FEWEST", "Comparison", "Config", "Importance", "Pair", "TrainedRun", "compare", "configs_of", "importance"]

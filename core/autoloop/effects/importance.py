@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autoloop.configs.text import is_number
-from autoloop.effects.trained import Trained, comparable, configs_of
+from autoloop.effects.trained import TrainedRun, comparable, configs_of
 from autoloop.metrics import Direction
 from autoloop.model import UserError
 
@@ -33,7 +33,7 @@ class Importance(NamedTuple):
     high: float
 
 
-def importance(runs: Sequence[Trained], metric: str, good: Direction, seed: int = 0) -> list[Importance]:
+def importance(runs: Sequence[TrainedRun], metric: str, good: Direction, seed: int = 0) -> list[Importance]:
     """How much each setting decides whether a run is among the best, most important first.
 
     `runs`: at least FEWEST, of one cohort. Only settings that all of them have are compared. UserError if Optuna is not
@@ -62,7 +62,7 @@ def importance(runs: Sequence[Trained], metric: str, good: Direction, seed: int 
     return sorted(found, key=lambda each: -each.share)
 
 
-def _rows(runs: Sequence[Trained], metric: str) -> list[tuple[Mapping[str, Any], float]]:
+def _rows(runs: Sequence[TrainedRun], metric: str) -> list[tuple[Mapping[str, Any], float]]:
     return [
         ({path: _plain(value) for path, value in config.leaves.items()}, run.summary.metrics[metric].tail_mean)
         for config in configs_of(runs)

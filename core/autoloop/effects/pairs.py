@@ -7,9 +7,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoloop.effects.trained import Config, Trained, comparable, configs_of
+from autoloop.effects.trained import Config, TrainedRun, comparable, configs_of
 from autoloop.metrics import Direction
-from autoloop.verdicts import Lacking, Noise, Value, Verdict, decide, lacking, pooled
+from autoloop.verdicts import Noise, NoiseGap, Value, Verdict, decide, lacking, pooled
 
 MISSING = object()
 
@@ -38,16 +38,16 @@ class Comparison:
     configs: int
     runs: int
     noise: Sequence[Noise]
-    lacking: Lacking
+    lacking: NoiseGap
 
 
-def compare(runs: Sequence[Trained], metric: str, good: Direction | None) -> Comparison:
+def compare(runs: Sequence[TrainedRun], metric: str, good: Direction | None) -> Comparison:
     """Compare all exact pairs. Pairs with a shown difference come first, then larger effects.
 
     If several configs differ only in the same key, each is compared with the one that was trained first. All verdicts share
     one error rate: the more pairs there are, the more evidence each needs.
     """
-    cohorts: dict[Hashable, list[Trained]] = defaultdict(list)
+    cohorts: dict[Hashable, list[TrainedRun]] = defaultdict(list)
     for run in runs:
         if metric in run.summary.metrics and metric not in run.summary.not_finite:
             cohorts[run.cohort].append(run)

@@ -23,7 +23,7 @@ Leaves = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRun:
     """A finished run. `cohort`: equal for runs of the same trainer and length. `seed`: the path of the seed in its config,
     empty if it has none."""
 
@@ -40,17 +40,17 @@ class Config:
     """A config without its seed and names, and the runs that trained it, earliest first."""
 
     leaves: Leaves
-    runs: Sequence[Trained]
+    runs: Sequence[TrainedRun]
 
-    def seed_of(self, run: Trained) -> str:
+    def seed_of(self, run: TrainedRun) -> str:
         """The seed of the run as text; empty if it has none."""
         found = [value for path, value in _leaves((), run.config) if path == run.seed]
         return str(found[0]) if found else ""
 
 
-def configs_of(runs: Sequence[Trained]) -> list[Config]:
+def configs_of(runs: Sequence[TrainedRun]) -> list[Config]:
     """The configs of runs of one cohort, in the order of their first runs."""
-    found: dict[tuple[tuple[str, Hashable], ...], tuple[Leaves, list[Trained]]] = {}
+    found: dict[tuple[tuple[str, Hashable], ...], tuple[Leaves, list[TrainedRun]]] = {}
     for run in runs:
         leaves = {path: value for path, value in _leaves((), run.config) if path != run.seed and not _only_names(path)}
         key = tuple((path, comparable(leaves[path])) for path in sorted(leaves))

@@ -4,7 +4,7 @@ from autoloop.keeping.checkpoints import Checkpoint, find_checkpoints
 from autoloop.keeping.choosing import Candidate, Choice, Ranking, choose, note_of
 from autoloop.keeping.trash import Batch, Item, Trash
 from autoloop.keeping.usage import Usage, measure
-from autoloop.keeping.wish import Wish, parse_wish
+from autoloop.keeping.wish import KeepPolicy, parse_wish
 
 __all__ = [
     "Batch",
@@ -12,10 +12,10 @@ __all__ = [
     "Checkpoint",
     "Choice",
     "Item",
+    "KeepPolicy",
     "Ranking",
     "Trash",
     "Usage",
-    "Wish",
     "choose",
     "find_checkpoints",
     "measure",

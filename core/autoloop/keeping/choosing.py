@@ -14,9 +14,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from autoloop.keeping.checkpoints import Checkpoint
-from autoloop.keeping.wish import Wish
+from autoloop.keeping.wish import KeepPolicy
 from autoloop.model import Call, Run, RunState
-from autoloop.verdicts import Judge, Lacking
+from autoloop.verdicts import Judge, NoiseGap
 from autoloop.verdicts.wording import WITHIN_RUN, short
 
 
@@ -49,7 +49,7 @@ class Ranking:
     metric: str
 
     @property
-    def lacking(self) -> Lacking | None:
+    def lacking(self) -> NoiseGap | None:
         """Why the noise between seeds is unknown, so that no config is known to be better than another; None if it is
         known."""
         return self.judge.lacking(self.metric) if self.judge.noise(self.metric) is None else None
@@ -65,7 +65,7 @@ Place = tuple[Keep, str]
 """How many checkpoints of a run to keep, and why."""
 
 
-def choose(candidates: Sequence[Candidate], wish: Wish, rankings: Mapping[Hashable, Ranking]) -> list[Choice]:
+def choose(candidates: Sequence[Candidate], wish: KeepPolicy, rankings: Mapping[Hashable, Ranking]) -> list[Choice]:
     """Decide for each candidate. `rankings`: by scope. In a scope without a ranking, or without a finished run that has the
     metric, all checkpoints stay, because the best runs are unknown."""
     places: dict[str, Place] = {}
@@ -82,7 +82,7 @@ def _unranked(run: Run) -> str:
     return "it has no value of the metric" if run.state is RunState.FINISHED else f"it has {run.state.value}"
 
 
-def _choice(each: Candidate, wish: Wish, place: Place) -> Choice:
+def _choice(each: Candidate, wish: KeepPolicy, place: Place) -> Choice:
     checkpoints = list(each.checkpoints)
     keep, why = place
     if keep is not Keep.ALL and each.protected:
@@ -97,7 +97,7 @@ def _choice(each: Candidate, wish: Wish, place: Place) -> Choice:
     return Choice(each.run, checkpoints[: len(checkpoints) - len(stay)], stay, why)
 
 
-def _places(runs: Sequence[Run], wish: Wish, ranking: Ranking) -> dict[str, Place]:
+def _places(runs: Sequence[Run], wish: KeepPolicy, ranking: Ranking) -> dict[str, Place]:
     """The places of the finished runs that have the metric. The best config always stays, regardless of the wish."""
     judge, metric, number = ranking.judge, ranking.metric, max(1, wish.best)
     by_id = {run.id: run for run in runs}
@@ -140,16 +140,16 @@ def _members(first: Run, runs: Sequence[Run], metric: str) -> list[Run]:
     return [run for _, _, run in sorted(found, key=lambda each: each[:2])]
 
 
-def note_of(within: Mapping[str, Lacking]) -> str | None:
+def note_of(within: Mapping[str, NoiseGap]) -> str | None:
     """A note on the scopes with unknown noise, and its consequence; None if there are none. `within`: the reasons by the
     scope's name."""
     if not within:
         return None
-    scopes: dict[Lacking, list[str]] = defaultdict(list)
+    scopes: dict[NoiseGap, list[str]] = defaultdict(list)
     for name, why in within.items():
         scopes[why].append(name)
     whys = "; ".join(f"{', '.join(names)}: {WITHIN_RUN}, since {why}" for why, names in scopes.items())
-    advice = "see whether the seed reaches the trainer (`try`)" if [*scopes] == [Lacking.SPREAD] else MORE_SEEDS
+    advice = "see whether the seed reaches the trainer (`try`)" if [*scopes] == [NoiseGap.SPREAD] else MORE_SEEDS
     return (
         f"{whys}. So no config there is known to be worse than another, and each finished run keeps its last checkpoint; "
         f"{advice}."

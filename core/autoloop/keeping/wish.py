@@ -12,7 +12,7 @@ FORMS = "best N, best N by METRIC, last of all, last of running"
 
 
 @dataclass(frozen=True)
-class Wish:
+class KeepPolicy:
     """`best`: the number of best configs, by `metric` (None: the main metric), for which one run each keeps all checkpoints.
     `last`: every run keeps its last checkpoint."""
 
@@ -21,7 +21,7 @@ class Wish:
     last: bool = False
 
 
-def parse_wish(text: str, where: str) -> Wish:
+def parse_wish(text: str, where: str) -> KeepPolicy:
     """Parse clauses separated by commas. UserError, starting with `where`, for any other text."""
     best, metric, last = 0, None, False
     for clause in (" ".join(part.split()) for part in text.split(",")):
@@ -35,4 +35,4 @@ def parse_wish(text: str, where: str) -> Wish:
             last = True
         elif clause != "last of running":  # no effect, because running runs are never touched
             raise UserError(f'{where}: "{clause}" is no clause; there are: {FORMS}.')
-    return Wish(best, metric, last)
+    return KeepPolicy(best, metric, last)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoloop.metric_readers.folder_stamps import Seen, seen_again, stamp_of
+from autoloop.metric_readers.folder_stamps import FolderStamp, seen_again, stamp_of
 from autoloop.metric_readers.summary_file import NAME as SUMMARY
 
 JSONL = "wandb-history.jsonl"
@@ -38,7 +38,7 @@ class WandbFolder:
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
         self._found: list[WandbFiles] = []
-        self._seen: dict[Path, Seen] = {}
+        self._seen: dict[Path, FolderStamp] = {}
 
     def look(self) -> list[WandbFiles]:
         """Like `wandb_runs`, but returns the same object as before if nothing has changed."""

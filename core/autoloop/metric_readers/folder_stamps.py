@@ -13,7 +13,7 @@ Stamp = tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
-class Seen:
+class FolderStamp:
     """A folder's stamp when it was listed, and since when it has had it; both times are monotonic."""
 
     stamp: Stamp
@@ -24,9 +24,9 @@ class Seen:
         return stamp is not None and stamp == self.stamp and self.listed - self.since >= SETTLED
 
 
-def seen_again(before: Seen | None, stamp: Stamp, now: float) -> Seen:
+def seen_again(before: FolderStamp | None, stamp: Stamp, now: float) -> FolderStamp:
     """Return the record for a folder that is listed again at `now`."""
-    return Seen(stamp, before.since if before is not None and before.stamp == stamp else now, now)
+    return FolderStamp(stamp, before.since if before is not None and before.stamp == stamp else now, now)
 
 
 def stamp_of(folder: Path) -> Stamp:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from autoloop.metric_readers.csv_log import header_of
-from autoloop.metric_readers.folder_stamps import Seen, seen_again, stamp_of
+from autoloop.metric_readers.folder_stamps import FolderStamp, seen_again, stamp_of
 from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.step_axis import AXES
 from autoloop.metric_readers.trainer_state import LOG_NAME
@@ -43,7 +43,7 @@ KINDS = ("tensorboard", "csv", "jsonl", "trainer_state", "trainer_log", "databas
 
 @dataclass
 class _Folder:
-    seen: Seen
+    seen: FolderStamp
     below: list[Path] = field(default_factory=list)
     files: list[tuple[str, Path]] = field(default_factory=list)
 

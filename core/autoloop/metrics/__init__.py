@@ -1,7 +1,7 @@
 """The names, derived metrics and summary statistics of a run's metrics. No I/O."""
 
 from autoloop.metrics.book import (
-    Derived,
+    DerivedMetric,
     Metric,
     MetricBook,
     MetricBooks,
@@ -14,19 +14,19 @@ from autoloop.metrics.entries import from_json, to_json
 from autoloop.metrics.expectations import expectation_text, parse_expectation
 from autoloop.metrics.gpu import together
 from autoloop.metrics.main import LOOKED_AT, for_runs, main_metrics, main_names
-from autoloop.metrics.seeds import OverSeeds, by_config, config_label, config_name, mean_summary, over_seeds
+from autoloop.metrics.seeds import ConfigSummary, by_config, config_label, config_name, mean_summary, over_seeds
 from autoloop.metrics.summary import PLATEAU_POINTS, canonical_columns, summarise, summarise_named
 from autoloop.metrics.wording import Direction
 
 __all__ = [
     "LOOKED_AT",
     "PLATEAU_POINTS",
-    "Derived",
+    "ConfigSummary",
+    "DerivedMetric",
     "Direction",
     "Metric",
     "MetricBook",
     "MetricBooks",
-    "OverSeeds",
     "by_config",
     "canonical_columns",
     "config_label",

@@ -33,7 +33,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     best: Direction | None = None
 
 
-class Derived(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DerivedMetric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A metric computed from others: either the first existing one of `first_of` (canonical names, `*` allowed), or the
     `ratio` (numerator, denominator), with `epsilon` added to the denominator."""
 
@@ -47,7 +47,7 @@ class Derived(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metric: tuple[Metric, ...] = ()
-    derived: tuple[Derived, ...] = ()
+    derived: tuple[DerivedMetric, ...] = ()
     rename: dict[str, str] = {}
     higher: tuple[str, ...] = ()
     lower: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class MetricBook:
         self._patterns = tuple(own) if patterns is None else patterns
         """Ordered: the first match counts."""
         self.metrics: Mapping[str, Metric] = {metric.name: metric for metric in file.metric}
-        self.derived: Mapping[str, Derived] = {derived.name: derived for derived in file.derived}
+        self.derived: Mapping[str, DerivedMetric] = {derived.name: derived for derived in file.derived}
         self.key_metrics: tuple[str, ...] = file.key
 
     @cached_property
@@ -194,7 +194,7 @@ def metric_book(table: Mapping[str, Any], source: str) -> MetricBook:
         if bool(derived.first_of) == bool(derived.ratio):
             raise UserError(f'{source}: the derived metric "{derived.name}" needs either first_of or ratio, and only one.')
     owners: dict[str, str] = {}
-    entries: list[Metric | Derived] = [*file.metric, *file.derived]
+    entries: list[Metric | DerivedMetric] = [*file.metric, *file.derived]
     for entry in entries:
         aliases = entry.aliases if isinstance(entry, Metric) else ()
         for name in dict.fromkeys((entry.name, *aliases, *entry.short)):

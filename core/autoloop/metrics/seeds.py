@@ -16,7 +16,7 @@ from autoloop.model import MetricSummary, Run, Summary
 from autoloop.text.plural import plural
 
 
-class OverSeeds(msgspec.Struct, frozen=True):
+class ConfigSummary(msgspec.Struct, frozen=True):
     """One config as rules judge it: its `runs`, one or more per seed, and the `summary` of their results.
 
     With several runs, every statistic of the summary is the mean over those that have the metric.
@@ -72,9 +72,9 @@ def by_config(runs: Sequence[Run]) -> list[tuple[Run, ...]]:
     return found
 
 
-def over_seeds(runs: Sequence[Run]) -> list[OverSeeds]:
+def over_seeds(runs: Sequence[Run]) -> list[ConfigSummary]:
     """The finished `runs`, grouped by config as rules judge them."""
-    return [OverSeeds(group, mean_summary([run.summary or Summary() for run in group])) for group in by_config(runs)]
+    return [ConfigSummary(group, mean_summary([run.summary or Summary() for run in group])) for group in by_config(runs)]
 
 
 def mean_summary(summaries: Sequence[Summary]) -> Summary:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import compress
 from operator import truediv
 
-from autoloop.metrics.book import Derived, MetricBook, fits
+from autoloop.metrics.book import DerivedMetric, MetricBook, fits
 from autoloop.metrics.wording import Direction
 from autoloop.model import MetricSummary, Series, Summary
 
@@ -105,7 +105,7 @@ def _not_finite_at_the_end(values: array[float]) -> int:
     return next((count for count, value in enumerate(reversed(values)) if math.isfinite(value)), len(values))
 
 
-def _derive(derived: Derived, columns: Mapping[str, Series]) -> Series | None:
+def _derive(derived: DerivedMetric, columns: Mapping[str, Series]) -> Series | None:
     if derived.ratio is None:
         first = _first_of(tuple(columns), derived.first_of)
         return None if first is None else columns[first]

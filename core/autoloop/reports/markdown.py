@@ -22,7 +22,7 @@ from autoloop.reports.result import result_lines, winner_label
 from autoloop.reports.rule_records import project_records
 from autoloop.store import Store
 from autoloop.text.gpu_use import gpu_use_text
-from autoloop.verdicts import Seen, reduced
+from autoloop.verdicts import SharedResults, reduced
 from autoloop.verdicts.wording import record_text
 
 MOST_SETS = 4
@@ -87,7 +87,7 @@ class MarkdownReport:
         new.write(left.lead)
         begin = new.tell()
         new.write(start + b"\n" + _bytes(_head(self.store, loop, self.metrics)))
-        rounds, before = [new.tell()], _Before(self.store, loop)
+        rounds, before = [new.tell()], _EarlierRuns(self.store, loop)
         for index, round_ in enumerate(self.store.rounds(loop.id), 1):
             if round_.number < changed and index < len(left.rounds):
                 copy(old, left.rounds[index - 1], left.rounds[index], new)
@@ -136,7 +136,7 @@ def render(store: Store, number: int, metrics: MetricBook) -> str:
     """Return the section of one loop as text, from one state of the store."""
     with store.reading():
         loop = store.loop(number)
-        before = _Before(store, loop)
+        before = _EarlierRuns(store, loop)
         rounds = "".join(_round(store, loop, round_.number, metrics, before) for round_ in store.rounds(number))
         return _head(store, loop, metrics) + rounds + "\n"
 
@@ -164,7 +164,7 @@ def _head(store: Store, loop: Loop, metrics: MetricBook) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _round(store: Store, loop: Loop, number: int, metrics: MetricBook, known: _Before) -> str:
+def _round(store: Store, loop: Loop, number: int, metrics: MetricBook, known: _EarlierRuns) -> str:
     """A round's part of the section. It only covers runs of this round and earlier ones, so that later rounds do not change
     it."""
     runs, made = store.runs(loop.id, number), store.proposals(loop.id, number)
@@ -228,14 +228,14 @@ def _seed_table(runs: list[Run], metrics: MetricBook) -> list[str]:
     return ["", "Over seeds, mean ± standard deviation (finished runs):", "", *rows]
 
 
-class _Before:
+class _EarlierRuns:
     """The runs against which the configs of a round are judged: those of earlier rounds, and replicates in other loops. If
     rounds are requested in order, each run is read once per set of metrics."""
 
     def __init__(self, store: Store, loop: Loop) -> None:
         self._store = store
         self._loop = loop
-        self.seen = Seen()
+        self.seen = SharedResults()
         self._known: dict[frozenset[str], tuple[int, list[Run], list[Run]]] = {}
         """By set of metrics: the last round that was read, the runs up to it, and those of other loops."""
 

@@ -11,7 +11,7 @@ from autoloop.reports.inert import code, inert
 from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import evidence_text
 from autoloop.text.values import number
-from autoloop.verdicts import Judge, Result, Results, Seen
+from autoloop.verdicts import Judge, Result, Results, SharedResults
 from autoloop.verdicts.wording import expectation_said, result_texts, sentence
 
 
@@ -39,7 +39,11 @@ def _row(by_id: Mapping[str, Run], proposal: Proposal, metrics: MetricBook) -> s
 
 
 def result_table(
-    before: Sequence[Run], runs: Sequence[Run], proposals: Sequence[Proposal], metrics: MetricBook, seen: Seen | None = None
+    before: Sequence[Run],
+    runs: Sequence[Run],
+    proposals: Sequence[Proposal],
+    metrics: MetricBook,
+    seen: SharedResults | None = None,
 ) -> list[str]:
     """A table of the outcomes, at the end of a round with `runs`, of the proposals that led to it, each with all its runs.
 

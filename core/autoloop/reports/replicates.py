@@ -10,7 +10,7 @@ from autoloop.metrics import MetricBook, by_config, config_label, config_name, f
 from autoloop.model import Run, RunState
 from autoloop.text.changes import after_text
 from autoloop.text.values import NOTHING, number
-from autoloop.verdicts import Judge, Lacking, Seen, base_of
+from autoloop.verdicts import Judge, NoiseGap, SharedResults, base_of
 from autoloop.verdicts.wording import WITHIN_RUN, noise_text, noise_unknown, sentence
 
 
@@ -48,7 +48,7 @@ def replicates(runs: Sequence[Run], keys: Sequence[str]) -> list[Replicates]:
 
 
 def verdict_lines(
-    runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run] = (), seen: Seen | None = None
+    runs: Sequence[Run], book: MetricBook, elsewhere: Sequence[Run] = (), seen: SharedResults | None = None
 ) -> list[str]:
     """Return the verdicts on the configs of these runs by their first key metric: the spread between seeds, and each config
     against its base's config, or else the baseline. `elsewhere`: the loop's other runs that count, and replicates in other
@@ -66,7 +66,7 @@ def verdict_lines(
     noise = judge.noise(key)
     if noise is None:
         why = judge.lacking(key)
-        if why is Lacking.SPREAD:
+        if why is NoiseGap.SPREAD:
             return [f"{book.short(key)}: {noise_unknown(why)}"]
         return [f"Changes are {WITHIN_RUN}: {why}, so none is better or worse."] if len(configs) > 1 else []
     lines = [f"Spread of {book.short(key)} between seeds: {noise_text(noise)}, tail mean."]

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from autoloop.model import Call
 from autoloop.rules.evaluation import Evaluation, Term, UndecidedError
-from autoloop.verdicts import AgainstBase, Verdict
+from autoloop.verdicts import BaseComparison, Verdict
 from autoloop.verdicts.wording import noise_basis, sentence
 
 RUNS = "n"
@@ -75,7 +75,7 @@ def _between(evaluation: Evaluation, metric: str, source: str) -> Verdict:
     return _asked(evaluation, source, lambda config: config.verdict(canonical))
 
 
-def _asked(evaluation: Evaluation, source: str, ask: Callable[[AgainstBase], T]) -> T:
+def _asked(evaluation: Evaluation, source: str, ask: Callable[[BaseComparison], T]) -> T:
     try:
         return ask(evaluation.view.among_runs())
     except LookupError as why:

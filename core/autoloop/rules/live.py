@@ -17,7 +17,7 @@ from autoloop.rules.rule import Rule
 from autoloop.rules.source import RuleSource
 from autoloop.rules.view import MAX_LINE, RunView
 from autoloop.text.plural import plural
-from autoloop.verdicts import AgainstBase
+from autoloop.verdicts import BaseComparison
 
 
 def live_rules(source: RuleSource) -> list[Rule]:
@@ -92,7 +92,7 @@ class LiveWatch:
         book: MetricBook,
         config: Config,
         since: int = 0,
-        against: Callable[[], AgainstBase] | None = None,
+        against: Callable[[], BaseComparison] | None = None,
     ) -> None:
         self.rules = list(rules)
         self.patterns = {pattern.pattern: pattern for rule in rules for pattern in rule.when.patterns}

@@ -15,7 +15,7 @@ from autoloop.configs.paths import get, places, split, why_no_match
 from autoloop.metrics import MetricBook, default_book, found_as
 from autoloop.model import Config, MetricSummary, Summary, UserError
 from autoloop.regex import Regex, compile_regex
-from autoloop.verdicts import AgainstBase
+from autoloop.verdicts import BaseComparison
 
 MAX_LOG_LINES = 200_000
 MAX_LINE = 500
@@ -30,7 +30,7 @@ class RunView:
     config: Config = field(default_factory=dict)
     log: Callable[[], Iterable[str]] | Sequence[str] = ()
     book: MetricBook = field(default_factory=default_book)
-    against: Callable[[], AgainstBase] | None = None
+    against: Callable[[], BaseComparison] | None = None
     """Returns the run's config among the others of its loop, called only if a rule needs it; None for a run outside a
     loop."""
 
@@ -53,7 +53,7 @@ class RunView:
         """Whether the newest value of a metric, given any of its names, is positive infinity."""
         return found_as(name, self.book, self.summary.infinite) in self.summary.infinite
 
-    def among_runs(self) -> AgainstBase:
+    def among_runs(self) -> BaseComparison:
         """Return the run's config among others. LookupError if the run belongs to no known loop."""
         if self.against is None:
             raise LookupError("runs are compared within a loop, and this run belongs to no known loop")

@@ -2,13 +2,13 @@
 
 from autoloop.run_archive.finding import FoundRun, find_runs
 from autoloop.run_archive.memory import Memory, memory_path, version_of
-from autoloop.run_archive.reading import History, Remembered, RunRecord, read_history, read_runs
+from autoloop.run_archive.reading import CachedRecord, History, RunRecord, read_history, read_runs
 
 __all__ = [
+    "CachedRecord",
     "FoundRun",
     "History",
     "Memory",
-    "Remembered",
     "RunRecord",
     "find_runs",
     "memory_path",

@@ -45,7 +45,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     problems: list[str] = []
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class CachedRecord(msgspec.Struct, frozen=True):
     """A record, and the identities of the files that it was read from."""
 
     files: list[tuple[int, int, int, int, int]]
@@ -57,7 +57,7 @@ def read_runs(
     books: MetricBooks,
     *,
     limit: int | None = None,
-    memory: Memory[Remembered] | None = None,
+    memory: Memory[CachedRecord] | None = None,
     processes: int = 1,
 ) -> list[tuple[FoundRun, RunRecord]]:
     """Return the first `limit` of the found runs, with their records. With `memory`, which is saved, only new or changed
@@ -80,7 +80,7 @@ def read_runs(
     for index, record in zip(unread, _read_all([runs[index] for index in unread], books, processes), strict=True):
         records[index] = record
         if memory is not None and _settled(runs[index], began):
-            memory.entries[_key(runs[index])] = Remembered(_identities(runs[index]), record)
+            memory.entries[_key(runs[index])] = CachedRecord(_identities(runs[index]), record)
     if memory is not None and unread:
         there = {_key(run) for run in found}
         memory.entries = {key: entry for key, entry in memory.entries.items() if key in there}

@@ -23,7 +23,7 @@ import msgspec
 from autoloop.model import ExitRecord
 from autoloop.model.structs import convert
 from autoloop.runners import procfs, records
-from autoloop.runners.runner import AttemptSpec, Ended, Vanished, write_spec
+from autoloop.runners.runner import AttemptExit, AttemptLoss, AttemptSpec, write_spec
 from autoloop.runners.sweeping import sweep as sweep
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -63,7 +63,7 @@ class Alive(msgspec.Struct, frozen=True):
     handle: Handle
 
 
-State = Alive | Ended | Vanished
+State = Alive | AttemptExit | AttemptLoss
 
 
 def start(spec: AttemptSpec, env: Mapping[str, str]) -> Handle:
@@ -205,19 +205,19 @@ def inspect(directory: Path, attempt_id: str, handle: Handle | None = None, *, p
     starts later refuses to run, so the result stays correct.
     """
     if (record := exit_record(directory, attempt_id)) is not None:
-        return Ended(record)
+        return AttemptExit(record)
     if handle is None:
         handle = _recorded_handle(directory) or _await_claim(directory, patience)
         if handle is None:
-            return Vanished("it was never started", started=False)
+            return AttemptLoss("it was never started", started=False)
     if is_running(directory, handle):
         return Alive(handle)
     if (fd := open_pidfd(handle)) is not None:
         os.close(fd)
-        return Vanished("it was started by the project that this one was copied from, and continues there", ours=False)
+        return AttemptLoss("it was started by the project that this one was copied from, and continues there", ours=False)
     # It may have written its record and ended since the first check.
     if (record := exit_record(directory, attempt_id)) is not None:
-        return Ended(record)
+        return AttemptExit(record)
     return _vanished(directory, handle)
 
 
@@ -273,19 +273,19 @@ def _await_claim(directory: Path, patience: float) -> Handle | None:
     return _recorded_handle(directory)
 
 
-def _vanished(directory: Path, handle: Handle) -> Vanished:
+def _vanished(directory: Path, handle: Handle) -> AttemptLoss:
     host = os.uname().nodename
     if handle.elsewhere:
         reason = f"it was started in another container, and its supervisor there has been silent for over {SILENCE:.0f} s"
-        return Vanished(reason, ours=False)
+        return AttemptLoss(reason, ours=False)
     if handle.boot_id != procfs.boot_id():
         if handle.host == host:
-            return Vanished("the machine was restarted while it ran")
-        return Vanished(f"it was started on {handle.host}, and this is {host}")
+            return AttemptLoss("the machine was restarted while it ran")
+        return AttemptLoss(f"it was started on {handle.host}, and this is {host}")
     if not directory.exists():
-        return Vanished(f"its directory {directory} is gone, including the record of how it ended")
+        return AttemptLoss(f"its directory {directory} is gone, including the record of how it ended")
     if not (directory / "log.txt").exists():  # created before the command is started
-        return Vanished("its supervisor exited before it could start the command (disk full?)", started=False)
+        return AttemptLoss("its supervisor exited before it could start the command (disk full?)", started=False)
     if not (directory / "start.json").exists():
-        return Vanished("its supervisor exited before it recorded the start")
-    return Vanished("its supervisor was killed, so how the command ended was not recorded")
+        return AttemptLoss("its supervisor exited before it recorded the start")
+    return AttemptLoss("its supervisor was killed, so how the command ended was not recorded")

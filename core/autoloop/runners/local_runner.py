@@ -14,11 +14,11 @@ import msgspec
 from autoloop.gpus import Watcher
 from autoloop.model import Attempt
 from autoloop.runners import local
-from autoloop.runners.runner import AttemptSpec, End, Followed, News, Vanished
+from autoloop.runners.runner import AttemptLoss, AttemptSpec, End, News, OngoingAttempt
 
 
 @dataclass(frozen=True)
-class _Watched:
+class _WatchedAttempt:
     """A followed attempt. With a supervisor in another container it has no pidfd: its files and `pulse` are checked."""
 
     attempt: str
@@ -40,32 +40,32 @@ class LocalRunner:
 
     def __init__(self) -> None:
         self.gpus, self.loads = Watcher(), Watcher(processes=False)
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, _WatchedAttempt] = {}
         self._epoll = select.epoll()
         self._by_fd: dict[int, str] = {}
 
     def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> dict[str, Any]:
         handle = local.start(spec, env)
         # It is our own child, so its pid cannot be reused before we reap it.
-        self._watch(_Watched(attempt.id, spec.directory, handle, os.pidfd_open(handle.pid)))
+        self._watch(_WatchedAttempt(attempt.id, spec.directory, handle, os.pidfd_open(handle.pid)))
         return handle.to_dict()
 
-    def reattach(self, attempt: Attempt) -> Followed | End:
+    def reattach(self, attempt: Attempt) -> OngoingAttempt | End:
         directory, handle = Path(attempt.directory), handle_of(attempt)
         state = local.inspect(directory, attempt.id, handle)
-        if isinstance(state, Vanished) and handle and handle.elsewhere:
+        if isinstance(state, AttemptLoss) and handle and handle.elsewhere:
             state = local.Alive(handle)  # only following it shows whether it is silent or its clock differs
         if not isinstance(state, local.Alive):
             return _cleaned(state, attempt.id, directory, handle)
         handle = state.handle
         if handle.elsewhere:
-            self._watch(_Watched(attempt.id, directory, handle, None, local.Pulse(directory)))
-            return Followed(handle.to_dict(), "in another container; its files are being followed")
+            self._watch(_WatchedAttempt(attempt.id, directory, handle, None, local.Pulse(directory)))
+            return OngoingAttempt(handle.to_dict(), "in another container; its files are being followed")
         pidfd = local.open_pidfd(handle)
         if pidfd is None:
             return _end(attempt.id, directory, handle)
-        self._watch(_Watched(attempt.id, directory, handle, pidfd))
-        return Followed(handle.to_dict())
+        self._watch(_WatchedAttempt(attempt.id, directory, handle, pidfd))
+        return OngoingAttempt(handle.to_dict())
 
     def stop(self, attempt: Attempt, *, kill: bool) -> None:
         if handle := handle_of(attempt):
@@ -95,13 +95,13 @@ class LocalRunner:
         self._watched.clear()
         self._epoll.close()
 
-    def _watch(self, each: _Watched) -> None:
+    def _watch(self, each: _WatchedAttempt) -> None:
         self._watched[each.attempt] = each
         if each.pidfd is not None:
             self._by_fd[each.pidfd] = each.attempt
             self._epoll.register(each.pidfd, select.EPOLLIN)
 
-    def _close(self, each: _Watched) -> None:
+    def _close(self, each: _WatchedAttempt) -> None:
         if each.pidfd is not None:
             self._epoll.unregister(each.pidfd)
             del self._by_fd[each.pidfd]
@@ -115,13 +115,13 @@ def handle_of(attempt: Attempt) -> local.Handle | None:
 def _end(attempt_id: str, directory: Path, handle: local.Handle) -> End:
     state = local.inspect(directory, attempt_id, handle)
     if isinstance(state, local.Alive):
-        state = Vanished("its supervisor exited without a record")
+        state = AttemptLoss("its supervisor exited without a record")
     return _cleaned(state, attempt_id, directory, handle)
 
 
 def _cleaned(end: End, attempt_id: str, directory: Path, handle: local.Handle | None) -> End:
     """Return the end of an attempt; if its supervisor vanished, first end its left-over processes."""
-    if not isinstance(end, Vanished):
+    if not isinstance(end, AttemptLoss):
         return end
     if (handle and handle.elsewhere) or not end.ours:
         local.give_up(directory)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from autoloop.gpus import Asker
+from autoloop.gpus import GpuSource
 from autoloop.model import Attempt, ExitRecord, Taken
 
 
@@ -48,14 +48,14 @@ def write_spec(spec: AttemptSpec) -> None:
     (spec.directory / "spec.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
 
 
-class Ended(msgspec.Struct, frozen=True):
+class AttemptExit(msgspec.Struct, frozen=True):
     """The attempt left an exit record. `taken` is set if its place ended it, not this loop."""
 
     record: ExitRecord
     taken: Taken | None = None
 
 
-class Vanished(msgspec.Struct, frozen=True):
+class AttemptLoss(msgspec.Struct, frozen=True):
     """There is neither a supervisor nor an exit record. `started` is False if the command never ran and never will.
 
     `ours` is False if the processes with the attempt's id may belong to another copy of the project.
@@ -67,10 +67,10 @@ class Vanished(msgspec.Struct, frozen=True):
     taken: Taken | None = None
 
 
-End = Ended | Vanished
+End = AttemptExit | AttemptLoss
 
 
-class Followed(msgspec.Struct, frozen=True):
+class OngoingAttempt(msgspec.Struct, frozen=True):
     """The attempt has not ended as far as is known; `news` will report its end. `handle` is None until its place has one
     for it."""
 
@@ -78,26 +78,26 @@ class Followed(msgspec.Struct, frozen=True):
     how: str = "and is being followed again"
 
 
-class Handed(msgspec.Struct, frozen=True):
+class Acceptance(msgspec.Struct, frozen=True):
     """The place has accepted the attempt and can find it again by `handle`."""
 
     handle: dict[str, Any]
 
 
-class Waits(msgspec.Struct, frozen=True):
+class PlaceWait(msgspec.Struct, frozen=True):
     """The place has the attempt but has not started it."""
 
     why: str
 
 
-class Runs(msgspec.Struct, frozen=True):
+class CommandStart(msgspec.Struct, frozen=True):
     """Its command has been running since `since` (Unix seconds) on the machine `node`."""
 
     since: float
     node: str
 
 
-News = tuple[str, Handed | Waits | Runs | End]
+News = tuple[str, Acceptance | PlaceWait | CommandStart | End]
 """An attempt's id and what happened to it. After an `End`, the runner no longer knows the attempt."""
 
 
@@ -110,11 +110,11 @@ class Runner(Protocol):
         """Why the place does not answer and since when, for users; requests to it wait. None while it answers."""
 
     @property
-    def gpus(self) -> Asker | None:
+    def gpus(self) -> GpuSource | None:
         """The GPUs of its machine; None if the place assigns GPUs and queues runs itself."""
 
     @property
-    def loads(self) -> Asker | None:
+    def loads(self) -> GpuSource | None:
         """The same without the processes on them, for samples every few seconds."""
 
     def submit(self, attempt: Attempt, spec: AttemptSpec, env: Mapping[str, str]) -> dict[str, Any] | None:
@@ -124,7 +124,7 @@ class Runner(Protocol):
         exists. Raises OSError or ValueError if the attempt certainly cannot be started.
         """
 
-    def reattach(self, attempt: Attempt) -> Followed | End:
+    def reattach(self, attempt: Attempt) -> OngoingAttempt | End:
         """Follow an attempt that an earlier engine submitted, or was about to submit when it died."""
 
     def stop(self, attempt: Attempt, *, kill: bool) -> None:

@@ -32,7 +32,7 @@ class How(StrEnum):
     """The sampler suggested only points that have been run; this is another one, chosen at random."""
 
 
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
+class EvaluatedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A config of the space that has been run. `values`: the results of its finished runs, one or more over seeds. `failed`:
     no run finished, because of the config; it counts as the worst."""
 
@@ -55,7 +55,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     good: Direction
     seed: int
     count: int
-    tried: list[Tried]
+    tried: list[EvaluatedConfig]
     taken: list[Point] = []
 
     @property
@@ -63,7 +63,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return self.search.axes
 
     @property
-    def best(self) -> Tried | None:
+    def best(self) -> EvaluatedConfig | None:
         """The best config, by the mean over its runs."""
         finished = [each for each in self.tried if each.values]
         sign = 1 if self.good == "low" else -1
@@ -75,7 +75,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return sum(len(each.values) for each in self.tried)
 
 
-class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+class ProposedPoint(msgspec.Struct, frozen=True, kw_only=True):
     point: Point
     how: How
 
@@ -84,7 +84,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Optuna's answer. `left`: the number of configs of the space that are neither run nor proposed; None if the space is
     too large to count. `version`: Optuna's."""
 
-    proposed: list[Proposed]
+    proposed: list[ProposedPoint]
     left: int | None
     version: str
 

@@ -15,7 +15,7 @@ from typing import Any
 from autoloop.configs import same
 from autoloop.configs.text import is_number
 from autoloop.model import Axis, Sampler
-from autoloop.search.question import Answer, How, Point, Proposed, Question, key_of
+from autoloop.search.question import Answer, How, Point, ProposedPoint, Question, key_of
 
 FIRST = 5
 """The least number of known configs for a model."""
@@ -45,18 +45,18 @@ def answer(question: Question) -> Answer:
     chance = random.Random(question.seed)
     distributions = {each.axis.path: each.distribution for each in dimensions}
     tries = len(known) + TRIES if sampler is Sampler.QMC else TRIES
-    proposed: list[Proposed] = []
+    proposed: list[ProposedPoint] = []
 
     while len(proposed) < question.count and left != []:
-        found: Proposed | None = None
+        found: ProposedPoint | None = None
         for _ in range(tries):
             trial = study.ask(distributions)
             point = [each.value_of(trial.params[each.axis.path]) for each in dimensions]
             if key_of(point) not in known:
-                found = Proposed(point=point, how=how)
+                found = ProposedPoint(point=point, how=how)
                 break
         if found is None and left is not None:
-            found = Proposed(point=chance.choice(left), how=How.LEFT)
+            found = ProposedPoint(point=chance.choice(left), how=How.LEFT)
         if found is None:
             found = _somewhere(dimensions, known, chance, optuna)
         if found is None:
@@ -160,14 +160,16 @@ def _sampler(question: Question, optuna: Any) -> tuple[Any, How]:
     return optuna.samplers.TPESampler(n_startup_trials=1, multivariate=True, constant_liar=True, seed=seed), How.MODEL
 
 
-def _somewhere(dimensions: Sequence[_Dimension], known: set[Any], chance: random.Random, optuna: Any) -> Proposed | None:
+def _somewhere(
+    dimensions: Sequence[_Dimension], known: set[Any], chance: random.Random, optuna: Any
+) -> ProposedPoint | None:
     """A random point that has not been run; None if none was found, because hardly any is left."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=chance.randrange(2**31)))
     for _ in range(len(known) + TRIES):
         trial = study.ask({each.axis.path: each.distribution for each in dimensions})
         point = [each.value_of(trial.params[each.axis.path]) for each in dimensions]
         if key_of(point) not in known:
-            return Proposed(point=point, how=How.LEFT)
+            return ProposedPoint(point=point, how=How.LEFT)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autoloop.configs import same
 from autoloop.configs.paths import split
-from autoloop.search.question import How, Proposed, Question
+from autoloop.search.question import How, ProposedPoint, Question
 from autoloop.text.plural import plural
 from autoloop.text.values import number, value_text
 
@@ -12,7 +12,7 @@ FEW = 6
 """The most values that are listed."""
 
 
-def reason(question: Question, proposed: Proposed, metric: str) -> str:
+def reason(question: Question, proposed: ProposedPoint, metric: str) -> str:
     """`TPE, from 12 configs: the next that its model of loss prefers; best so far: base_r2_1 (loss 0.31, lr 0.001)`.
 
     `metric`: its name for users. The best config so far is shown with the values in which it differs.

@@ -4,9 +4,19 @@ A trial uses the same path as every run (plan, launch, supervisor, follower, dia
 a store.
 """
 
-from autoloop.trial.findings import Missing, missing
-from autoloop.trial.reached import Reached, reached
+from autoloop.trial.findings import MissingSetting, missing
+from autoloop.trial.reached import ChangeTrace, reached
 from autoloop.trial.running import Interrupted, Outcome, carry_out
-from autoloop.trial.setup import Attempted, planned_runs
+from autoloop.trial.setup import TrialRun, planned_runs
 
-__all__ = ["Attempted", "Interrupted", "Missing", "Outcome", "Reached", "carry_out", "missing", "planned_runs", "reached"]
+__all__ = [
+    "ChangeTrace",
+    "Interrupted",
+    "MissingSetting",
+    "Outcome",
+    "TrialRun",
+    "carry_out",
+    "missing",
+    "planned_runs",
+    "reached",
+]

@@ -16,9 +16,9 @@ from autoloop.adoption.script import read_script
 from autoloop.engine.planning.own_settings import FOLDERS, own_steps
 from autoloop.trainers import Preset, passes, passes_steps
 from autoloop.trainers.overrides import leaves
-from autoloop.trial.reached import Reached
+from autoloop.trial.reached import ChangeTrace
 from autoloop.trial.running import Outcome
-from autoloop.trial.setup import Attempted
+from autoloop.trial.setup import TrialRun
 from autoloop.variants.grids import seed_path
 
 _METRICS_FILE = re.compile(
@@ -29,62 +29,62 @@ _NUMBERED = re.compile(r"\b(?:step|iter|iteration|epoch|update)\b\W{0,3}\d+", re
 _LOG_EVERY = re.compile(r"log\w*(interval|steps|every|freq|period)|(interval|every|freq)\w*log", re.IGNORECASE)
 
 
-class Missing(msgspec.Struct, frozen=True, kw_only=True):
+class MissingSetting(msgspec.Struct, frozen=True, kw_only=True):
     """Something missing. `line`: what to add to [trainer] in autoloop.toml; empty if `what` itself says what to do."""
 
     what: str
     line: str = ""
 
 
-def missing(run: Attempted, outcome: Outcome, arrived: Sequence[Reached]) -> list[Missing]:
+def missing(run: TrialRun, outcome: Outcome, arrived: Sequence[ChangeTrace]) -> list[MissingSetting]:
     """Return what is missing; empty if everything was found. `arrived`: the changes of all runs."""
     config = dict(leaves(run.planned.config))
     found = [*_output(run, outcome, config), *_metrics(run, outcome, config), *_axis(run, outcome, config)]
     return [*found, *_steps(run, config), *_seed(run, config), *_changes(run, arrived)]
 
 
-def _output(run: Attempted, outcome: Outcome, config: dict[str, Any]) -> Iterator[Missing]:
+def _output(run: TrialRun, outcome: Outcome, config: dict[str, Any]) -> Iterator[MissingSetting]:
     stray = [name for name in outcome.elsewhere if _METRICS_FILE.search(name)] or outcome.elsewhere
     if outcome.written or (not stray and passes(run.preset, "output_dir")):
         return
     wrote = f"; it wrote {stray[0]} below the project" if stray else ""
     if passes(run.preset, "output_dir"):
-        yield Missing(
+        yield MissingSetting(
             what=f"nothing was written into the run's folder, although the command names it{wrote}: check its flag"
         )
         return
     key = next((key for key in config if key.rpartition(".")[2] in _OUTPUT), "") or _declared(run, known().names.output)
-    yield Missing(
+    yield MissingSetting(
         what=f"the run's folder is not passed to the trainer, so runs write over each other{wrote}",
         line=f'flags = {{ {_key(key or "FLAG")} = "{{output_dir}}" }}'
         + ("" if key else "  # FLAG: its flag for the folder"),
     )
 
 
-def _metrics(run: Attempted, outcome: Outcome, config: dict[str, Any]) -> Iterator[Missing]:
+def _metrics(run: TrialRun, outcome: Outcome, config: dict[str, Any]) -> Iterator[MissingSetting]:
     if outcome.columns:
         return
     steps = run.spec.steps
     every = next(((k, v) for k, v in config.items() if _LOG_EVERY.search(k) and isinstance(v, int) and v > steps), None)
     if every:
-        yield Missing(
+        yield MissingSetting(
             what=f"no metric: {every[0]} is {every[1]}, so nothing is logged in {steps} steps; try --steps {2 * every[1]}"
         )
     elif outcome.stopped and outcome.step == 0:
-        yield Missing(what="no metric and no step before it was stopped: allow more time with --seconds")
+        yield MissingSetting(what="no metric and no step before it was stopped: allow more time with --seconds")
     elif line := next((line for line in outcome.lines if _NUMBERED.search(line) and re.search(r"\d\.\d", line)), None):
-        yield Missing(
+        yield MissingSetting(
             what=f"no metric could be read in what it prints, such as “{line.strip()[:80]}”",
             line="console = { metrics = 'step (?P<step>\\d+)\\W+(?P<rest>.*)' }  # as its lines are",
         )
     else:
-        yield Missing(
+        yield MissingSetting(
             what="no metric: let the trainer log to TensorBoard or W&B, or write a JSON object a line, as in "
             '{"step": 3, "loss": 0.1}, to metrics.jsonl in its output folder'
         )
 
 
-def _axis(run: Attempted, outcome: Outcome, config: dict[str, Any]) -> Iterator[Missing]:
+def _axis(run: TrialRun, outcome: Outcome, config: dict[str, Any]) -> Iterator[MissingSetting]:
     """Problems if the metrics' steps do not match the planned steps."""
     if not outcome.columns or outcome.cause or run.preset.step:
         return
@@ -99,45 +99,45 @@ def _axis(run: Attempted, outcome: Outcome, config: dict[str, Any]) -> Iterator[
     if known and last > total:
         what = f"the metrics reach step {last}, although {total} were to be made: they are counted otherwise"
         if counters:
-            yield Missing(what=what, line=f'step = "{counters[0]}"  # the metric that counts the steps')
+            yield MissingSetting(what=what, line=f'step = "{counters[0]}"  # the metric that counts the steps')
         else:
-            yield Missing(what=f"{what}; name the metric that counts the steps as step, or another key as steps")
+            yield MissingSetting(what=f"{what}; name the metric that counts the steps as step, or another key as steps")
     elif last == 0 or (outcome.stopped is None and counters and known and last < total // 2):
         what = f"the metrics stand on steps 0 to {last}, the numbers of their rows" if last else "the metrics have no step"
-        yield Missing(
+        yield MissingSetting(
             what=what,
             line=f'step = "{counters[0] if counters else "METRIC"}"  # the metric that counts the steps',
         )
 
 
-def _steps(run: Attempted, config: dict[str, Any]) -> Iterator[Missing]:
+def _steps(run: TrialRun, config: dict[str, Any]) -> Iterator[MissingSetting]:
     if passes_steps(run.preset) or own_steps(run.planned.config, run.preset.steps) is not None:
         return
     if not (near := _first(config, ("step", "iter", "epoch", "max"))):
         near = _declared(run, (*known().names.steps, *known().names.epochs))
-    yield Missing(
+    yield MissingSetting(
         what="the number of steps per run is unknown, so progress is counted up to --steps",
         line=f'steps = "{near or "KEY"}"' + ("" if near else "  # the path in the config"),
     )
 
 
-def _seed(run: Attempted, config: dict[str, Any]) -> Iterator[Missing]:
+def _seed(run: TrialRun, config: dict[str, Any]) -> Iterator[MissingSetting]:
     if seed_path(run.planned.config, run.preset.seed) is None:
         what = "no seed is known, so --seeds cannot vary it"
         if near := _first(config, ("seed",)):
-            yield Missing(what=what, line=f'seed = "{near}"')
+            yield MissingSetting(what=what, line=f'seed = "{near}"')
         elif (flag := _declared(run, known().names.seed)) and run.preset.config != "file":
-            yield Missing(what=f'{what}: the script takes --{flag}, so add "{flag}": 1 to the base')
+            yield MissingSetting(what=f'{what}: the script takes --{flag}, so add "{flag}": 1 to the base')
         else:
-            yield Missing(what=what, line='seed = "KEY"  # its path in the config, if the trainer takes one')
+            yield MissingSetting(what=what, line='seed = "KEY"  # its path in the config, if the trainer takes one')
 
 
-def _changes(run: Attempted, arrived: Sequence[Reached]) -> Iterator[Missing]:
+def _changes(run: TrialRun, arrived: Sequence[ChangeTrace]) -> Iterator[MissingSetting]:
     for each in arrived:
         if each.against:
-            yield Missing(what=f"{each.path} did not reach the trainer: {each.against[0]}{_how(run.preset)}")
+            yield MissingSetting(what=f"{each.path} did not reach the trainer: {each.against[0]}{_how(run.preset)}")
         elif each.had_effect is False and not each.seen:
-            yield Missing(
+            yield MissingSetting(
                 what=f"{each.path} seems not to reach the trainer: no metric changed with it, and it was seen nowhere"
                 f"{_how(run.preset)}"
             )
@@ -147,7 +147,7 @@ def _how(preset: Preset) -> str:
     return "; does a flag of command give it too?" if preset.config == "file" else "; does the trainer take that flag?"
 
 
-def _declared(run: Attempted, names: Sequence[str]) -> str:
+def _declared(run: TrialRun, names: Sequence[str]) -> str:
     """The flag, among these names, that the trainer's script declares; empty without one."""
     script = next((word for word in run.preset.argv if word.endswith(".py")), "")
     flags = read_script(Path(run.spec.cwd), script, "").flags.values() if script else []

@@ -16,7 +16,7 @@ from autoloop.model import Change, Series, UserError
 from autoloop.text.values import value_text
 from autoloop.trainers.overrides import leaves
 from autoloop.trial.running import Outcome
-from autoloop.trial.setup import Attempted
+from autoloop.trial.setup import TrialRun
 
 _NOT_OF_THE_TRAINING = re.compile(r"time|fps|per_sec|runtime|mem|seconds|speed|throughput|mfu|[/_]s$", re.IGNORECASE)
 """Metrics that differ between any two runs, such as times."""
@@ -25,7 +25,7 @@ LARGEST = 1 << 20
 LOOKED_AT = 50
 
 
-class Reached(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeTrace(msgspec.Struct, frozen=True, kw_only=True):
     """One change of a config. `seen`: phrases that say where its new value was found again. `against`: phrases that say
     where another value was found in its place."""
 
@@ -39,7 +39,7 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a metric differs from the run without the change; None if no comparison was possible."""
 
 
-def reached(run: Attempted, outcome: Outcome, before: Outcome | None = None) -> list[Reached]:
+def reached(run: TrialRun, outcome: Outcome, before: Outcome | None = None) -> list[ChangeTrace]:
     """Return the changes of a run, with the evidence that they reached the trainer. `before`: the outcome of the run without
     them."""
     echoes = list(_echoes(run, outcome))
@@ -50,7 +50,9 @@ def reached(run: Attempted, outcome: Outcome, before: Outcome | None = None) -> 
     return [_one(change, run, outcome, echoes, effect) for change in run.changes if not change.removed]
 
 
-def _one(change: Change, run: Attempted, outcome: Outcome, echoes: list[tuple[str, Config]], effect: bool | None) -> Reached:
+def _one(
+    change: Change, run: TrialRun, outcome: Outcome, echoes: list[tuple[str, Config]], effect: bool | None
+) -> ChangeTrace:
     key, value = change.path.rpartition(".")[2], change.after
     seen: list[str] = []
     against: list[str] = []
@@ -68,10 +70,12 @@ def _one(change: Change, run: Attempted, outcome: Outcome, echoes: list[tuple[st
             seen.append(f"its metric {name}")
     if outcome.stopped is None and value in (outcome.step, outcome.total_steps):
         seen.append(f"it made {value} steps")
-    return Reached(path=change.path, value=value, given=_given(change, run), seen=seen, against=against, had_effect=effect)
+    return ChangeTrace(
+        path=change.path, value=value, given=_given(change, run), seen=seen, against=against, had_effect=effect
+    )
 
 
-def _given(change: Change, run: Attempted) -> str:
+def _given(change: Change, run: TrialRun) -> str:
     words = run.planned.launch.argv[::-1]  # if a flag is given twice, the last one counts
     name = change.path.replace("_", "[-_]")
     word = next((word for word in words if re.fullmatch(rf"[+-]*{name}(=.*)?", word)), None)
@@ -94,7 +98,7 @@ def _at(config: Config, path: str, key: str) -> Any:
     return found[0] if len(found) == 1 else _NOTHING
 
 
-def _echoes(run: Attempted, outcome: Outcome) -> Iterator[tuple[str, Config]]:
+def _echoes(run: TrialRun, outcome: Outcome) -> Iterator[tuple[str, Config]]:
     """The configs that the trainer wrote, each with a name for messages."""
     if outcome.config:
         yield f"{outcome.sources[0] if outcome.sources else 'W&B'}'s record of its config", outcome.config

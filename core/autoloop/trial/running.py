@@ -18,7 +18,7 @@ from autoloop.metric_readers import Follower
 from autoloop.model import Attempt, Cause, ExitRecord, Series
 from autoloop.runners import local, runner
 from autoloop.secrets import mask_lines
-from autoloop.trial.setup import Attempted
+from autoloop.trial.setup import TrialRun
 from autoloop.wandb_cloud.key import known_secrets
 
 MAX_LOG = 64 << 20
@@ -58,7 +58,7 @@ class Interrupted(Exception):
     """The user stopped the trial; the trainer has ended."""
 
 
-def carry_out(run: Attempted, scratch: Path, seconds: float, stop_asked: Callable[[], bool]) -> Outcome:
+def carry_out(run: TrialRun, scratch: Path, seconds: float, stop_asked: Callable[[], bool]) -> Outcome:
     """Run it for at most `seconds`. `stop_asked` is called repeatedly: true ends the run and raises Interrupted.
 
     OSError or ValueError if it cannot be started. No process of it is left when this returns.
@@ -79,7 +79,7 @@ def carry_out(run: Attempted, scratch: Path, seconds: float, stop_asked: Callabl
     while follower.poll():
         pass
     state = local.inspect(directory, attempt.id, handle)
-    record = state.record if isinstance(state, runner.Ended) else None
+    record = state.record if isinstance(state, runner.AttemptExit) else None
     lines = mask_lines(read_log_tail(directory / "log.txt"), known_secrets(os.environ))
     cause = None if stopped else diagnose(record, lines, run.preset, device=run.spec.device)
     output = Path(run.planned.output_dir)
@@ -104,7 +104,7 @@ def carry_out(run: Attempted, scratch: Path, seconds: float, stop_asked: Callabl
     return outcome
 
 
-def _attempt(run: Attempted, scratch: Path) -> Attempt:
+def _attempt(run: TrialRun, scratch: Path) -> Attempt:
     planned = run.planned
     return Attempt(
         id=f"{planned.run.id}-1",
@@ -119,7 +119,7 @@ def _attempt(run: Attempted, scratch: Path) -> Attempt:
 
 
 def _wait(
-    run: Attempted,
+    run: TrialRun,
     follower: Follower,
     handle: local.Handle,
     directory: Path,

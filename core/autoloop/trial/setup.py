@@ -24,7 +24,7 @@ from autoloop.variants.policy import VariantPolicy, launch_policy
 from autoloop.variants.request import VariantRequest
 
 
-class Attempted(msgspec.Struct, frozen=True, kw_only=True):
+class TrialRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a trial. `changes`: the differences of its config from the given one."""
 
     name: str
@@ -34,9 +34,7 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     changes: list[Change]
 
 
-def planned_runs(
-    spec: LoopSpec, settings: Settings, gpus: GpuReport, scratch: Path, edits: Sequence[str]
-) -> list[Attempted]:
+def planned_runs(spec: LoopSpec, settings: Settings, gpus: GpuReport, scratch: Path, edits: Sequence[str]) -> list[TrialRun]:
     """Plan the base and, if possible, a second run: with `edits` or, without any, with another seed, if the seed is known.
 
     Both make at most `spec.steps` steps, if the number of steps can be set. Writes configs below `scratch`. UserError for
@@ -99,7 +97,7 @@ def _planned(
     preset: Preset,
     config: Path,
     changes: list[Change],
-) -> Attempted:
+) -> TrialRun:
     spec = msgspec.structs.replace(spec, configs=[str(config)])
     plan = plan_loop(spec, settings, gpus, os.environ, lambda _: None, time.time(), [])
-    return Attempted(name=name, spec=plan.spec, preset=preset, planned=plan.runs[0], changes=changes)
+    return TrialRun(name=name, spec=plan.spec, preset=preset, planned=plan.runs[0], changes=changes)

@@ -13,7 +13,7 @@ from autoloop.verdicts.wording import WITHIN_RUN, sentence
 
 
 @dataclass(frozen=True)
-class AgainstBase:
+class BaseComparison:
     """A run's config and the config it was made from. `base`: a run of the latter; None for a config of the user.
 
     Each method raises a LookupError with the reason if it has no answer.

@@ -14,11 +14,11 @@ from autoloop.metrics import LOOKED_AT, MetricBook, for_runs
 from autoloop.metrics.summary import mean
 from autoloop.model import MetricSummary, Run, RunState, Standing, Summary
 from autoloop.model.packed_metrics import PackedMetrics
-from autoloop.verdicts.noise import Group, Lacking, Noise, Pool, Value, at_one_step, lacking_in
+from autoloop.verdicts.noise import Group, Noise, NoiseGap, Pool, Value, at_one_step, lacking_in
 from autoloop.verdicts.verdict import Statistic, Verdict, among_metrics, decide, shared
 
 
-class Seen:
+class SharedResults:
     """Results shared by successive judges of a growing set of runs, so that each processes only new runs."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Judge:
         elsewhere: Iterable[Run] = (),
         statistic: Statistic = Statistic.TAIL_MEAN,
         keys: Sequence[str] | None = None,
-        seen: Seen | None = None,
+        seen: SharedResults | None = None,
     ) -> None:
         """`keys`: the result of `judged_metrics`, needed if the runs are `reduced` and lack other metrics. `seen`: the
         shared results of judges of fewer of these runs."""
@@ -86,9 +86,9 @@ class Judge:
                 self._configs.setdefault(_config(run), {})[run.config_hash] = run
         self._news = Counter(self._new.values())
         """The number of new configs in each round."""
-        self._seen = seen or Seen()
+        self._seen = seen or SharedResults()
         self._noise: dict[str, Noise | None] = {}
-        self._lacking: dict[str, Lacking] = {}
+        self._lacking: dict[str, NoiseGap] = {}
 
     def noise(self, metric: str) -> Noise | None:
         """The noise of a metric between seeds; None if it is unknown."""
@@ -96,7 +96,7 @@ class Judge:
             self._noise[metric] = self._seen.noise(metric, self.statistic, self._groups(metric))
         return self._noise[metric]
 
-    def lacking(self, metric: str) -> Lacking:
+    def lacking(self, metric: str) -> NoiseGap:
         """Why the noise of a metric is unknown. Only valid if `noise` is None."""
         if metric not in self._lacking:
             self._lacking[metric] = lacking_in(self._groups(metric))
@@ -139,7 +139,7 @@ class Judge:
             good=self.book.direction(metric),
             statistic=self.statistic,
             comparisons=shared(round_, self._news[round_]) * among_metrics(metric, self._keys),
-            lacking=Lacking.SEEDS if noise else self.lacking(metric),
+            lacking=NoiseGap.SEEDS if noise else self.lacking(metric),
         )
 
     def same(self, ours: Run, theirs: Run) -> bool:
@@ -172,7 +172,7 @@ class Judge:
             good=self.book.direction(metric),
             statistic=self.statistic,
             comparisons=comparisons,
-            lacking=Lacking.SEEDS if noise else self.lacking(metric),
+            lacking=NoiseGap.SEEDS if noise else self.lacking(metric),
         )
 
     def _groups(self, metric: str) -> list[Group]:

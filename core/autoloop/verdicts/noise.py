@@ -150,7 +150,7 @@ class Pool:
         del self._groups[first:], self._pairs[first:]
 
 
-class Lacking(StrEnum):
+class NoiseGap(StrEnum):
     """Why the noise of some groups of replicates is unknown."""
 
     SEEDS = "no config was run with two seeds"
@@ -158,16 +158,16 @@ class Lacking(StrEnum):
     SPREAD = "all seeds of a config gave the same value"
 
 
-def lacking(groups: Iterable[Sequence[Value]]) -> Lacking:
+def lacking(groups: Iterable[Sequence[Value]]) -> NoiseGap:
     """Return why `pooled` gives None for these groups."""
     return lacking_in([Group(values) for values in groups])
 
 
-def lacking_in(groups: Iterable[Group]) -> Lacking:
+def lacking_in(groups: Iterable[Group]) -> NoiseGap:
     several = [group for group in groups if group.several]
     if not several:
-        return Lacking.SEEDS
-    return Lacking.SPREAD if any(group.runs for group in several) else Lacking.STEPS
+        return NoiseGap.SEEDS
+    return NoiseGap.SPREAD if any(group.runs for group in several) else NoiseGap.STEPS
 
 
 def at_one_step(group: Sequence[Value]) -> list[Value]:

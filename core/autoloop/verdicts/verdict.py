@@ -15,7 +15,7 @@ from autoloop.metrics import Direction
 from autoloop.model import Call
 from autoloop.verdicts.boundary import EARLY_LOOKS, STEP, Boundary
 from autoloop.verdicts.distributions import normal_cdf, student_quantile
-from autoloop.verdicts.noise import Lacking, Noise, Value, by_seed, pooled
+from autoloop.verdicts.noise import Noise, NoiseGap, Value, by_seed, pooled
 
 ALPHA = 0.05
 """The rate at which equal configs are called "better", for any number of looks; "worse" has the same rate."""
@@ -54,7 +54,7 @@ class Verdict:
     runs: tuple[int, int]
     interval: tuple[float, float] | None = None
     noise: Noise | None = None
-    lacking: Lacking = Lacking.SEEDS
+    lacking: NoiseGap = NoiseGap.SEEDS
     """Why the noise is unknown; meaningless if it is known."""
     alpha: float = ALPHA
     _later: partial[Iterator[tuple[int, _Estimate]]] | None = field(default=None, repr=False, compare=False)
@@ -99,7 +99,7 @@ def decide(
     good: Direction | None,
     statistic: Statistic = Statistic.TAIL_MEAN,
     comparisons: float = 1,
-    lacking: Lacking = Lacking.SEEDS,
+    lacking: NoiseGap = NoiseGap.SEEDS,
 ) -> Verdict:
     """Return the verdict on our config against theirs.
 

@@ -12,7 +12,7 @@ from autoloop.text.changes import changes_text
 from autoloop.text.plural import plural
 from autoloop.text.values import number
 from autoloop.verdicts.distributions import wilson
-from autoloop.verdicts.noise import Lacking, Noise
+from autoloop.verdicts.noise import Noise, NoiseGap
 from autoloop.verdicts.results import Fate, Result
 from autoloop.verdicts.verdict import Basis, Statistic, Verdict
 
@@ -21,9 +21,9 @@ MOST = 6
 """The largest number of changes and of confirmations that are listed."""
 
 
-def noise_unknown(why: Lacking) -> str:
+def noise_unknown(why: NoiseGap) -> str:
     """The reason as a sentence, with advice if the seed seems to have no effect."""
-    advice = ": does the seed reach the trainer? `autoloop-tui try` tells" if why is Lacking.SPREAD else ""
+    advice = ": does the seed reach the trainer? `autoloop-tui try` tells" if why is NoiseGap.SPREAD else ""
     return f"{why[0].upper()}{why[1:]}{advice}."
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.preferences import Preferences
-from autoloop_tui.console.screens.dialogs import Ask, Confirm, Told
+from autoloop_tui.console.screens.dialogs import Ask, Confirm, Notice
 from autoloop_tui.console.user_commands import UserCommand
 from tests.console.app.driving import drive, hints
 from tests.console.pictures import text
@@ -89,7 +89,7 @@ async def test_inputs_are_asked_for_the_exact_command_is_confirmed_and_its_outpu
         assert isinstance(app.screen, Confirm)
         assert "some 'a b'" in text(app).replace("\n", "")
         await pilot.press("y")
-        await until(pilot, lambda: isinstance(app.screen, Told), "it has ended")
+        await until(pilot, lambda: isinstance(app.screen, Notice), "it has ended")
         assert "got some a b" in text(app)
         assert "exit code 3" in text(app)
     async with drive(ConsoleApp(project.folder, preferences=chosen, readonly=True), (120, 40)) as pilot:

@@ -6,13 +6,13 @@ import math
 
 import pytest
 
-from autoloop_tui.console.drawing.smoothing import Smoothed
+from autoloop_tui.console.drawing.smoothing import Smoother
 from tests.console.projects import curve
 
 
 def test_smoothing_follows_a_growing_series_and_leaves_gaps_at_nan() -> None:
     series = curve(20)
-    smoothed = Smoothed()
+    smoothed = Smoother()
     first = smoothed.of(series)
     assert first.values[0] == pytest.approx(series.values[0])  # no bias towards zero at the start
     assert smoothed.of(series) is first
@@ -22,12 +22,12 @@ def test_smoothing_follows_a_growing_series_and_leaves_gaps_at_nan() -> None:
     assert list(grown.values[:20]) == list(first.values)
     assert math.isnan(grown.values[20])
     assert math.isfinite(grown.values[21])
-    again = Smoothed().of(series)
+    again = Smoother().of(series)
     assert list(again.values)[21] == grown.values[21]
 
 
 def test_smoothing_begins_anew_with_another_series() -> None:
-    smoothed = Smoothed()
+    smoothed = Smoother()
     smoothed.of(curve(20, 5, 4))
     other = curve(20, 1, 0.5)
-    assert list(smoothed.of(other).values) == list(Smoothed().of(other).values)
+    assert list(smoothed.of(other).values) == list(Smoother().of(other).values)

@@ -13,7 +13,7 @@ from autoloop.runners import procfs
 
 from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.remote.feed import RemoteFeed
-from autoloop_tui.console.remote.link import Link, Where
+from autoloop_tui.console.remote.link import Link, RemoteProject
 from autoloop_tui.console.remote.mirror import Mirror
 from autoloop_tui.console.remote_app import RemoteApp
 from tests.console.projects import RecordedProject
@@ -67,7 +67,7 @@ class Box:
 async def remote(project: RecordedProject) -> AsyncIterator[ConsolePilot]:
     """Run the console on a project on the box."""
     mirror = Mirror()
-    link = Link(Where("box", str(project.folder), PROGRAM), None, mirror)
+    link = Link(RemoteProject("box", str(project.folder), PROGRAM), None, mirror)
     try:
         link.wait()
         app = RemoteApp(RemoteFeed(link, mirror, None), preferences=Preferences(theme="dark"))

@@ -80,12 +80,12 @@ def main() -> None:
 
     from autoloop_tui.console.preferences import Preferences
     from autoloop_tui.console.remote.feed import RemoteFeed
-    from autoloop_tui.console.remote.link import Link, Where
+    from autoloop_tui.console.remote.link import Link, RemoteProject
     from autoloop_tui.console.remote.mirror import Mirror
     from autoloop_tui.console.remote_app import RemoteApp
 
     mirror = Mirror()
-    link = Link(Where("box", sys.argv[1], sys.argv[2]), None, mirror)
+    link = Link(RemoteProject("box", sys.argv[1], sys.argv[2]), None, mirror)
     link.wait()
     app = RemoteApp(RemoteFeed(link, mirror, None), preferences=Preferences(theme="dark"))
     print(asyncio.run(look(app)))

@@ -23,7 +23,7 @@ from autoloop.store import SCHEMA_VERSION, Command, Places
 from autoloop_tui.cli.commands.console import console
 from autoloop_tui.console.remote import link as link_module
 from autoloop_tui.console.remote.feed import RemoteFeed, sender_here
-from autoloop_tui.console.remote.link import Link, Where, command
+from autoloop_tui.console.remote.link import Link, RemoteProject, command
 from autoloop_tui.console.remote.messages import Message, Ready, State, Woken
 from autoloop_tui.console.remote.mirror import Mirror
 from autoloop_tui.console.remote.serving import sender_of
@@ -124,7 +124,7 @@ async def _command(pilot: ConsolePilot, project: RecordedProject) -> Command:
 
 def connected(project: RecordedProject, loop: str | None = None) -> tuple[Link, Mirror]:
     mirror = Mirror()
-    link = Link(Where("box", str(project.folder), PROGRAM), loop, mirror)
+    link = Link(RemoteProject("box", str(project.folder), PROGRAM), loop, mirror)
     return link, mirror
 
 
@@ -239,7 +239,7 @@ def test_what_cannot_be_shown_is_a_sentence(
     project: RecordedProject, box: Box, tmp_path: Path, loop: str | None, folder: str, program: str, why: str
 ) -> None:
     mirror = Mirror()
-    link = Link(Where("box", str(tmp_path / folder), program), loop, mirror)
+    link = Link(RemoteProject("box", str(tmp_path / folder), program), loop, mirror)
     try:
         with pytest.raises(UserError, match=why):
             link.wait()
@@ -329,7 +329,7 @@ def test_the_mirror_of_a_console_that_was_killed_is_deleted_by_the_next(
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch /tmp/x", "", "a b", "a\n"])
 def test_a_host_is_never_an_option_of_ssh(host: str) -> None:
     with pytest.raises(UserError, match="is not a valid SSH host"):
-        command(Where(host), batch=True)
+        command(RemoteProject(host), batch=True)
 
 
 def test_the_flags_of_another_machine_belong_together() -> None:

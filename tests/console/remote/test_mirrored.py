@@ -16,10 +16,10 @@ import autoloop_tui.console.feed
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.remote import sending
 from autoloop_tui.console.remote.feed import RemoteFeed
-from autoloop_tui.console.remote.link import Link, Where
+from autoloop_tui.console.remote.link import Link, RemoteProject
 from autoloop_tui.console.remote.messages import History, Look, Message, changes_of
 from autoloop_tui.console.remote.mirror import Mirror
-from autoloop_tui.console.remote.serving import Served
+from autoloop_tui.console.remote.serving import ConsoleConnection
 from tests.console.projects import NOW, RecordedProject, output_of
 from tests.console.remote.hosts import PROGRAM, Box
 from tests.support.waiting import eventually
@@ -53,7 +53,7 @@ def feed(project: RecordedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", f"{box.folder}:/usr/bin:/bin")
     monkeypatch.setattr(autoloop_tui.console.feed, "HISTORIES", 2)
     mirror = Mirror()
-    link = Link(Where("box", str(project.folder), PROGRAM), None, mirror)
+    link = Link(RemoteProject("box", str(project.folder), PROGRAM), None, mirror)
     try:
         link.wait()
         feed = RemoteFeed(link, mirror, None)
@@ -106,7 +106,7 @@ def test_a_history_that_is_let_go_and_wanted_again_at_once_is_sent_anew(project:
 
     feed = Feed(project.folder)
     try:
-        served = Served(feed, sent.append)
+        served = ConsoleConnection(feed, sent.append)
         served.begin()
         look = Look(feed.loop_id, ["run00001"], {}, sample=False)
         served.hear(look)
@@ -136,7 +136,7 @@ def test_every_run_has_its_turn_and_what_is_unchanged_is_not_compared(
     sent: list[Message] = []
     feed = Feed(project.folder)
     try:
-        served = Served(feed, sent.append)
+        served = ConsoleConnection(feed, sent.append)
         served.begin()
         served.hear(Look(feed.loop_id, ["run00001", "run00002", "run00003"], {}, sample=False))
         for _ in range(3):

@@ -14,7 +14,7 @@ import pytest
 from autoloop.model import RunState, UserError
 
 from autoloop_tui.console.remote.feed import RemoteFeed
-from autoloop_tui.console.remote.link import Link, Where
+from autoloop_tui.console.remote.link import Link, RemoteProject
 from autoloop_tui.console.remote.mirror import Mirror
 from tests.console.pictures import text
 from tests.console.projects import RecordedProject
@@ -136,7 +136,7 @@ def test_a_refused_key_is_a_sentence(
 ) -> None:
     use(sshd, tmp_path, monkeypatch, "other")
     mirror = Mirror()
-    link = Link(Where("box", str(project.folder), PROGRAM), None, mirror)
+    link = Link(RemoteProject("box", str(project.folder), PROGRAM), None, mirror)
     with pytest.raises(UserError, match="Permission denied"):
         link.wait()
     link.close()

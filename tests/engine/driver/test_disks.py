@@ -309,7 +309,7 @@ def test_a_supervisor_without_room_for_its_claim_or_its_log_has_not_started_and_
         assert run.state is RunState.RUNNING
         directory = Path(project.store.attempts(run.id)[0].directory)
         found = local.inspect(directory, f"{run.id}-1", handles[0])
-        assert isinstance(found, runner.Vanished)
+        assert isinstance(found, runner.AttemptLoss)
         assert not found.started
         for path in few_inodes.glob("ballast*"):
             path.unlink()

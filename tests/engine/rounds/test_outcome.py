@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from autoloop.engine import Engine
-from autoloop.engine.base.among_runs import AmongRuns
+from autoloop.engine.base.among_runs import LoopComparisons
 from autoloop.engine.rounds.outcome import judged_runs, outcome_in
 from autoloop.metrics import default_book
 from autoloop.model import Call, Loop, Outcome
@@ -68,7 +68,7 @@ def test_a_config_that_is_better_over_its_seeds_is_named_with_what_it_changed(pr
         lines = verdict_lines(runs, default_book())
         # Rules read only the metrics they name, but reach the same verdicts as every other part.
         for wanted in (frozenset({"train/l1_loss"}), frozenset({"loss"}), None):
-            mine = AmongRuns(store, loop.id, default_book(), wanted).of(first).judge
+            mine = LoopComparisons(store, loop.id, default_book(), wanted).of(first).judge
             for metric in ("train/l1_loss", "loss"):
                 here, there = (judge.between(first, base, metric) for judge in (mine, Judge(runs, default_book())))
                 assert here is not None

@@ -13,11 +13,11 @@ import pytest
 from autoloop.engine.runs import gpu_sampling
 from autoloop.engine.runs.presence import Presence, presences
 from autoloop.engine.scheduling.assign import assign
-from autoloop.engine.scheduling.tied import Tied
+from autoloop.engine.scheduling.tied import CheckpointHosts
 from autoloop.gpu_history import read_history
 from autoloop.model import HostSpec, Loop, LoopSpec, LoopState, Run, RunState
 from autoloop.protocol import Stop
-from autoloop.runners.ssh.left import Left, write_left
+from autoloop.runners.ssh.left import RemoteFiles, write_left
 from autoloop.runners.ssh.runner import HostRunner
 
 from tests.engine.project import EngineProject
@@ -136,10 +136,10 @@ def test_a_run_that_continues_goes_where_its_checkpoint_is(project: EngineProjec
         folder = tmp_path / "out" / str(name)
         folder.mkdir()
         if name is not None:
-            write_left(folder, Left(host=name, folder="/there"))
+            write_left(folder, RemoteFiles(host=name, folder="/there"))
         return msgspec.structs.replace(fresh, id=f"r{name}", resume=True, output_dir=str(folder))
 
     queue = [resumed("box2"), resumed(None), fresh]
-    pairs = assign(queue, spec.slots, (), Tied(spec).fits)
+    pairs = assign(queue, spec.slots, (), CheckpointHosts(spec).fits)
     assert [(run.id, slot.place) for run, slot in pairs] == [("rbox2", "box2"), ("rNone", "nfs"), (fresh.id, "box1")]
-    assert assign([resumed("box3")], spec.slots, (), Tied(spec).fits) == []
+    assert assign([resumed("box3")], spec.slots, (), CheckpointHosts(spec).fits) == []

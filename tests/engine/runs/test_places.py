@@ -12,7 +12,17 @@ from autoloop.engine import Engine
 from autoloop.explaining import Explainer
 from autoloop.model import LOCAL, Attempt, ExitRecord, RunState
 from autoloop.protocol import Stop
-from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits
+from autoloop.runners.runner import (
+    Acceptance,
+    AttemptExit,
+    AttemptLoss,
+    AttemptSpec,
+    CommandStart,
+    End,
+    News,
+    OngoingAttempt,
+    PlaceWait,
+)
 from autoloop.runners.slurm import case
 from autoloop.store import take_snapshot
 
@@ -43,13 +53,13 @@ class Elsewhere:
         self.told += news
         os.eventfd_write(self._wake, 1)
 
-    def reattach(self, attempt: Attempt) -> Followed | End:
+    def reattach(self, attempt: Attempt) -> OngoingAttempt | End:
         self.reattached.append(attempt.id)
-        return self.end or Followed(attempt.handle, "elsewhere")
+        return self.end or OngoingAttempt(attempt.handle, "elsewhere")
 
     def stop(self, attempt: Attempt, *, kill: bool) -> None:
         self.stopped.append((attempt.id, kill))
-        self.tell((attempt.id, Ended(ExitRecord(signal=15, stopped_by="stop"))))
+        self.tell((attempt.id, AttemptExit(ExitRecord(signal=15, stopped_by="stop"))))
 
     def fileno(self) -> int:
         return self._wake
@@ -80,7 +90,7 @@ def test_a_run_waits_begins_and_ends_as_its_place_tells(project: EngineProject) 
         assert (run.state, run.waits) == (RunState.RUNNING, None)
         assert project.attempts()[0].started_at is None
 
-        place.tell((attempt.id, Handed({"job": 7})), (attempt.id, Waits("other jobs have priority")))
+        place.tell((attempt.id, Acceptance({"job": 7})), (attempt.id, PlaceWait("other jobs have priority")))
         project.until(lambda: project.runs(loop)[0].waits == "other jobs have priority")
         assert project.attempts()[0].handle == {"job": 7}
 
@@ -89,14 +99,14 @@ def test_a_run_waits_begins_and_ends_as_its_place_tells(project: EngineProject) 
         assert project.state(loop).unreachable == {LOCAL: place.trouble}
         place.trouble = None
 
-        place.tell((attempt.id, Runs(1000.0, "n3")))
+        place.tell((attempt.id, CommandStart(1000.0, "n3")))
         run = project.until(lambda: (run := project.runs(loop)[0]).waits is None and run)
         assert run.started_at == project.attempts()[0].started_at == 1000.0
         assert project.attempts()[0].node == "n3"
         assert f"a ({run.id}) runs on n3" in project.story(loop)
         project.until(lambda: project.state(loop).unreachable == {})
 
-        place.tell((attempt.id, Waits("it exited with code 1; waiting for Slurm to say why")))
+        place.tell((attempt.id, PlaceWait("it exited with code 1; waiting for Slurm to say why")))
         project.until(lambda: project.runs(loop)[0].waits)
         told = Explainer(take_snapshot(project.store, loop.id), [], driven=True, now=1010.0).run(project.runs(loop)[0])
         (wait,) = (wait for wait in told.waits if wait.resource == LOCAL)
@@ -106,7 +116,7 @@ def test_a_run_waits_begins_and_ends_as_its_place_tells(project: EngineProject) 
 
         (Path(attempt.directory) / "log.txt").parent.mkdir(parents=True, exist_ok=True)
         (Path(attempt.directory) / "log.txt").write_text("End of training\n")
-        place.tell((attempt.id, Ended(ExitRecord(code=0, ended_at=1010.0))), ("another", Waits("unknown here")))
+        place.tell((attempt.id, AttemptExit(ExitRecord(code=0, ended_at=1010.0))), ("another", PlaceWait("unknown here")))
         project.until(lambda: project.runs(loop)[0].state is RunState.FINISHED)
 
 
@@ -115,9 +125,9 @@ def test_what_was_never_started_is_queued_again_and_what_vanished_is_lost(projec
     with project.driven(loop, lambda engine: at(engine, place)):
         project.until(lambda: place.submitted)
         Path(place.submitted[0].directory).mkdir(parents=True, exist_ok=True)
-        place.tell((place.submitted[0].id, Vanished("it never started", started=False)))
+        place.tell((place.submitted[0].id, AttemptLoss("it never started", started=False)))
         project.until(lambda: len(place.submitted) == 2)
-        place.tell((place.submitted[1].id, Vanished("the machine n3 was lost")))
+        place.tell((place.submitted[1].id, AttemptLoss("the machine n3 was lost")))
         run = project.until(lambda: (run := project.runs(loop)[0]).state is RunState.LOST and run)
         assert run.reason == "the machine n3 was lost"
 
@@ -126,7 +136,7 @@ def test_an_engine_takes_over_what_a_place_still_has(project: EngineProject) -> 
     loop, first, second = project.loop([project.config("a")]), Elsewhere(), Elsewhere()
     with project.driven(loop, lambda engine: at(engine, first)):
         project.until(lambda: first.submitted)
-        first.tell((first.submitted[0].id, Waits("for its turn")))
+        first.tell((first.submitted[0].id, PlaceWait("for its turn")))
         project.until(lambda: project.runs(loop)[0].waits)
     with project.driven(loop, lambda engine: at(engine, second)) as driven:
         project.until(lambda: second.reattached)

@@ -19,7 +19,7 @@ from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.notes import note_rows
 from autoloop_tui.console.present.proposals.outcome import result_look
 from autoloop_tui.console.present.proposals.queue import (
-    Reached,
+    MetricChange,
     earlier_uses,
     reached,
     state_of,
@@ -296,7 +296,7 @@ def _use(facts: Facts, use: Proposal, width: int, glyphs: Glyphs, *, of: str | N
     return [crop(row, 0, width, mark) for row in rows]
 
 
-def _reached(each: Reached, glyphs: Glyphs) -> list[Piece]:
+def _reached(each: MetricChange, glyphs: Glyphs) -> list[Piece]:
     """Return `ot_pi_sum 3.4e-11 → 2.4e-3 better (n 4, 4)`; the verdict is omitted if there are too few runs."""
     name: Piece = (f"{each.name} ", "dim")
     if each.delta is None or each.base is None:

@@ -207,7 +207,7 @@ def _change(change: Change, arrow: str) -> list[Piece]:
 # --------------------------------------------------------------------------------------------------- outcome
 
 
-class Reached(NamedTuple):
+class MetricChange(NamedTuple):
     """The last value of a metric of a run and of its base; `delta` is None if the base has none."""
 
     name: str
@@ -216,7 +216,7 @@ class Reached(NamedTuple):
     delta: Delta | None
 
 
-def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook, judge: Judge | None) -> list[Reached]:
+def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook, judge: Judge | None) -> list[MetricChange]:
     """Return the named metrics that the run has."""
     found = []
     for name in names:
@@ -225,7 +225,7 @@ def reached(run: Run, base: Run | None, names: Sequence[str], book: MetricBook, 
         if mine is not None:
             verdict = judge.between(run, base, name) if judge and base else None
             delta = against(mine, theirs, verdict) if theirs else None
-            found.append(Reached(book.short(name), theirs.last if theirs else None, mine.last, delta))
+            found.append(MetricChange(book.short(name), theirs.last if theirs else None, mine.last, delta))
     return found
 
 

@@ -12,7 +12,7 @@ from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, look, number, plain, signed
 from autoloop_tui.console.drawing.pieces import Piece, crop
 from autoloop_tui.console.present.rounds.rows import LoopRuns, RoundFacts, RunRows
-from autoloop_tui.console.present.rounds.winners import First
+from autoloop_tui.console.present.rounds.winners import Winner
 
 
 def round_head(
@@ -68,7 +68,7 @@ def _state(loop: LoopRuns, state: RoundState) -> tuple[str, str] | None:
 
 
 def first_pieces(
-    first: First | None, star: str, outcome: Outcome | None, known: RunRows, book: MetricBook
+    first: Winner | None, star: str, outcome: Outcome | None, known: RunRows, book: MetricBook
 ) -> list[list[Piece]]:
     """Return `lowest tail mean eval_l1 0.3319 -0.04 by NAME, not shown better`, or with its `star` if it was shown to be
     better; followed by shorter wordings."""

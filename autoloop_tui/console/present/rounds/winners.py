@@ -13,7 +13,7 @@ from autoloop_tui.console.drawing.glyphs import Glyphs
 LOOP_STAR, ROUND_STAR = "★", "☆"
 
 
-class First(NamedTuple):
+class Winner(NamedTuple):
     """The best new config of a round, by the mean of its `runs`.
 
     `change`: its mean minus the baseline's; `shown`: it has been shown to be better than the baseline.
@@ -31,7 +31,7 @@ class Winners(NamedTuple):
     round number."""
 
     loop: str | None
-    rounds: Mapping[int, First]
+    rounds: Mapping[int, Winner]
 
     def star(self, run: str, glyphs: Glyphs) -> str:
         """Return the symbol of the winner of the loop or of a round, for the first finished run of that config."""
@@ -64,5 +64,5 @@ def winners(outcome: Outcome | None, runs: Mapping[str, Run], judge: Judge | Non
     for each in outcome.rounds:
         first = each.first
         change = None if first.run == outcome.baseline.run else first.value - outcome.baseline.value
-        found[each.round] = First(first.run, first.value, first.runs, change, shown(first.run))
+        found[each.round] = Winner(first.run, first.value, first.runs, change, shown(first.run))
     return Winners(loop, found)

@@ -33,7 +33,7 @@ from autoloop_tui.console.present.proposals.edit_table import Field, completion_
 from autoloop_tui.console.present.proposals.edits import EditCheck, split_edits
 from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import Confirm, dialog_css
-from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.standing import StackedScreen
 from autoloop_tui.console.widgets.row_pane import RowPane
 
 PAUSE = 0.12
@@ -44,7 +44,7 @@ AROUND = 12
 
 
 @dataclass(frozen=True)
-class Written:
+class EditResult:
     edits: list[str]
     reason: str = ""
     expect: str | None = None
@@ -67,7 +67,7 @@ class Verdict(RowPane):
         self.show(self._wanted)
 
 
-class EditTable(Standing, ModalScreen[Written | None]):
+class EditTable(StackedScreen, ModalScreen[EditResult | None]):
     """Returns what was written; None if it is unchanged or was cancelled."""
 
     DEFAULT_CSS = f"""
@@ -149,9 +149,9 @@ class EditTable(Standing, ModalScreen[Written | None]):
         typed = [each for each in split_edits(self.add.text) if "=" in each or "@" in each]
         return [row_for(each, self.check.config, self.check.suffix) for each in typed]
 
-    def _written(self) -> Written:
+    def _written(self) -> EditResult:
         expect = self.expect.text.strip() or None
-        return Written(self.edits(), self.why.text.strip(), expect, self.kill.text.strip())
+        return EditResult(self.edits(), self.why.text.strip(), expect, self.kill.text.strip())
 
     def on_input_changed(self) -> None:
         text = self.query_one(Input).value

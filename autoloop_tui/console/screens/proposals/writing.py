@@ -30,7 +30,7 @@ from autoloop_tui.console.present.proposals.edits import (
 from autoloop_tui.console.screens.base import ConsoleHost
 from autoloop_tui.console.screens.dialogs import Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
-from autoloop_tui.console.screens.proposals.editor import EditTable, Written
+from autoloop_tui.console.screens.proposals.editor import EditResult, EditTable
 
 
 def propose_variant(host: ConsoleHost, base: Run, like: Proposal | None = None) -> None:
@@ -39,7 +39,7 @@ def propose_variant(host: ConsoleHost, base: Run, like: Proposal | None = None) 
     if check is None or view is None:
         return
 
-    def written(answer: Written | None) -> None:
+    def written(answer: EditResult | None) -> None:
         if answer is not None:
             criterion = answer.kill_criterion
             variant = Variant(edits=answer.edits, reason=answer.reason, expect=answer.expect, kill_criterion=criterion)
@@ -95,7 +95,7 @@ def edit_values(host: ConsoleHost, proposal: Proposal, base: Run) -> None:
         check_criterion=partial(checked_criterion, base=base, metrics=view.metrics),
     )
 
-    def written(answer: Written | None) -> None:
+    def written(answer: EditResult | None) -> None:
         if answer is None:
             host.show_message(f"proposal {proposal.id} is unchanged")
             return

@@ -18,14 +18,14 @@ from autoloop_tui.console.drawing.paint import fit, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.screens.base import host_of
 from autoloop_tui.console.screens.dialogs import dialog_css
-from autoloop_tui.console.standing import Standing
+from autoloop_tui.console.standing import StackedScreen
 from autoloop_tui.console.widgets.row_pane import DrawnPane
 
 MOST = 12
 """Maximum number of visible rows."""
 
 
-class QueueScreen(Standing, ModalScreen[None]):
+class QueueScreen(StackedScreen, ModalScreen[None]):
     """Lists the queued runs in order and sends `Move` and `Stop` requests."""
 
     SCOPE: ClassVar[str] = "queue"

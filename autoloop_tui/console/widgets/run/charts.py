@@ -13,7 +13,7 @@ from autoloop_tui.console.drawing.badges import COLOURS
 from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import number, plain, signed
 from autoloop_tui.console.drawing.pieces import Piece
-from autoloop_tui.console.drawing.smoothing import Smoothed
+from autoloop_tui.console.drawing.smoothing import Smoother
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.charts.bands import Seeds
@@ -38,7 +38,7 @@ class RunCharts(Horizontal):
         """Metrics that come first."""
         self.levels: Mapping[str, Sequence[Level]] = {}
         """Named lines drawn in the charts, by metric."""
-        self._smoothed: dict[str, Smoothed] = {}
+        self._smoothed: dict[str, Smoother] = {}
         self._replicates = Replicates()
         """Replicates of the run and of its base."""
         self._figures: Figures | None = None
@@ -146,7 +146,7 @@ class RunCharts(Horizontal):
         band = seeds.band if seeds else None
         lines = [Line(label, series, badge.colour, band=band, letter=badge.letter)]
         if self.smooth:
-            smoothed = self._smoothed.setdefault(metric, Smoothed()).of(series)
+            smoothed = self._smoothed.setdefault(metric, Smoother()).of(series)
             lines.insert(0, Line("smooth", smoothed, badge.colour % COLOURS + 1))
         if self._base and metric in self._base_columns:
             letter, theirs = self._view.badge(self._base).letter, self._base_columns[metric]

@@ -10,10 +10,10 @@ from autoloop.engine.base.past_runs import PastRuns
 from autoloop.metrics import LOOKED_AT, MetricBook
 from autoloop.model import Run, UserError
 from autoloop.store import Store
-from autoloop.verdicts import AgainstBase, Judge, base_of, judged_metrics, reduced
+from autoloop.verdicts import BaseComparison, Judge, base_of, judged_metrics, reduced
 
 
-class AmongRuns:
+class LoopComparisons:
     """Compares the config of each run of a loop with its base. Reads the runs at the first call and does not update them."""
 
     def __init__(
@@ -37,8 +37,8 @@ class AmongRuns:
         self._until = until
         self._later = later
 
-    def of(self, run: Run) -> AgainstBase:
-        return AgainstBase(self._judge, run, base_of(run, self._find))
+    def of(self, run: Run) -> BaseComparison:
+        return BaseComparison(self._judge, run, base_of(run, self._find))
 
     @cached_property
     def _judge(self) -> Judge:

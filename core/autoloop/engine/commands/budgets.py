@@ -26,7 +26,7 @@ def brings_about(proposal: Proposal) -> bool:
 
 
 @dataclass(frozen=True)
-class Use:
+class Usage:
     """What a sender has caused in a loop: the number of runs, how many of them have not ended, and the GPU hours of all.
 
     `ahead`: how much the runs that have not ended may still take, in units of the loop's mean run.
@@ -62,7 +62,7 @@ def check_budget(
         raise UserError(f"The budget of [agents.{name}] does not allow it, {spent}; ask a person to do it.")
 
 
-def used(store: Store, loop: Loop, name: str, now: float) -> Use:
+def used(store: Store, loop: Loop, name: str, now: float) -> Usage:
     """What a sender, by its name under `[agents]`, has caused in a loop."""
     sent = [each for each in store.answered_commands(loop.id) if _is(each.sender, name)]
     numbers = {command.id for command in sent}
@@ -89,7 +89,7 @@ def used(store: Store, loop: Loop, name: str, now: float) -> Use:
     steps = _mean_steps(runs)
     ahead = waiting + sum(_length(run, run.total_steps, steps) if run.id in extended else 1.0 for run in still)
     total = len(first) + sum(each.trainings for each in proposals) + sum(len(times) for times in again.values())
-    return Use(runs=total, open=waiting + len(still), ahead=ahead, gpu_hours=seconds / 3600 * gpus_of(loop))
+    return Usage(runs=total, open=waiting + len(still), ahead=ahead, gpu_hours=seconds / 3600 * gpus_of(loop))
 
 
 def _is(sender: Sender | None, name: str) -> bool:

@@ -8,7 +8,7 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.commands.command import CommandContext
 from autoloop.engine.planning import limits
 from autoloop.engine.rounds.live_proposals import LiveProposals
-from autoloop.engine.runs.execution import Active, Execution
+from autoloop.engine.runs.execution import ActiveAttempt, Execution
 from autoloop.model import LOOP_STOP, EventKind, LoopEnd, LoopEndKind, LoopState, StopCause, StopKind, UserError
 from autoloop.model.transitions import loop_stopped
 from autoloop.protocol import Kill, Pause, Resume, Stop
@@ -48,7 +48,7 @@ def stop_loop(context: Context, execution: Execution, live: LiveProposals, end: 
     return f"the loop stops: {end.text}; `autoloop-tui resume` continues it"
 
 
-def _for_good(active: Active) -> StopCause | None:
+def _for_good(active: ActiveAttempt) -> StopCause | None:
     """The stop cause if --halve or a user is already stopping this attempt, which then stays stopped; None otherwise."""
     stop = active.attempt.stop
     return stop if stop is not None and stop.kind in (StopKind.HALVED, StopKind.USER) else None

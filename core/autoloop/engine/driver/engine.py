@@ -29,7 +29,7 @@ from autoloop.engine.rounds.progression import LoopProgression
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.reporting import Reporting
 from autoloop.engine.runs import circuit_breaker
-from autoloop.engine.runs.execution import Active, Ended, Execution
+from autoloop.engine.runs.execution import ActiveAttempt, EndedAttempt, Execution
 from autoloop.engine.runs.gpu_sampling import GpuSampling
 from autoloop.engine.runs.outcome import settle
 from autoloop.engine.runs.places import runners_for
@@ -156,7 +156,7 @@ class Engine:
             self.execution.close()
             lock.release()
 
-    def executing(self) -> list[Active]:
+    def executing(self) -> list[ActiveAttempt]:
         """The attempts that are executing now."""
         return self.execution.executing
 
@@ -242,7 +242,7 @@ class Engine:
         if self._on_turn:
             self._on_turn()
 
-    def _wait(self) -> list[Ended]:
+    def _wait(self) -> list[EndedAttempt]:
         """Wait until an attempt ends, at most until the next turn. Live rules judge new output in the meantime."""
         deadline = time.monotonic() + TICK
         while True:
@@ -270,18 +270,18 @@ class Engine:
             return False
         return any(_stops(command) for command in self.store.open_commands(self.context.loop_id))
 
-    def _free(self, ended: list[Ended]) -> None:
+    def _free(self, ended: list[EndedAttempt]) -> None:
         """Release the slots of ended attempts; successors of runs that live rules stopped get theirs first."""
         for each in ended:
             self.gpu_sampling.ended(each.attempt)
         self.scheduler.ended(ended)
         self.scheduler.reserve(self.live_proposals.follow_up(ended))
 
-    def _fill_slots(self) -> list[Ended]:
+    def _fill_slots(self) -> list[EndedAttempt]:
         """Start the runs that may start now. Returns those that failed to start, as ended attempts."""
         return self.execution.start(self.scheduler.due())
 
-    def _settle_all(self, ended: list[Ended]) -> None:
+    def _settle_all(self, ended: list[EndedAttempt]) -> None:
         for each in ended:
             run = settle(self.context, each, self._obey)
             if run is None:

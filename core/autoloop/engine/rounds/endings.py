@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoloop.engine.base.context import Context
-from autoloop.metrics import OverSeeds
+from autoloop.metrics import ConfigSummary
 from autoloop.model import ApprovalMode, LoopEnd, LoopEndKind, Proposal, ProposalStatus, Round, Run
 
 
-def met_until(context: Context, winner: OverSeeds) -> LoopEnd:
+def met_until(context: Context, winner: ConfigSummary) -> LoopEnd:
     """The end of a loop whose winner meets --until. Records the winner."""
     spec, first = context.spec, winner.run
     text = f"{winner.name} meets --until {spec.until}"
@@ -25,7 +25,7 @@ def met_until(context: Context, winner: OverSeeds) -> LoopEnd:
     return LoopEnd(kind=LoopEndKind.WINNER, text=text)
 
 
-def rounds_done(context: Context, round_: Round, finished: Sequence[Run], once: Sequence[OverSeeds]) -> LoopEnd:
+def rounds_done(context: Context, round_: Round, finished: Sequence[Run], once: Sequence[ConfigSummary]) -> LoopEnd:
     """The end of a loop after its last round. `once`: configs that meet --until in runs not confirmed on fresh seeds."""
     until = context.spec.until
     text = f"all {round_.number} rounds done" if round_.number > 1 else "its round has finished"

@@ -24,7 +24,7 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.rounds.making import make_run
 from autoloop.engine.rounds.proposals import Proposals
-from autoloop.engine.runs.execution import Active, Execution
+from autoloop.engine.runs.execution import ActiveAttempt, Execution
 from autoloop.engine.runs.following import read_attempt
 from autoloop.files import write_all
 from autoloop.metrics import canonical_columns, config_name, main_names
@@ -109,7 +109,7 @@ class Halving:
         self._carry_out(spec, metric, self._ranked(runs, values), values, active)
         return True
 
-    def _columns(self, run: Run, active: Active | None) -> Columns:
+    def _columns(self, run: Run, active: ActiveAttempt | None) -> Columns:
         """The logged metrics of a run that has not been compared yet."""
         context = self.context
         if active is not None:
@@ -152,7 +152,7 @@ class Halving:
         metric: str,
         ranked: list[_Config],
         values: dict[str, float | None],
-        active: dict[str, Active],
+        active: dict[str, ActiveAttempt],
     ) -> None:
         count = len(ranked)
         if count < 2:
@@ -235,5 +235,5 @@ def _explores(run: Run) -> bool:
     return not run.resume and run.confirms is None
 
 
-def _stopping(active: Active) -> bool:
+def _stopping(active: ActiveAttempt) -> bool:
     return active.run.state is RunState.STOPPING

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from autoloop.engine.base.among_runs import AmongRuns
+from autoloop.engine.base.among_runs import LoopComparisons
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.judgeable import why_not_judged
 from autoloop.engine.rounds.deciding import approve_by_policy
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.rejections import Rejections, what_changed
-from autoloop.engine.rounds.searching import Found
+from autoloop.engine.rounds.searching import SearchResult
 from autoloop.logs import read_log_tail
-from autoloop.metrics import MetricBook, OverSeeds, for_runs, over_seeds
+from autoloop.metrics import ConfigSummary, MetricBook, for_runs, over_seeds
 from autoloop.model import (
     ActorKind,
     ApprovalMode,
@@ -36,10 +36,10 @@ from autoloop.model.transitions import round_deciding, run_judged
 from autoloop.rules import Expression, Judgement, RunView, evaluate
 from autoloop.secrets import mask_lines
 from autoloop.text.searches import origins_words
-from autoloop.verdicts import AgainstBase
+from autoloop.verdicts import BaseComparison
 
 WAITING = (ProposalStatus.PENDING, ProposalStatus.APPROVED)
-Judged = tuple[OverSeeds, Judgement]
+Judged = tuple[ConfigSummary, Judgement]
 
 
 class Judging:
@@ -59,14 +59,14 @@ class Judging:
         self._notes: dict[tuple[str, str], None] = {}
         """Notes to record once the round has ended, as (text, run id); the keys of a dict, so that each is recorded once."""
 
-    def winners(self, runs: list[Run], *, noted: bool = True) -> list[OverSeeds] | None:
+    def winners(self, runs: list[Run], *, noted: bool = True) -> list[ConfigSummary] | None:
         """The configs of finished runs that meet `--until`, best first by the first key metric with a known direction.
 
         `noted`: whether notes on the runs are kept for `tell`.
         """
         if self._until is None:
             return []
-        met: list[OverSeeds] = []
+        met: list[ConfigSummary] = []
         among = self._among_runs(self._compared)
         for each in over_seeds(runs):
             if self._interrupted():
@@ -97,7 +97,7 @@ class Judging:
                     context.store.put_run(run)
         return [run for run in found if run.unjudged is None]
 
-    def judge(self, configs: list[OverSeeds], answers: Mapping[str, Judgement] | None) -> list[Judged] | None:
+    def judge(self, configs: list[ConfigSummary], answers: Mapping[str, Judgement] | None) -> list[Judged] | None:
         """The rules' judgement of each of `configs`. `answers`: judgements that slow rules have already given, by the run
         that represents a config."""
         judged: list[Judged] = []
@@ -110,7 +110,7 @@ class Judging:
                 judged.append((each, self.context.rules.judge(view) if answers is None else answers[each.run.id]))
         return judged
 
-    def among_runs(self, configs: list[OverSeeds]) -> dict[str, AgainstBase]:
+    def among_runs(self, configs: list[ConfigSummary]) -> dict[str, BaseComparison]:
         """Each of `configs` compared with its base by the key metrics, for callers without the store."""
         book = for_runs(self.context.metrics, [run for each in configs for run in each.runs])
         among = self._among_runs(frozenset(book.key_metrics))
@@ -122,7 +122,7 @@ class Judging:
             self.context.log_event(EventKind.NOTE, text, run)
         self._notes.clear()
 
-    def propose(self, round_: Round, judged: list[Judged], found: Found, replicates: Proposal | None) -> None:
+    def propose(self, round_: Round, judged: list[Judged], found: SearchResult, replicates: Proposal | None) -> None:
         """Make the round's proposals and put the round into `deciding`, in one transaction. It locks the store of the whole
         project, so all slow work comes before it. `found`: the results of the search, which replace the rule book's default
         and fill the room that rules leave. `replicates`: the proposal of confirming runs."""
@@ -151,7 +151,7 @@ class Judging:
             if policy.mode is ApprovalMode.AUTO:
                 approve_by_policy(context, self.proposals.for_next_round(round_.number))
 
-    def _offered(self, proposal: Proposal, judged: OverSeeds, rejections: Rejections) -> Proposal | None:
+    def _offered(self, proposal: Proposal, judged: ConfigSummary, rejections: Rejections) -> Proposal | None:
         """The proposal, with what has changed since if the same one was rejected before; None, with an event, if nothing has
         changed."""
         found = rejections.earlier(proposal)
@@ -179,7 +179,7 @@ class Judging:
                 return f"it did not fire on {run.name} in between"
         return None
 
-    def _fill(self, round_: Round, found: Found) -> None:
+    def _fill(self, round_: Round, found: SearchResult) -> None:
         context = self.context
         if context.spec.search is None:
             return
@@ -196,11 +196,11 @@ class Judging:
             text += "; every config in the search space has been run or proposed"
         context.log_event(EventKind.NOTE, text)
 
-    def _among_runs(self, wanted: frozenset[str]) -> AmongRuns:
+    def _among_runs(self, wanted: frozenset[str]) -> LoopComparisons:
         context = self.context
-        return AmongRuns(context.store, context.loop_id, context.metrics, wanted, past=context.past)
+        return LoopComparisons(context.store, context.loop_id, context.metrics, wanted, past=context.past)
 
-    def _view(self, judged: OverSeeds, among: AmongRuns) -> RunView | None:
+    def _view(self, judged: ConfigSummary, among: LoopComparisons) -> RunView | None:
         """A config's finished runs as rules see them. Logs are read only if a rule uses them.
 
         None, with a note, if the config cannot be read, so that the other runs can still be judged.
@@ -221,7 +221,7 @@ class Judging:
         return RunView(judged.summary, config, log, context.metrics, lambda: among.of(judged.run))
 
 
-def _standing(among: AgainstBase) -> Call | None:
+def _standing(among: BaseComparison) -> Call | None:
     """The verdict on a config against its base, in the first key metric that has one; None if none has."""
     for key in for_runs(among.judge.book, among.judge.replicates(among.run)).key_metrics:
         with suppress(LookupError):
@@ -229,7 +229,7 @@ def _standing(among: AgainstBase) -> Call | None:
     return None
 
 
-def _of_runs(evidence: Evidence | None, judged: OverSeeds) -> Evidence | None:
+def _of_runs(evidence: Evidence | None, judged: ConfigSummary) -> Evidence | None:
     """The evidence with the ids of the runs whose mean it uses, if there are several."""
     if evidence is None or len(judged.runs) == 1:
         return evidence

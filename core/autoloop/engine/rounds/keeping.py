@@ -18,10 +18,10 @@ from autoloop.keeping import (
     Candidate,
     Checkpoint,
     Choice,
+    KeepPolicy,
     Ranking,
     Trash,
     Usage,
-    Wish,
     choose,
     find_checkpoints,
     measure,
@@ -106,7 +106,7 @@ def candidates(store: Store, found: Sequence[RunFolders], settings: Settings) ->
     return listed
 
 
-def rankings(store: Store, found: Sequence[RunFolders], wish: Wish, settings: Settings) -> dict[Hashable, Ranking]:
+def rankings(store: Store, found: Sequence[RunFolders], wish: KeepPolicy, settings: Settings) -> dict[Hashable, Ranking]:
     """The ranking of each scope by which its best configs are chosen; scopes without the metric are omitted. Raises
     UserError if the better direction of the named metric is unknown."""
     together = settings.keep.over == "project"
@@ -145,7 +145,7 @@ def chosen(store: Store, found: Sequence[RunFolders], settings: Settings) -> tup
     return choose(candidates(store, found, settings), wish, by_scope), note_of(within)
 
 
-class Thrown(NamedTuple):
+class TrashResult(NamedTuple):
     """The result of `throw_away`: the number of `checkpoints` moved to the trash, the bytes `moved` and the bytes `deleted`
     from the trash because they had expired, and the problems, one sentence each."""
 
@@ -155,7 +155,7 @@ class Thrown(NamedTuple):
     problems: list[str]
 
 
-def throw_away(store: Store, trash: Trash, choices: Sequence[Choice], days: float) -> Thrown:
+def throw_away(store: Store, trash: Trash, choices: Sequence[Choice], days: float) -> TrashResult:
     """Move the chosen checkpoints to the trash as one batch, and delete what has been there for more than `days`. Raises
     OSError if the trash cannot be written; nothing has been moved then."""
     deleted, problems = trash.empty(days)
@@ -170,9 +170,9 @@ def throw_away(store: Store, trash: Trash, choices: Sequence[Choice], days: floa
             wanted.append((checkpoint.path, choice.run.id, checkpoint.usage.size))
             wanted += [(link, choice.run.id, 0) for link in checkpoint.links]
     if not wanted:
-        return Thrown(0, 0, deleted, problems)
+        return TrashResult(0, 0, deleted, problems)
     batch, failed = trash.move(wanted)
-    return Thrown(count, batch.size, deleted, [*problems, *failed])
+    return TrashResult(count, batch.size, deleted, [*problems, *failed])
 
 
 def keep_after_round(context: Context, settings: Settings) -> None:
@@ -206,7 +206,7 @@ def keep_after_round(context: Context, settings: Settings) -> None:
         context.log_event(EventKind.NOTE, f"[keep] {problem}")
 
 
-def _metric(runs: Sequence[Run], wish: Wish, book: MetricBook) -> str | None:
+def _metric(runs: Sequence[Run], wish: KeepPolicy, book: MetricBook) -> str | None:
     names = [run.summary.metrics.keys() for run in runs if run.summary]
     if wish.metric is None:
         keys, _ = main_names(names, book)

@@ -17,7 +17,7 @@ from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.kill_criteria import KILL_CRITERION
 from autoloop.engine.rounds.proposals import Proposals, describe_changes
 from autoloop.engine.rounds.variant_runs import queue_run, write_run
-from autoloop.engine.runs.execution import Active, Ended, Execution
+from autoloop.engine.runs.execution import ActiveAttempt, EndedAttempt, Execution
 from autoloop.model import (
     Actor,
     EventKind,
@@ -53,7 +53,7 @@ class LiveProposals:
         proposals = self.context.store.proposals(self.context.loop_id, run.round)
         return [proposal for proposal in proposals if proposal.live and proposal.base_run == run.id]
 
-    def act(self, active: Active, firing: LiveFiring, step: int) -> bool:
+    def act(self, active: ActiveAttempt, firing: LiveFiring, step: int) -> bool:
         """Record the rule's proposal, and carry it out unless it is blocked or a user is asked first. Returns True if it was
         carried out."""
         watch = firing.rule.watch
@@ -77,7 +77,7 @@ class LiveProposals:
             self._carry_out(proposal, Actor.rule(firing.rule.id))
         return True
 
-    def _proposal(self, active: Active, firing: LiveFiring, step: int) -> Proposal:
+    def _proposal(self, active: ActiveAttempt, firing: LiveFiring, step: int) -> Proposal:
         """The proposal for the first of the rule's turns that may run, starting with the next one for this lineage."""
         run, rule = active.run, firing.rule
         assert rule.watch is not None
@@ -150,12 +150,12 @@ class LiveProposals:
         """Carry out a rule's proposal. Call `check_open` first."""
         return self._carry_out(proposal, by, note, decision)
 
-    def stopping(self, active: Active) -> StopCause | None:
+    def stopping(self, active: ActiveAttempt) -> StopCause | None:
         """Why a live rule is stopping this attempt; None if none is."""
         approved = any(proposal.status is ProposalStatus.APPROVED for proposal in self.of(active.run))
         return active.attempt.stop if approved else None
 
-    def follow_up(self, ended: Sequence[Ended]) -> list[Run]:
+    def follow_up(self, ended: Sequence[EndedAttempt]) -> list[Run]:
         """Queue the successors of ended attempts that rules stopped, and let pending proposals about ended attempts lapse.
         Call it before the slots are filled and the attempts are settled.
 
@@ -170,7 +170,7 @@ class LiveProposals:
                     successors.append(self._finish(proposal, each))
         return [run for run in successors if run is not None]
 
-    def _finish(self, proposal: Proposal, ended: Ended) -> Run | None:
+    def _finish(self, proposal: Proposal, ended: EndedAttempt) -> Run | None:
         exit_ = ended.attempt.exit
         if exit_ is not None and exit_.stopped_by is None:
             self._lapse(proposal, LapseKind.RUN_ENDED_FIRST, "the run ended before it was stopped")
@@ -180,7 +180,7 @@ class LiveProposals:
             self.context.store.put_proposal(proposal_done(proposal))
         return None
 
-    def _relaunch(self, proposal: Proposal, ended: Ended) -> Run | None:
+    def _relaunch(self, proposal: Proposal, ended: EndedAttempt) -> Run | None:
         base = ended.run
         with self.context.store.transaction():
             try:

@@ -8,18 +8,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoloop.engine.base.among_runs import AmongRuns
+from autoloop.engine.base.among_runs import LoopComparisons
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.frozen_config import frozen_config
 from autoloop.engine.rounds.kill_criteria import criterion_of
 from autoloop.engine.rounds.live_proposals import LiveProposals
-from autoloop.engine.runs.execution import Active, Execution
+from autoloop.engine.runs.execution import ActiveAttempt, Execution
 from autoloop.logs import log_lines
 from autoloop.metric_readers import Lines
 from autoloop.model import EventKind, ProposalStatus, Run, RunState, UserError
 from autoloop.rules import LiveWatch, live_rules
 from autoloop.secrets import mask_lines
-from autoloop.verdicts import AgainstBase
+from autoloop.verdicts import BaseComparison
 
 LOG = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ REST = 5.0
 
 
 @dataclass
-class _Watched:
+class _WatchedRun:
     watch: LiveWatch
     log: Lines | None
     news: bool = True
@@ -48,9 +48,9 @@ class LiveRules:
         self.execution = execution
         self.proposals = proposals
         self.rules = live_rules(context.rules) if context.spec.live else []
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, _WatchedRun] = {}
         self._rest_until = 0.0
-        self._among_runs: tuple[int, AmongRuns] | None = None
+        self._among_runs: tuple[int, LoopComparisons] | None = None
         """The number of finished runs at the last read, and the runs read then."""
 
     def look(self, fresh: set[str]) -> None:
@@ -81,7 +81,7 @@ class LiveRules:
         if looks:
             self._rest_until = time.monotonic() + REST * (time.monotonic() - began)
 
-    def _look_at(self, active: Active) -> bool:
+    def _look_at(self, active: ActiveAttempt) -> bool:
         watched = self._watched.get(active.attempt.id) or self._begin(active)
         if watched.log is not None:
             watched.log.skip(LOG_BACKLOG)
@@ -102,14 +102,16 @@ class LiveRules:
                 break
         return True
 
-    def _begin(self, active: Active) -> _Watched:
+    def _begin(self, active: ActiveAttempt) -> _WatchedRun:
         """Start watching an attempt. A rule that has fired on its run before does not fire again: the user who retried or
         extended the run knows about it."""
         context, run = self.context, active.run
         done = {p.evidence.rule for p in self.proposals.of(run) if p.evidence and p.status is not ProposalStatus.LAPSED}
         criterion = criterion_of(context, run)
         if criterion is None and not self.rules:
-            self._watched[active.attempt.id] = watched = _Watched(LiveWatch([], "", context.metrics, {}), None, news=False)
+            self._watched[active.attempt.id] = watched = _WatchedRun(
+                LiveWatch([], "", context.metrics, {}), None, news=False
+            )
             return watched
         config = frozen_config(run)
         # A verdict needs all fresh seeds of a config, not only those that a rule would let finish.
@@ -122,7 +124,7 @@ class LiveRules:
         since = run.step if run.resume else 0
         watch = LiveWatch(rules, version, context.metrics, config, since, lambda: self._among(run))
         log = Path(active.attempt.directory) / "log.txt"
-        watched = _Watched(watch, Lines(log, returns=True) if watch.patterns else None)
+        watched = _WatchedRun(watch, Lines(log, returns=True) if watch.patterns else None)
         self._watched[active.attempt.id] = watched
         return watched
 
@@ -130,18 +132,18 @@ class LiveRules:
         """Whether the run is the long training of `--then`, started from step 0."""
         return run.proposal is not None and self.context.store.proposal(run.proposal).extend is not None
 
-    def _among(self, run: Run) -> AgainstBase:
+    def _among(self, run: Run) -> BaseComparison:
         """The run compared with those that have finished by now."""
         finished = self.context.store.counts(self.context.loop_id).get(RunState.FINISHED, 0)
         if self._among_runs is None or self._among_runs[0] != finished:
             context, wanted = self.context, frozenset[str]().union(*(rule.when.compared for rule in self.rules))
-            among = AmongRuns(context.store, context.loop_id, context.metrics, wanted, past=context.past)
+            among = LoopComparisons(context.store, context.loop_id, context.metrics, wanted, past=context.past)
             self._among_runs = finished, among
         return self._among_runs[1].of(run)
 
-    def _give_up(self, active: Active, why: str) -> None:
+    def _give_up(self, active: ActiveAttempt, why: str) -> None:
         LOG.error("fault in the live rules of %s", active.run.id, exc_info=True)
         watch = LiveWatch([], "", self.context.metrics, {})
-        self._watched[active.attempt.id] = _Watched(watch, None, news=False)
+        self._watched[active.attempt.id] = _WatchedRun(watch, None, news=False)
         run = active.run
         self.context.log_event(EventKind.NOTE, f"live rules stopped watching {run.name} ({run.id}): {why}", run.id)

@@ -18,13 +18,13 @@ from autoloop.engine.rounds.outcome import loop_outcome
 from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.replicates import Replicates
 from autoloop.engine.rounds.reporting import Reporting
-from autoloop.engine.rounds.searching import Found, Searching
-from autoloop.engine.rounds.slow_rules import Asking
-from autoloop.engine.rounds.then import Then
+from autoloop.engine.rounds.searching import Searching, SearchResult
+from autoloop.engine.rounds.slow_rules import PendingJudgement
+from autoloop.engine.rounds.then import WinnerExtension
 from autoloop.engine.rounds.until import confirmed, unconfirmed
 from autoloop.engine.rounds.variant_runs import start_round
 from autoloop.engine.rounds.winners import tell_winners
-from autoloop.metrics import OverSeeds, over_seeds
+from autoloop.metrics import ConfigSummary, over_seeds
 from autoloop.model import (
     ApprovalMode,
     EventKind,
@@ -65,7 +65,7 @@ class LoopProgression:
         self.proposals = proposals
         self.judging = judging
         self.reporting = reporting
-        self.then = Then(context, proposals)
+        self.then = WinnerExtension(context, proposals)
         self.replicates = Replicates(context, proposals)
         self._interrupted = interrupted
         self._keep = keep
@@ -75,7 +75,7 @@ class LoopProgression:
         self._decide_at: float | None = None
         """`_decided_on`: the store's mark when the proposals were last checked. `_decide_at`: when they must be checked
         again even if the store has not changed."""
-        self._asking: Asking | None = None
+        self._asking: PendingJudgement | None = None
         self._asking_said: set[str] = set()
         self._searching = Searching(context)
         self._result = ""
@@ -118,7 +118,7 @@ class LoopProgression:
         once = unconfirmed(self.context, self.judging) if spec.confirms and not winners else met
         if judged is None or once is None:
             return
-        found = self._searching.found(round_.number, can_be_judged) if goes_on and can_be_judged else Found()
+        found = self._searching.found(round_.number, can_be_judged) if goes_on and can_be_judged else SearchResult()
         if found is None:
             return
         replicates = self._replicates(round_, judged, found, once) if goes_on else None
@@ -144,20 +144,22 @@ class LoopProgression:
         self.reporting.later()
         self._keep()
 
-    def _replicates(self, round_: Round, judged: list[Judged], found: Found, met: list[OverSeeds]) -> Proposal | None:
+    def _replicates(
+        self, round_: Round, judged: list[Judged], found: SearchResult, met: list[ConfigSummary]
+    ) -> Proposal | None:
         most = self.context.spec.variants_per_run
         variants = sum(min(len(judgement.requests), most) * len(each.runs) for each, judgement in judged)
         variants = max(variants, min(found.room, variants + len(found.requests)))
         return self.replicates.prepare(round_, variants, [each.run for each in met])
 
-    def _asks(self, round_: Round, configs: list[OverSeeds]) -> bool:
+    def _asks(self, round_: Round, configs: list[ConfigSummary]) -> bool:
         """Whether slow rules must judge the configs first; if so, start asking them."""
         rules = self.context.rules
         if not rules.slow or not configs or (self._asking and self._asking.about(round_.number, configs)):
             return False
         self._forget_asking()
         with contextlib.suppress(RuntimeError):  # no thread available: retry in the next turn
-            self._asking = Asking(rules, round_.number, configs, self.judging.among_runs(configs))
+            self._asking = PendingJudgement(rules, round_.number, configs, self.judging.among_runs(configs))
         return True
 
     def _still_asking(self, round_: Round) -> bool:

@@ -31,7 +31,7 @@ PRIORITY = 1000
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _ReplicatePlan:
     """`runs`: the contender and the baseline. `pairs`: the number of fresh seeds for each. `why`: why this config is the
     contender."""
 
@@ -100,7 +100,7 @@ class Replicates:
         before = len(self.context.store.runs(self.context.loop_id, round_.number))
         return share(variants, before, len(spec.slots), left, round_.number + 1 >= spec.rounds)
 
-    def _wanted(self, division: Share, met: Sequence[Run]) -> _Wanted | None:
+    def _wanted(self, division: Share, met: Sequence[Run]) -> _ReplicatePlan | None:
         context = self.context
         best = best_run(context.store, context.loop_id, context.metrics)
         found = judged_runs(context, best.metric) if best else None
@@ -109,7 +109,7 @@ class Replicates:
             base = found.judge.first(found.runs[0]) if found else None
             beside = [base] if found and base and not found.judge.same(base, asked[0]) else []
             why = f"it meets --until {context.spec.until} in one run"
-            return _Wanted([asked[0], *beside], max(LEAST, division.pairs), why)
+            return _ReplicatePlan([asked[0], *beside], max(LEAST, division.pairs), why)
         if found is None:
             return None
         metric, runs, judge = found.metric, found.runs, found.judge
@@ -127,7 +127,7 @@ class Replicates:
         why = (
             f"{context.metrics.short(metric)} {word} by {number(abs(explored.effect))} in {plural(explored.runs[0], 'run')}"
         )
-        return _Wanted([contender, base], pairs, f"{why}{_so_far(known)}")
+        return _ReplicatePlan([contender, base], pairs, f"{why}{_so_far(known)}")
 
 
 def _so_far(known: Confirmation | None) -> str:

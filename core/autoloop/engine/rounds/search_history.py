@@ -24,7 +24,7 @@ from autoloop.model import (
     StopKind,
     UserError,
 )
-from autoloop.search import Point, Tried, key_of
+from autoloop.search import EvaluatedConfig, Point, key_of
 from autoloop.variants.grids import group_of
 from autoloop.variants.policy import VariantPolicy, launch_policy
 from autoloop.variants.spaces import at_point, point_of
@@ -36,7 +36,7 @@ OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED
 
 
 @dataclass(frozen=True)
-class Seen:
+class PastResult:
     """The relevant data of a run. `value`: its result, if it finished with one. `failed`: whether its config is to blame for
     the lack of a result."""
 
@@ -54,7 +54,7 @@ class Material:
     base: Run
     axes: list[Axis]
     policy: VariantPolicy
-    runs: list[Seen]
+    runs: list[PastResult]
     proposals: list[tuple[Proposal, Run]]
     """Proposals that are open or were refused, with their base runs."""
 
@@ -63,7 +63,7 @@ def material(context: Context, base: Run, axes: list[Axis], metric: str) -> Mate
     """The material from all runs of the project that were launched in the same way as this loop's, earliest first."""
     store, spec = context.store, context.spec
     policy = launch_policy(context.preset, spec.train_script, spec.steps, spec.extra)
-    seen: list[Seen] = []
+    seen: list[PastResult] = []
     for loop in store.loops(LOOPS):
         own = loop.id == context.loop_id
         if own or _launched_alike(context, loop, policy):
@@ -74,7 +74,7 @@ def material(context: Context, base: Run, axes: list[Axis], metric: str) -> Mate
     return Material(base, axes, policy, seen, [(each, store.run(each.base_run)) for each in waiting])
 
 
-def history(material: Material) -> tuple[Point, list[Tried], list[Point]]:
+def history(material: Material) -> tuple[Point, list[EvaluatedConfig], list[Point]]:
     """The base's point; the configs that differ from it only in the searched values and the seed, with their results; and
     further points not to try. Raises UserError if the base's config cannot be read or is outside the space."""
     axes, policy = material.axes, material.policy
@@ -93,18 +93,18 @@ def history(material: Material) -> tuple[Point, list[Tried], list[Point]]:
         return found if found is not None and training(at_point(config, axes, origin)) == family else None
 
     points: dict[object, Point] = {}
-    runs: dict[object, list[Seen]] = {}
+    runs: dict[object, list[PastResult]] = {}
     for seen in material.runs:
         with contextlib.suppress(UserError):  # damaged or deleted
             if (found := point(frozen_config(seen.run))) is not None:
                 points.setdefault(key_of(found), found)
                 runs.setdefault(key_of(found), []).append(seen)
-    tried: list[Tried] = []
+    tried: list[EvaluatedConfig] = []
     taken: list[Point] = []
     for key, members in runs.items():
         values = [each.value for each in members if each.value is not None]
         if values or any(each.failed for each in members):
-            tried.append(Tried(point=points[key], name=members[0].name, values=values, failed=not values))
+            tried.append(EvaluatedConfig(point=points[key], name=members[0].name, values=values, failed=not values))
         else:
             taken.append(points[key])
     return origin, tried, [*taken, *_proposed(material.proposals, point)]
@@ -126,11 +126,11 @@ def _launched_alike(context: Context, loop: Loop, policy: VariantPolicy) -> bool
     return list(theirs.launch_words) == list(policy.launch_words) and theirs.steps == policy.steps
 
 
-def _seen(context: Context, run: Run, where: str, metric: str) -> Seen:
+def _seen(context: Context, run: Run, where: str, metric: str) -> PastResult:
     found = run.summary.metrics.get(metric) if run.summary and run.state is RunState.FINISHED else None
     value = found.tail_mean if found is not None and math.isfinite(found.tail_mean) else None
     small = msgspec.structs.replace(run, summary=None, changes=[], notes=[])
-    return Seen(small, f"{config_name(run)}{where}", value, value is None and _to_blame(context, run, metric))
+    return PastResult(small, f"{config_name(run)}{where}", value, value is None and _to_blame(context, run, metric))
 
 
 def _to_blame(context: Context, run: Run, metric: str) -> bool:

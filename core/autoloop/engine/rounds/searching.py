@@ -24,7 +24,7 @@ from autoloop.variants.spaces import edits_to
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The proposals of the search: variants of `base`, of which at most `room` are needed. `left`: how many configs of the
     space have neither run nor been proposed, if countable. `failed`: the reason if the search failed."""
 
@@ -35,20 +35,20 @@ class Found:
     failed: str | None = None
 
 
-class Asking:
+class PendingSearch:
     """A question to the search, sent on construction. `found` is set once it has been answered."""
 
     def __init__(self, context: Context, search: Search, round_: int, finished: list[str]) -> None:
         self.round = round_
         self.finished = finished
         self.since = time.monotonic()
-        self.found: Found | None = None
+        self.found: SearchResult | None = None
         self._search = search
         self._process = SearchProcess()
         best = best_run(context.store, context.loop_id, context.metrics)
         if best is None:
             text = "no finished run has a metric whose better direction is known"
-            self.found = Found(failed=f"{text}; declare it under [metrics] in autoloop.toml and start a new loop")
+            self.found = SearchResult(failed=f"{text}; declare it under [metrics] in autoloop.toml and start a new loop")
             return
         self._good: Direction = "high" if best.highest else "low"
         self._metric = context.metrics.short(best.metric)
@@ -80,11 +80,11 @@ class Asking:
             )
             self.found = self._made(known.base, question, self._process.ask(question))
         except SearchError as why:
-            self.found = Found(failed=f"{name} {why}")
+            self.found = SearchResult(failed=f"{name} {why}")
         except Exception as error:  # for any error, so that the engine does not wait forever
-            self.found = Found(failed=f"{name} failed to propose: {error}")
+            self.found = SearchResult(failed=f"{name} failed to propose: {error}")
 
-    def _made(self, base: Run, question: Question, answer: Answer) -> Found:
+    def _made(self, base: Run, question: Question, answer: Answer) -> SearchResult:
         author = Actor.search(self._search.sampler)
         evidence = Evidence(
             rule=author.name,
@@ -104,7 +104,7 @@ class Asking:
             )
             for each in answer.proposed
         ]
-        return Found(base, requests, self._room, answer.left)
+        return SearchResult(base, requests, self._room, answer.left)
 
 
 class Searching:
@@ -112,23 +112,23 @@ class Searching:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self._asking: Asking | None = None
+        self._asking: PendingSearch | None = None
 
     def waited(self, round_: int) -> float | None:
         """The seconds since a question about the round was asked, while it is unanswered; otherwise None."""
         asking = self._asking
         return time.monotonic() - asking.since if asking and asking.round == round_ and asking.found is None else None
 
-    def found(self, round_: int, finished: list[Run]) -> Found | None:
+    def found(self, round_: int, finished: list[Run]) -> SearchResult | None:
         """The proposals of the search for the round; None until they are known. Empty if the loop has no search."""
         search = self.context.spec.search
         if search is None:
-            return Found()
+            return SearchResult()
         runs = [f"{run.id} {run.ended_at}" for run in finished]
         if self._asking is None or (self._asking.round, self._asking.finished) != (round_, runs):
             self.drop()
             with contextlib.suppress(RuntimeError):  # no thread available: retry in the next turn
-                self._asking = Asking(self.context, search, round_, runs)
+                self._asking = PendingSearch(self.context, search, round_, runs)
         return self._asking.found if self._asking else None
 
     def drop(self) -> None:

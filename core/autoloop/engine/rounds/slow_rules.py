@@ -7,17 +7,17 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from autoloop.metrics import OverSeeds
+from autoloop.metrics import ConfigSummary
 from autoloop.rules import Judgement, RuleSource, RunView
-from autoloop.verdicts import AgainstBase
+from autoloop.verdicts import BaseComparison
 
 
-class Asking:
+class PendingJudgement:
     """A question to slow rules, started on construction. `answers`, by the id of the run that represents a config, are
     complete when it is `done`. `drop` it if they are no longer needed."""
 
     def __init__(
-        self, rules: RuleSource, round_: int, configs: Sequence[OverSeeds], among_runs: Mapping[str, AgainstBase]
+        self, rules: RuleSource, round_: int, configs: Sequence[ConfigSummary], among_runs: Mapping[str, BaseComparison]
     ) -> None:
         """`among_runs`: each config compared with its base, by the id of the run that represents it."""
         self.round = round_
@@ -34,7 +34,7 @@ class Asking:
     def done(self) -> bool:
         return not self._thread.is_alive()
 
-    def about(self, round_: int, configs: Sequence[OverSeeds]) -> bool:
+    def about(self, round_: int, configs: Sequence[ConfigSummary]) -> bool:
         """Whether the question is about exactly these runs: one may have been run again meanwhile."""
         return self.round == round_ and self.runs == _as_they_are(configs)
 
@@ -50,9 +50,9 @@ class Asking:
         self._rules.close()
 
 
-def _view(config: OverSeeds, among_runs: AgainstBase) -> RunView:
+def _view(config: ConfigSummary, among_runs: BaseComparison) -> RunView:
     return RunView(config.summary, against=lambda: among_runs)
 
 
-def _as_they_are(configs: Sequence[OverSeeds]) -> list[tuple[str, float | None]]:
+def _as_they_are(configs: Sequence[ConfigSummary]) -> list[tuple[str, float | None]]:
     return [(run.id, run.ended_at) for each in configs for run in each.runs]

@@ -41,7 +41,7 @@ from autoloop.variants.policy import launch_policy
 DECIDED = (ProposalStatus.LAUNCHED, ProposalStatus.BLOCKED)
 
 
-class Then:
+class WinnerExtension:
     """Owned by the engine, which calls `over` once no run of the loop is left."""
 
     def __init__(self, context: Context, proposals: Proposals) -> None:

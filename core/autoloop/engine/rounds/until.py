@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 from autoloop.engine.base.context import Context
 from autoloop.engine.rounds.judging import Judging
-from autoloop.metrics import OverSeeds
+from autoloop.metrics import ConfigSummary
 from autoloop.model import Run, RunState
 
 LEAST = 2
 """Minimum number of fresh seeds whose mean must meet --until."""
 
 
-def confirmed(context: Context, judging: Judging) -> list[OverSeeds] | None:
+def confirmed(context: Context, judging: Judging) -> list[ConfigSummary] | None:
     """The configs that meet --until by the mean over their fresh seeds, best first; None if interrupted."""
     fresh = [run for run in _fresh(context.store.runs(context.loop_id)) if run.state is RunState.FINISHED]
     met = judging.winners(fresh, noted=False)
     return None if met is None else [each for each in met if len(each.runs) >= LEAST]
 
 
-def unconfirmed(context: Context, judging: Judging) -> list[OverSeeds] | None:
+def unconfirmed(context: Context, judging: Judging) -> list[ConfigSummary] | None:
     """The configs that meet --until in their exploring runs but have too few ended runs on fresh seeds, best first; None if
     interrupted."""
     runs = context.store.runs(context.loop_id)

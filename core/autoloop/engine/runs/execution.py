@@ -26,8 +26,16 @@ from autoloop.file_watch import FileWatch
 from autoloop.metric_readers import Follower
 from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, Slot, StopCause, Taken, UserError
 from autoloop.model.transitions import attempt_begun, attempt_ended, attempt_stopping, run_begun, run_stopping, run_waits
-from autoloop.runners.runner import End, Followed, Handed, Runner, Runs, Vanished, Waits
-from autoloop.runners.runner import Ended as Recorded
+from autoloop.runners.runner import (
+    Acceptance,
+    AttemptExit,
+    AttemptLoss,
+    CommandStart,
+    End,
+    OngoingAttempt,
+    PlaceWait,
+    Runner,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -41,7 +49,7 @@ PROGRESS_EVERY = 2.0
 
 
 @dataclass
-class Active:
+class ActiveAttempt:
     """An executing attempt: its runner reports its end, and its history is followed."""
 
     attempt: Attempt
@@ -50,7 +58,7 @@ class Active:
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedAttempt:
     """An attempt that has ended. Its slot is free, but its result is not settled yet."""
 
     attempt: Attempt
@@ -70,7 +78,7 @@ class Execution:
         self.runners = runners
         self._spec = spec
         self._launcher = Launcher(context, max_log)
-        self._active: dict[int, Active] = {}
+        self._active: dict[int, ActiveAttempt] = {}
         """By slot index."""
         self._selector = selectors.DefaultSelector()
         for runner in runners.values():
@@ -87,7 +95,7 @@ class Execution:
         self._troubles = dict(context.loop.unreachable)
 
     @property
-    def executing(self) -> list[Active]:
+    def executing(self) -> list[ActiveAttempt]:
         """The attempts that are executing now."""
         return list(self._active.values())
 
@@ -109,14 +117,14 @@ class Execution:
 
     # -------------------------------------------------------------------------------------------------------- starting
 
-    def start(self, due: Sequence[tuple[Run, Slot]]) -> list[Ended]:
+    def start(self, due: Sequence[tuple[Run, Slot]]) -> list[EndedAttempt]:
         """Launch the next attempt of each run in its slot, and record attempts that ended before. An error in launching ends
         the attempt, not the engine: such attempts are returned."""
         failed = [ended for run, slot in due if (ended := self._start(run, slot)) is not None]
         self._record()
         return failed
 
-    def _start(self, run: Run, slot: Slot) -> Ended | None:
+    def _start(self, run: Run, slot: Slot) -> EndedAttempt | None:
         context = self.context
         intent = next_attempt(context, self._spec(), run, slot)
         attempt, run = intent.attempt, intent.run
@@ -136,7 +144,7 @@ class Execution:
         text += f", from its checkpoint to step {run.total_steps}" if run.resume else ""
         self._unrecorded.append((attempt, (run.id, text)))
         LOG.debug("%s: %s, directory %s", attempt.id, handle, attempt.directory)
-        self._active[attempt.slot] = Active(attempt, run, self._follow(attempt, run))
+        self._active[attempt.slot] = ActiveAttempt(attempt, run, self._follow(attempt, run))
         return None
 
     def _record(self, intent: Intent | None = None) -> None:
@@ -159,7 +167,7 @@ class Execution:
     def _may_run(self, attempt: Attempt) -> bool:
         """Whether its supervisor was started before descriptors or processes ran out; if not, the attempt will never run."""
         found = self._runner(attempt).reattach(attempt)
-        return not (isinstance(found, Vanished) and not found.started)
+        return not (isinstance(found, AttemptLoss) and not found.started)
 
     def _runner(self, attempt: Attempt) -> Runner:
         return self.runners[attempt.place]
@@ -169,7 +177,7 @@ class Execution:
 
     # --------------------------------------------------------------------------------------------------------- waiting
 
-    def wait(self, seconds: float) -> list[Ended]:
+    def wait(self, seconds: float) -> list[EndedAttempt]:
         """Wait until an attempt ends or writes, or `seconds` have passed. Returns the attempts that ended, with their slots
         free again. Call `start` next, even if nothing is due: it records them."""
         while self._to_signal:
@@ -210,7 +218,7 @@ class Execution:
                 self.context.log_event(EventKind.NOTE, f"{place} is reachable again")
         self._troubles = troubles
 
-    def _hear(self, id_: str, news: Handed | Waits | Runs | End) -> Ended | None:
+    def _hear(self, id_: str, news: Acceptance | PlaceWait | CommandStart | End) -> EndedAttempt | None:
         """Record a runner's news of an attempt. Returns the ended attempt if it has ended."""
         active = next((each for each in self._active.values() if each.attempt.id == id_), None)
         if active is None:
@@ -219,16 +227,16 @@ class Execution:
             del self._active[active.attempt.slot]
             return self._collect(active.attempt, active.run, active.follower, news)
         run = active.run
-        if isinstance(news, Handed):
+        if isinstance(news, Acceptance):
             active.attempt = msgspec.structs.replace(active.attempt, handle=news.handle)
-        elif isinstance(news, Waits):
+        elif isinstance(news, PlaceWait):
             run = run_waits(run, news.why)
         else:
             active.attempt, run = attempt_begun(active.attempt, news.since, news.node), run_begun(run, news.since)
         with self.context.store.transaction():
             self.context.store.put_attempt(active.attempt, self.context.loop_id)
             self.put(active, run)
-            if isinstance(news, Runs):
+            if isinstance(news, CommandStart):
                 text = f"{run.name} ({run.id}) runs on {news.node}"
                 self.context.log_event(EventKind.RUN_BEGUN, text, run.id)
         return None
@@ -274,16 +282,16 @@ class Execution:
             self._files.follow({active.attempt.id: written_in(active.attempt) for active in self._active.values()})
         return self._files.due() | unread
 
-    def put(self, active: Active, run: Run) -> None:
+    def put(self, active: ActiveAttempt, run: Run) -> None:
         """Record a changed version of an executing run."""
         active.run = run
         self.context.store.put_run(run)
 
     # ---------------------------------------------------------------------------------------------------------- ending
 
-    def _collect(self, attempt: Attempt, run: Run, follower: Follower, end: End) -> Ended:
+    def _collect(self, attempt: Attempt, run: Run, follower: Follower, end: End) -> EndedAttempt:
         """The ended attempt, to be recorded by the next `_record`."""
-        if isinstance(end, Recorded):
+        if isinstance(end, AttemptExit):
             return self._ended(attempt, run, follower, end.record, taken=end.taken)
         if not end.started:
             # Perhaps because of a full disk: then this raises, and the run waits, as if this process could not start it.
@@ -299,12 +307,12 @@ class Execution:
         record: ExitRecord | None,
         lost: str | None = None,
         taken: Taken | None = None,
-    ) -> Ended:
+    ) -> EndedAttempt:
         LOG.debug("%s has ended: %s", attempt.id, lost or record)
         ended_at = (record.ended_at if record else None) or self.context.clock()
         attempt = attempt_ended(attempt, record, ended_at, lost, taken)
         self._unrecorded.append((attempt, None))
-        return Ended(attempt, run, follower)
+        return EndedAttempt(attempt, run, follower)
 
     # -------------------------------------------------------------------------------------------------------- stopping
 
@@ -329,26 +337,26 @@ class Execution:
 
     # -------------------------------------------------------------------------------------------------------- recovery
 
-    def recover(self) -> list[Ended]:
+    def recover(self) -> list[EndedAttempt]:
         """Take over running attempts, collect those that ended, and give up those that vanished. Call before scheduling.
 
         Returns the attempts that ended while there was no engine; the caller settles them.
         """
-        ended: list[Ended] = []
+        ended: list[EndedAttempt] = []
         for attempt in self.context.store.open_attempts(self.context.loop_id):
             run = self.context.store.run(attempt.run)
             if attempt.ended_at is not None:
-                ended.append(Ended(attempt, run, self._follow(attempt, run)))
+                ended.append(EndedAttempt(attempt, run, self._follow(attempt, run)))
                 continue
             found = self._runner(attempt).reattach(attempt)
-            if not isinstance(found, Followed):
+            if not isinstance(found, OngoingAttempt):
                 ended.append(self._collect(attempt, run, self._follow(attempt, run), found))
                 continue
             if attempt.handle is None and found.handle is not None:
                 attempt = msgspec.structs.replace(attempt, handle=found.handle, started_at=attempt.created_at)
                 with self.context.store.transaction():
                     self.context.store.put_attempt(attempt, self.context.loop_id)
-            self._active[attempt.slot] = Active(attempt, run, self._follow(attempt, run))
+            self._active[attempt.slot] = ActiveAttempt(attempt, run, self._follow(attempt, run))
             self.context.log_event(EventKind.RUN_ADOPTED, f"{run.name} ({run.id}) kept running {found.how}", run.id)
             if attempt.stop:
                 self._runner(attempt).stop(attempt, kill=attempt.kill)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autoloop import gpus
 from autoloop.engine.base.context import Context
-from autoloop.engine.runs.execution import Active, Execution
+from autoloop.engine.runs.execution import ActiveAttempt, Execution
 from autoloop.gpu_history import EVERY, GpuHistory, read_history
 from autoloop.model import LOCAL, Attempt
 
@@ -47,7 +47,7 @@ class _Recording:
 class _Machine:
     """A place with GPUs, which are queried while attempts execute there."""
 
-    def __init__(self, loads: gpus.Asker) -> None:
+    def __init__(self, loads: gpus.GpuSource) -> None:
         self._loads = loads
         self._taken_at = time.monotonic()
         """When the last sample was recorded, in monotonic seconds."""
@@ -93,7 +93,7 @@ class GpuSampling:
         self._write_one()
 
     def _take(
-        self, report: gpus.GpuReport, active: Iterable[Active], slots: dict[int, tuple[int, ...]], seconds: float
+        self, report: gpus.GpuReport, active: Iterable[ActiveAttempt], slots: dict[int, tuple[int, ...]], seconds: float
     ) -> None:
         by_index = {card.index: card for card in report.gpus}
         for each in active:

@@ -12,7 +12,7 @@ import msgspec
 from autoloop.diagnose.diagnosis import diagnose
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.judgeable import why_not_judged
-from autoloop.engine.runs.execution import SIP, Ended
+from autoloop.engine.runs.execution import SIP, EndedAttempt
 from autoloop.engine.runs.retries import continues, why_again
 from autoloop.engine.runs.watchdog import as_judged
 from autoloop.gpu_history import read_history
@@ -47,7 +47,7 @@ RUN_PAGE = re.compile(r"https?://[^\s'\"<>]+/runs/(\w+)")
 MEANWHILE = 0.2
 
 
-def settle(context: Context, ended: Ended, meanwhile: Callable[[], bool] = lambda: True) -> Run | None:
+def settle(context: Context, ended: EndedAttempt, meanwhile: Callable[[], bool] = lambda: True) -> Run | None:
     """Read the rest of the run's history and log, record the result in one transaction, and return the run.
 
     `meanwhile` is called every 0.2 s while this reads. If it returns False, nothing is recorded and the result is None; the

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.runs.execution import Active, Execution
+from autoloop.engine.runs.execution import ActiveAttempt, Execution
 from autoloop.logs import HEAD_BYTES, log_lines
 from autoloop.model import Attempt, RunState, StopCause, StopKind
 from autoloop.regex import compile_regex
@@ -45,7 +45,7 @@ class Watchdog:
                 text = f"its training was complete, but its process did not exit within {waited:g} s"
                 self.execution.stop(each.run.id, StopCause(kind=StopKind.OVERSTAYED, text=text))
 
-    def _fallen_back(self, each: Active) -> str | None:
+    def _fallen_back(self, each: ActiveAttempt) -> str | None:
         """The log line that shows the fallback, or None. It comes before the first step, so only the beginning of the log is
         read."""
         head = self._heads.get(each.attempt.id, b"")
@@ -65,7 +65,7 @@ class Watchdog:
                 return line.strip()[-300:]
         return None
 
-    def _overstays(self, each: Active) -> float | None:
+    def _overstays(self, each: ActiveAttempt) -> float | None:
         """The grace period in seconds if the process has outlived its completed training by more than that, else None."""
         complete = each.follower.complete or (each.follower.ended and not each.run.resume)
         if not complete:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from autoloop import gpus
 from autoloop.engine.base.context import Context
-from autoloop.engine.runs.execution import Ended
+from autoloop.engine.runs.execution import EndedAttempt
 from autoloop.model import LOCAL, EventKind, Slot
 from autoloop.runners.runner import Runner
 
@@ -36,7 +36,7 @@ class Admission:
         self._blind: dict[str, str] = {}
         """By place: the reported reason why its GPUs cannot be seen."""
 
-    def ended(self, ended: Sequence[Ended]) -> None:
+    def ended(self, ended: Sequence[EndedAttempt]) -> None:
         """Note attempts that have just ended: earlier GPU readings are no longer valid for their slots."""
         self._ended |= {each.attempt.slot: time.monotonic() for each in ended}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from autoloop.engine.base.context import Context
 from autoloop.engine.planning import limits
 from autoloop.engine.runs.disk_space import shortage
-from autoloop.engine.runs.execution import Ended, Execution
+from autoloop.engine.runs.execution import EndedAttempt, Execution
 from autoloop.engine.scheduling.assign import assign
 from autoloop.engine.scheduling.gpu_admission import Admission
-from autoloop.engine.scheduling.tied import Tied
+from autoloop.engine.scheduling.tied import CheckpointHosts
 from autoloop.engine.scheduling.wandb_status import WandbStatus
 from autoloop.model import EventKind, Loop, LoopEnd, LoopEndKind, LoopState, Run, RunState, Slot
 
@@ -63,7 +63,7 @@ class Scheduler:
         self.execution = execution
         self.wandb = wandb
         self._admission = Admission(context, execution.runners)
-        self._tied = Tied(context.spec)
+        self._tied = CheckpointHosts(context.spec)
         self._quiet = False
         self._short = Shortage()
         self._reserved: set[str] = set()
@@ -74,7 +74,7 @@ class Scheduler:
         """Note newly queued runs: those that name a slot start in it before any other run."""
         self._reserved |= {run.id for run in runs if run.slot is not None}
 
-    def ended(self, ended: Sequence[Ended]) -> None:
+    def ended(self, ended: Sequence[EndedAttempt]) -> None:
         """Note attempts that have just ended, so that their slots are free."""
         self._admission.ended(ended)
         self._short.eased()

@@ -7,7 +7,7 @@ from autoloop.model import LoopSpec, Run, Slot
 from autoloop.runners.ssh.left import read_left
 
 
-class Tied:
+class CheckpointHosts:
     def __init__(self, spec: LoopSpec) -> None:
         self._apart = {host.name for host in spec.hosts if not host.shared}
         self._hosts: dict[tuple[str, int], str | None] = {}

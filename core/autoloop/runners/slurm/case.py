@@ -12,7 +12,7 @@ from typing import Any
 
 from autoloop.model import ExitRecord, Taken, TakenKind
 from autoloop.runners import records
-from autoloop.runners.runner import AttemptSpec, End, Ended, Vanished
+from autoloop.runners.runner import AttemptExit, AttemptLoss, AttemptSpec, End
 from autoloop.runners.slurm import script, words
 from autoloop.runners.slurm.commands import Job, job_name
 
@@ -78,17 +78,17 @@ def end_unbegun(case: Case, limit: str | None) -> End:
     """Return the end of an attempt with a finished or unknown job and a supervisor that never began."""
     job, now = case.job if case.missing_since is None else None, time.time()
     if case.asked:
-        return Ended(ExitRecord(stopped_by=case.asked, ended_at=now))
+        return AttemptExit(ExitRecord(stopped_by=case.asked, ended_at=now))
     if job is None:
-        return Vanished("its job never started: Slurm does not know it", started=False)
+        return AttemptLoss("its job never started: Slurm does not know it", started=False)
     if job.state in ("FAILED", "COMPLETED", "OUT_OF_MEMORY"):
         said = f": {line}" if (line := last_line(case.directory / script.OUTPUT)) else ""
-        return Ended(ExitRecord(error=f"the job {job.id} ended before the supervisor could start{said}", ended_at=now))
+        return AttemptExit(ExitRecord(error=f"the job {job.id} ended before the supervisor could start{said}", ended_at=now))
     launched = not job.nodes or (case.directory / script.ALLOCATION).exists()
     took = words.taken(job, limit)
     if launched and took is not None and took.kind is TakenKind.CANCELLED:
-        return Ended(ExitRecord(stopped_by="stop", ended_at=now), took)
-    return Vanished(f"its job never started: Slurm reports {job.state}", started=False)
+        return AttemptExit(ExitRecord(stopped_by="stop", ended_at=now), took)
+    return AttemptLoss(f"its job never started: Slurm reports {job.state}", started=False)
 
 
 def at_the_limit(limit: str | None) -> Taken:
@@ -99,13 +99,13 @@ def was_requeued() -> Taken:
     return Taken(kind=TakenKind.PREEMPTED, text="Slurm requeued its job")
 
 
-def explained(case: Case, record: ExitRecord, limit: str | None) -> Ended | None:
+def explained(case: Case, record: ExitRecord, limit: str | None) -> AttemptExit | None:
     """Return the end if the exit record explains it; None if Slurm may know the reason."""
     if case.asked or record.error or (record.code == 0 and record.stopped_by is None):
-        return Ended(record)
+        return AttemptExit(record)
     if record.stopped_by == "time limit":
-        return Ended(record, at_the_limit(limit))
-    return Ended(record, was_requeued()) if case.again else None
+        return AttemptExit(record, at_the_limit(limit))
+    return AttemptExit(record, was_requeued()) if case.again else None
 
 
 def fence(case: Case) -> bool:

@@ -15,7 +15,7 @@ PATIENCE = 300.0
 """Seconds for which a job is watched after its attempt has ended."""
 
 
-class PutBack:
+class RequeueWatch:
     """Owned by the runner's thread."""
 
     def __init__(self) -> None:

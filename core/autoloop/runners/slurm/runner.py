@@ -18,7 +18,18 @@ from pathlib import Path
 from autoloop.model import Attempt, ExitRecord, SlurmSpec
 from autoloop.runners import local, records
 from autoloop.runners.background import Background
-from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits, write_spec
+from autoloop.runners.runner import (
+    Acceptance,
+    AttemptExit,
+    AttemptLoss,
+    AttemptSpec,
+    CommandStart,
+    End,
+    News,
+    OngoingAttempt,
+    PlaceWait,
+    write_spec,
+)
 from autoloop.runners.slurm import script, words
 from autoloop.runners.slurm.case import (
     Case,
@@ -32,7 +43,7 @@ from autoloop.runners.slurm.case import (
     was_requeued,
 )
 from autoloop.runners.slurm.commands import Job, SlurmError, call, sacct, scancel, squeue
-from autoloop.runners.slurm.put_back import PutBack
+from autoloop.runners.slurm.put_back import RequeueWatch
 
 LOG = logging.getLogger(__name__)
 
@@ -74,7 +85,7 @@ class SlurmRunner:
     def __post_init__(self) -> None:
         self._requests: queue.SimpleQueue[_Submit | _Stop] = queue.SimpleQueue()
         self._cases: dict[str, Case] = {}
-        self._put_back = PutBack()
+        self._put_back = RequeueWatch()
         self._background = Background("slurm", self._turn)
         self._ask_at = 0.0
         self._pause = self.spec.poll
@@ -98,10 +109,10 @@ class SlurmRunner:
             )
         )
 
-    def reattach(self, attempt: Attempt) -> Followed:
+    def reattach(self, attempt: Attempt) -> OngoingAttempt:
         began, handle = time.monotonic(), attempt.handle
         self._follow(Case(attempt.id, Path(attempt.directory), attempt.created_at, began, 60.0, handle, adopted=True))
-        return Followed(attempt.handle, "in Slurm and is being followed again")
+        return OngoingAttempt(attempt.handle, "in Slurm and is being followed again")
 
     def _follow(self, case: Case) -> None:
         self._background.follow(case.id)
@@ -159,10 +170,10 @@ class SlurmRunner:
                 elif (case := self._cases.get(request.id)) is not None:
                     self._stop(case, request.kill)
 
-    def _tell(self, case: Case, news: Handed | Waits | Runs | End) -> None:
+    def _tell(self, case: Case, news: Acceptance | PlaceWait | CommandStart | End) -> None:
         if case.id not in self._cases:  # its end was found during a call
             return
-        if isinstance(news, Waits | Runs):
+        if isinstance(news, PlaceWait | CommandStart):
             if news == case.said:
                 return
             case.said = news
@@ -188,14 +199,14 @@ class SlurmRunner:
             elif not fence(case):
                 return
             elif error.full:
-                self._tell(case, Vanished(f"Slurm accepts no more jobs now: {error}", started=False))
+                self._tell(case, AttemptLoss(f"Slurm accepts no more jobs now: {error}", started=False))
             else:
-                self._tell(case, Ended(ExitRecord(error=f"Slurm rejects the job: {error}", ended_at=time.time())))
+                self._tell(case, AttemptExit(ExitRecord(error=f"Slurm rejects the job: {error}", ended_at=time.time())))
         else:
             number, _, cluster = told.strip().partition(";")
             self._handed(case, number, cluster)
             if not case.begun:  # it may have begun before sbatch answered
-                self._tell(case, Waits("Slurm: it was submitted"))
+                self._tell(case, PlaceWait("Slurm: it was submitted"))
             self._ask_soon(2.0)
         case.since = time.monotonic()
 
@@ -204,7 +215,7 @@ class SlurmRunner:
         handle |= {key: value for key, value in (("cluster", cluster), ("partition", partition)) if value}
         if handle != case.handle:
             case.handle = handle
-            self._tell(case, Handed(handle))
+            self._tell(case, Acceptance(handle))
 
     # --------------------------------------------------------------------------------------------------------- stopping
 
@@ -233,7 +244,7 @@ class SlurmRunner:
         """End an attempt that was asked to stop before its supervisor began. Returns False if the supervisor has begun."""
         if not fence(case):
             return False
-        self._tell(case, Ended(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
+        self._tell(case, AttemptExit(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
         return True
 
     # ---------------------------------------------------------------------------------------------------------- looking
@@ -269,7 +280,7 @@ class SlurmRunner:
             self._handed(case, str(job))
         node = str(where.get("node") or claimed.get("host") or "its node")
         since = started.get("started_at")
-        self._tell(case, Runs(float(since) if isinstance(since, int | float) else beat, node))
+        self._tell(case, CommandStart(float(since) if isinstance(since, int | float) else beat, node))
 
     def _ask_soon(self, seconds: float) -> None:
         if self.trouble is None:
@@ -330,7 +341,7 @@ class SlurmRunner:
         """Decide from its files and Slurm's answer whether the attempt waits or has ended, and report that."""
         if case.submission is not None:
             if self.trouble:
-                self._tell(case, Waits("Slurm does not answer; the run is submitted when it does"))
+                self._tell(case, PlaceWait("Slurm does not answer; the run is submitted when it does"))
             return
         now = time.monotonic()
         if case.record is not None:
@@ -339,7 +350,7 @@ class SlurmRunner:
         if case.requeued:
             self._requeued(case)
         elif case.job is not None and case.job.waiting and not case.begun and case.missing_since is None:
-            self._tell(case, Waits(words.waiting_words(case.job, time.time())))
+            self._tell(case, PlaceWait(words.waiting_words(case.job, time.time())))
             return
         if case.cancel_at is not None and now >= case.cancel_at:
             case.cancel_at = None
@@ -350,7 +361,7 @@ class SlurmRunner:
             gone = gone or now - max(case.missing_since, case.since) > UNKNOWN
         if not gone:
             if case.job is not None and case.job.active and not case.begun:
-                self._tell(case, Waits(f"Slurm: its job starts on {case.job.nodes}"))
+                self._tell(case, PlaceWait(f"Slurm: its job starts on {case.job.nodes}"))
             return
         if case.begun:
             self._gone(case, now)
@@ -374,14 +385,16 @@ class SlurmRunner:
         elif case.requeued:
             self._requeued(case)
         elif case.job is not None and case.job.over:
-            self._tell(case, Ended(record, words.taken(case.job, self.spec.time) or (by_others() if stopped else None)))
+            self._tell(
+                case, AttemptExit(record, words.taken(case.job, self.spec.time) or (by_others() if stopped else None))
+            )
         elif case.missing_since is not None and not case.adopted:
-            self._tell(case, Ended(record, forgotten() if stopped else None))
+            self._tell(case, AttemptExit(record, forgotten() if stopped else None))
         elif now - case.asked_why > patience(case, record, UNKNOWN) and not (stopped and self.trouble):
-            self._tell(case, Ended(record, by_others() if stopped else None))
+            self._tell(case, AttemptExit(record, by_others() if stopped else None))
         else:
             if now - case.asked_why > SOON:
-                self._tell(case, Waits(words.reason_awaited(record)))
+                self._tell(case, PlaceWait(words.reason_awaited(record)))
             self._ask_soon(2.0)
 
     def _gone(self, case: Case, now: float) -> None:
@@ -399,4 +412,4 @@ class SlurmRunner:
         took = was_requeued() if case.again else words.taken(job, self.spec.time) if job else None
         reason = took.text if took else f"Slurm reports {job.state}" if job else "Slurm no longer knows its job"
         local.give_up(case.directory)
-        self._tell(case, Vanished(f"{reason}, and its supervisor left no record", taken=took))
+        self._tell(case, AttemptLoss(f"{reason}, and its supervisor left no record", taken=took))

@@ -12,7 +12,7 @@ import msgspec
 from autoloop.model import Attempt, ExitRecord, Taken, TakenKind
 from autoloop.model.structs import convert
 from autoloop.runners import local
-from autoloop.runners.runner import AttemptSpec, End, Ended, Vanished
+from autoloop.runners.runner import AttemptExit, AttemptLoss, AttemptSpec, End
 from autoloop.runners.ssh.connection import Machine
 from autoloop.runners.ssh.mirror import Mirror
 
@@ -85,25 +85,25 @@ def end_of(case: Case, skew: float) -> End:
     """Return the end of an attempt that left an exit record."""
     record = exit_record(case, skew)
     if record is None:
-        return Vanished("its exit record cannot be read")
+        return AttemptLoss("its exit record cannot be read")
     if record.stopped_by and not case.asked:
-        return Ended(record, Taken(kind=TakenKind.CANCELLED, text="it was stopped on its host, not by this loop"))
-    return Ended(record)
+        return AttemptExit(record, Taken(kind=TakenKind.CANCELLED, text="it was stopped on its host, not by this loop"))
+    return AttemptExit(record)
 
 
-def vanished(case: Case, name: str, killed: int) -> Vanished:
+def vanished(case: Case, name: str, killed: int) -> AttemptLoss:
     """Return the end of an attempt that left no exit record."""
     state = case.state
     left = f"; {killed} left-over process{'es' if killed > 1 else ''} ended" if killed else ""
     if state["state"] == "none":
-        return Vanished(f"its folder on {name} is gone, including the record of how it ended{left}")
+        return AttemptLoss(f"its folder on {name} is gone, including the record of how it ended{left}")
     if state.get("rebooted"):
         text = f"{name} was restarted while it ran"
-        return Vanished(text, taken=Taken(kind=TakenKind.NODE_LOST, text=text))
+        return AttemptLoss(text, taken=Taken(kind=TakenKind.NODE_LOST, text=text))
     if state.get("elsewhere"):
-        return Vanished(f"its supervisor, in a container of {name}, has been silent for over {SILENCE:.0f} s")
+        return AttemptLoss(f"its supervisor, in a container of {name}, has been silent for over {SILENCE:.0f} s")
     if not state.get("log"):
-        return Vanished(
+        return AttemptLoss(
             f"its supervisor on {name} exited before it could start the command (disk full?){left}", started=False
         )
-    return Vanished(f"its supervisor on {name} was killed, so how the command ended was not recorded{left}")
+    return AttemptLoss(f"its supervisor on {name} was killed, so how the command ended was not recorded{left}")

@@ -13,7 +13,7 @@ from autoloop.disk import free_below
 from autoloop.model import HostSpec, UserError
 from autoloop.runners.ssh.connection import Connection, RefusedError, UnreachableError, connect
 from autoloop.runners.ssh.far.following import called, names
-from autoloop.runners.ssh.left import Left
+from autoloop.runners.ssh.left import RemoteFiles
 from autoloop.runners.ssh.mirror import inside, make_links, make_way
 from autoloop.text.values import size_text
 
@@ -27,7 +27,7 @@ Stamp = list[int]
 
 
 def fetch(
-    host: HostSpec, left: Left, output: Path, patterns: Collection[str], tell: Callable[[str, int], None]
+    host: HostSpec, left: RemoteFiles, output: Path, patterns: Collection[str], tell: Callable[[str, int], None]
 ) -> dict[str, int]:
     """Fetch missing files into `output` and return their sizes by path. `tell` is called for each file.
 

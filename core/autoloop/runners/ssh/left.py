@@ -15,7 +15,7 @@ from autoloop.text.plural import plural
 LEFT = ".autoloop-host.json"
 
 
-class Left(msgspec.Struct, frozen=True, kw_only=True):
+class RemoteFiles(msgspec.Struct, frozen=True, kw_only=True):
     """`folder` is the output directory on `host`; `files` maps the paths that exist only there to their sizes in bytes.
 
     `cut` is the number of small files that were not copied during the run because there were too many.
@@ -29,16 +29,16 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     skipped: dict[str, str] = {}
 
 
-def write_left(output: Path, left: Left) -> None:
+def write_left(output: Path, left: RemoteFiles) -> None:
     """Write the record into the output directory. Raises OSError."""
     output.mkdir(parents=True, exist_ok=True)
     replace(output / LEFT, json.dumps(msgspec.to_builtins(left)).encode(), sync=True)  # names need not be UTF-8
 
 
-def read_left(output: Path | str) -> Left | None:
+def read_left(output: Path | str) -> RemoteFiles | None:
     """Return the record in an output directory; None for a run on this machine."""
     try:
-        return convert(json.loads((Path(output) / LEFT).read_bytes()), Left)
+        return convert(json.loads((Path(output) / LEFT).read_bytes()), RemoteFiles)
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from autoloop.runners import bounded_log
 from autoloop.runners.ssh.far.following import tail_sum
-from autoloop.runners.ssh.left import LEFT, Left, replace, write_left
+from autoloop.runners.ssh.left import LEFT, RemoteFiles, replace, write_left
 
 OF_THE_PATH = frozenset(
     {
@@ -120,7 +120,7 @@ class Mirror:
 
     def _skip(self, paths: Mapping[str, str]) -> None:
         self.skipped |= paths
-        left = Left(host=self._host, folder=self.folder, files=self._left, cut=self._cut, skipped=self.skipped)
+        left = RemoteFiles(host=self._host, folder=self.folder, files=self._left, cut=self._cut, skipped=self.skipped)
         write_left(self.output, left)
 
     def _log(self, keep: int | None, data: bytes) -> None:

@@ -19,7 +19,18 @@ from typing import Any
 from autoloop.model import Attempt, ExitRecord, HostSpec, LoopSpec, UserError
 from autoloop.runners import local
 from autoloop.runners.background import Background
-from autoloop.runners.runner import AttemptSpec, End, Ended, Followed, Handed, News, Runs, Vanished, Waits, write_spec
+from autoloop.runners.runner import (
+    Acceptance,
+    AttemptExit,
+    AttemptLoss,
+    AttemptSpec,
+    CommandStart,
+    End,
+    News,
+    OngoingAttempt,
+    PlaceWait,
+    write_spec,
+)
 from autoloop.runners.ssh import words
 from autoloop.runners.ssh.case import SILENCE, Case, end_of, machine_of, ours, vanished
 from autoloop.runners.ssh.connection import Connection, Machine, RefusedError, UnreachableError
@@ -81,15 +92,15 @@ class HostRunner:
         write_spec(spec)
         self._follow(attempt, (spec, dict(env)))
 
-    def reattach(self, attempt: Attempt) -> Followed:
+    def reattach(self, attempt: Attempt) -> OngoingAttempt:
         self._follow(attempt, None)
-        return Followed(attempt.handle, f"on {self.host.name} and is being followed again")
+        return OngoingAttempt(attempt.handle, f"on {self.host.name} and is being followed again")
 
     def _follow(self, attempt: Attempt, submission: tuple[AttemptSpec, Mapping[str, str]] | None) -> None:
         mirror = Mirror(Path(attempt.directory), Path(attempt.output_dir), self.host.name, self._max_log)
         case = Case(attempt, mirror, submission, machine=machine_of(attempt))
         if attempt.node is not None:
-            case.begun, case.said = True, Runs(attempt.started_at or attempt.created_at, attempt.node)
+            case.begun, case.said = True, CommandStart(attempt.started_at or attempt.created_at, attempt.node)
         self._background.follow(attempt.id)
         self._requests.put(_Take(case))
         self._wake()
@@ -163,14 +174,14 @@ class HostRunner:
             if case.submission is None:
                 continue
             if case.asked and not case.tried:
-                self._tell(case, Ended(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
+                self._tell(case, AttemptExit(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
             elif silent and not case.tried:
-                self._tell(case, Vanished(f"{self.host.name} could not be reached, so it never began", started=False))
+                self._tell(case, AttemptLoss(f"{self.host.name} could not be reached, so it never began", started=False))
             elif self._line.trouble:
-                self._tell(case, Waits(f"{self.host.name} cannot be reached; the run starts when it answers"))
+                self._tell(case, PlaceWait(f"{self.host.name} cannot be reached; the run starts when it answers"))
 
-    def _tell(self, case: Case, news: Handed | Waits | Runs | End) -> None:
-        if isinstance(news, Waits | Runs):
+    def _tell(self, case: Case, news: Acceptance | PlaceWait | CommandStart | End) -> None:
+        if isinstance(news, PlaceWait | CommandStart):
             if news == case.said:
                 return
             case.said = news
@@ -205,7 +216,7 @@ class HostRunner:
             return
         spec, env = case.submission
         if case.said is None:
-            self._tell(case, Waits(f"{self.host.name}: sending code"))
+            self._tell(case, PlaceWait(f"{self.host.name}: sending code"))
         try:
             code = self._starter.send_code(connection, layout)
             case.tried = True
@@ -213,7 +224,7 @@ class HostRunner:
         except RefusedError as error:
             if error.errno in PASSING:
                 case.again = time.monotonic() + AGAIN
-                self._tell(case, Waits(f"{self.host.name}: {error}; the start will be retried"))
+                self._tell(case, PlaceWait(f"{self.host.name}: {error}; the start will be retried"))
                 case.tried = False
             else:
                 self._fail(case, f"cannot start on {self.host.name}: {error}")
@@ -222,10 +233,10 @@ class HostRunner:
         else:
             case.submission, case.since = None, time.monotonic()
             case.machine = self._line.machine
-            self._tell(case, Handed({"host": self.host.name, "node": case.machine.node, "boot": case.machine.boot}))
+            self._tell(case, Acceptance({"host": self.host.name, "node": case.machine.node, "boot": case.machine.boot}))
 
     def _fail(self, case: Case, text: str) -> None:
-        self._tell(case, Ended(ExitRecord(error=text, ended_at=time.time())))
+        self._tell(case, AttemptExit(ExitRecord(error=text, ended_at=time.time())))
 
     def _pass_stop(self, case: Case, connection: Connection, layout: Layout) -> None:
         if case.asked is None or case.asked == case.asked_there or case.submission is not None or case.id not in self._cases:
@@ -343,14 +354,14 @@ class HostRunner:
             return
         since = ours(state.get("start", {}).get("started_at"), skew)
         case.begun = True
-        if not isinstance(case.said, Runs):
-            self._tell(case, Runs(since or time.time(), str(state["claim"].get("host") or self.host.name)))
+        if not isinstance(case.said, CommandStart):
+            self._tell(case, CommandStart(since or time.time(), str(state["claim"].get("host") or self.host.name)))
 
     def _unbegun(self, case: Case) -> None:
         if case.asked:
-            self._tell(case, Ended(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
+            self._tell(case, AttemptExit(ExitRecord(stopped_by=case.asked, ended_at=time.time())))
         else:
-            self._tell(case, Vanished(f"it was never started on {self.host.name}", started=False))
+            self._tell(case, AttemptLoss(f"it was never started on {self.host.name}", started=False))
 
     def _visible(self, case: Case) -> bool:
         """Whether the exit record in the shared folder is visible here, or has been awaited for `SILENCE` seconds."""

@@ -42,7 +42,7 @@ SMALL = 256 << 10
 Chunk = dict[str, object]
 
 
-class Room:
+class AnswerBudget:
     """The remaining bytes in an answer, and its contents so far."""
 
     def __init__(self, limit: int) -> None:
@@ -57,7 +57,7 @@ class Room:
         self.left -= len(data)
 
 
-class Followed:
+class FollowedAttempt:
     """One attempt. `directory` is its folder, `output` its output directory; `wanted` are patterns of large files."""
 
     def __init__(self, given: dict[str, object]) -> None:
@@ -75,14 +75,14 @@ class Followed:
         self.told: object = None
         self.last: Chunk = {}
 
-    def news(self, room: Room) -> Chunk | None:
+    def news(self, room: AnswerBudget) -> Chunk | None:
         """Put new data into `room` and return the state if it has changed, otherwise None."""
         found = self._look(room)
         same = found == self.last
         self.last = found
         return None if same else found
 
-    def _look(self, room: Room) -> Chunk:
+    def _look(self, room: AnswerBudget) -> Chunk:
         """Put new data into `room` and return the state. `complete`: all output so far is in `room` or was sent before."""
         found = state_of(self.directory, self.id)
         full = False
@@ -95,7 +95,7 @@ class Followed:
 
     # -------------------------------------------------------------------------------------------------------------- log
 
-    def _log(self, room: Room) -> bool:
+    def _log(self, room: AnswerBudget) -> bool:
         """Send new bytes of the log, in at most half of the room. Returns True if there was no room for all of them.
 
         `log_at` counts all bytes ever written, so positions after a cut can be matched with a copy that was cut elsewhere.
@@ -133,7 +133,7 @@ class Followed:
 
     # ----------------------------------------------------------------------------------------------------------- output
 
-    def _output(self, room: Room, found: Chunk) -> bool:
+    def _output(self, room: AnswerBudget, found: Chunk) -> bool:
         files, links, left, cut = self._scan()
         full = False
         for path, state in files.items():
@@ -211,7 +211,7 @@ class Followed:
             walked.append((folder, heavy, files))
         return walked, cut
 
-    def _file(self, path: str, state: os.stat_result, room: Room) -> bool:
+    def _file(self, path: str, state: os.stat_result, room: AnswerBudget) -> bool:
         """Send the new bytes of a file, or all bytes if it was replaced. Returns True if there was no room for all."""
         inode, size, time = state.st_ino, state.st_size, state.st_mtime_ns
         before = self.sent.get(path)

@@ -34,7 +34,7 @@ Answer = tuple[Given, bytes]
 class Program:
     def __init__(self, sources: dict[str, str], digest: str) -> None:
         self.sources, self.digest = sources, digest
-        self.followed: dict[str, following.Followed] = {}
+        self.followed: dict[str, following.FollowedAttempt] = {}
         self.gpus, self.loads = gpus.Reader(gpus.read), gpus.Reader(gpus.read_loads)
         self.verbs: dict[str, Callable[[Given, bytes], Answer]] = {
             each.__name__: each
@@ -196,13 +196,13 @@ class Program:
         for each in given["forget"]:  # type: ignore[attr-defined]
             self.followed.pop(each, None)
         for each in given["follow"]:  # type: ignore[attr-defined]
-            self.followed[each["id"]] = following.Followed(each)
+            self.followed[each["id"]] = following.FollowedAttempt(each)
         if given["gpus"]:
             self.gpus.ask()
             self.gpus.wait(float(given["gpus"]))  # type: ignore[arg-type]
         if given.get("loads"):
             self.loads.ask()
-        room = following.Room(int(given["room"]))  # type: ignore[call-overload]
+        room = following.AnswerBudget(int(given["room"]))  # type: ignore[call-overload]
         states: Given = {}
         for each in self.followed.values():
             try:
