@@ -116,7 +116,7 @@ def test_a_terminated_engine_leaves_its_runs_running(loop: Running, project: Com
     assert "running runs continue without it" in loop.said
     assert "orphaned" in call("status").out
     waited = call("wait")
-    assert waited.code == 1
+    assert waited.code == 130
     assert "`autoloop-tui resume` continues it" in waited.err
     project.open_gate()
     assert project.call("resume", "--no-ui").returncode == 0

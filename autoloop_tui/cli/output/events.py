@@ -117,11 +117,10 @@ def drive_loop(store: Store, loop: Loop, after: int = 0) -> int:
 
 
 def follow_loop(store: Store, loop: Loop, on_event: Callable[[Event], None], after: int = 0) -> int:
-    """Follow a loop that another process runs until it ends. Return its exit code."""
+    """Follow a loop that another process runs until it or its engine ends. Return its exit code."""
     ended = client.follow_events(store, loop, on_event, after)
     if ended.state is LoopState.ACTIVE:
         printing.complain(f"{ended.name} has not ended, but its engine has stopped: `autoloop-tui resume` continues it.")
-        return 1
     return client.exit_code(store, ended)
 
 
