@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import tomllib
@@ -73,7 +74,7 @@ LINES = [
     Line(
         "python train.py --lr 1e-3 --no-cuda",
         "{python} train.py --no-cuda --device {device} --out {output_dir}",
-        {"lr": 0.001, "batch-size": 8, "epochs": 3, "warmup": 0},
+        {"lr": 0.001, "batch-size": 8, "epochs": 3, "warmup": 0, "seed": 1},
         {"config": "overrides", "style": "dashed-space", "steps": "epochs"},
     ),
     Line(
@@ -289,6 +290,27 @@ def test_a_config_with_values_of_the_command_keeps_its_comments(folder: Path, ca
     assert (folder / "base-2.yaml").read_text(encoding="utf-8") == FILES["base.yaml"].replace("100", "7")
 
 
+@pytest.mark.parametrize(
+    ("more", "text", "seed"),
+    [
+        ("", '{"lr": 0.1}', {"seed": 1}),
+        ("--seed 5", '{"lr": 0.1}', {"seed": 5}),
+        ("--seed=5", '{"s": {"seed": 2}}', {"s": {"seed": 5}}),
+    ],
+)
+def test_a_seed_that_only_a_flag_sets_is_passed_in_the_flag_and_varied_in_the_file(
+    folder: Path, call: Call, more: str, text: str, seed: dict[str, Any]
+) -> None:
+    (folder / "c.json").write_text(text, encoding="utf-8")
+    said = call("init", "--", f"python train.py --config c.json --out o {more}")
+    assert "passed as a flag: --seeds varies it" in said.out
+    base = json.loads((folder / written(folder)["trainer"]["base"]).read_text(encoding="utf-8"))
+    assert base == json.loads(text) | seed
+    planned = call("run", "--device", "cpu", "--seeds", "7,8")
+    assert planned.code == 0, planned.err
+    assert re.findall(r"--seed[= ](\d+)", planned.out) == ["7", "8"]
+
+
 def test_known_trainers_with_a_preset_use_it(folder: Path, call: Call) -> None:
     said = call(
         "init",
@@ -313,7 +335,7 @@ def test_everything_that_was_assumed_is_told(folder: Path, call: Call) -> None:
         "WANDB_MODE=online: Auto Loop sets it",
         "fixed     --no-cuda is passed to every run",
         "steps     assuming that a step is an epoch: epochs is 3",
-        'seed      the script takes --seed: add "seed": 1 to base.json',
+        "seed      seed is 1: --seeds varies it",
         "output    out is added: a separate folder for each run",
         "autoloop-tui run --device cpu",
     ):

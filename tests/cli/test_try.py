@@ -113,6 +113,27 @@ def test_a_seed_that_changes_nothing_is_told(project: CommandProject, attempt: A
     assert "seed seems not to reach the trainer: no metric changed with it" in said
 
 
+def test_a_seed_in_a_file_that_only_a_flag_sets_is_missing(project: CommandProject, attempt: Attempt) -> None:
+    """The trainer writes the seed into its record of the config, but does not use it."""
+    file = SETTINGS.replace('"overrides"', '"file"').replace("train.py --out", "train.py {config} --out")
+    write(project, "good", file)
+    source = (project.folder / "train.py").read_text(encoding="utf-8")
+    reads_file = "import json, sys\nfile = json.load(open(sys.argv.pop(1)))\n" + source.replace(
+        "given = parser.parse_args()",
+        "given = parser.parse_args([*sys.argv[1:], *(f'--{key}={file[key]}' for key in ('lr', 'max_steps'))])",
+    ).replace("vars(given)", "file")
+    (project.folder / "train.py").write_text(reads_file, encoding="utf-8")
+    code, said = attempt()
+    assert code == 0, said
+    assert "no metric changed with seed, so all seeds may train the same run" in said
+    assert "the script takes --seed: add --seed {seed} to command" in said
+    (project.folder / "autoloop.toml").write_text(file.replace("--out=", "--seed {seed} --out="), encoding="utf-8")
+    code, said = attempt()
+    assert code == 0, said
+    assert "reached   seed 2, given --seed 2: seen: args.json; metrics changed with it" in said
+    assert "Nothing is missing." in said
+
+
 def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: CommandProject, attempt: Attempt) -> None:
     """The trainer writes down the values it used, which are not those in the file."""
     write(

@@ -11,7 +11,7 @@ from autoloop.adoption.arguments import Argument, named, spelt_in_python, value_
 from autoloop.adoption.config_file import config_file, leaf_values
 from autoloop.adoption.draft import Draft, put
 from autoloop.adoption.known import known, plain
-from autoloop.adoption.roles import assign_roles
+from autoloop.adoption.roles import assign_roles, seed_key
 from autoloop.adoption.script import constants_of
 from autoloop.adoption.styles import style_of, without_sweep
 from autoloop.configs import Config, dump_config, parse_config, rewrite
@@ -53,6 +53,7 @@ class Table:
         for argument in draft.arguments:
             self._place(argument)
         self._defaults()
+        self._seed()
         if self.trainer:
             for key, template in self.trainer.flags.items():
                 self._add(key, template)
@@ -139,7 +140,7 @@ class Table:
         value = value_of(each.texts, python=self.python)
         if self.in_file:
             if not (self.trainer and self.trainer.folds) and key not in leaf_values(self.folded):
-                return False
+                return dashed and self._is_seed(key) and self._pass_seed(each, value)
             key = key if key in leaf_values(self.folded) else key.replace("-", "_")
             return put(self.folded, key, value)
         if value in (None, "") or each.text in ("None", "null") or sum(o.key == each.key for o in self.draft.arguments) > 1:
@@ -171,6 +172,28 @@ class Table:
                 self._add(flag.key, "{device}")
             elif isinstance(value, int | float | str):
                 put(draft.base, flag.key, value)
+
+    def _seed(self) -> None:
+        """Add the seed to a base without one, if the script declares a flag for it and the command omits it."""
+        draft = self.draft
+        if self.trainer or seed_key(self._values()) or any(self._is_seed(each.key) for each in draft.arguments):
+            return
+        flag = next((flag for flag in draft.script.flags.values() if flag.takes_value and self._is_seed(flag.key)), None)
+        if flag is None or (self.config and self.config.is_python):
+            return
+        value = flag.default if type(flag.default) is int else 1
+        if put(self.folded if self.in_file else draft.base, flag.key, value) and self.in_file:
+            self._add(flag.key, "{seed}")
+
+    def _pass_seed(self, each: Argument, value: object) -> bool:
+        """Pass the seed of the file in the command's flag, so that the flag follows `--seeds`."""
+        if type(value) is not int or not put(self.folded, seed_key(self.folded) or each.key, value):
+            return False
+        self._keep(each, each.key, "{seed}")
+        return True
+
+    def _is_seed(self, key: str) -> bool:
+        return named(key, known().names.seed)
 
     def _output(self) -> None:
         """Add the flag for a run's output folder, unless the command already had one."""
@@ -218,9 +241,7 @@ class Table:
             table["base"] = name
             before = leaf_values(config.config)
             changed = [f"{key} {value}" for key, value in leaf_values(self.folded).items() if before.get(key) != value]
-            self.draft.say(
-                "base", f"{name} is {config.path} with {', '.join(changed)} from the command, so that edits take effect"
-            )
+            self.draft.say("base", f"{name} is {config.path} with {', '.join(changed)}, so that edits take effect")
         elif self.in_file:
             self.draft.say("base", f"{config.path} is passed as a file, one copy per run")
         else:

@@ -15,7 +15,7 @@ from autoloop.configs import Config
 def assign_roles(draft: Draft, config: Config, *, in_file: bool) -> None:
     """Write their keys to the table; ask the user for those that are not found."""
     _steps(draft, leaf_values(config), in_file)
-    _seed(draft, leaf_values(config), in_file)
+    _seed(draft, config, in_file)
 
 
 def _steps(draft: Draft, values: Mapping[str, Any], in_file: bool) -> None:
@@ -38,12 +38,12 @@ def _steps(draft: Draft, values: Mapping[str, Any], in_file: bool) -> None:
         draft.table["steps"] = key
 
 
-def _seed(draft: Draft, values: Mapping[str, Any], in_file: bool) -> None:
-    own = draft.trainer.seed if draft.trainer else ()
-    whole = {key: value for key, value in values.items() if isinstance(value, int) and not isinstance(value, bool)}
-    key = _found(whole, (*own, *known().names.seed))
+def _seed(draft: Draft, config: Config, in_file: bool) -> None:
+    values = leaf_values(config)
+    key = seed_key(config, draft.trainer.seed if draft.trainer else ())
     if key:
-        draft.say("seed", f"{key} is {whole[key]}: --seeds varies it")
+        passed = next((word for word in draft.words if word.endswith("{seed}")), "")
+        draft.say("seed", f"{key} is {values[key]}{', passed as a flag' if passed else ''}: --seeds varies it")
     elif flag := next((flag.key for flag in draft.script.flags.values() if plain(flag.key) in _plain_seeds()), ""):
         where = draft.table.get("base", "the base")
         draft.say("seed", f'the script takes --{flag}: add "{flag}": 1 to {where}, and --seeds can vary it')
@@ -53,6 +53,13 @@ def _seed(draft: Draft, values: Mapping[str, Any], in_file: bool) -> None:
             draft.say("seed", "unknown, so --seeds cannot vary it; if the trainer takes a seed, add it to the base")
     if key and (key.rpartition(".")[2] != "seed" or sum(each.rpartition(".")[2] == "seed" for each in values) > 1):
         draft.table["seed"] = key
+
+
+def seed_key(config: Config, own: Sequence[str] = ()) -> str | None:
+    """The key of a config's seed; None without one. `own`: the names that the trainer uses."""
+    values = leaf_values(config)
+    whole = {key: value for key, value in values.items() if isinstance(value, int) and not isinstance(value, bool)}
+    return _found(whole, (*own, *known().names.seed))
 
 
 def _plain_seeds() -> set[str]:

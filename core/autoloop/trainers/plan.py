@@ -28,6 +28,8 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     config: str
     values: Config | None = None
     """The contents of `config`, for a preset that passes values as overrides."""
+    seed: str = ""
+    """The value of the config's seed; empty if it has none."""
     output_dir: str
     cwd: str
     steps: int
@@ -73,7 +75,15 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
-    """Plan one attempt. Raises UserError if the preset needs a script, rejects an extra argument or cannot resume."""
+    """Plan one attempt.
+
+    Raises UserError if the preset needs a script or a seed, rejects an extra argument or cannot resume.
+    """
+    if not request.seed and passes(preset, "seed"):
+        raise UserError(
+            f"The preset {preset.name} passes {{seed}}, but the config has no seed: add one to the config, or name its key "
+            'with seed = "KEY" in the preset.'
+        )
     given = _given_keys(preset, request.extra)
     values = _values(preset, request)
     argv: list[str] = []
@@ -176,6 +186,7 @@ def _values(preset: Preset, request: LaunchRequest) -> dict[str, str | None]:
         "group": request.group,
         "entity": request.wandb.entity,
         "project": request.wandb.project,
+        "seed": request.seed or None,
     }
 
 

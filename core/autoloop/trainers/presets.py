@@ -12,7 +12,7 @@ from autoloop.model import Config
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 PLACEHOLDERS = frozenset(
     {"python", "config", "config_dir", "config_name", "output_dir", "steps", "log_freq", "eval_freq", "device", "gpus"}
-    | {"processes", "run_id", "name", "group", "entity", "project", "cwd"}
+    | {"processes", "run_id", "name", "group", "entity", "project", "cwd", "seed"}
 )
 """Placeholders `{…}` allowed in argv, flags and env; argv may also have `{script}` as a word."""
 CONFIG_PLACEHOLDERS = ("config", "config_name")

@@ -126,8 +126,9 @@ def _seed(run: TrialRun, config: dict[str, Any]) -> Iterator[MissingSetting]:
         what = "no seed is known, so --seeds cannot vary it"
         if near := _first(config, ("seed",)):
             yield MissingSetting(what=what, line=f'seed = "{near}"')
-        elif (flag := _declared(run, known().names.seed)) and run.preset.config != "file":
-            yield MissingSetting(what=f'{what}: the script takes --{flag}, so add "{flag}": 1 to the base')
+        elif flag := _declared(run, known().names.seed):
+            also = f" and --{flag} {{seed}} to command" if run.preset.config == "file" else ""
+            yield MissingSetting(what=f'{what}: the script takes --{flag}, so add "{flag}": 1 to the base{also}')
         else:
             yield MissingSetting(what=what, line='seed = "KEY"  # its path in the config, if the trainer takes one')
 
@@ -141,6 +142,17 @@ def _changes(run: TrialRun, arrived: Sequence[ChangeTrace]) -> Iterator[MissingS
                 what=f"{each.path} seems not to reach the trainer: no metric changed with it, and it was seen nowhere"
                 f"{_how(run.preset)}"
             )
+        elif each.had_effect is False and each.path == seed_path(run.planned.config, run.preset.seed):
+            yield MissingSetting(
+                what=f"no metric changed with {each.path}, so all seeds may train the same run and the noise between seeds "
+                "would be unknown" + (_flag_of_seed(run) if not passes(run.preset, "seed") else "")
+            )
+
+
+def _flag_of_seed(run: TrialRun) -> str:
+    """What to do if the script takes the seed as a flag, which a config file does not set."""
+    flag = _declared(run, known().names.seed) if run.preset.config == "file" else ""
+    return f"; the script takes --{flag}: add --{flag} {{seed}} to command" if flag else ""
 
 
 def _how(preset: Preset) -> str:

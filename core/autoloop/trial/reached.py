@@ -14,6 +14,7 @@ from autoloop.configs.paths import get, split
 from autoloop.files import read_text
 from autoloop.model import Change, Series, UserError
 from autoloop.text.values import value_text
+from autoloop.trainers import passes
 from autoloop.trainers.overrides import leaves
 from autoloop.trial.running import Outcome
 from autoloop.trial.setup import TrialRun
@@ -79,7 +80,7 @@ def _given(change: Change, run: TrialRun) -> str:
     words = run.planned.launch.argv[::-1]  # if a flag is given twice, the last one counts
     name = change.path.replace("_", "[-_]")
     word = next((word for word in words if re.fullmatch(rf"[+-]*{name}(=.*)?", word)), None)
-    if run.preset.config != "file" and word is not None:
+    if (run.preset.config != "file" or passes(run.preset, "seed")) and word is not None:
         place = words.index(word)
         return word if "=" in word or place == 0 else f"{word} {words[place - 1]}"
     return "in its config file"

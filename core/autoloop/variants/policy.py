@@ -51,7 +51,7 @@ def launch_policy(
     """Return the policy for variants that `preset` launches with these arguments. `steps`: None to use the config's."""
     return VariantPolicy(
         fields=fields,
-        overridden=preset.flags,
+        overridden=[key for key, template in preset.flags.items() if template != "{seed}"],
         steps=steps if passes_steps(preset) else None,
         launch_words=(*trainer_identity(preset, script), *extra),
         duplicate=duplicate,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoloop.engine.base.frozen_config import overriding_config
+from autoloop.engine.base.frozen_config import passed_config
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.planning.names import output_name
 from autoloop.engine.planning.plan import plan_attempt
@@ -52,7 +52,7 @@ def planned(view: View, run: Run, attempt: Attempt | None) -> tuple[LaunchPlan |
     folder = attempt.output_dir if attempt else f"{view.loop.output_dir}/{name}"
     try:
         preset = preset_of(Places(view.project), view.loop)
-        values = overriding_config(preset, run)
+        values = passed_config(preset, run)
         return plan_attempt(preset, spec, view.loop.name, run, slot, folder, run.config_path, values), ""
     except UserError as error:
         return None, str(error)

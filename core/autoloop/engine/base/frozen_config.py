@@ -7,7 +7,7 @@ from pathlib import Path
 from autoloop.configs import Config, parse_config
 from autoloop.files import decoded, read_regular
 from autoloop.model import Run, UserError
-from autoloop.trainers import Preset
+from autoloop.trainers import Preset, passes
 
 
 def frozen_text(run: Run) -> str:
@@ -21,9 +21,9 @@ def frozen_text(run: Run) -> str:
         raise UserError(f"The frozen config of run {run.id} {error}: {path}.") from None
 
 
-def overriding_config(preset: Preset, run: Run) -> Config | None:
-    """The run's config if the preset passes values as overrides; None if the trainer reads the file itself."""
-    return None if preset.config == "file" else frozen_config(run)
+def passed_config(preset: Preset, run: Run) -> Config | None:
+    """The run's config if its command passes values of it; None if the trainer reads them all from the file."""
+    return frozen_config(run) if preset.config != "file" or passes(preset, "seed") else None
 
 
 def frozen_config(run: Run) -> Config:

@@ -218,11 +218,12 @@ def plan_attempt(
     config: Config | None,
 ) -> LaunchPlan:
     """The command and environment of one attempt of `run` in `slot`. `config`: the values in `config_path`; None for a
-    preset that passes only the file."""
+    preset that passes none of them."""
     request = msgspec.structs.replace(
         _request(spec),
         config=config_path,
         values=config,
+        seed=_seed(preset, config),
         output_dir=output_dir,
         steps=run.total_steps,
         gpus=_gpus(spec, slot),
@@ -237,7 +238,12 @@ def plan_attempt(
 
 def plan_example(preset: Preset, spec: LoopSpec, config: Config) -> LaunchPlan:
     """The command and environment of an example run of `spec`, for checks before there is a loop."""
-    return plan_launch(preset, msgspec.structs.replace(_request(spec), values=config))
+    return plan_launch(preset, msgspec.structs.replace(_request(spec), values=config, seed=_seed(preset, config)))
+
+
+def _seed(preset: Preset, config: Config | None) -> str:
+    """The config's seed, for a preset that passes it; empty if it has none."""
+    return seed_of(config, launch_policy(preset)) if config is not None and passes(preset, "seed") else ""
 
 
 def _request(spec: LoopSpec) -> LaunchRequest:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from autoloop.engine.base.context import Context
-from autoloop.engine.base.frozen_config import overriding_config
+from autoloop.engine.base.frozen_config import passed_config
 from autoloop.engine.planning.names import output_name
 from autoloop.engine.planning.plan import plan_attempt
 from autoloop.model import Attempt, LoopSpec, Run, Slot
@@ -34,7 +34,7 @@ def next_attempt(context: Context, spec: LoopSpec, run: Run, slot: Slot) -> Inte
     kept = run.output_dir if run.resume else None
     name = output_name(run, number, context.store.number_of_runs(context.loop_id))
     output_dir = kept or str(Path(context.loop.output_dir) / name)
-    values = overriding_config(context.preset, run)
+    values = passed_config(context.preset, run)
     launch = plan_attempt(context.preset, spec, context.loop.name, run, slot, output_dir, run.config_path, values)
     now = context.clock()
     attempt = Attempt(
