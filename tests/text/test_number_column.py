@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 from autoloop.text.number_column import NumberColumn, aligned
+from autoloop.text.values import number, value_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,11 @@ from hypothesis import strategies as st
 def test_points_stand_below_each_other_in_one_notation(values: list[float | None], texts: list[str]) -> None:
     assert [text.rstrip() for text in aligned(values)] == [text.rstrip() for text in texts]
     assert len({len(text) for text in aligned(values)}) <= 1
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.001, "0.001"), (0.0005, "0.0005"), (0.00012, "0.00012"), (9e-5, "9e-5")])
+def test_a_value_is_written_in_a_column_as_alone_and_as_a_setting(value: float, text: str) -> None:
+    assert {number(value), value_text(value), *(each.strip() for each in aligned([value, value]))} == {text}
 
 
 def test_changes_have_a_sign() -> None:

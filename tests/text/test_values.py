@@ -28,7 +28,7 @@ def test_a_measured_number_has_four_digits_and_no_padding(value: float | None, t
     [
         (0.30000000000000004, "0.3"),
         (1e-5, "1e-5"),
-        (0.000123456789, "1.23457e-4"),
+        (0.000123456789, "0.000123457"),
         (100000.0, "100000"),
         (100000, "100000"),
         (True, "true"),
@@ -105,7 +105,7 @@ def test_a_change_says_before_and_after_and_hides_secrets() -> None:
     ]
     assert (
         changes_text(changes)
-        == 'optimizer.lr 0.001 → 5e-4, seed (new) → 2, ot {"reg": 0.1} → (deleted), hub.token *** → ***'
+        == 'optimizer.lr 0.001 → 0.0005, seed (new) → 2, ot {"reg": 0.1} → (deleted), hub.token *** → ***'
     )
     noted = Change(path="lr", before=1, after=2, note="clamped")
     assert change_text(noted) == "1 → 2   clamped"

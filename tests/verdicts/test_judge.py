@@ -166,7 +166,7 @@ def test_the_statistic_is_the_tail_mean_unless_another_is_asked_for() -> None:
 def test_the_noise_in_words() -> None:
     noise = Judge(seeds("a", 0.5), default_book()).noise(L1)
     assert noise is not None
-    assert noise_text(noise) == "0.0016 [9e-4, 0.0059] (4 runs of 1 config)"
+    assert noise_text(noise) == "0.0016 [0.0009, 0.0059] (4 runs of 1 config)"
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(0, 3), st.integers(1, 3)), max_size=12))

@@ -83,7 +83,7 @@ def _labels(values: Sequence[float], *, log: bool) -> list[str]:
     if not sizes:
         return ["0" for _ in values]
     decimals = max(_decimals(value) for value in values)
-    if max(sizes) >= 1e5 or min(sizes) < (1e-3 if log else 1e-4):
+    if max(sizes) >= 1e5 or min(sizes) < 1e-4:
         return ["0" if not value else with_power(value, 4) for value in values]
     if log and max(sizes) > 10 * min(sizes):
         return [f"{value:.{_decimals(value)}f}" for value in values]

@@ -38,7 +38,7 @@ def change_text(change: Change) -> str:
 
 
 def changes_text(changes: Iterable[Change]) -> str:
-    """All changes of a variant in one line: `optimizer.lr 0.001 → 5e-4, seed 1 → 2`."""
+    """All changes of a variant in one line: `optimizer.lr 0.001 → 0.0005, seed 1 → 2`."""
     return ", ".join(f"{change.path} {before_text(change)} → {after_text(change)}" for change in changes)
 
 

@@ -7,13 +7,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from autoloop.text.values import NOTHING, number
+from autoloop.text.values import LEAST, MOST, NOTHING, number
 
 DIGITS = 4
 """Significant digits, if there is room."""
-
-LEAST, MOST = -3, 5
-"""Powers of ten between which numbers are written without an exponent; see `values.number`."""
 
 
 class NumberColumn(msgspec.Struct, frozen=True):

@@ -11,17 +11,17 @@ from autoloop.text.values import value_text
 
 
 def search_words(search: Search) -> str:
-    """`TPE over optimizer.lr 1e-4 … 0.01 (log), model.layers 2 … 6`."""
+    """`TPE over optimizer.lr 0.0001 … 0.01 (log), model.layers 2 … 6`."""
     return f"{search.sampler.value.upper()} over {space_words(search.axes)}"
 
 
 def space_words(axes: Iterable[Axis]) -> str:
-    """`optimizer.lr 1e-4 … 0.01 (log), model.layers 2 … 6`."""
+    """`optimizer.lr 0.0001 … 0.01 (log), model.layers 2 … 6`."""
     return ", ".join(f"{axis.path} {values_words(axis)}" for axis in axes)
 
 
 def values_words(axis: Axis) -> str:
-    """`1e-4 … 0.01 (log)`, `2 … 6 (step 2)`; for listed values, `16, 32, 64`."""
+    """`0.0001 … 0.01 (log)`, `2 … 6 (step 2)`; for listed values, `16, 32, 64`."""
     if axis.values:
         return ", ".join(map(value_text, axis.values))
     how = ["log"] * axis.log + ([f"step {value_text(axis.step)}"] if axis.step not in (None, 1) else [])

@@ -11,6 +11,9 @@ NOTHING = "–"
 OF_SETTINGS = 6
 """Significant digits of a number in a config; a measured one has four."""
 
+LEAST, MOST = -4, 5
+"""Powers of ten between which numbers are written without an exponent; from below 0.0001 on with one, as in JSON."""
+
 
 def number(value: float | None, digits: int = 4) -> str:
     """`1.842`, `31250`, `2.6e-85`, `nan`: a number to `digits` significant digits, without trailing zeros; `–` for None."""
@@ -19,7 +22,7 @@ def number(value: float | None, digits: int = 4) -> str:
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
     mantissa, exponent = _scientific(value, digits)
-    if -3 <= exponent < max(5, digits):
+    if LEAST <= exponent < max(MOST, digits):
         return _trim(f"{value or 0.0:.{max(0, digits - 1 - exponent)}f}")  # no minus before zero
     return f"{mantissa}e{exponent}"
 

@@ -103,7 +103,7 @@ def test_a_band_is_shaded_behind_its_line_and_within_the_axes() -> None:
 
 def test_a_log_scale_is_named_at_the_axis() -> None:
     falling = Line("run", series([10.0**-n for n in range(5)]))
-    assert text(chart(falling, log_y=True)).splitlines()[-1].startswith("log₁₀")
+    assert text(chart(falling, log_y=True)).splitlines()[-1].lstrip().startswith("log₁₀ ")
     assert text(chart(falling, log_y=True, glyphs=ASCII)).splitlines()[-1].lstrip().startswith("log ")
 
 

@@ -36,7 +36,7 @@ def test_values_are_round_and_at_least_three(low: float, high: float, height: in
 @pytest.mark.parametrize(
     ("low", "high", "height", "shown"),
     [
-        (1e-4, 1.0, 12, ["1e-4", "1e-3", "1e-2", "1e-1", "1e0"]),
+        (1e-4, 1.0, 12, ["0.0001", "0.001", "0.01", "0.1", "1"]),
         (1e-5, 1.0, 5, ["1e-5", "1e-3", "1e-1"]),
         (0.1, 100.0, 9, ["0.1", "1", "10", "100"]),
         (0.34, 0.44, 7, ["0.36", "0.40", "0.44"]),
