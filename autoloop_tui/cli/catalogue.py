@@ -91,7 +91,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "wait": Command("inspect", "Wait until a loop ends; exit with its code.", ("wait", "wait --quiet --loop 2")),
         "report": Command(
             "inspect",
-            "Rewrite both reports, or write a page to share.",
+            "Rewrite both reports, or write an HTML report to share.",
             ("report --loop loop_1700000000", "report --html night.html"),
         ),
     },

@@ -304,7 +304,7 @@ def _lines(
         if number in steps:
             steps[number] = console.step
     if not console.step:
-        return (), ["its log tells no step, so live rules were not shown what it says"]
+        return (), ["its log lines have no step numbers, so live rules could not read them"]
     masked = mask_lines([text for _, text in found], known)
     return list(zip([steps[number] for number, _ in found], masked, strict=True)), ()
 

@@ -128,7 +128,7 @@ def test_a_line_of_the_log_counts_from_the_step_at_which_it_was_printed(project:
     assert told["rule"] == "overflow"
     assert told["at"] == 400
     assert silent["ending"] == "untouched"
-    assert "its log tells no step" in said.err
+    assert "its log lines have no step numbers" in said.err
 
 
 def test_a_run_that_real_live_rules_stopped_is_stopped_at_the_same_step_in_the_replay(

@@ -51,7 +51,7 @@ def test_a_back_test_compares_the_runs_of_a_loop_with_their_bases(project: Comma
     assert found["totals"]["rules"]["goes-on"]["fired"] == 1
     by_id = {run["run"]: run for run in found["runs"]}
     assert [each["rule"] for each in by_id["l1r4"]["proposed"]] == ["goes-on"]
-    assert any("the config was made from no other" in note for note in by_id["l1r0"]["notes"])
+    assert any("the config has no base" in note for note in by_id["l1r0"]["notes"])
 
 
 def test_a_back_test_knows_nothing_of_later_loops(project: CommandProject, call: Call) -> None:

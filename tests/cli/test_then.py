@@ -80,6 +80,6 @@ def test_status_and_json_follow_it_to_its_end(project: CommandProject, configs: 
     (proposal,) = json.loads(call("proposals", "--json").out)["proposals"]
     assert (proposal["extend"], proposal["author"], proposal["decided_by"]) == (40, "then", "policy")
     shown = call("proposals").out
-    assert "train on to 40 steps" in shown
+    assert "continue to 40 steps" in shown
     assert "the median of the" in shown
-    assert "train on to 40 steps" in (project.folder / "reports" / "autoloop.md").read_text()
+    assert "continue to 40 steps" in (project.folder / "reports" / "autoloop.md").read_text()

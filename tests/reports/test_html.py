@@ -1,4 +1,4 @@
-"""The page to share: complete, small, and inert whatever text it contains."""
+"""The HTML report: complete, small, and inert whatever text it contains."""
 
 from __future__ import annotations
 

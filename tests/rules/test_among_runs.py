@@ -61,7 +61,7 @@ def test_what_is_not_known_decides_neither_a_condition_nor_its_opposite() -> Non
 
 def test_a_config_that_was_given_has_no_base_to_be_better_than() -> None:
     note = why_not(f'better_than_base("{L1}")', BASE[0], None)
-    assert note == f'better_than_base("{L1}") is unknown: the config was made from no other'
+    assert note == f'better_than_base("{L1}") is unknown: the config has no base'
     failed = msgspec.structs.replace(BASE[0], state="failed")
     assert "its base, base0 (base0), has not finished" in why_not(f'verdict("{L1}") == "worse"', BETTER[0], failed)
 

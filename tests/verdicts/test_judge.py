@@ -127,7 +127,7 @@ def test_replicates_that_tell_no_noise_are_not_called_missing() -> None:
         assert verdict is not None
         assert sentence(verdict).endswith(f"within the run only: {why}") or verdict.basis is Basis.UNEQUAL_STEPS
         assert verdict.lacking is why
-    assert noise_unknown(NoiseGap.SPREAD).endswith("does the seed reach the trainer? `autoloop-tui try` tells.")
+    assert noise_unknown(NoiseGap.SPREAD).endswith("does the seed reach the trainer? `autoloop-tui try` checks it.")
 
 
 def test_what_another_loop_measured_on_the_same_base_counts() -> None:

@@ -125,12 +125,12 @@ def logs(
 
 
 def report(*, loop: cli.parameters.LoopName = None, html: Path | None = None) -> int:
-    """Rewrite the JSON summary and the Markdown report from the store, or write an HTML page to share.
+    """Rewrite the JSON summary and the Markdown report from the store, or write an HTML report to share.
 
     Parameters
     ----------
     html
-        Write only an HTML page to this file: self-contained, with charts.
+        Write only an HTML report to this file: one self-contained page with charts.
     """
     from autoloop import reports
 

@@ -77,7 +77,7 @@ def page(
             rows.append([(f"   and {len(failed) - MOST_FAILURES} more: {key('app.rounds')}", "dim")])
     if loop.spec.markdown_out and not active:
         rows += [[], [(f" report: {plain(_within(loop.spec.markdown_out, loop.spec.cwd))}", "")]]
-        rows.append([(" `autoloop-tui report --html FILE` writes a page to share", "dim")])
+        rows.append([(" `autoloop-tui report --html FILE` writes the HTML report", "dim")])
     return rows
 
 

@@ -44,4 +44,4 @@ def changes_text(changes: Iterable[Change]) -> str:
 
 def extension_text(steps: int) -> str:
     """The change of `--then extend=…`, shown in place of a variant's edits."""
-    return f"train on to {steps} steps"
+    return f"continue to {steps} steps"

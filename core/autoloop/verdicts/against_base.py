@@ -38,7 +38,7 @@ class BaseComparison:
     def verdict(self, metric: str) -> Verdict:
         """The verdict on the config against its base."""
         if self.base is None:
-            raise LookupError("the config was made from no other")
+            raise LookupError("the config has no base")
         found = self.judge.between(self.run, self.base, metric)
         if found is None:
             raise LookupError(f"its base, {self.base.name} ({self.base.id}), has not finished")

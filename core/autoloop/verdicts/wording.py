@@ -23,7 +23,7 @@ MOST = 6
 
 def noise_unknown(why: NoiseGap) -> str:
     """The reason as a sentence, with advice if the seed seems to have no effect."""
-    advice = ": does the seed reach the trainer? `autoloop-tui try` tells" if why is NoiseGap.SPREAD else ""
+    advice = ": does the seed reach the trainer? `autoloop-tui try` checks it" if why is NoiseGap.SPREAD else ""
     return f"{why[0].upper()}{why[1:]}{advice}."
 
 
@@ -175,7 +175,7 @@ def outcome_lines(found: Outcome, name_of: Callable[[Standing], str], metric: st
     if len(found.rounds) > 1:
         word = "highest" if found.highest else "lowest"
         rounds = (f"round {each.round} {_standing(each.first, name_of)}" for each in found.rounds)
-        lines.append(f"{word} {metric} of the configs that were new in each round: {'; '.join(rounds)}")
+        lines.append(f"{word} {metric} of the new configs per round: {'; '.join(rounds)}")
     lines += [_record(each) for each in found.rules]
     hours = f"{found.seconds / 3600:.2g} {'GPU hours' if found.gpus else 'hours of training'}"
     return [*lines, f"cost: {plural(found.runs, 'run')}, {hours}"]

@@ -50,7 +50,7 @@ def test_a_rule_goes_on_from_what_has_been_shown_to_be_better_than_its_base(proj
     assert "(8 runs of 2 configs)" in noise.words
     assert n.value == 4
     story = project.story(loop)
-    assert any("better_than_base(l1_loss) is unknown: the config was made from no other" in text for text in story)
+    assert any("better_than_base(l1_loss) is unknown: the config has no base" in text for text in story)
 
 
 def test_one_run_of_each_config_shows_nothing(project: EngineProject) -> None:

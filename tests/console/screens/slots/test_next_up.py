@@ -122,7 +122,7 @@ async def test_the_strip_asks_about_the_winner_and_follows_its_long_training(tmp
     made = project.proposal(run, edits=[], reason="its config is better than the baseline", author=THEN, extend=40)
     async with drive(project, (120, 40)) as (pilot, screen):
         strip = painted(screen.query_one("#next"))
-        assert "train on to 40 steps" in strip[0]
+        assert "continue to 40 steps" in strip[0]
         assert "p to decide whether new continues to 40 steps" in strip[-1]
         project.store.put_proposal(changed(made, status=ProposalStatus.LAUNCHED, run=run.id))
         project.store.put_run(changed(run, state=RunState.QUEUED, step=20, total_steps=40))
