@@ -85,4 +85,7 @@ def test_seeds_that_come_to_the_same_value_are_not_called_missing(project: Comma
     for said in (done.stdout, call("noise").out, call("effects").out):
         told = " ".join(said.split())
         assert "two seeds" not in told
-        assert "ll seeds of a config gave the same value: does the seed reach the trainer? `autoloop-tui try` checks it." in told
+        assert (
+            "ll seeds of a config gave the same value: does the seed reach the trainer? `autoloop-tui try` checks it."
+            in told
+        )

@@ -203,7 +203,7 @@ def test_a_run_that_goes_on_again_is_not_touched(loop: CommandProject, call: Cal
     [
         (None, ["--free"], "does not say what to keep"),
         ("best 3 by nothing", ["--free"], "no run has the metric nothing"),
-        ("best", ["--free"], '"best" is no clause'),
+        ("best", ["--free"], '"best" is not a valid clause'),
         ("best 1 by eval_loss", ["--exec"], "separate actions"),
         ("best 1 by eval_loss", ["--free", "--undo"], "separate actions"),
         ("best 1 by eval_loss", ["--free", "--outside", "nowhere"], "There is no folder nowhere"),

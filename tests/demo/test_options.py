@@ -80,7 +80,7 @@ def test_a_one_is_no_bool(tmp_path: Path) -> None:
         ({"dataset": {}}, "`dataset`: Missing required field `repo_id` for DatasetOptions"),
         ({"dataset": 3}, "`dataset`: Couldn't parse '3' into a DatasetOptions"),
         ({"policy": {"type": "foo"}}, "`policy.type`: invalid choice: 'foo' (choose from 'act')"),
-        ({"batch_size": 0}, "`batch_size`: 0 is too small, the least is 1"),
+        ({"batch_size": 0}, "`batch_size`: 0 is too small; the minimum is 1"),
     ],
 )
 def test_a_wrong_key_or_value_is_named(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:

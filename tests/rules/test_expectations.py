@@ -70,7 +70,7 @@ def decide(summary):
 def test_rules_in_python_may_state_it_too(one: RunView) -> None:
     judgement = python_rules(CODE, "r.py").judge(one)
     assert [request.expects for request in judgement.requests] == [parse_expectation("eval_l1 lower", default_book()), None]
-    assert ["its expect is int" in judgement.notes[0], "is no expectation" in judgement.notes[1]] == [True, True]
+    assert ["its expect is int" in judgement.notes[0], "is not an expectation" in judgement.notes[1]] == [True, True]
 
 
 @pytest.fixture

@@ -207,7 +207,7 @@ class Table:
             draft.say("output", f"{key} is added: a separate folder for each run")
         elif answer := draft.asked("Which flag sets the output folder, such as --out? (Enter: none)"):
             self._add(answer.lstrip("-").partition("=")[0], "{output_dir}")
-            draft.say("output", f"{answer} becomes a separate folder for each run, as you said")
+            draft.say("output", f"{answer} becomes a separate folder for each run, as you chose")
         else:
             draft.say(
                 "output",

@@ -53,11 +53,11 @@ def parse_config(text: str, source: str, suffix: str | None = None) -> Config:
 def parse_value_as(text: str, suffix: str) -> Any:
     """Parse `text` as a one-line value in a config of that format. UserError if it is not one."""
     if not text.strip() or "\n" in text:
-        raise UserError("a value of a config stands on one line.")
+        raise UserError("a config value must be on one line.")
     line = f"value = {text}" if suffix == TOML else f"value: {text}" if suffix in YAML else f'{{"value": {text}}}'
     parsed = parse_config(line, "the value", suffix)
     if parsed.keys() != {"value"}:
-        raise UserError("the value ends before the line does.")
+        raise UserError("there is text after the end of the value.")
     return parsed["value"]
 
 

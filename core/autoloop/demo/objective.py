@@ -49,7 +49,7 @@ def transport(
     """
     terms = {feature.key: _term(feature, source, target, source_embeds, target_embeds) for feature in options.features}
     if not terms:
-        raise ValueError("ot.loss_config.features is empty: there is no cost to transport by")
+        raise ValueError("ot.loss_config.features is empty: optimal transport needs at least one feature as its cost")
     cost = torch.stack(list(terms.values())).sum(dim=0)
     plan = torch.from_numpy(solve(cost.detach().cpu().numpy(), options)).to(cost.device)
     costs = {COST_NAMES[key]: float(term.detach().mean()) for key, term in terms.items()}

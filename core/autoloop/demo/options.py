@@ -268,7 +268,7 @@ def _validate(options: TrainOptions) -> None:
     }
     for path, (value, floor) in least.items():
         if value < floor:
-            raise DecodingError(path, f"{value} is too small, the least is {floor}")
+            raise DecodingError(path, f"{value} is too small; the minimum is {floor}")
 
 
 def _refuse_existing(options: TrainOptions) -> None:

@@ -34,5 +34,5 @@ def parse_wish(text: str, where: str) -> KeepPolicy:
         elif clause == "last of all":
             last = True
         elif clause != "last of running":  # no effect, because running runs are never touched
-            raise UserError(f'{where}: "{clause}" is no clause; there are: {FORMS}.')
+            raise UserError(f'{where}: "{clause}" is not a valid clause; the forms are: {FORMS}.')
     return KeepPolicy(best, metric, last)

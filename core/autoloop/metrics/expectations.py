@@ -14,7 +14,7 @@ def parse_expectation(text: str, book: MetricBook) -> Expectation:
     """
     name, _, direction = " ".join(text.split()).rpartition(" ")
     if not name or direction not in ("lower", "higher"):
-        raise UserError(f'"{text}" is no expectation; write a metric and lower or higher, as in "eval_l1 lower"')
+        raise UserError(f'"{text}" is not an expectation; write a metric and lower or higher, as in "eval_l1 lower"')
     canonical = book.resolve_name(name)
     if canonical is None and "/" not in name and (hint := did_you_mean(name, map(book.short, book.names), quote='"')):
         raise UserError(f'unknown metric "{name}"; {hint}')

@@ -57,7 +57,7 @@ def _host(host: HostSpec, spec: LoopSpec, min_free: int) -> list[Finding]:
     try:
         connection, hello = connect(host, patience=PATIENCE)
     except UnreachableError as problem:
-        advice = f"`ssh {host.destination} {host.python} --version` must work by hand; or leave this host out of --hosts"
+        advice = f"`ssh {host.destination} {host.python} --version` must work from a shell; or omit this host from --hosts"
         return [error(host.name, f"it cannot be used: {problem}", advice)]
     version = ".".join(map(str, hello.python))
     text = f"reached {hello.node} in {time.monotonic() - began:.1f} s; Python {version} ({hello.executable})"

@@ -257,7 +257,7 @@ def test_an_edit_may_give_another_reason_and_expectation(project: EngineProject)
         engine.done(Edit(proposal=proposal.id, edits=edits, reason="", expect=""))
         edited = project.store.proposal(proposal.id)
         assert (edited.reason, edited.expects) == ("by hand", None)
-        assert "is no expectation" in engine.refused(Edit(proposal=proposal.id, edits=edits, expect="lower"))
+        assert "is not an expectation" in engine.refused(Edit(proposal=proposal.id, edits=edits, expect="lower"))
         engine.leave()
 
 

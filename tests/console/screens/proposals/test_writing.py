@@ -220,7 +220,7 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Reco
         await pilot.press("enter", *"bigger", "enter", *"l1_loss down")
         dialog.verdict()
         await settle(pilot)
-        assert '"l1_loss down" is no expectation' in verdict(app)
+        assert '"l1_loss down" is not an expectation' in verdict(app)
         await type_over(pilot, app, "l1_loss lower")
         await pilot.press("enter", *"l1_loss.last >")
         dialog.verdict()
