@@ -155,4 +155,4 @@ def waits_in_words(told: Explanation, now: float) -> list[tuple[str, str]]:
     for wait in told.waits:
         since = f" (for {duration(now - wait.since)})" if wait.since is not None else ""
         lines += [(f"{wait.resource}: {wait.why}{since}", ""), (f"    until: {wait.ends}", "why")]
-    return lines or [("It waits for nothing.", "why")]
+    return lines or [("It is not waiting for anything.", "why")]

@@ -13,17 +13,18 @@ PAGE = Path(__file__).with_name("json.md")
 HEAD = """\
 # JSON answers
 
-Every command that takes `--json` prints one object. Its field `schema` names the answer and its version, as `status/1`. A
-version stays while fields are only added; one that goes, or changes its type or meaning, raises it. `autoloop-tui schema
-COMMAND` prints the JSON Schema (draft 2020-12) of a command's answer, and `autoloop-tui schema` lists them all.
+Every command that takes `--json` prints one object. Its field `schema` contains the name and version of the answer, as in
+`status/1`. The version increases when a field is removed or changes its type or meaning, but not when a field is added.
+`autoloop-tui schema COMMAND` prints the JSON Schema (draft 2020-12) of a command's answer, and `autoloop-tui schema` lists
+all schemas.
 
-JSON has no NaN and no infinity: null stands for a number that is not finite. Times are Unix seconds, durations seconds,
-sizes bytes. `analyze-offline` without `--rules` prints an object of output directories as the scripts of earlier times did,
-without a field `schema`.
+JSON has no NaN or infinity: a number that is not finite is null. Times are Unix timestamps in seconds, durations are in
+seconds, sizes in bytes. `analyze-offline` without `--rules` prints an object whose keys are output directories, as earlier
+versions did, without a field `schema`.
 
-`runs --json` writes run by run: where its exit code is not 0, what it printed may be cut off and is no valid JSON.
+`runs --json` writes one run at a time: if its exit code is not 0, the output may be truncated and not valid JSON.
 
-`python -m docs.make_json_page` makes this page; a test compares.
+`python -m docs.make_json_page` generates this page; a test checks that it is current.
 """
 
 

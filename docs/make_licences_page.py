@@ -19,11 +19,11 @@ HEAD = """\
 # Licences of dependencies
 
 Auto Loop is under the Apache License 2.0. It contains no code of other projects; `pip` installs these packages beside it,
-each under its own licence. The column *with* names the smallest install that brings a package.
+each under its own licence. The column *with* shows the smallest install that includes a package.
 
-Where torch is built for CUDA, it also brings NVIDIA's libraries (`nvidia-*`), which are under NVIDIA's own terms.
+A CUDA build of torch also installs NVIDIA's libraries (`nvidia-*`), which are under NVIDIA's own terms.
 
-`python -m docs.make_licences_page` makes this page from the packages' metadata; a test compares.
+`python -m docs.make_licences_page` generates this page from the packages' metadata; a test checks that it is current.
 
 | package | licence | with |
 |---|---|---|

@@ -388,9 +388,9 @@ def size(text: str) -> tuple[int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="a finished demo; without it a new one is run")
-    parser.add_argument("--size", type=size, action="append", help="COLUMNSxROWS, may be repeated (120x40)")
-    parser.add_argument("--theme", action="append", help="may be repeated (dark)")
+    parser.add_argument("folder", type=Path, nargs="?", help="the folder of a finished demo; by default, a new demo runs")
+    parser.add_argument("--size", type=size, action="append", help="COLUMNSxROWS; may be repeated (default: 120x40)")
+    parser.add_argument("--theme", action="append", help="may be repeated (default: dark)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "pictures")
     given = parser.parse_args()
     os.environ |= TERMINAL

@@ -60,7 +60,7 @@ def add_resources(server: MCPServer[Any], project: Path) -> None:
     def rules() -> str:
         with _loop(project) as (store, found):
             kept = store.places.frozen(found.name)
-            return _text(next((path for path in sorted(kept.glob("rules.*"))), None), "rule book of its own")
+            return _text(next((path for path in sorted(kept.glob("rules.*"))), None), "rule book")
 
     def config(run: str) -> str:
         from autoloop.configs import dump_config

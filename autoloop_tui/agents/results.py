@@ -128,7 +128,7 @@ def log(store: Store, loop: Loop, run: Run, grep: str | None, tail: int) -> LogL
         try:
             pattern = compile_regex(grep, ignore_case=True)
         except UserError as error:
-            raise UserError(f"The pattern of grep cannot be used: {error}") from None
+            raise UserError(f"The grep pattern is invalid: {error}") from None
         lines = [line for line in lines if pattern.finds(line)]
     shown = lines[-max(1, min(tail, MOST_LINES)) :]
     return LogLines(run.id, run.state.value, [quoted(line, LINE) for line in shown], len(lines))

@@ -62,7 +62,7 @@ def test_the_list_and_doctor_say_what_cannot_work(project: CommandProject, call:
     assert [each["name"] for each in document] == ["group", "desk", "mine", "odd"]
     assert document[0]["obstacle"] == "NO_SUCH_VARIABLE is not set here"
     assert document[0]["kind"] == "feishu"
-    assert document[1]["obstacle"] == "there is no command no-such-command-here"
+    assert document[1]["obstacle"] == "command not found: no-such-command-here"
     assert (document[2]["obstacle"], document[2]["health"]) == (None, None)
     assert "odd.toml" in document[3]["obstacle"]
     text = call("hooks").out

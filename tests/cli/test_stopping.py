@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 
 PRESET = """
 name = "mine"
-title = "a preset of one's own"
+title = "a test preset"
 argv = ["{python}", "{script}"]
 override_style = "dashed-space"
 output_dir = "may-exist"

@@ -26,7 +26,7 @@ from tests.console.waiting import settle
 
 PRESET = """
 name = "mine"
-title = "a preset of one's own"
+title = "a test preset"
 argv = ["{python}", "{script}", "--mine"]
 override_style = "dashed-space"
 output_dir = "may-exist"

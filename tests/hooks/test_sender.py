@@ -140,7 +140,7 @@ def test_what_is_old_or_of_no_hook_is_dropped_with_a_line(store: Store, receiver
     send(store, hooks)
     assert texts(receiver) == ["it is now"]
     assert story(store) == [
-        "2 messages for hook gone were dropped: autoloop.toml has no such hook any more",
+        "2 messages for hook gone were dropped: autoloop.toml no longer defines this hook",
         "2 messages for hook a were dropped: older than 6 hours",
     ]
 

@@ -184,7 +184,7 @@ def test_a_history_that_ends_long_before_its_summary_is_told(tmp_path: Path) -> 
     assert read_all(follow(tmp_path)).problems == []
     path.write_bytes(whole + frame([summary_record({"_step": 5000, "loss": 1})])[7:])
     (problem,) = read_all(follow(tmp_path)).problems
-    assert "ends at step 90, but its summary is of step 5000: rows are missing" in problem
+    assert "ends at step 90, but its summary is from step 5000: rows are missing" in problem
 
 
 def test_what_was_read_stays_when_the_files_are_removed(tmp_path: Path) -> None:

@@ -174,9 +174,9 @@ def test_what_only_the_summary_has_is_a_last_value(tmp_path: Path) -> None:
     assert found["b"].summary.metrics["train/loss"].last == 6
     jsonl(tmp_path / "d/wandb-history.jsonl", [7, 6]).with_name("wandb-summary.json").write_text('{"_step": 90}')
     ((_, cut),) = read_runs(find_runs(tmp_path / "d"), MetricBooks())
-    assert "ends at step 1, but its summary is of step 90" in cut.problems[0]
+    assert "ends at step 1, but its summary is from step 90" in cut.problems[0]
     assert [len(found[name].problems) for name in "abc"] == [0, 0, 1]
-    assert "has no rows, but its summary is of step 400" in found["c"].problems[0]
+    assert "has no rows, but its summary is from step 400" in found["c"].problems[0]
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

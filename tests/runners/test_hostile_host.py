@@ -102,10 +102,10 @@ json.dumps = lambda value, **more: real({**value, **CHANGED} if "time" in value 
     ("first", "why"),
     [
         (ENDLESS, "prints too much"),
-        (f"{ANSWERS}CHANGED = {{'x': 'x' * 200000}}", "has no end"),
-        (f"{ANSWERS}CHANGED = {{'bytes': 10 ** 12}}", "cannot be understood"),
-        (f"{ANSWERS}CHANGED = {{'bytes': -1}}", "cannot be understood"),
-        (f"{ANSWERS}CHANGED = {{'bytes': float('inf')}}", "cannot be understood"),
+        (f"{ANSWERS}CHANGED = {{'x': 'x' * 200000}}", "its answer is too long"),
+        (f"{ANSWERS}CHANGED = {{'bytes': 10 ** 12}}", "its answer is malformed"),
+        (f"{ANSWERS}CHANGED = {{'bytes': -1}}", "its answer is malformed"),
+        (f"{ANSWERS}CHANGED = {{'bytes': float('inf')}}", "its answer is malformed"),
     ],
 )
 def test_an_answer_without_end_fills_no_memory(side: FarSide, monkeypatch: pytest.MonkeyPatch, first: str, why: str) -> None:

@@ -86,7 +86,7 @@ def test_a_run_on_a_host_is_followed_over_a_cut_and_by_another_engine(trial: Tri
     model = "checkpoints/000010/model.safetensors"
     found = read_left(here)
     assert found is not None
-    with pytest.raises(UserError, match="is not there any more on box"):
+    with pytest.raises(UserError, match="no longer exists on box"):
         fetch(trial.host, msgspec.structs.replace(found, folder="/nowhere"), here, [], lambda *_: None)
     assert fetch(trial.host, found, here, ["checkpoints/last/*"], lambda *each: told.append(each)) == {model: 100000}
     assert (here / "checkpoints/last/model.safetensors").read_bytes() == b"w" * 100000

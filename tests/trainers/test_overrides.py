@@ -116,7 +116,7 @@ def test_an_unchanged_config_gives_no_overrides() -> None:
 
 
 def test_a_deleted_key_is_refused_where_the_style_has_no_word_for_it() -> None:
-    with pytest.raises(UserError, match=r'b cannot be deleted: the trainer has a value of its own .* style = "dashed-eq"'):
+    with pytest.raises(UserError, match=r'b cannot be deleted: the trainer has its own default .* style = "dashed-eq"'):
         words(preset('overrides = "changed"', a=1, b=2), {"a": 1})
 
 

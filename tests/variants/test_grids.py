@@ -121,8 +121,8 @@ def test_seeds_are_a_number_of_them_or_a_list(seeds: str, found: list[int]) -> N
 @pytest.mark.parametrize(
     ("axes", "seeds", "zipped", "said"),
     [
-        (["lr"], None, False, '--grid "lr" is no axis: write name=value,value'),
-        (["lr="], None, False, "is no axis"),
+        (["lr"], None, False, '--grid "lr" is not an axis: write name=value,value'),
+        (["lr="], None, False, "is not an axis"),
         (["lr=1,,2"], None, False, "has an empty value"),
         (["lr=1,1"], None, False, "has the value 1 twice"),
         (["lr=1,2", "lr=3"], None, False, "--grid names lr twice"),

@@ -72,7 +72,7 @@ def test_a_table_has_the_same_axes_and_more() -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("lr", "is no axis"),
+        ("lr", "is not an axis"),
         ("lrr=1..2", "the nearest path is optimizer.lr"),
         ("lr@mul=1..2", "without @mul"),
         ("weight=1..2", "several paths"),
@@ -86,8 +86,8 @@ def test_a_table_has_the_same_axes_and_more() -> None:
         ("lr=2e-3..1e-2", "base.json has 0.001 there, which is not among what is searched (0.002 … 0.01)"),
         ("layers=2..6.5", "takes whole numbers"),
         ("layers=2,8", "which is not among what is searched (2, 8)"),
-        ("name=1..2", "which is no number"),
-        ("wide=0..1", "which is no number"),
+        ("name=1..2", "which is not a number"),
+        ("wide=0..1", "which is not a number"),
         ("layers=4", "one value leaves nothing to search"),
         ("lr=1e-3..inf", "give both low and high"),
     ],

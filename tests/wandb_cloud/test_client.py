@@ -114,7 +114,7 @@ def after_the_key(trouble: str | int | bytes, service: StandIn) -> None:
 
 @pytest.mark.parametrize(
     ("trouble", "said"),
-    [("cut", "EOF"), (503, "503"), (b"<html>hello</html>", "did not answer as it should"), (403, "403")],
+    [("cut", "EOF"), (503, "503"), (b"<html>hello</html>", "gave an invalid answer"), (403, "403")],
 )
 @pytest.mark.usefixtures("nothing_left_over")
 def test_trouble_on_the_way_is_said_after_few_tries(service: StandIn, trouble: str | int | bytes, said: str) -> None:

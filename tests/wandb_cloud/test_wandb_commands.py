@@ -91,7 +91,7 @@ def test_a_failure_on_the_way_shows_what_was_read(call: Call, runs: dict[str, St
     assert said.code == 1
     assert list(json.loads(said.out)["summary"]) == ["new1"]
     assert "Only 1 of 2 runs could be read" in said.err
-    assert "did not answer as it should" in said.err
+    assert "gave an invalid answer" in said.err
 
 
 # --------------------------------------------------------------------------------------------------------- what is wrong
@@ -144,7 +144,7 @@ class TestErrors:
         self, call: Call, service: StandIn, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("WANDB_BASE_URL", "wandb.example")
-        assert "is no web address" in self.refused(call, command)
+        assert "is not a web address" in self.refused(call, command)
 
     def test_nobody_answers(
         self, call: Call, service: StandIn, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

@@ -17,7 +17,7 @@ SHOWN = 5
 """Maximum number of faults listed per theme."""
 
 PIPED = 80
-"""Line width, in cells, if the output is no terminal."""
+"""Line width, in cells, if the output is not a terminal."""
 
 
 def themes(*, check: Path | None = None, json: bool = False) -> int:
@@ -44,7 +44,8 @@ def themes(*, check: Path | None = None, json: bool = False) -> int:
 
 
 def _check(path: Path, json: bool) -> int:
-    """Return 0 if the file is a readable theme, 1 if its colours have too little contrast. UserError if it is no theme."""
+    """Return 0 if the file is a readable theme, 1 if its colours have too little contrast. Raise UserError if it
+    is not a theme."""
     try:
         theme = parse_theme(theme_text(path), str(path))
     except OSError as error:

@@ -61,7 +61,7 @@ class RuleDocument(TypedDict):
     when: str
     reason: str
     edits: list[list[str]]
-    """Of a live rule, for each time that it relaunches a run."""
+    """For a live rule, one list per relaunch of a run."""
     record: RecordDocument | None
 
 

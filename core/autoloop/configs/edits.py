@@ -101,7 +101,7 @@ def parse_edit(text: str) -> Edit:
     try:
         value = parse_value(value_text)
     except ValueError as error:
-        raise UserError(f'The edit "{shown}" cannot be used: {error}.') from None
+        raise UserError(f'The edit "{shown}" is invalid: {error}.') from None
     if value == value_text and (meant := _misspelt(value_text)):
         quoted = json.dumps(value_text[:60], ensure_ascii=False)
         raise UserError(

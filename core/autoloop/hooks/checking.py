@@ -16,7 +16,7 @@ def obstacle(target: Target, environment: Mapping[str, str]) -> str | None:
     if missing := unset(target.hook, environment):
         return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set here"
     if target.hook.command is not None and shutil.which(word := target.hook.argv[0], path=environment.get("PATH")) is None:
-        return f"there is no command {word}"
+        return f"command not found: {word}"
     return None
 
 

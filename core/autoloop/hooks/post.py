@@ -75,7 +75,7 @@ def _why(error: object) -> str:
     if isinstance(error, OSError):
         return f"the connection failed ({error.strerror or type(error).__name__})"
     if isinstance(error, http.client.HTTPException):
-        return f"its answer is no HTTP ({type(error).__name__})"
+        return f"its answer is not HTTP ({type(error).__name__})"
     return "the request could not be made"
 
 

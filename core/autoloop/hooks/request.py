@@ -147,7 +147,7 @@ def _address(url: str) -> str:
     except ValueError:
         good = False
     if not good or not url.isascii() or not url.isprintable() or " " in url:
-        raise AddressError("its url is no http:// or https:// address")
+        raise AddressError("its url is not an http:// or https:// address")
     return url
 
 

@@ -103,7 +103,7 @@ class Sender:
         """Drop messages for hooks that are no longer in the settings."""
         gone = [each for each in self.store.open_deliveries(self.loop.id) if each.hook not in self.targets]
         for hook in {each.hook for each in gone}:
-            self._drop([each for each in gone if each.hook == hook], "autoloop.toml has no such hook any more")
+            self._drop([each for each in gone if each.hook == hook], "autoloop.toml no longer defines this hook")
 
     def _drop(self, deliveries: list[Delivery], why: str) -> None:
         with self.store.transaction():
@@ -140,7 +140,7 @@ class Sender:
                 return
             if delivery.tries >= target.hook.tries:  # the sender that made the last try died
                 self.store.put_delivery(
-                    delivery_failed(delivery, delivery.error or "nothing is known of its last try", None)
+                    delivery_failed(delivery, delivery.error or "the outcome of its last try is unknown", None)
                 )
                 return
             until = now + target.hook.timeout + 2 * STARTING

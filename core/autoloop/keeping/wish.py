@@ -27,7 +27,7 @@ def parse_wish(text: str, where: str) -> KeepPolicy:
     for clause in (" ".join(part.split()) for part in text.split(",")):
         if match := _BEST.fullmatch(clause):
             if best:
-                raise UserError(f"{where}: two clauses say which are the best; keep one.")
+                raise UserError(f"{where}: two clauses define the best runs; keep one.")
             best, metric = int(match[1]), match[2]
             if not best:
                 raise UserError(f"{where}: best 0 keeps none; give 1 or more, or omit the clause.")

@@ -50,4 +50,4 @@ class RowOrder:
             told.append(f"its steps go back and forth between two places {self.returns} times")
         if not told:
             return None
-        return f"{' and '.join(told)}, as if several runs had written to it; of each step the last value is kept"
+        return f"{' and '.join(told)}, as if several runs had written to it; the last value of each step is kept"

@@ -65,7 +65,7 @@ class SqliteLog(LogState):
             found.append(replaced(self.path))
         if self._others:
             others = plural(len(self._others), "run")
-            found.append(f"{self.path} has {others} beside {self.run}, which alone is read: it logged first")
+            found.append(f"{self.path} has {others} besides {self.run}; only {self.run} is read, because it logged first")
         return found
 
     def poll(self, budget: int = 4 << 20) -> bool:

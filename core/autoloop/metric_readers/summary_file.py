@@ -19,7 +19,7 @@ def missing_rows(place: Path, said: int, step: int, rows: int) -> str | None:
     if said - step <= max(said * LONG_BEFORE, 2 * step / rows if rows else 0):
         return None
     ends = f"ends at step {step}" if rows else "has no rows"
-    return f"{place}: its history {ends}, but its summary is of step {said}: rows are missing"
+    return f"{place}: its history {ends}, but its summary is from step {said}: rows are missing"
 
 
 class SummaryFile:

@@ -95,7 +95,7 @@ class Attempt:
             self.errno = getattr(error, "errno", None)
             return f"cannot use spec.json: {type(error).__name__} {error}"
         if not procfs.become_subreaper():
-            write_log("no child subreaper here: processes that leave the tree can be found by their environment only")
+            write_log("no child subreaper here: processes that leave the tree can only be found by their environment")
         self.started_at = time.time()
         try:
             os.chdir(cwd)

@@ -69,14 +69,17 @@ def _config(preset: Preset) -> Iterator[str]:
     """Yield the reasons why a config, and thus every edit of it, would not reach the trainer."""
     if preset.config in ("file", "both") and not passes_config(preset):
         yield (
-            "no {config} stands in command, flags or env, so no config would reach the trainer and all runs would be the "
-            'same; add it, as in config = "{config}" under [flags], or write config = "overrides" for a trainer that takes '
+            "{config} does not occur in command, flags or env, so no config would reach the trainer and all runs would be "
+            'the same; add it, as in config = "{config}" under [flags], or set config = "overrides" if the trainer takes '
             "its values from the command line"
         )
     if preset.config in ("overrides", "both") and preset.override_style == "file-only":
-        yield f'config = "{preset.config}" gives values on the command line, and file-only none; choose another style'
+        yield (
+            f'config = "{preset.config}" passes values on the command line, but style = "file-only" passes none; choose '
+            "another style"
+        )
     if preset.config == "file" and preset.overrides is not None:
-        yield 'overrides says which values go on the command line, and config = "file" gives none; write "overrides" there'
+        yield 'overrides selects values for the command line, but config = "file" passes none; set config = "overrides"'
     if preset.overrides == "changed" and preset.base is None and not preset.dump:
         yield 'overrides = "changed" needs to know what values are changed from: add base or dump'
     if preset.dump and preset.base is not None and not preset.dumps_a_file:
@@ -97,7 +100,7 @@ def _patterns(preset: Preset) -> Iterator[str]:
             continue
         if pattern and (lacking := sorted(GROUPS.get(key.removeprefix("console."), frozenset()) - names)):
             groups = " and ".join(f"(?P<{name}>...)" for name in lacking)
-            yield f"{key} lacks the group {groups}: put it round what the pattern is to find there"
+            yield f"{key} lacks the group {groups}: put it around the part of the pattern that matches the value"
 
 
 def _hint(word: str, known: Iterable[str]) -> str:

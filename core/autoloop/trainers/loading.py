@@ -82,7 +82,7 @@ def _of_shipped(name: object, where: str) -> dict[str, Any]:
     files = _shipped()
     if not isinstance(name, str) or name not in files:
         near = did_you_mean(str(name), files, f"there are {', '.join(sorted(files))}.")
-        raise UserError(f"{where}: {BASED_ON} must name a shipped launch preset, and {name} is none; {near}")
+        raise UserError(f"{where}: {BASED_ON} must name a shipped launch preset, which {name} is not; {near}")
     source = f"preset {name}"
     return _spelt(parse_toml(files[name].read_text(encoding="utf-8"), source), source)
 

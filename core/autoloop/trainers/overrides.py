@@ -30,9 +30,8 @@ def override_words(preset: Preset, config: Config, given: Collection[str] = ()) 
     """
     if held := secret_keys(config):
         raise UserError(
-            f"{', '.join(sorted(held))} of the config is a secret, and the preset {preset.name} would give it on the "
-            "command line, where every user of the machine can read it; give it to the trainer by a variable of the "
-            "environment."
+            f"{', '.join(sorted(held))} of the config is a secret, and the preset {preset.name} would pass it on "
+            "the command line, where every user of the machine can read it; pass it in an environment variable instead."
         )
     words: list[str] = []
     skipped = {plain_key(key) for key in given}
@@ -53,8 +52,8 @@ def unsayable(preset: Preset, path: str) -> str | None:
     """Return why the deletion of `path` cannot be passed to the trainer; None if it can."""
     if preset.config == "overrides" and preset.passes_changes_only and preset.override_style != "hydra":
         return (
-            f"{path} cannot be deleted: the trainer has a value of its own for it, and style = "
-            f'"{preset.override_style}" has no word for a deleted key; set it to a value instead.'
+            f"{path} cannot be deleted: the trainer has its own default for it, and style = "
+            f'"{preset.override_style}" cannot express a deleted key; set it to a value instead.'
         )
     return None
 

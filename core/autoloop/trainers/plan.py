@@ -116,8 +116,8 @@ def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
     named = passes(preset, "config_name") or any(request.config in word for word in (*argv, *env.values()))
     if preset.config != "overrides" and not request.resume and not named:
         raise UserError(
-            f"With --extra {' '.join(request.extra)} no config would reach the trainer, for it replaces what the preset "
-            f"{preset.name} passes as {{config}}: leave that argument out."
+            f"With --extra {' '.join(request.extra)} no config would reach the trainer, because it replaces the "
+            f"{{config}} that the preset {preset.name} passes: omit that argument."
         )
     return LaunchPlan(
         argv=tuple(argv),
@@ -195,7 +195,7 @@ def _script(preset: Preset, request: LaunchRequest) -> list[str]:
         return [script]
     if preset.module:
         return ["-m", preset.module]
-    raise UserError(f"The preset {preset.name} has no training script of its own: name one with --train-script.")
+    raise UserError(f"The preset {preset.name} has no training script; name one with --train-script.")
 
 
 def _fill(template: str, values: Mapping[str, str | None]) -> str | None:

@@ -58,7 +58,7 @@ def parse_grid(axes: Sequence[str], seeds: str | None, *, zipped: bool = False) 
 def _axis(text: str) -> Axis:
     name, equals, values = text.partition("=")
     if not equals or not name.strip() or not values.strip():
-        raise UserError(f'--grid "{text}" is no axis: write name=value,value, as lr=1e-3,3e-3 or layers=2..6.')
+        raise UserError(f'--grid "{text}" is not an axis: write name=value,value, as lr=1e-3,3e-3 or layers=2..6.')
     spelt = [value for part in _parts(values) for value in _values(name, part.strip())]
     if not all(spelt):
         raise UserError(f'--grid "{text}" has an empty value; write name=value,value.')

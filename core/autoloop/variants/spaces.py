@@ -51,7 +51,9 @@ def space_of_words(words: Sequence[str]) -> list[_Written]:
     for word in words:
         name, equals, text = (part.strip() for part in word.partition("="))
         if not equals or not name or not text:
-            raise UserError(f'--grid "{word}" is no axis: write a range or values, as lr=1e-4..1e-2 or batch_size=16,32.')
+            raise UserError(
+                f'--grid "{word}" is not an axis: write a range or values, as lr=1e-4..1e-2 or batch_size=16,32.'
+            )
         found.append(("--grid", name, _axis_of_text(name, text)))
     return found
 
@@ -209,7 +211,7 @@ def _of_range(what: str, path: str, given: _AxisTable, values: Sequence[tuple[st
         raise UserError(f"{what}: low is {low:g} and high is {high:g}; low must be below high.")
     for source, value in values:
         if not is_number(value):
-            raise UserError(f"{what}: {source} has {json.dumps(value)} there, which is no number; give values instead.")
+            raise UserError(f"{what}: {source} has {json.dumps(value)} there, which is not a number; give values instead.")
     whole = all(isinstance(each, int) for each in (low, high, *([] if step is None else [step])))
     fields, keys = policy.fields, tuple(split(path))
     counted = any(fields and fields.is_integer(keys, value) for _, value in values)

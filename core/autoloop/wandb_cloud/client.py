@@ -71,13 +71,13 @@ class Project:
         url = server_address(environment)
         self.host = urlsplit(url).netloc.rpartition("@")[2]
         if urlsplit(url).scheme not in ("http", "https") or not self.host:
-            raise UserError(f"{url} is no web address; set WANDB_BASE_URL as https://HOST, or unset it.")
+            raise UserError(f"{url} is not a web address; set WANDB_BASE_URL to https://HOST, or unset it.")
         found = find_key(environment)
         if found is None:
             raise UserError(f"There is no W&B key for {self.host}: set WANDB_API_KEY or run `wandb login`.")
         self._secret = found.key.strip()
         if not re.fullmatch(r"[\x21-\x7e]+", self._secret):
-            raise UserError("The W&B key holds characters that no key has; copy it again from your W&B settings.")
+            raise UserError("The W&B key contains invalid characters; copy it again from your W&B settings.")
         self._entities: tuple[str, ...] = ()
 
     def runs(
@@ -184,13 +184,13 @@ class Project:
         if kind == "no project":
             own = f"; the key's own entities are {', '.join(self._entities)}" if self._entities else ""
             return UserError(
-                f"W&B at {self.host} shows this key no project {place}: it does not exist, or you have no access{own}."
+                f"W&B at {self.host} has no project {place} for this key: it does not exist, or you have no access{own}."
             )
         if kind == "no run":
             return UserError(f'{place} has no run "{text}"; `autoloop-tui analyze-wandb` lists them.')
         if kind == "several":
             return UserError(f"{place} has several runs of that name ({text}, …); give an id.")
-        return UserError(f"W&B at {self.host} did not answer as it should ({text}); try again later.")
+        return UserError(f"W&B at {self.host} gave an invalid answer ({text}); try again later.")
 
 
 def _run(told: Mapping[str, Any]) -> CloudRun:

@@ -41,10 +41,10 @@ def key_problem(key: str) -> str | None:
     if KEY.fullmatch(key):
         return None
     if re.search(r"\s", key):
-        return "it holds white space"
+        return "it contains whitespace"
     if len(key) < 40:
-        return f"it has {len(key)} characters, and a key has 40 or more"
-    return "it holds characters that no key has"
+        return f"it has {len(key)} characters; a key has at least 40"
+    return "it contains invalid characters"
 
 
 def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
@@ -58,7 +58,7 @@ def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
         if problem.code in (401, 403):
             return Answer(state="refused", server=server, detail=f"HTTP {problem.code}")
         if 300 <= problem.code < 400:
-            detail = f"HTTP {problem.code}: it sends us, with the key, to another address; set WANDB_BASE_URL to that"
+            detail = f"HTTP {problem.code}: it redirects to another address; set WANDB_BASE_URL to that one"
             return Answer(state="away", server=server, detail=detail)
         busy = problem.code == 429
         return Answer(state="ok" if busy else "away", server=server, detail=f"HTTP {problem.code}")
@@ -67,9 +67,9 @@ def ask(environment: Mapping[str, str], timeout: float = TIMEOUT) -> Answer:
     try:
         viewer = json.loads(body)["data"]["viewer"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return Answer(state="away", server=server, detail="what answers there is no W&B server")
+        return Answer(state="away", server=server, detail="the server there is not a W&B server")
     if not isinstance(viewer, dict):
-        return Answer(state="refused", server=server, detail="it does not know whose key this is")
+        return Answer(state="refused", server=server, detail="the server does not recognise the key")
     return Answer(state="ok", server=server, entities=_entities(viewer))
 
 
@@ -114,7 +114,7 @@ def _in_words(problem: Exception, timeout: float) -> str:
     if isinstance(reason, ssl.SSLError):
         return f"no secure connection ({reason.reason or 'TLS'})"
     if isinstance(reason, http.client.HTTPException):
-        return "what answers there is no W&B server"
+        return "the server there is not a W&B server"
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror[:1].lower() + reason.strerror[1:]
     return str(reason) or type(reason).__name__

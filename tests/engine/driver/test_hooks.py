@@ -139,7 +139,7 @@ def test_what_waits_for_a_hook_that_was_removed_is_dropped(project: EngineProjec
     project.run(loop)
     project.until(lambda: not project.store.open_deliveries(loop.id), "it is dropped")
     assert [each.state for each in project.store.deliveries(loop.id)] == [DeliveryState.DROPPED]
-    assert "1 message for hook gone was dropped: autoloop.toml has no such hook any more" in project.story(loop)
+    assert "1 message for hook gone was dropped: autoloop.toml no longer defines this hook" in project.story(loop)
 
 
 def test_a_service_that_cannot_be_read_keeps_no_loop_from_running(project: EngineProject) -> None:

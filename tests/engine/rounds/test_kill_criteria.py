@@ -29,7 +29,7 @@ def test_a_proposals_run_is_stopped_by_its_criterion_and_no_other_run_is(project
             ("l1_loss.last >", "it is incomplete"),
         ):
             said = engine.refused(variant(wrong, "hang=true"), agent())
-            assert said.startswith("The kill criterion cannot be used: ")
+            assert said.startswith("The kill criterion is invalid: ")
             assert why in said
         assert f"its run is stopped if {TOO_HIGH}" in engine.done(variant(TOO_HIGH, "hang=true"), agent())
         proposal = project.proposals(loop)[-1]

@@ -41,7 +41,7 @@ class HookSender:
                 return
             self._process = None
             if code:
-                LOG.warning("the hook sender exited with code %s; restarting it", code)
+                LOG.warning("the hook sender exited with code %s; restarting it in %.0f s", code, self._pause)
                 self._again, self._pause = time.monotonic() + self._pause, min(2 * self._pause, LONGEST_PAUSE)
                 return
         self.context.told = False

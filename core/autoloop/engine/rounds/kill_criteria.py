@@ -24,13 +24,13 @@ def checked_criterion(text: str, base: Run, metrics: MetricBook) -> str | None:
     try:
         condition = compile_expression(text, metrics, live=True)
     except UserError as error:
-        raise UserError(f"The kill criterion cannot be used: {error}.") from None
+        raise UserError(f"The kill criterion is invalid: {error}.") from None
     logged = base.summary.metrics if base.summary else {}
     unknown = next((name for name in sorted(condition.metrics) if found_as(name, metrics, logged) not in logged), None)
     if logged and unknown is not None:
         names = [metrics.short(name) for name in logged]
         hint = did_you_mean(metrics.short(unknown), names, f"it has {', '.join(names[:8])}.")
-        raise UserError(f"The kill criterion cannot be used: {base.name} has not logged {metrics.short(unknown)}; {hint}")
+        raise UserError(f"The kill criterion is invalid: {base.name} has not logged {metrics.short(unknown)}; {hint}")
     return condition.text
 
 

@@ -128,7 +128,7 @@ class Connection:
                 raise ValueError(size)
             answer["data"] = self._take(size, patience)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            raise self._broken("what it answers cannot be understood") from None
+            raise self._broken("its answer is malformed") from None
         if "error" in answer:
             where = f" ({answer['file']})" if answer.get("file") else ""
             raise RefusedError(f"{answer['error']}{where}", answer.get("errno"))
@@ -168,7 +168,7 @@ class Connection:
         seen = 0
         while (end := self._buffer.find(b"\n", seen)) < 0:
             if (seen := len(self._buffer)) > most:
-                raise self._broken(words.NOISY if most == NOISE else "what it answers has no end")
+                raise self._broken(words.NOISY if most == NOISE else "its answer is too long")
             self._read(patience)
         return self._take(end + 1, patience)[:-1]
 
@@ -236,7 +236,7 @@ def connect(host: HostSpec, *, patience: float = PATIENCE) -> tuple[Connection, 
         raise
     except Exception as error:
         connection.close()
-        raise UnreachableError(f"what it says of itself cannot be understood: {error}") from error
+        raise UnreachableError(f"its description of itself is malformed: {error}") from error
     if unfit := words.unfit(hello.system, pidfd=hello.pidfd):
         connection.close()
         raise UnreachableError(unfit)

@@ -38,7 +38,7 @@ def fetch(
         try:
             listed = connection.ask("list", {"path": left.folder})
             if not listed["there"]:
-                raise UserError(f"The folder {left.folder} is not there any more on {host.name}.")
+                raise UserError(f"The folder {left.folder} no longer exists on {host.name}.")
             lacking = _lacking(listed, left.folder, output, patterns)
             if (needed := sum(size for _, size, _ in lacking.values())) >= (free := free_below(output)):
                 raise UserError(

@@ -58,4 +58,4 @@ class HostGpus:
             try:
                 self.report = convert(answer[self._key], GpuReport)
             except msgspec.ValidationError as error:
-                self.report = GpuReport(error=f"what nvidia-smi says there cannot be read: {error}")
+                self.report = GpuReport(error=f"the output of nvidia-smi there is malformed: {error}")

@@ -225,7 +225,7 @@ async def test_a_new_proposal_is_written_from_a_run_that_is_chosen(project: Reco
         await pilot.press("enter", *"l1_loss.last >")
         dialog.verdict()
         await settle(pilot)
-        assert "The kill criterion cannot be used: " in verdict(app)
+        assert "The kill criterion is invalid: " in verdict(app)
         await type_over(pilot, app, "steps > 500")
         await pilot.press("enter")
         await settle(pilot)
