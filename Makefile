@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CHECKS := $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
-# Two fifths of the installed files, not precompiled because neither the demo nor the tests use most of them. Any that are
-# imported anyway are compiled at that time.
-UNUSED := site-packages/((.*/)?(tests|testing|_inductor)|alembic|huggingface_hub|mypyc?|pip|setuptools|sqlalchemy)/
+QUICK_CHECKS := $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+# Half of the installed files, not precompiled because neither the demo nor the tests use most of them. Any that are imported
+# anyway are compiled at that time.
+UNUSED := site-packages/((.*/)?(tests|testing|benchmarks|_inductor|_vendor|lexers|physics)|alembic|fsspec|huggingface_hub|mypyc?|opentelemetry|pip|setuptools|sqlalchemy|torchgen)/
+COMPILE := $(BIN)/python -m compileall -q -x '$(UNUSED)' $(VENV)/lib > /dev/null
 
 # Without stored bytecode, every program that the tests start compiles the product again, half of its start time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,12 +17,16 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(STAMP)
 	$(BIN)/autoloop-tui demo
 
-# mypy uses one core, so the tests are collected meanwhile: this compiles them once, instead of in each pytest worker. Four
-# workers suit even two cores, because a test spends about half of its time waiting for programs that it started. Files keep
-# their order instead of those with few tests coming last, because the longest test is alone in its file.
+# mypy uses one core for half a minute. Meanwhile the tests are collected, which compiles them once instead of in each pytest
+# worker, and started; mypy's errors are printed after them. Six workers suit even two cores, because a test spends more than
+# half of its time waiting, for programs that it started or until a screen is idle. Files keep their order instead of those
+# with few tests coming last, because the longest test is alone in its file.
 test: $(STAMP)
-	$(BIN)/python -m pytest --collect-only -qq > /dev/null 2>&1 & $(CHECKS); checked=$$?; wait; exit $$checked
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(QUICK_CHECKS)
+	$(BIN)/mypy > $(VENV)/mypy.txt 2>&1 & typed=$$!; \
+	$(BIN)/python -m pytest --collect-only -qq > /dev/null 2>&1; \
+	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder; tested=$$?; \
+	wait $$typed || { cat $(VENV)/mypy.txt; exit 1; }; exit $$tested
 
 # Everything marked `faults`; each random test prints its seed, and FAULT_SEED=N repeats one. Property-based tests run with
 # more examples.
@@ -83,7 +88,7 @@ test-gpu: $(STAMP)
 	$(BIN)/python bench/gpu.py
 
 check: $(STAMP)
-	$(CHECKS)
+	$(QUICK_CHECKS) && $(BIN)/mypy
 
 # Speed: docs/performance.md. PARTS="console analysis" runs some parts, PARTS=report rewrites the page.
 bench: $(STAMP)
@@ -97,13 +102,15 @@ bench: $(STAMP)
 bench-judgement: $(STAMP)
 	$(BIN)/python -m bench.judgement $(PARTS)
 
-# torch first and pinned, so that no other package pulls in a larger build. pip compiles on one core, so compileall does it on
-# all of them; modules for other Python versions fail to compile, which does not matter.
+# torch first and pinned, so that no other package pulls in a larger build. pip uses one core, so what came with torch is
+# compiled while it installs the rest, which is then compiled on all cores. Modules for other Python versions fail to compile,
+# which does not matter.
 $(STAMP): pyproject.toml constraints.txt hatch_build.py core/autoloop/metric_readers/_native.c
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --no-compile -c constraints.txt torch
-	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[train,dev]'
-	$(BIN)/python -m compileall -q -j 0 -x '$(UNUSED)' $(VENV)/lib > /dev/null || true
+	$(COMPILE) & $(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[train,dev]'; installed=$$?; \
+	wait; exit $$installed
+	$(COMPILE) -j 0 || true
 	touch $@
 
 clean:

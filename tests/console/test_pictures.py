@@ -17,10 +17,12 @@ from autoloop_tui.console.preferences import Preferences
 from autoloop_tui.console.screens.plan import PlanApp
 from autoloop_tui.console.screens.welcome import WelcomeApp
 from tests.console.pictures import picture
-from tests.console.running import Size
+from tests.console.running import Size, at_each
 from tests.console.still_loop import loop, settle, stand_still
+from tests.console.waiting import settle as idle
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
+MIDDLE = SIZES[1]
 
 PLAN = """Plan of one loop: 3 configs, 1 round, 2 slots
   gpu 0  act_base       configs/act_base.json
@@ -34,10 +36,14 @@ Nothing has been started. `--exec` starts it."""
 
 
 class Picture(SingleFileSnapshotExtension):
-    """One text file per picture, named after its test."""
+    """One text file per picture."""
 
     _write_mode = WriteMode.TEXT
     _file_extension = "txt"
+
+    @classmethod
+    def get_snapshot_name(cls, *, test_location: Any, index: Any = 0) -> str:
+        return f"{test_location.methodname}[{index}]"
 
 
 @pytest.fixture
@@ -52,21 +58,32 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 # ---------------------------------------------------------------------------------------------------- taking them
 
 
-async def shot(app: Any, size: Size, keys: Sequence[str] = ()) -> str:
-    async with app.run_test(size=size) as pilot:
+async def shots(app: Any, sizes: Sequence[Size], keys: Sequence[str] = (), themes: Sequence[str] = ()) -> dict[str, str]:
+    """Return pictures of what the keys lead to, by name: at each size, then in each theme at the middle size."""
+    taken = {}
+    async with app.run_test(size=sizes[0]) as pilot:
         await settle(pilot)
         for key in keys:
             await pilot.press(key)
             await settle(pilot)
-        return picture(app)
+        async for columns, lines in at_each(pilot, sizes):
+            await settle(pilot)
+            taken[f"{columns}x{lines}"] = picture(app)
+        async for columns, lines in at_each(pilot, [MIDDLE] if themes else []):
+            for theme in themes:
+                app.theme = theme
+                await idle(pilot)
+                await settle(pilot)
+                taken[f"{columns}x{lines}-{theme}"] = picture(app)
+    return taken
 
 
-async def console(keys: Sequence[str], size: Size, theme: str = "dark", *, deciding: bool = False) -> str:
-    project = loop(deciding=deciding)
+async def console(name: str, sizes: Sequence[Size], themes: Sequence[str] = ()) -> dict[str, str]:
+    project = loop(deciding=name == "proposals")
     with project.engine():
-        made = await shot(project.app(theme=theme), size, keys)
+        taken = await shots(project.app(theme="dark"), sizes, SCREENS[name], themes)
     project.store.close()
-    return made
+    return taken
 
 
 SCREENS = {
@@ -85,43 +102,43 @@ SCREENS = {
 """By picture: the keys that lead to it."""
 
 ONE_SIZE = ("run-log", "run-config", "run-launch", "slots-charts")
-PICTURES = [
-    *((name, size, "dark") for name in SCREENS for size in SIZES if name not in ONE_SIZE or size == (120, 40)),
-    *((name, (120, 40), theme) for name in ("slots", "proposals", "rounds") for theme in ("light", "okabe-ito")),
+IN_THEMES = ("slots", "proposals", "rounds")
+TOGETHER = [
+    *((name, [MIDDLE] if name in ONE_SIZE else SIZES) for name in SCREENS if name != "confirm"),
+    *(("confirm", [size]) for size in SIZES),  # what a dialog covers is not read again while it is open
 ]
-
-
-def called(name: str, size: Size, theme: str = "dark") -> Any:
-    return f"{name}-{size[0]}x{size[1]}" + ("" if theme == "dark" else f"-{theme}")
+"""Pictures that are taken in one console, which is resized."""
 
 
 @pytest.fixture
 def before(snapshot: Any) -> Any:
-    """The stored picture of the same screen."""
-    return snapshot(extension_class=Picture)
+    """The stored picture of a name."""
+    return snapshot.with_defaults(extension_class=Picture)
 
 
-@pytest.mark.parametrize(("name", "size", "theme"), PICTURES, ids=[called(*each) for each in PICTURES])
-async def test_console(still: Any, before: Any, name: str, size: Size, theme: str) -> None:
-    assert await console(SCREENS[name], size, theme, deciding=name == "proposals") == before
+@pytest.mark.parametrize(("name", "sizes"), TOGETHER, ids=[f"{name}-{sizes[0][0]}" for name, sizes in TOGETHER])
+async def test_console(still: Any, before: Any, name: str, sizes: list[Size]) -> None:
+    themes = ("light", "okabe-ito") if name in IN_THEMES else ()
+    for shown, taken in (await console(name, sizes, themes)).items():
+        assert taken == before(name=f"{name}-{shown}")
 
 
-@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x50"])
-async def test_welcome(still: Any, before: Any, size: Size) -> None:
-    assert await shot(WelcomeApp(Path("/data/act-ot"), preferences=Preferences()), size) == before
+async def test_welcome(still: Any, before: Any) -> None:
+    for shown, taken in (await shots(WelcomeApp(Path("/data/act-ot"), preferences=Preferences()), SIZES)).items():
+        assert taken == before(name=shown)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40", "200x50"])
-async def test_plan(still: Any, before: Any, size: Size) -> None:
-    assert await shot(PlanApp("tau sweep", PLAN), size) == before
+async def test_plan(still: Any, before: Any) -> None:
+    for shown, taken in (await shots(PlanApp("tau sweep", PLAN), SIZES)).items():
+        assert taken == before(name=shown)
 
 
 async def test_a_picture_does_not_depend_on_when_and_where_it_was_taken(
     still: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = await console(["enter", "4"], (120, 40))
+    first = await console("run-launch", [MIDDLE])
     elsewhere = tmp_path / "another" / "folder with a name"
     elsewhere.mkdir(parents=True)
     monkeypatch.chdir(elsewhere)
-    assert await console(["enter", "4"], (120, 40)) == first
-    assert str(tmp_path) not in first
+    assert await console("run-launch", [MIDDLE]) == first
+    assert str(tmp_path) not in first["120x40"]
