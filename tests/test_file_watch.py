@@ -7,7 +7,8 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def followed(watch: Watching, tmp_path: Path, *names: str) -> dict[str, Path]:
     for folder in folders.values():
         folder.mkdir()
     watch.follow({name: (folder,) for name, folder in folders.items()})
-    assert watch.due() == set(names), "the first look"
+    assert set(watch.due()) == set(names), "the first look"
     for folder in folders.values():
         until_told(watch, folder)
     return folders
@@ -70,7 +71,7 @@ def until_named(watch: Watching, path: Path, key: str) -> None:
         with path.open("a") as file:
             file.write("x")
         assert select.select([watch], [], [], PATIENCE)[0]
-        return watch.due() == {key}
+        return set(watch.due()) == {key}
 
     eventually(named, f"news of {path} alone")
 
@@ -86,19 +87,49 @@ def test_a_write_wakes_the_owner_and_names_the_key_of_its_folder(watch: Watching
     assert watch.said == []
 
 
+def test_files_that_are_written_to_are_named_and_whatever_else_happens_is_not(watch: Watching, tmp_path: Path) -> None:
+    folder = followed(watch, tmp_path, "a")["a"]
+    rows, others = folder / "rows", [folder / f"other{number}" for number in range(file_watch.MOST_FILES + 1)]
+    for path in (rows, *others):
+        path.touch()
+    eventually(lambda: watch.due() == {"a": None}, "news of the files")
+    eventually(lambda: not watch.due(), "silence")
+
+    def after(happens: Callable[[], object], changes: file_watch.Changes) -> None:
+        def due() -> bool:
+            happens()
+            assert select.select([watch], [], [], PATIENCE)[0]
+            return watch.due() == {"a": changes}
+
+        eventually(due, f"{changes}")
+        eventually(lambda: not watch.due(), "silence")
+
+    after(lambda: write_to(rows), frozenset([str(rows)]))
+    after(lambda: write_to(rows, others[0]), frozenset([str(rows), str(others[0])]))
+    after(lambda: write_to(*others), None)
+    after(lambda: write_to(rows, folder / f"new{time.monotonic_ns()}"), None)
+    after(lambda: (folder / "moved").rename(rows) if (folder / "moved").exists() else rows.rename(folder / "moved"), None)
+
+
+def write_to(*paths: Path) -> None:
+    for path in paths:
+        with path.open("a") as file:
+            file.write("x")
+
+
 def test_a_folder_that_comes_later_or_is_replaced_is_watched_then(watch: Watching, tmp_path: Path) -> None:
     late = tmp_path / "late"
     watch.follow({"late": (late,)})
-    assert eventually(watch.due) == {"late"}, "what is not watched is looked at"
+    assert set(eventually(watch.due)) == {"late"}, "what is not watched is looked at"
     late.mkdir()
     until_told(watch, late)
     late.rename(tmp_path / "away")
     late.mkdir()
     (late / "log.txt").write_text("x")
-    eventually(lambda: watch.due() == {"late"}, "the new folder")
+    eventually(lambda: set(watch.due()) == {"late"}, "the new folder")
     eventually(lambda: not watch.due(), "silence")
     (late / "log.txt").write_text("xy")
-    eventually(lambda: watch.due() == {"late"}, "what is written in the new folder")
+    eventually(lambda: set(watch.due()) == {"late"}, "what is written in the new folder")
 
 
 def test_where_watching_is_refused_everything_is_looked_at_and_that_is_said_once(
@@ -111,7 +142,7 @@ def test_where_watching_is_refused_everything_is_looked_at_and_that_is_said_once
     monkeypatch.setattr(file_watch, "RETRY", 0.0)
     watch.follow({"a": (tmp_path,), "b": (tmp_path / "b",)})
     for _ in range(3):
-        assert eventually(watch.due) == {"a", "b"}
+        assert set(eventually(watch.due)) == {"a", "b"}
     assert len(watch.said) == 1
     assert "watch limit reached" in watch.said[0]
     assert "polling them 5 times a second" in watch.said[0]
@@ -125,8 +156,8 @@ def test_file_systems_that_tell_nothing_are_looked_at(
     (tmp_path / "near").mkdir()
     monkeypatch.setattr(file_watch, "mount_points", lambda: [(str(tmp_path / "far"), kind), ("/", "ext4")])
     watch.follow({"far": (tmp_path / "far" / "run",), "near": (tmp_path / "near",)})
-    assert eventually(watch.due) == {"far", "near"}
-    eventually(lambda: watch.due() == {"far"}, "only what is not watched")
+    assert set(eventually(watch.due)) == {"far", "near"}
+    eventually(lambda: set(watch.due()) == {"far"}, "only what is not watched")
     assert watch.said == [f"file systems of type {kind} do not report changes; polling runs there 5 times a second"]
 
 
@@ -158,7 +189,7 @@ def test_a_watcher_that_fails_is_replaced(watch: Watching, tmp_path: Path, monke
     Fragile.broken.set()
     (folders["a"] / "missed").write_text("x")
     eventually(lambda: not Fragile.broken.is_set(), "the failure")
-    eventually(lambda: watch.due() == {"a"}, "a look at what may have been missed")
+    eventually(lambda: set(watch.due()) == {"a"}, "a look at what may have been missed")
     until_told(watch, folders["a"])
 
 

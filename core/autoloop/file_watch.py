@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +27,19 @@ SETTLE = 1.0
 that runs shorter than a second do not each cost a restart."""
 RETRY = 60.0
 """Seconds until watching is retried after it failed."""
-STEP, GATHER = 5, 50
+STEP, GATHER = 20, 40
 """Milliseconds without another event after which events are reported, and the maximum if more events follow."""
+PAUSE = 0.15
+"""Minimum seconds between two reports. Changes in between are reported together, so a file that is written ten times per
+second is read six times."""
+MOST_FILES = 64
+"""Changed files of one folder that are reported by name. If more change, only the folder is reported."""
 
-_DELETED = 3
-"""watchfiles.Change.deleted"""
+_MODIFIED, _DELETED = 2, 3
+"""Of watchfiles.Change."""
+
+Changes = frozenset[str] | None
+"""The files that were written to, if nothing was added, removed or renamed; None if anything may have changed."""
 _REMOTE = frozenset(
     ["9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs", "vboxsf"]
 )
@@ -48,6 +56,8 @@ class FileWatch:
         self._say = say
         self._said: set[str] = set()
         self._folders: dict[str, frozenset[str]] = {}
+        self._keys: dict[str, list[str]] = {}
+        """The keys that follow each folder."""
         self._watched: dict[str, tuple[int, int]] = {}
         """Device and inode of the watched folder by path."""
         self._new: set[str] = set()
@@ -64,18 +74,25 @@ class FileWatch:
         before = self._folders
         self._folders = {key: frozenset(os.path.abspath(path) for path in paths) for key, paths in folders.items()}
         self._new = {key for key in self._folders if self._folders[key] != before.get(key)}
+        self._keys = {}
+        for key, paths in self._folders.items():
+            for path in paths:
+                self._keys.setdefault(path, []).append(key)
         self._blind_at = -BLIND
 
-    def due(self) -> set[str]:
-        """Return the keys with folders to read now."""
-        changed = self._watcher.taken() if self._watcher is not None else set()
-        found = {key for key, folders in self._folders.items() if key in self._new or not changed.isdisjoint(folders)}
+    def due(self) -> dict[str, Changes]:
+        """Return the keys with folders to read now, each with what has changed there."""
+        found: dict[str, Changes] = {}
+        for folder, changes in (self._watcher.taken() if self._watcher is not None else {}).items():
+            for key in self._keys.get(folder, ()):
+                found[key] = _both(found[key], changes) if key in found else changes
+        found |= dict.fromkeys(self._new)
         self._new.clear()
         now = time.monotonic()
         if now - self._blind_at < BLIND:
             return found
         self._blind_at = now
-        unwatched = {path for folders in self._folders.values() for path in folders} - self._watched.keys()
+        unwatched = self._keys.keys() - self._watched.keys()
         lost = self._watcher is not None and self._watcher.lost
         there = {path for path in unwatched if os.path.isdir(path)}
         come = now >= self._settled_at and not there <= self._remote(there)
@@ -83,8 +100,8 @@ class FileWatch:
             self._watch_all(now)
         if now - self._swept_at >= SWEEP:
             self._swept_at = now
-            return set(self._folders)
-        return found | {key for key, folders in self._folders.items() if not folders <= self._watched.keys()}
+            return dict.fromkeys(self._folders)
+        return found | dict.fromkeys(key for key, folders in self._folders.items() if not folders <= self._watched.keys())
 
     def close(self) -> None:
         """End the thread. The object must not be used afterwards."""
@@ -98,8 +115,9 @@ class FileWatch:
         lost = self._watcher is not None and self._watcher.lost
         if now < self._refused_until or (now < self._settled_at and not lost):
             return
-        wanted = {path for folders in self._folders.values() for path in folders}
-        there = {path: identity for path in wanted - self._remote(wanted) if (identity := _identity(path)) is not None}
+        found = {path: _identity(path) for path in self._keys}
+        remote = self._remote({path for path, it in found.items() if it is None or it != self._watched.get(path)})
+        there = {path: identity for path, identity in found.items() if identity is not None and path not in remote}
         if there == self._watched and not lost:
             return
         if self._watcher is not None:
@@ -141,13 +159,13 @@ class FileWatch:
 
 
 class _Watcher:
-    """A thread that collects which of `folders` have changed."""
+    """A thread that collects what has changed in `folders`."""
 
     def __init__(self, notify: RustNotify, folders: frozenset[str], wake: int) -> None:
         self._notify = notify
         self._folders = folders
         self._wake = wake
-        self._changed: set[str] = set()
+        self._changed: dict[str, Changes] = {}
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._removed = False
@@ -159,10 +177,10 @@ class _Watcher:
         """Whether a folder is no longer watched, because it was removed or the thread has failed."""
         return self._removed or not self._thread.is_alive()
 
-    def taken(self) -> set[str]:
-        """Return the folders that have changed since the last call."""
+    def taken(self) -> dict[str, Changes]:
+        """Return the folders that have changed since the last call, each with its changes."""
         with self._lock:
-            changed, self._changed = self._changed, set()
+            changed, self._changed = self._changed, {}
             with suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
         return changed
@@ -182,14 +200,29 @@ class _Watcher:
                         return
                     if isinstance(events, set):
                         self._removed |= any(kind == _DELETED and path in self._folders for kind, path in events)
-                        self._tell({folder for _, path in events if (folder := self._folder(path)) is not None})
+                        self._tell(self._by_folder(events))
+                        self._over.wait(PAUSE)
         except Exception:  # the owner notices that the thread has ended, and starts another
             return
 
-    def _tell(self, changed: set[str]) -> None:
+    def _by_folder(self, events: set[tuple[int, str]]) -> dict[str, Changes]:
+        found: dict[str, set[str]] = {}
+        other: set[str] = set()
+        for kind, path in events:
+            folder = self._folder(path)
+            if folder is None:
+                continue
+            found.setdefault(folder, set()).add(path)
+            if kind != _MODIFIED:
+                other.add(folder)
+        return {folder: None if folder in other else _few(paths) for folder, paths in found.items()}
+
+    def _tell(self, changed: dict[str, Changes]) -> None:
         with self._lock:
             if changed and not self._over.is_set():  # once it is over, the descriptor may belong to another file
-                self._changed |= changed
+                for folder, changes in changed.items():
+                    before = self._changed.get(folder, frozenset())
+                    self._changed[folder] = _both(before, changes)
                 os.eventfd_write(self._wake, 1)
 
     def _folder(self, path: str) -> str | None:
@@ -198,6 +231,14 @@ class _Watcher:
             if not slash:
                 return None
         return path
+
+
+def _both(one: Changes, other: Changes) -> Changes:
+    return None if one is None or other is None else _few(one | other)
+
+
+def _few(paths: Set[str]) -> Changes:
+    return frozenset(paths) if len(paths) <= MOST_FILES else None
 
 
 def _identity(path: str) -> tuple[int, int] | None:

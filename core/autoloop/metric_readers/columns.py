@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from autoloop.model import Series
@@ -33,6 +33,8 @@ class Columns:
         self.rewritten: set[str] = set()
         self.cleared = 0
         self._slots: dict[str, Series] = {}
+        self._lasts: set[str] = set()
+        """Keys with a point from `put_last`."""
 
     def slot(self, key: str) -> Series | None:
         """Return the Series of a key, empty until its first value; None if there are too many keys.
@@ -78,15 +80,27 @@ class Columns:
         series.steps[:] = array("q", [step])
         series.values[:] = array("d", [value])
         self.rewritten.add(key)
+        self._lasts.add(key)
+
+    def put_all_last(self, values: Mapping[str, float], step: int) -> None:
+        """`put_last` for each key, at little cost if all have a history, as in the summaries of wandb 0.31."""
+        names, slots = values.keys(), self._slots.keys()
+        without = (names - slots) | (names & (slots - self.series.keys())) | (names & self._lasts)
+        if without:
+            for key, value in values.items():
+                if key in without:
+                    self.put_last(key, step, value)
 
     def forget(self, key: str) -> None:
         """Drop the points of one key."""
         self.series.pop(key, None)
         self._slots.pop(key, None)
+        self._lasts.discard(key)
 
     def clear(self) -> None:
         self.series.clear()
         self._slots.clear()
+        self._lasts.clear()
         self.overflow = False
         self.rewritten.clear()
         self.cleared += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from autoloop.metric_readers.columns import Columns
@@ -112,7 +112,15 @@ class ConsoleLog:
         """Skip all but the last `keep` bytes of the unread part."""
         self._lines.skip(keep)
 
-    def poll(self, budget: int = 4 << 20) -> bool:
+    @property
+    def files(self) -> Iterable[Path]:
+        return [self.path]
+
+    @property
+    def more(self) -> bool:
+        return self._lines.more
+
+    def poll(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
         """Read at most `budget` bytes (more if a line is longer). Returns whether anything was new or there may be more."""
         return self._take_all(self._lines.read(budget))
 
@@ -127,7 +135,7 @@ class ConsoleLog:
             self.take(line)
         return self._lines.more or self._changes != before
 
-    def skim(self, budget: int = 4 << 20) -> bool:
+    def skim(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
         """Read only the end of the log for the progress, because parsing all lines for it would cost too much."""
         passed = self._lines.skip(SKIM)
         self._printed.recording = False

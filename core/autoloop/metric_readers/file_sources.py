@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,14 @@ class FileSources:
         self.rate: float | None = None
         self._declined: list[Path] = []
         self._mlflow_runs = 0
+        self.more = False
 
-    def poll(self, budget: int = 4 << 20) -> bool:
-        found = self._files.look()
+    @property
+    def files(self) -> Iterable[Path]:
+        return [log.path for kind in self._kinds for log in kind.group.logs]
+
+    def poll(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
+        found = self._files.look() if look else self._files.found
         self._declined = found["aim"]
         self._mlflow_runs = len(found["mlflow"])
         self._boards = frozenset(path.parent for path in found["tensorboard"])
@@ -86,11 +91,12 @@ class FileSources:
             self._columns = merged([kind.columns for kind in there])
         self.step = max((kind.step for kind in there), default=0)
         self.rate = next((rate for kind in there if (rate := kind.rate) is not None), None)
+        self.more = new
         return new
 
-    def skim(self, budget: int = 4 << 20) -> bool:
+    def skim(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
         """Files complement other sources, so read them fully."""
-        return self.poll(budget)
+        return self.poll(budget, look=look)
 
     def forget(self) -> None:
         """Drop all data read so far."""

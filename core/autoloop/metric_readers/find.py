@@ -112,12 +112,12 @@ def jsonl_file(run_dir: Path, run_id: str | None) -> Path | None:
     root = run_dir / "wandb"
     directories = sorted((name for name in _names(root) if "run-" in name), key=run_age, reverse=True)
     own = [name for name in directories if run_id and name.endswith("-" + run_id)]
-    places = [root / name for name in (*own, "latest-run", *directories)]
-    places += [root, run_dir]
+    places = [os.path.join(root, name) for name in (*own, "latest-run", *directories)]
+    places += [str(root), str(run_dir)]
     for place in places:
-        for path in (place / JSONL, place / "files" / JSONL):
-            if path.is_file():
-                return path
+        for path in (f"{place}/{JSONL}", f"{place}/files/{JSONL}"):
+            if os.path.isfile(path):
+                return Path(path)
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +51,39 @@ class Follower:
         self._readers: list[MetricReader] = [wandb, rows, files, *([console] if console else [])]
         """In order of precedence."""
         self._columns: Mapping[str, Series] = {}
+        self._read_by: dict[str, MetricReader] | None = None
+        """The reader of each file; None until it is needed."""
+        self.more = False
+        """Whether the last poll may have left something because of its budget."""
 
     # ------------------------------------------------------------------------------------------------ reading
 
-    def poll(self, budget: int = 4 << 20) -> bool:
-        """Read about `budget` bytes of each source. Returns whether anything was new; poll until False to read it all."""
-        new = known = False
+    def poll(self, budget: int = 4 << 20, changed: Collection[str] | None = None) -> bool:
+        """Read about `budget` bytes of each source. Returns whether anything was new; poll until False to read it all.
+
+        `changed`: the only files that have changed since the last poll, if the caller knows them. If all of them are read
+        already, only their readers read; the caller must name a file again that is written during this poll.
+        """
+        concerned = self._readers_of(changed) if changed is not None else None
+        new = known = self.more = False
         for reader in self._readers:
-            new |= reader.skim(budget) if known else reader.poll(budget)
+            if concerned is None or reader in concerned:
+                read = reader.skim if known else reader.poll
+                new |= read(budget, look=concerned is None)
+                self.more |= reader.more
             known = known or bool(reader.columns)
+        if concerned is None:
+            self._read_by, self.more = None, new
         if new:
             self._columns = self._merged()
         return new
+
+    def _readers_of(self, changed: Collection[str]) -> list[MetricReader] | None:
+        """The readers of these files; None if no reader reads one of them."""
+        if self._read_by is None:
+            self._read_by = {str(path): reader for reader in self._readers for path in reader.files}
+        found = [self._read_by.get(path) for path in changed]
+        return None if None in found else [reader for reader in found if reader is not None]
 
     def _merged(self) -> Mapping[str, Series]:
         files = self._files.columns
@@ -79,6 +100,7 @@ class Follower:
     def close(self) -> None:
         """Drop all data read so far."""
         self._readers.clear()
+        self._read_by = None
         self._wandb.forget()
         self._files.forget()
         self._columns = {}

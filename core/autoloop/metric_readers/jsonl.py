@@ -93,8 +93,7 @@ class JsonlLog:
 
     def put_last(self, values: Mapping[str, float], step: int) -> None:
         """Add the latest values of metrics that no row contains."""
-        for key, value in values.items():
-            self.columns.put_last(key, max(step, self.step), value)
+        self.columns.put_all_last(values, max(step, self.step))
 
     def _forget(self) -> None:
         self._restarts = self._lines.tail.restarts

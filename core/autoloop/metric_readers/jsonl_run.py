@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from autoloop.metric_readers.columns import MAX_KEYS, Columns, rate_of
@@ -25,9 +25,16 @@ class JsonlRun:
         self._run_id = run_id
         self._log: JsonlLog | None = None
         self._summary: SummaryFile | None = None
+        self.more = False
 
-    def poll(self, budget: int = 4 << 20) -> bool:
+    @property
+    def files(self) -> Iterable[Path]:
+        return [each.path for each in (self._log, self._summary) if each is not None]
+
+    def poll(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
         if self._log is None or self._summary is None:
+            if not look:
+                return False
             path = jsonl_file(self._run_dir, self._run_id)
             if path is None:
                 return False
@@ -37,9 +44,10 @@ class JsonlRun:
         if self._summary.poll() or new:
             self._log.put_last(self._summary.values, self._summary.step)
             self._axis.update(self._log.columns, numbered=self._log.numbered)
+        self.more = new
         return new
 
-    def skim(self, budget: int = 4 << 20) -> bool:
+    def skim(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
         """Read nothing, because W&B's own log has the same rows."""
         return False
 

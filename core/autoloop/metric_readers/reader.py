@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 from autoloop.model import Series
@@ -42,10 +43,21 @@ class MetricReader(Protocol):
         """One sentence for each thing that could not be read properly."""
         ...
 
-    def poll(self, budget: int = 4 << 20) -> bool:
-        """Read about `budget` bytes. Returns whether anything was new or there may be more; poll until False to read all."""
+    @property
+    def files(self) -> Iterable[Path]:
+        """The files that it reads. As long as only these change, `poll` need not look for others."""
         ...
 
-    def skim(self, budget: int = 4 << 20) -> bool:
+    @property
+    def more(self) -> bool:
+        """Whether the last `poll` may have left something because of its budget."""
+        ...
+
+    def poll(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
+        """Read about `budget` bytes. Returns whether anything was new or there may be more; poll until False to read all.
+        Without `look`, read only `files`."""
+        ...
+
+    def skim(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
         """Like `poll`, if a reader of higher precedence has metrics: reads only what that one may lack (progress)."""
         ...

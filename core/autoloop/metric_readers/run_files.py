@@ -59,7 +59,8 @@ class RunFiles:
         self._folders: dict[Path, _Folder] = {}
         self._fitness: dict[Path, tuple[tuple[int, int], bool]] = {}
         self._undecided: list[tuple[str, Path]] = []
-        self._found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
+        self.found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
+        """What the last `look` returned."""
 
     def look(self) -> dict[str, list[Path]]:
         """Return the paths by kind, older restarts first. CSV and JSON lines files count once their first rows fit."""
@@ -78,7 +79,7 @@ class RunFiles:
         if changed or len(seen) != len(self._folders) or any(self._fits(*each) for each in self._undecided):
             self._folders = seen
             self._sort_out()
-        return self._found
+        return self.found
 
     def _sort_out(self) -> None:
         found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
@@ -93,7 +94,7 @@ class RunFiles:
                     self._undecided.append((kind, file))
         for paths in found.values():
             paths.sort(key=_age)
-        self._found = found
+        self.found = found
 
     def _folder(self, path: Path) -> _Folder | None:
         stamp, known = stamp_of(path), self._folders.get(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -44,21 +44,25 @@ class WandbChoice:
         self._run_id = run_id
         self._runs: dict[str, WandbRun] = {}
         self._chosen: WandbRun | None = None
+        self.more = False
 
-    def poll(self, budget: int = 4 << 20) -> bool:
-        found = self._folder.look()
-        new = self._take_up(found) if found is not self._found else False
+    def poll(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
+        found = self._folder.look() if look or self._found is None else self._found
+        taken_up = self._take_up(found) if found is not self._found else False
         self._found = found
         # Runs with removed files are kept.
         ids = dict.fromkeys([files.run_id for files in found] + list(self._runs))
         before, self._chosen = self._chosen, None
+        new = False
         for run in [self._runs[self._run_id]] if self._run_id in self._runs else _by_start([self._runs[i] for i in ids]):
             new |= run.poll(budget)
             if run.columns or self._chosen is None:
                 self._chosen = run
             if run.columns:
                 break
-        return new or self._chosen is not before
+        other = taken_up or self._chosen is not before
+        self.more = other or (new and (self._chosen is None or self._chosen.more or len(self._runs) > 1))
+        return new or other
 
     def _take_up(self, found: list[WandbFiles]) -> bool:
         new = False
@@ -69,9 +73,13 @@ class WandbChoice:
                 self._runs[files.run_id] = WandbRun(files, self._axis)
         return new
 
-    def skim(self, budget: int = 4 << 20) -> bool:
+    def skim(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
         """Same as `poll`, as only W&B's files have the config, the end, and the time of each row."""
-        return self.poll(budget)
+        return self.poll(budget, look=look)
+
+    @property
+    def files(self) -> Iterable[Path]:
+        return [path for run in self._runs.values() for path in run.files]
 
     def forget(self) -> None:
         """Drop all data read so far."""

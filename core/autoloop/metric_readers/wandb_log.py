@@ -40,6 +40,8 @@ class WandbLog:
         self.columns = columns
         self._log = RecordLog(path, self._take)
         self._rows = CompiledRows(columns, native.compiled) if native.compiled is not None else WandbRows(columns)
+        self.more = False
+        """Whether the last poll stopped because of its budget."""
         self._clear()
 
     def _clear(self) -> None:
@@ -104,11 +106,11 @@ class WandbLog:
             self.columns.clear()
             self._clear()
             before = -1
-        more = self._log.read(budget)
-        if not more and self._newest_summary is not None:
+        self.more = self._log.read(budget)
+        if not self.more and self._newest_summary is not None:
             self._summarise(self._newest_summary)
             self._newest_summary = None
-        return more or self._news != before
+        return self.more or self._news != before
 
     # ------------------------------------------------------------------------------------------------ records
 

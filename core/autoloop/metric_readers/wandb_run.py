@@ -30,7 +30,15 @@ class WandbRun:
         self._tap: JsonlLog | None = None
         self._summaries: list[SummaryFile] = []
         self._notes: list[str] = []
+        self.more = False
+        """Whether the last poll may have left something because of its budget."""
         self.update(files)
+
+    @property
+    def files(self) -> list[Path]:
+        """All that it reads."""
+        tap = [self._tap.path] if self._tap is not None else []
+        return [*(segment.path for segment in self._segments), *tap, *(each.path for each in self._summaries)]
 
     def update(self, files: WandbFiles) -> bool:
         """Add new files; data of removed files is kept. Returns whether everything has to be read again."""
@@ -61,9 +69,9 @@ class WandbRun:
         if new:
             columns, step = self._shown, self._own_step
             for known in (*(segment.summary for segment in self._segments), *(each.values for each in self._summaries)):
-                for key, value in known.items():
-                    columns.put_last(key, step, value)
+                columns.put_all_last(known, step)
             self._axis.update(columns, numbered=step < max(self.rows, 1), defined=self._defined)
+        self.more = new and (len(self._segments) != 1 or self._segments[0].more or self._tap is not None)
         return new
 
     def _poll_segments(self, budget: int) -> bool:
@@ -160,6 +168,6 @@ class WandbRun:
 
     @property
     def _missing(self) -> str | None:
-        paths = [each.path for each in (*self._segments, self._tap, *self._summaries) if each is not None]
+        paths = self.files
         said = max([segment.summary_step for segment in self._segments] + [each.step for each in self._summaries], default=0)
         return missing_rows(paths[0], said, self._own_step, self.rows) if paths else None

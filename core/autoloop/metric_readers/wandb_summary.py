@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import msgspec
 
 from autoloop.metric_readers import native
@@ -25,10 +28,15 @@ class WandbSummary:
         self.step = 0
         self._paths: dict[bytes, tuple[str, ...]] = {}
         """Key paths by the bytes of the key fields; wandb 0.31 writes all of them again with each row."""
+        self._numbers: dict[bytes, str] = {}
+        """Dotted keys of the items that have had numbers, by the same bytes."""
 
     def take(self, record: bytes) -> bool:
         """Read a record. Returns whether it was well-formed to its end."""
-        items, whole = self._items(record), True
+        found = native.compiled.summary_items(record) if native.compiled is not None else None
+        if found is not None and self._take_numbers(*found):
+            return True
+        items, whole = self._items(record) if found is None else self._named(*found), True
         if items is None:
             items, whole = self._walk(record)
         texts: list[tuple[str, bytes]] = []
@@ -49,7 +57,23 @@ class WandbSummary:
                 self.values[key] = values[index]
             else:
                 self.values.update(numbers(key, decoded(text)))
+        if found is not None and not media and len(self._numbers) < MAX_KEYS:
+            known = self.values.keys() | {"_step", "_runtime", "_timestamp"}
+            self._numbers |= {head: key for head in found[0] if (key := ".".join(self._path(head))) in known}
         return whole
+
+    def _take_numbers(self, heads: list[bytes], texts: list[bytes]) -> bool:
+        """Read items that have all had numbers before, as in nearly every record. Returns False if it has others."""
+        keys = [key for head in heads if (key := self._numbers.get(head)) is not None]
+        values = _floats(texts) if len(keys) == len(heads) else None
+        if values is None or len(self.values) >= MAX_KEYS:
+            return False
+        self.values.update(zip(keys, values, strict=True))
+        for key in ("_runtime", "_timestamp"):
+            self.values.pop(key, None)
+        step = as_step(self.values.pop("_step", math.nan))
+        self.step = self.step if step is None else step
+        return True
 
     def _set_step(self, text: bytes) -> bool:
         said = decoded(text)
@@ -62,15 +86,17 @@ class WandbSummary:
     def _items(self, record: bytes) -> _Items | None:
         """Return all items at once; None if the record is not as wandb writes it with each row."""
         if native.compiled is not None:
-            found = native.compiled.summary_items(record)
-            return None if found is None else [(self._path(head), text) for head, text in zip(*found, strict=True)]
+            return None
         at = behind_number(record)
         rows = split([_HISTORY + record[at + 1 :]]) if record[at : at + 1] == _SUMMARY else None  # rows have the same items
         if rows is None:
             return None
         if rows.flat:
             return [((head.decode("utf-8", "replace"),), text) for head, text in zip(rows.heads, rows.texts, strict=True)]
-        return [(self._path(head), text) for head, text in zip(rows.heads, rows.texts, strict=True)]
+        return self._named(rows.heads, rows.texts)
+
+    def _named(self, heads: Sequence[bytes], texts: Sequence[bytes]) -> _Items:
+        return [(self._path(head), text) for head, text in zip(heads, texts, strict=True)]
 
     def _walk(self, record: bytes) -> tuple[_Items, bool]:
         """Parse field by field. Returns the items set and whether the record was well-formed; applies removals directly."""

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from autoloop import file_watch
-from autoloop.file_watch import FileWatch
+from autoloop.file_watch import Changes, FileWatch
 from autoloop.model import Actor, LoopState, ProposalStatus, RunState
 from autoloop.protocol import Stop
 
@@ -51,10 +51,10 @@ def recorded_looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, set[str
     looks: list[tuple[float, set[str]]] = []
     real = FileWatch.due
 
-    def due(watch: FileWatch) -> set[str]:
+    def due(watch: FileWatch) -> dict[str, Changes]:
         asked_at = time.monotonic()
         found = real(watch)
-        looks.append((asked_at, found))
+        looks.append((asked_at, set(found)))
         return found
 
     monkeypatch.setattr(FileWatch, "due", due)

@@ -30,7 +30,8 @@ LOG_BACKLOG = 64 << 20
 LOOKING = 0.02
 """Seconds after which no further attempt is judged in the same turn of the engine."""
 REST = 5.0
-"""After judging, live rules pause for this many times as long, so they use at most a sixth of the engine's time."""
+"""After judging, live rules pause for this many times the CPU time it took, so they use at most a sixth of the engine's
+time. Waiting for the disk does not count: stopping one run must not delay the next verdict."""
 
 
 @dataclass
@@ -61,11 +62,11 @@ class LiveRules:
             self._watched[id_].news = True
         if time.monotonic() < self._rest_until:
             return
-        began, looks = time.monotonic(), 0
+        began, used, looks = time.monotonic(), time.thread_time(), 0
         # The attempts that have waited longest come first, so one that always has new output does not delay the others.
         for id_ in [*(id_ for id_ in active if id_ not in self._watched), *self._watched]:
-            each = active[id_]
-            if each.run.state is RunState.STOPPING:
+            each, known = active[id_], self._watched.get(id_)
+            if each.run.state is RunState.STOPPING or (known is not None and known.log is None and not known.news):
                 continue
             try:
                 looked = self._look_at(each)
@@ -79,7 +80,7 @@ class LiveRules:
                 if time.monotonic() - began >= LOOKING:
                     break
         if looks:
-            self._rest_until = time.monotonic() + REST * (time.monotonic() - began)
+            self._rest_until = time.monotonic() + REST * (time.thread_time() - used)
 
     def _look_at(self, active: ActiveAttempt) -> bool:
         watched = self._watched.get(active.attempt.id) or self._begin(active)

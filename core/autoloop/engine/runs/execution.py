@@ -20,9 +20,9 @@ from autoloop.diagnose.causes import SHORTAGE
 from autoloop.engine.base.context import Context
 from autoloop.engine.runs.attempts import Intent, next_attempt
 from autoloop.engine.runs.disk_space import PASSING, try_writing
-from autoloop.engine.runs.following import follow_attempt, with_progress, written_in
+from autoloop.engine.runs.following import follow_attempt, read_on, with_progress, written_in
 from autoloop.engine.runs.launching import Launcher
-from autoloop.file_watch import FileWatch
+from autoloop.file_watch import Changes, FileWatch
 from autoloop.metric_readers import Follower
 from autoloop.model import Attempt, EventKind, ExitRecord, LoopSpec, Run, Slot, StopCause, Taken, UserError
 from autoloop.model.transitions import attempt_begun, attempt_ended, attempt_stopping, run_begun, run_stopping, run_waits
@@ -38,11 +38,6 @@ from autoloop.runners.runner import (
 )
 
 LOG = logging.getLogger(__name__)
-
-SIP = 128 << 10
-"""Bytes of one history read at a time."""
-READING = 0.1
-"""Maximum seconds to read one history in a turn, because commands wait meanwhile."""
 
 PROGRESS_EVERY = 2.0
 """Seconds between two records of the runs' progress. Clients that need it sooner read the histories themselves."""
@@ -251,12 +246,11 @@ class Execution:
         for active in self._active.values():
             if active.attempt.id not in due:
                 continue
-            deadline = time.monotonic() + READING
-            while active.follower.poll(SIP):
+            new, left = read_on(active.follower, due[active.attempt.id])
+            if new:
                 fresh.add(active.attempt.id)
-                if time.monotonic() >= deadline:
-                    self._unread.add(active.attempt.id)
-                    break
+            if left:
+                self._unread.add(active.attempt.id)
         now = self.context.clock()
         if 0 <= now - self._recorded_at < PROGRESS_EVERY:
             return fresh
@@ -268,19 +262,19 @@ class Execution:
                     self.put(active, with_progress(active.run, active.follower))
         return fresh
 
-    def _due(self) -> set[str]:
-        """The attempts that may have unread output."""
+    def _due(self) -> dict[str, Changes]:
+        """The attempts that may have unread output, each with the files that changed if they are known."""
         unread, self._unread = self._unread, set()
         if self._files is None:
             if not self._active:
-                return unread
+                return dict.fromkeys(unread)
             self._files = FileWatch(LOG.warning)
             self._selector.register(self._files.fileno(), selectors.EVENT_READ)
         executing = {active.attempt.id for active in self._active.values()}
         if executing != self._followed:
             self._followed = executing
             self._files.follow({active.attempt.id: written_in(active.attempt) for active in self._active.values()})
-        return self._files.due() | unread
+        return self._files.due() | dict.fromkeys(unread)
 
     def put(self, active: ActiveAttempt, run: Run) -> None:
         """Record a changed version of an executing run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,11 +10,33 @@ import msgspec
 
 from autoloop.engine.planning.frozen import preset_of
 from autoloop.engine.planning.kept_metrics import metrics_of
+from autoloop.file_watch import Changes
 from autoloop.metric_readers import Follower, follow
 from autoloop.metrics import MetricBook, canonical_columns
 from autoloop.model import Attempt, Loop, LoopSpec, Run, Series, UserError
 from autoloop.store import Store
 from autoloop.trainers import Preset
+
+SIP = 128 << 10
+"""Bytes of one history read at a time."""
+READING = 0.1
+"""Maximum seconds to read one history in a turn, because commands wait meanwhile."""
+
+
+def read_on(follower: Follower, changed: Changes) -> tuple[bool, bool]:
+    """Read an attempt's new output. Returns whether anything was new, and whether READING ended before all was read.
+
+    `changed` comes from a FileWatch. It names a file again that is written to while this reads, so the end of a file need
+    not be checked twice.
+    """
+    deadline, new = time.monotonic() + READING, False
+    while follower.poll(SIP, changed):
+        new = True
+        if not follower.more:
+            break
+        if time.monotonic() >= deadline:
+            return new, True
+    return new, False
 
 
 def follow_attempt(attempt: Attempt, run: Run, spec: LoopSpec, preset: Preset | None) -> Follower:

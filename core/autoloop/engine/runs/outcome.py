@@ -12,7 +12,8 @@ import msgspec
 from autoloop.diagnose.diagnosis import diagnose
 from autoloop.engine.base.context import Context
 from autoloop.engine.base.judgeable import why_not_judged
-from autoloop.engine.runs.execution import SIP, EndedAttempt
+from autoloop.engine.runs.execution import EndedAttempt
+from autoloop.engine.runs.following import SIP
 from autoloop.engine.runs.retries import continues, why_again
 from autoloop.engine.runs.watchdog import as_judged
 from autoloop.gpu_history import read_history
