@@ -105,15 +105,15 @@ class ConsoleApp(MovingApp):
 
     def _load_the_rest(self) -> None:
         """Load everything that the first paint did not need in a thread, so that keys stay responsive: the modules that read
-        histories and logs, the rows of the whole loop, then the other screens."""
+        histories and logs, the rows of the whole loop, then the other screens with their style sheets."""
 
         def load() -> None:
             for name in LATER:
                 import_module(name)
             rows = self.feed.read_ahead()
             self.call_from_thread(self._complete, rows)
-            for name in SCREENS:
-                import_module(name)
+            folders = [Path(import_module(name).__file__ or "").parent for name in SCREENS]
+            self.call_from_thread(self._read_styles, [sheet for folder in folders for sheet in folder.glob("*.tcss")])
 
         self.run_worker(load, thread=True, group=LOADING)
 
@@ -132,6 +132,16 @@ class ConsoleApp(MovingApp):
         # Exclude loaded objects from garbage collection: a full collection over them would delay a key by tens of
         # milliseconds.
         self.set_timer(1.0, self._collect_from_now_on)
+
+    def _read_styles(self, sheets: list[Path]) -> None:
+        """Read the style sheets of screens that will be shown, in one go: opening such a screen would read its own."""
+        if not self.is_running:
+            return
+        for sheet in sheets:
+            if not self.stylesheet.has_source(str(sheet), ""):
+                self.stylesheet.read(sheet)
+        self.stylesheet.reparse()
+        self.stylesheet.update(self)
 
     def on_unmount(self) -> None:
         gc.unfreeze()  # code that runs in this process afterwards collects as before

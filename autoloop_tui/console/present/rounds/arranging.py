@@ -51,8 +51,7 @@ def config_row(members: Sequence[RunRow]) -> RunRow:
         ended_at=max(ended) if len(ended) == len(runs) else None,
         reason=next((each.reason for each in runs if each.state in (RunState.FAILED, RunState.LOST)), None),
     )
-    text = "\n".join([run.name.lower(), *(row.text for row in members)])
-    return RunRow(run, first.loop, first.base, first.proposal, first.origin, text, tuple(members))
+    return RunRow(run, first.loop, first.base, first.proposal, first.origin, tuple(members))
 
 
 def _state(runs: Sequence[Run]) -> RunState:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autoloop.metrics import MetricBook
-from autoloop.model import MetricSummary
+from autoloop.model import MetricSummary, Run
+from autoloop.model.packed_metrics import last_and_best
 from autoloop.text.number_column import NumberColumn
 
 from autoloop_tui.console.present.rounds.rows import RunRow, base_metric
@@ -31,14 +32,22 @@ class Figures:
         cls, metric: str, rows: Sequence[RunRow], book: MetricBook, live: Mapping[str, Mapping[str, MetricSummary]]
     ) -> Figures:
         """Return the columns for some rows. `live`: figures of running runs so far."""
-        mine = [(row, found) for row in rows if (found := row.metric(metric) or live.get(row.run.id, {}).get(metric))]
+        lasts, bests, changes, spreads = [], [], [], []
+        for row in rows:
+            found = _last_and_best(row.run, metric) or last_and_best(live.get(row.run.id, {}), metric)
+            if found is None:
+                continue
+            lasts.append(found[0])
+            bests.append(found[1])
+            if theirs := _last_and_best(row.base, metric):
+                changes.append(found[0] - theirs[0])
+            if row.members:
+                spreads.append(spread(row, metric))
         directed = book.direction(metric) is not None
-        changes = [found.last - theirs.last for row, found in mine if (theirs := base_metric(row, metric))]
-        spreads = [spread(row, metric) for row, _ in mine if row.members]
         return cls(
             metric,
-            NumberColumn.of([found.best if directed else None for _, found in mine], room=ROOM),
-            NumberColumn.of([found.last for _, found in mine], room=ROOM),
+            NumberColumn.of(bests if directed else [], room=ROOM),
+            NumberColumn.of(lasts, room=ROOM),
             NumberColumn.of(changes, signed=True, room=ROOM),
             NumberColumn.of(spreads, digits=2, room=ROOM),
         )
@@ -47,6 +56,10 @@ class Figures:
         """Return whether new figures of a running run fit into the columns as they are."""
         theirs = base_metric(row, self.metric)
         return self.last.takes(found.last) and (theirs is None or self.change.takes(found.last - theirs.last))
+
+
+def _last_and_best(run: Run | None, metric: str) -> tuple[float, float | None] | None:
+    return last_and_best(run.summary.metrics, metric) if run and run.summary else None
 
 
 def spread(row: RunRow, metric: str) -> float | None:

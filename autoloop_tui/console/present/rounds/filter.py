@@ -55,7 +55,8 @@ class Filter(NamedTuple):
     note: str = ""
 
     def matches(self, row: RunRow) -> bool:
-        return all(word in row.text for word in self.words) and all(clause.matches(row) for clause in self.clauses)
+        text = row.text if self.words else ""
+        return all(word in text for word in self.words) and all(clause.matches(row) for clause in self.clauses)
 
 
 def parse_filter(text: str, book: MetricBook, metrics: Collection[str]) -> Filter:

@@ -31,21 +31,29 @@ class LoopRuns(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """A run with its origin, or a config with its replicates. `origin`: the base run, proposal number and rule, as in
-    `my_rules #12 plateau`. `text`: the lower-case text that the filter searches. `members`: for a config, the rows of its
-    runs; `run` then has their means."""
+    `my_rules #12 plateau`. `members`: for a config, the rows of its runs; `run` then has their means."""
 
     run: Run
     loop: Loop
     base: Run | None
     proposal: Proposal | None
     origin: str
-    text: str
     members: tuple[RunRow, ...] = ()
 
     @property
     def key(self) -> str:
         """The key of the row in the table; that of a config is derived from its first run."""
         return f"{CONFIG}{self.run.id}" if self.members else self.run.id
+
+    @property
+    def text(self) -> str:
+        """The lower-case text that the filter searches."""
+        run, base = self.run, self.base.name if self.base else ""
+        if self.members:
+            return "\n".join([run.name.lower(), *(row.text for row in self.members)])
+        rule = author(self.proposal) if self.proposal else ""
+        searched = (run.name, run.id, run.state.value, run.reason, base, rule)
+        return "\n".join(part for part in searched if part).lower()
 
     def metric(self, name: str) -> MetricSummary | None:
         return self.run.summary.metrics.get(name) if self.run.summary else None
@@ -91,15 +99,11 @@ class RunRows:
         for each in self.loops.values():
             by_id = {run.id: run for run in each.runs}
             proposals = {proposal.id: proposal for proposal in each.proposals}
-            for made in each.proposals:
-                if made.live:
-                    if made.run is not None:
-                        self.relaunched[made.base_run] = made.run
-                    continue
-                approved, rejected = self._decided.get((each.loop.id, made.round), (0, 0))
-                approved += made.status in (ProposalStatus.APPROVED, ProposalStatus.LAUNCHED)
-                rejected += made.status is ProposalStatus.REJECTED
-                self._decided[each.loop.id, made.round] = approved, rejected
+            self.relaunched |= {made.base_run: made.run for made in each.proposals if made.live and made.run is not None}
+            decided = Counter((made.round, made.status) for made in each.proposals if not made.live)
+            for number in {number for number, _ in decided}:
+                approved = decided[number, ProposalStatus.APPROVED] + decided[number, ProposalStatus.LAUNCHED]
+                self._decided[each.loop.id, number] = approved, decided[number, ProposalStatus.REJECTED]
             for run in sorted(each.runs, key=lambda run: -run.round):
                 self._groups.setdefault((run.loop, run.round), []).append(run)
                 base = by_id.get(run.base_run) if run.base_run else None
@@ -237,6 +241,5 @@ def short_value(value: object, most: int = 24) -> str:
 def _row(run: Run, loop: Loop, base: Run | None, proposal: Proposal | None) -> RunRow:
     rule = author(proposal) if proposal else ""
     number = f"#{run.proposal}" if run.proposal is not None else ""
-    origin = " ".join(part for part in (base.name if base else run.base_run or "", number, rule) if part)
-    searched = (run.name, run.id, run.state.value, run.reason, base.name if base else "", rule)
-    return RunRow(run, loop, base, proposal, plain(origin), "\n".join(part for part in searched if part).lower())
+    origin = " ".join(filter(None, (base.name if base else run.base_run, number, rule)))
+    return RunRow(run, loop, base, proposal, plain(origin))
