@@ -18,7 +18,6 @@ from autoloop_tui.console.drawing.glyphs import UNICODE, Glyphs
 from autoloop_tui.console.drawing.paint import cells, look, number, plain, short_count, signed
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.present.metric_delta import Delta, against
-from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.arranging import Place
 from autoloop_tui.console.present.rounds.figures import Figures, spread
 from autoloop_tui.console.present.rounds.rows import RunRow, author, base_metric
@@ -130,11 +129,14 @@ class RunPainter:
         seen = look(self.gone.get(run.id, run.state.value))
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
         badge = None if row.members else self.marked.get(run.id)
-        star = self._star(row)
+        star, said = self._star(row), row.said(self.book)
+        spoilt = bool(said) and run.state is RunState.FINISHED
+        warned = look("warning").mark(self.glyphs)
+        sign = (star, "bold slot-finished") if star or not spoilt else (warned, "bold slot-failed")
         took = row.took(self.now)
         mark: Piece = (f"{badge.letter:2}", f"bold {badge.look}") if badge else ("  ", "")
         made: dict[str, Cell] = {
-            "mark": [mark, (star, "bold slot-finished")],
+            "mark": [mark, sign],
             "round": (str(run.round), "dim"),
             "state": (self._state(row, widths["state"]), seen.variable),
             "name": self._name(place, widths["name"], "bold" if badge or star else dim, folded=folded),
@@ -144,7 +146,7 @@ class RunPainter:
             "tries": (str(run.attempts) if run.attempts else self.nothing, "slot-warn" if run.attempts > 1 else "dim"),
             "took": (self.nothing if took is None else duration(took), dim),
             "trend": (self.trends.get(run.id, ""), seen.variable if not run.state.ended else "dim"),
-            "reason": (why(run), seen.variable if run.state.ended else "dim"),
+            "reason": (said, "slot-failed" if spoilt else seen.variable if run.state.ended else "dim"),
         }
         if row.origin and cells(row.origin) > widths.get("from", 99) and run.proposal is not None:
             rule = author(row.proposal) if row.proposal else ""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autoloop.metrics import MetricBook
+from autoloop.model import RunState
+
 from autoloop_tui.console.drawing.cutting import wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
 from autoloop_tui.console.drawing.paint import cells, look, plain
 from autoloop_tui.console.drawing.pieces import Piece, crop
-from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.present.rounds.heads import length
 from autoloop_tui.console.present.rounds.rows import RunRow, author, changes_in_short
 
 
 class LineagePainter:
-    def __init__(self, glyphs: Glyphs) -> None:
-        self.glyphs, self.mark = glyphs, glyphs.ellipsis
+    def __init__(self, glyphs: Glyphs, book: MetricBook) -> None:
+        self.glyphs, self.mark, self.book = glyphs, glyphs.ellipsis, book
 
     def detail(
         self, chain: Sequence[RunRow], width: int, height: int, *, name_loop: bool, successor: str | None = None
@@ -29,11 +31,12 @@ class LineagePainter:
             (seen.text(self.glyphs), seen.variable),
         ]
         of_loop: list[Piece] = [(f"  {row.loop.name}", "dim")] if name_loop else []
-        said = why(row.run)
+        said = row.said(self.book)
+        names = "slot-failed" if row.run.state is RunState.FINISHED else seen.variable
         if not said or length(first) + cells(said) + 2 + length(of_loop) <= width:
-            rows = [[*first, (f": {said}" if said else "", seen.variable), *of_loop]]
+            rows = [[*first, (f": {said}" if said else "", names), *of_loop]]
         else:
-            rows = [[*first, *of_loop], *([(f"   {each}", seen.variable)] for each in wrapped(said, width - 4)[:2])]
+            rows = [[*first, *of_loop], *([(f"   {each}", names)] for each in wrapped(said, width - 4)[:2])]
         if successor is not None:
             rows.append([(" relaunched by a live rule as ", "dim"), (plain(successor), "bold")])
         if len(chain) > 1:

@@ -13,6 +13,7 @@ from autoloop.store import Snapshot
 from autoloop.text.changes import after_text, before_text
 
 from autoloop_tui.console.drawing.paint import plain, shown_value
+from autoloop_tui.console.present.proposals.queue import why
 
 
 class LoopRuns(NamedTuple):
@@ -57,6 +58,12 @@ class RunRow:
 
     def metric(self, name: str) -> MetricSummary | None:
         return self.run.summary.metrics.get(name) if self.run.summary else None
+
+    def said(self, book: MetricBook) -> str:
+        """Return the reason for its state, or which metrics are NaN or infinite; empty if there is nothing to say."""
+        runs = [member.run for member in self.members] or [self.run]
+        bad = sorted({book.short(name) for run in runs if run.summary for name in run.summary.not_finite})
+        return why(self.run) or (f"NaN in {', '.join(map(plain, bad))}" if bad else "")
 
     def took(self, now: float) -> float | None:
         """Return the seconds from its start to its end, or until now."""

@@ -1,18 +1,21 @@
-"""Why a run did not finish, or what a live rule asks about it. Pure."""
+"""Why a run did not finish, what a live rule asks about it, or which metric is NaN. Pure."""
 
 from __future__ import annotations
 
-from autoloop.model import Run, RunState
+from collections.abc import Mapping
+
+from autoloop.model import Run, RunState, Series
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
+from autoloop_tui.console.drawing.lines import spoilt
 from autoloop_tui.console.drawing.paint import look
 from autoloop_tui.console.loop_view import View
 from autoloop_tui.console.present.proposals.queue import why
 
 
-def cause(view: View, run: Run, decides: str, glyphs: Glyphs) -> tuple[str, str]:
-    """Return the text and its look; empty if there is nothing to say. `decides`: the key of the screen that answers a
-    rule."""
+def cause(view: View, run: Run, columns: Mapping[str, Series], decides: str, glyphs: Glyphs) -> tuple[str, str]:
+    """Return the text and its look; empty if there is nothing to say. `columns`: its metrics so far; `decides`: the key of
+    the screen that answers a rule."""
     attempt = view.snapshot.attempts.get(run.id)
     if asked := view.questions.get(run.id):
         does = "relaunch it with edits" if asked.edits else "stop it"
@@ -20,7 +23,9 @@ def cause(view: View, run: Run, decides: str, glyphs: Glyphs) -> tuple[str, str]
         return f"{look('pending').mark(glyphs)} {text}; {decides} decides", "slot-warn"
     reason = why(run) or (attempt.cause if attempt else None)
     if not run.state.ended or run.state is RunState.FINISHED or not reason:
-        return "", ""
+        bad = spoilt(columns, "")
+        said = f"NaN in {view.metrics.short(bad[0])} since step {bad[1]}" if bad else ""
+        return (f"{look('warning').mark(glyphs)} {said}", "slot-failed") if said else ("", "")
     seen = look(run.state.value)
     failed = attempt is not None and run.state is not RunState.STOPPED
     details = attempt.diagnosis.details if attempt and attempt.diagnosis and failed else []

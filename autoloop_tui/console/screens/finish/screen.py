@@ -25,6 +25,8 @@ from autoloop_tui.console.widgets.row_pane import DrawnPane, ScrolledPane
 
 NO_CHART = 6
 """Minimum rows of the chart."""
+CHART, PER_ROUND = 6, 2
+"""Rows of the chart: at most these, and these for each round with a result; few points need no more."""
 
 
 class FinishScreen(LoopScreen):
@@ -51,7 +53,12 @@ class FinishScreen(LoopScreen):
         self.query_one(ScrolledPane).show_rows(rows)
         room = self.size.height - 3
         below = room - len(rows) - 1
-        self.query_one("#below").display = below >= NO_CHART and view.outcome is not None
+        found = view.outcome
+        pane = self.query_one("#below")
+        pane.display = below >= NO_CHART and found is not None
+        if found is not None:
+            needs = max(CHART + PER_ROUND * len(found.rounds), 1 + len(changes_to_first(view, found)))
+            pane.styles.height = min(below, needs)
         self.query_one(ScrolledPane).styles.height = len(rows) + 1 if below >= NO_CHART else room
         self.call_after_refresh(self._paint)
 

@@ -279,7 +279,7 @@ class RoundsBrowser(TableScreen):
         if chain and height >= 2:
             after = self.known.rows.get(self.known.relaunched.get(chain[-1].run.id, ""))
             name = after.run.name if after else None
-            lineage = LineagePainter(self.console.glyphs)
+            lineage = LineagePainter(self.console.glyphs, view.metrics)
             pane.show(lineage.detail(chain, width, height, name_loop=self.all_loops, successor=name))
 
     def _with_history(self, row: RunRow) -> Run:

@@ -119,7 +119,6 @@ class RunBrowser(LoopScreen):
             head = self.query_one("#run-head", RowPane)
             head.show([[(f" This loop has no run {plain(self.run_id)}; q goes back.", "slot-warn")]])
             return
-        self._paint_cause(view, run)
         notes = map(note_text, notes_of_run(view.snapshot.notes, run))
         self.query_one("#run-notes", TextPane).show_text(self.console.glyphs.dot.join(notes), "")
         self._paint_parts()
@@ -147,6 +146,7 @@ class RunBrowser(LoopScreen):
         base_columns = self.console.feed.read(base) if base and (self.part == "charts" or not run.state.ended) else {}
         self._charts.update(view, run, columns, base, base_columns)
         self._paint_head(view, run)
+        self._paint_cause(view, run)
         self._paint_gpu(view, run)
         if self.part == "charts":
             self._charts.levels = self._levels = self._levels or live_levels(self.console.feed.rules())
@@ -189,8 +189,10 @@ class RunBrowser(LoopScreen):
             pane.show([gpu_row(history, self.size.width, glyphs=self.console.glyphs)])
 
     def _paint_cause(self, view: View, run: Run) -> None:
-        """Show why the run did not finish or what a live rule asks, above every part; empty and hidden otherwise."""
-        text, seen = cause(view, run, self.console.keys_of("app.proposals"), self.console.glyphs)
+        """Show above every part why the run did not finish, what a rule asks or which metric is NaN; otherwise hidden."""
+        text, seen = cause(
+            view, run, self.console.feed.known(run), self.console.keys_of("app.proposals"), self.console.glyphs
+        )
         self.query_one("#run-cause", TextPane).show_text(text, seen)
 
     def _paint_parts(self) -> None:

@@ -54,7 +54,11 @@ async def test_one_key_shows_what_agents_did_and_one_holds_them_all(project: Rec
         shown = text(app)
         line = next(line for line in shown.splitlines() if "agent:codex" in line)
         assert line.split()[1:] == ["2", "0", "1", "0", "0", "0", "1", *line.split()[8:10], "4", "runs"]
-        assert "codex for ada, approve: refused: `approve` needs a person at a terminal" in shown
+        await pilot.resize_terminal(80, 24)
+        words = "agent:codex 2 proposals (1 rejected) · 1 refused · 4 runs left · last seen"
+        await until(pilot, lambda: words in " ".join(text(app).split()))
+        await pilot.resize_terminal(140, 40)
+        await until(pilot, lambda: "codex for ada, approve: refused: `approve` needs a person at a terminal" in text(app))
         assert "agents held" not in shown
         await pilot.press("B")
         await settle(pilot)

@@ -22,7 +22,7 @@ from autoloop_tui.console.widgets.slots.table import SlotTable
 from tests.console.projects import RecordedProject, painted
 from tests.console.running import Size
 from tests.console.screens.slots.driving import HOSTILE, SIZES, busy, changed, drive, look_again, read_at_each, shown, table
-from tests.console.waiting import settle
+from tests.console.waiting import settle, until
 from tests.support.processes import bystander
 
 # ----------------------------------------------------------------------------------------------------------- what is shown
@@ -203,6 +203,27 @@ async def test_a_metric_that_is_no_number_any_more_is_said_with_the_key_that_sto
     async with drive(project, (120, 40)) as (pilot, screen):
         async for _ in read_at_each(pilot, screen, [(120, 40), (80, 24)]):
             assert "NaN since step 130  x stops" in table(screen) + below(screen)
+
+
+async def test_a_metric_other_than_the_key_one_that_is_no_number_has_a_sign_at_every_size(tmp_path: Path) -> None:
+    project = RecordedProject(tmp_path, slots=1)
+    steps = array("q", [50, 100, 130])
+    metrics = {
+        "eval/offline_eval/avg_l1": Series(steps, array("d", [0.9, 0.6, 0.4])),
+        "train/l1_loss": Series(steps, array("d", [1.0, math.nan, math.nan])),
+    }
+    project.run("run_0", RunState.RUNNING, slot=0, metrics=metrics, log="x\n")
+    async with drive(project, (120, 40)) as (pilot, screen):
+        async for size in read_at_each(pilot, screen, [(160, 45), (120, 40), (80, 24), (60, 20)]):
+            assert ("NaN in l1_l" if size[0] >= 80 else "NaN") in table(screen), size
+            assert "NaN in l1_loss since step 100  m charts" in table(screen) + below(screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: "▲ NaN in l1_loss since step 100" in shown(pilot))
+    ended = project.run("done", metrics=metrics)
+    async with drive(project, (80, 24)) as (pilot, _):
+        await pilot.press("r", "j")
+        await until(pilot, lambda: f"({ended.id}) ✓ finished: NaN in l1_loss" in shown(pilot))
+        assert any("▲ ✓" in line and "done" in line for line in shown(pilot).splitlines())
 
 
 async def test_what_a_row_has_no_room_for_is_said_below_when_the_cursor_is_on_it(tmp_path: Path) -> None:
