@@ -18,6 +18,13 @@ HELP = (
 
 
 class CompletingApp(App):
+    def help_print(self, *words: Any, **chosen: Any) -> None:
+        if self.help_formatter is None:
+            from autoloop_tui.cli.flowing_help import FlowingHelp  # imports Rich, which commands must not load
+
+            self.help_formatter = FlowingHelp()
+        super().help_print(*words, **chosen)
+
     def generate_completion(self, **chosen: Any) -> str:
         """Return the completion script for a shell. fish needs no changes: it completes file names on its own."""
         script = super().generate_completion(**chosen)

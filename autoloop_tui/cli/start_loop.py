@@ -58,7 +58,7 @@ def start_loop(
 
     plan = planned(spec, execute)
     seen = opening.has_screen() and not (as_json or how.no_ui or how.detach)
-    if not execute and not (seen and opening.confirm_plan(plan, plan_text(plan))):
+    if not execute and not (seen and opening.confirm_plan(plan, plan_text(plan, margin=2))):
         print(plan_json(plan) if as_json else plan_text(plan))
         return 0
     if not execute:  # confirmed on the screen: notes of the plan may now be errors

@@ -144,6 +144,6 @@ def confirm_plan(plan: LoopPlan, text: str) -> bool:
     from autoloop_tui.console.full_screen import run_on_terminal
     from autoloop_tui.console.screens.plan import PlanApp
 
-    app = PlanApp(plan.name, text)
+    app = PlanApp(plan.name, text, "It will train on the CPU." if plan.spec.device == "cpu" else "It will use GPU time.")
     run_on_terminal(lambda: app, app.project)
     return app.return_value is True

@@ -69,3 +69,15 @@ def test_every_command_of_the_catalogue_is_a_function() -> None:
         module, _, function = catalogue.function(name).partition(":")
         __import__(module)
         assert callable(getattr(sys.modules[module], function))
+
+
+def test_paragraphs_fill_the_line(call: Call) -> None:
+    """No line of the source's width is followed by a remainder of a few words; without a terminal a line has 80 cells."""
+    lines = [line.rstrip() for line in call("init", "--help").out.split("Recognises")[1].split("Arguments")[0].splitlines()]
+    paragraph = lines[: lines.index("")]
+    first_words = [line.split()[0] for line in paragraph[1:]]
+    assert len(paragraph) >= 3
+    for line, word in zip(paragraph[1:-1], first_words[1:], strict=True):
+        assert len(line) + 1 + len(word) > 79
+    grid = call("run", "--help").out.split("--grid")[1].split("--seeds")[0]
+    assert "With --propose, the search" in " ".join(grid.replace("│", " ").split())

@@ -157,6 +157,7 @@ def test_names_in_rules_that_fit_nothing_known_are_told_beforehand(project: Comm
     for said in (call("run", *words), call("doctor", *words)):
         flat = " ".join(said.out.split())
         assert 'rule slow uses val/los, which no earlier run of this trainer logged; did you mean "val/loss"?' in flat
+        assert "?." not in flat
         assert "rule slow:" in flat
         assert "lrr" in flat
     rules(project)

@@ -15,9 +15,10 @@ from autoloop_tui.cli.documents.plans import PlanDocument
 from autoloop_tui.cli.output import printing
 
 
-def plan_text(plan: LoopPlan) -> str:
-    """Return the plan for people: what would run where, each command line, and notes."""
+def plan_text(plan: LoopPlan, *, margin: int = 0) -> str:
+    """Return the plan for people: what would run where, each command line, and notes. `margin`: cells not used for text."""
     cells = printing.across()
+    cells = None if cells is None else cells - margin
     rows = [
         [
             planned.run.position,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from autoloop.model import Change, LoopState, Outcome, RunState
+from autoloop.model import Change, LoopEndKind, LoopState, Outcome, RunState
 from autoloop.reports import result_lines
 from autoloop.store import Store
 from autoloop.text.plural import plural
@@ -56,6 +56,8 @@ def page(
     rows = [crop([(f" {called} " if called else " ", "bold"), *head], 0, width, glyphs.ellipsis), []]
     if active:
         rows.append([(" The loop is still running; this is the result so far.", "dim")])
+    elif loop.end is not None and loop.end.kind is not LoopEndKind.ROUNDS_DONE:
+        rows += [[(f" {line}", "dim")] for line in wrapped(f"ended: {plain(loop.end.text)}", width - 2)]
     found = view.outcome
     star = glyphs.of("★ ", "* ") if found is not None and found.better else ""
     lines = result_lines(store, msgspec.structs.replace(loop, outcome=found), view.metrics)

@@ -58,9 +58,10 @@ class PlanApp(FullScreenApp[bool]):
     STILL: ClassVar[str] = "nothing was started"
     BINDINGS: ClassVar[list[BindingType]] = bindings("plan")
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, costs: str = "It will use GPU time.") -> None:
+        """`costs`: a sentence that the confirmation shows."""
         super().__init__(Path.cwd())
-        self.plan_name = name
+        self.plan_name, self.costs = name, costs
         self.text = text
         self.preferences = Preferences.load(os.environ)
         self.use_glyphs(ascii_only=self.preferences.ascii, blocks=self.preferences.blocks)
@@ -112,7 +113,7 @@ class PlanApp(FullScreenApp[bool]):
             if agreed:
                 self.exit(True)
 
-        self.push_screen(Confirm("Start this plan?", "It will use GPU time.", "Start"), answered)
+        self.push_screen(Confirm("Start this plan?", self.costs, "Start"), answered)
 
     async def action_back(self) -> None:
         self.exit(False)

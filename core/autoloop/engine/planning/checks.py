@@ -80,7 +80,7 @@ def check(
     rules = load_rules(spec.rules, metrics, settings.rules_timeout, methods=planned_methods(spec))
     until = load_until(spec, rules, metrics)
     said = misspelt(spec, rules, until, values, settings.field_types(), metrics, found)
-    return rules, until, [*lacking, *(f"{each}." for each in said)]
+    return rules, until, [*lacking, *(each if each.endswith("?") else f"{each}." for each in said)]
 
 
 def load_until(spec: LoopSpec, rules: RuleSource, metrics: MetricBook) -> Expression | None:

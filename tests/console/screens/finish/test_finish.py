@@ -84,7 +84,7 @@ async def test_without_a_result_of_the_baseline_the_page_says_why_nothing_is_cal
     project.run("base", RunState.STOPPED, group="base")
     other = project.run("other", group="other", metrics=metrics(0.4))
     best = BestRun(metric="eval/offline_eval/avg_l1", highest=False, value=0.4, run=other.id)
-    end = LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all rounds are done")
+    end = LoopEnd(kind=LoopEndKind.NO_PROPOSALS, text="no rule fired")
     project.change_loop(state=LoopState.FINISHED, best=best, ended_at=NOW, end=end)
     app = project.app()
 
@@ -94,6 +94,7 @@ async def test_without_a_result_of_the_baseline_the_page_says_why_nothing_is_cal
         shown = " ".join(text(app).split())
         assert "no config is called better: the baseline, base (run00001), has no result (stopped)" in shown
         assert "lowest last eval_l1: 0.4, other" in shown
+        assert "ended: no rule fired" in shown  # not all rounds ran
 
 
 async def test_c_compares_the_winner_with_the_baseline_and_q_comes_back(project: RecordedProject) -> None:
