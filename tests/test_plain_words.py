@@ -94,13 +94,13 @@ def of_markdown(path: Path) -> Iterator[tuple[int, str]]:
 
 def of_python(path: Path) -> Iterator[tuple[int, str]]:
     """Yield every string except docstrings, which users do not see. Those of commands are included: they are the help."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     docstrings: set[int] = set()
     if "commands" not in path.parts or "cli" not in path.parts:
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 docstrings.add(id(node.value))
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
             yield node.lineno, node.value
 

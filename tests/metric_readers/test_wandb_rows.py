@@ -63,12 +63,7 @@ def told(log: WandbLog) -> tuple[object, ...]:
     return plain(log.columns.series), log.rows, log.step, repr(list(log.times)), log.damaged
 
 
-@settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=100,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows(), st.lists(st.integers(1, 3000), max_size=6))
 def test_rows_are_the_same_at_once_and_item_by_item(
     tmp_path: Path, records: list[tuple[bytes, bytes]], pieces: list[int]

@@ -137,7 +137,7 @@ def test_a_database_that_is_being_written_is_read_on_without_locking_its_writer_
         writer.execute(insert, ("another", 7, '{"loss": 9}'))
         assert follower.poll()
         assert points(follower, "loss") == [(0, 2), (5, 1)]
-        assert "has 1 run beside one" in follower.problems[0]
+        assert "has 1 run besides one" in follower.problems[0]
 
 
 def test_another_programs_database_is_no_source(tmp_path: Path) -> None:

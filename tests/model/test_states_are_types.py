@@ -8,7 +8,7 @@ attribute that holds one is compared with, or searched for, a literal.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import autoloop
@@ -77,25 +77,38 @@ def is_text(node: ast.AST) -> bool:
 
 
 def messages_that_decide(tree: ast.Module) -> Iterator[int]:
-    for function in [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Module))]:
-        names = {
-            target.id
-            for node in ast.walk(function)
-            if isinstance(node, ast.Assign) and is_message(node.value, set())
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        names = set() if isinstance(function, ast.Module) else names
-        for node in ast.walk(function):
-            if isinstance(node, ast.Compare):
-                sides = [node.left, *node.comparators]
-                if any(is_message(side, names) for side in sides) and any(map(is_text, sides)):
-                    yield node.lineno
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                searched = node.func.attr in SEARCHES and is_message(node.func.value, names)
-                matched = node.func.attr in PATTERNS and any(is_message(each, names) for each in node.args)
-                if searched or matched:
-                    yield node.lineno
+    everything = list(ast.walk(tree))
+    yield from decisions(everything, set())
+    if named_messages(everything):
+        for function in (node for node in everything if isinstance(node, ast.FunctionDef)):
+            nodes = list(ast.walk(function))
+            if names := named_messages(nodes):
+                yield from decisions(nodes, names)
+
+
+def named_messages(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the variables to which a message is assigned."""
+    return {
+        target.id
+        for node in nodes
+        if isinstance(node, ast.Assign) and is_message(node.value, set())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def decisions(nodes: Iterable[ast.AST], names: set[str]) -> Iterator[int]:
+    """Yield the lines where text decides; `names`: variables that hold a message."""
+    for node in nodes:
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if any(is_message(side, names) for side in sides) and any(map(is_text, sides)):
+                yield node.lineno
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            searched = node.func.attr in SEARCHES and is_message(node.func.value, names)
+            matched = node.func.attr in PATTERNS and any(is_message(each, names) for each in node.args)
+            if searched or matched:
+                yield node.lineno
 
 
 @pytest.mark.parametrize("rule", [changes_of_state, messages_that_decide], ids=lambda rule: rule.__name__)
