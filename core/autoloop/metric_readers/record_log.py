@@ -63,14 +63,16 @@ class RecordLog:
         """Read at most `budget` (at least 64 KiB) bytes after `look`. Returns whether it stopped only because of that."""
         left = max(budget, 2 * BLOCK)
         while self._grown and left >= 2 * BLOCK:  # so that a whole chunk always fits
-            data = self.tail.read(min(left, _READ))
+            wanted = min(left, _READ)
+            data = self.tail.read(wanted)
             records: list[bytes] = []
             used = self._chunks(data, records) if data else 0
             if records:
                 self._take(records)
             self.tail.offset += used
             left -= used
-            if not used:
+            # Fewer bytes than wanted: the file ended there when it was read, whatever its size was before.
+            if not used or len(data) <= used < wanted:
                 self.tail.wait()
                 self._grown = False
         return self._grown
