@@ -93,9 +93,6 @@ check: $(STAMP)
 # Speed: docs/performance.md. PARTS="console analysis" runs some parts, PARTS=report rewrites the page.
 bench: $(STAMP)
 	$(BIN)/python -m bench $(PARTS)
-	$(if $(PARTS),,$(BIN)/python bench/sources.py)
-	$(if $(PARTS),,$(BIN)/python bench/watching.py)
-	$(if $(PARTS),,$(BIN)/python bench/store.py)
 
 # How often verdicts are wrong, how many runs they need, and the results of searches on the demo. Takes hours; continues
 # after an interruption. PARTS="simulated --quick" selects a part or a short version.

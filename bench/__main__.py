@@ -23,6 +23,7 @@ from bench.report import write_report
 
 PARTS = {
     "reading": "bench.reading",
+    "formats": "bench.formats",
     "reading-growth": "bench.reading_growth",
     "console": "bench.console",
     "console-large": "bench.console_large",
@@ -30,6 +31,7 @@ PARTS = {
     "commands": "bench.commands",
     "scheduler": "bench.scheduler",
     "engine": "bench.engine",
+    "live": "bench.live",
     "overhead": "bench.overhead",
     "growth": "bench.growth",
     "places": "bench.places",

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.measuring import Growth, Result, Sample, Target, command, interleaved, ours
-from bench.store import fill
+from bench.stored_runs import fill
 
 TITLE = "Commands"
 TIMES = 9

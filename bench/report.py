@@ -54,7 +54,7 @@ def targets(results: Sequence[Result]) -> list[str]:
     if not rows:
         return []
     met = sum("**missed**" not in row for row in rows)
-    head = ["| part | figure | target | measured | | why |", "|---|---|---|---|---|---|"]
+    head = ["| part | figure | target | measured | | why this limit |", "|---|---|---|---|---|---|"]
     return ["## Targets", "", f"{met} of {len(rows)} are reached.", "", *head, *rows, ""]
 
 

@@ -1,40 +1,33 @@
-"""How fast the files of each kind of logger are read, and what following many runs costs.
-
-    python bench/sources.py [--rows N] [--metrics N]
-
-Files are written in the formats of the loggers, each with the same points. A time is the best of three of one process, in
-seconds of the processor, from opening to the last point. Floor, measured beside each: the same points appended one by one.
-Then the time of one look at 64 runs, when nothing is new and when each has a new row. Exit code 1 if a limit is missed.
+"""How fast the files of each kind of logger are read, beside appending the same points one by one, and what a look at 64
+runs costs beside the state of each of their folders and files. Seconds of the processor, in one process.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
 import sqlite3
 import struct
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "core"), str(ROOT)]
+from autoloop.metric_readers import follow
+from autoloop.metric_readers.columns import Columns
+from autoloop.metric_readers.file_sources import FileSources
+from autoloop.metric_readers.tensorboard import masked_crc
 
-from autoloop.metric_readers import follow  # noqa: E402
-from autoloop.metric_readers.columns import Columns  # noqa: E402
-from autoloop.metric_readers.file_sources import FileSources  # noqa: E402
-from autoloop.metric_readers.tensorboard import masked_crc  # noqa: E402
+from bench.measuring import RUNS, CommandFailed, Result, Target, interleaved
 
-LIMIT = 30.0
-"""Times the floor, which every source keeps with room to spare."""
-RUNS = 64
-LOOK_LIMIT = 100.0
-"""Times the floor of a look: the state of each folder and file asked for once. The engine looks five times a second."""
+TITLE = "Files of loggers"
+ROWS, METRICS = 5_000, 20
+FOLLOWED = 64
+READ = Target(30.0, "a user waits for the charts of any logger")
+LOOK = Target(100.0, "folders without reports of changes are polled five times per second")
 
 Points = list[dict[str, float]]
 
@@ -131,15 +124,6 @@ SOURCES: dict[str, Callable[[Points, Path], None]] = {
 }
 
 
-def best(work: Callable[[], object]) -> float:
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
 def floor(rows: Points) -> None:
     columns = Columns()
     for step, row in enumerate(rows):
@@ -153,12 +137,32 @@ def read(folder: Path, metrics: int, rows: int) -> None:
         pass
     read = {len(series) for series in source.columns.values()}
     if len(source.columns) != metrics or read != {rows}:
-        raise SystemExit(f"{folder}: {len(source.columns)} metrics with {read} points were read")
+        raise CommandFailed(f"{folder}: {len(source.columns)} metrics with {read} points were read")
 
 
-def looks(folder: Path, rows: Points) -> tuple[float, float, float]:
-    """Seconds of the floor of a look at RUNS runs, and of a look: nothing new, and each with a new row."""
-    places = [folder / f"run{index}" for index in range(RUNS)]
+def measure(result: Result) -> None:
+    numbers = random.Random(0)
+    names = [f"train/metric_{index:02d}" for index in range(METRICS)]
+    rows = [{name: numbers.random() for name in names} for _ in range(ROWS)]
+    with tempfile.TemporaryDirectory() as directory:
+        works: dict[str, Callable[[], None]] = {"floor": partial(floor, rows)}
+        for name, write in SOURCES.items():
+            folder = Path(directory) / name
+            folder.mkdir()
+            write(rows, folder)
+            works[name] = partial(read, folder, METRICS, ROWS)
+        found = interleaved(works, RUNS)
+        table = result.table(f"{ROWS} rows of {METRICS} metrics, times the floor")
+        for name in SOURCES:
+            pairs = zip(found[name], found["floor"], strict=True)
+            table.add(name, "× the floor", [each.cpu / lowest.cpu for each, lowest in pairs], READ)
+        table.add("floor: points appended one by one", "s", [each.cpu for each in found["floor"]], ours=False)
+        looks(result, Path(directory) / "many", rows[:1000])
+
+
+def looks(result: Result, folder: Path, rows: Points) -> None:
+    """A look at FOLLOWED runs: nothing is new, and each has a new row."""
+    places = [folder / f"run{index}" for index in range(FOLLOWED)]
     for place in places:
         for below in ("lightning_logs/version_0", "checkpoints/last", "code/model"):
             (place / below).mkdir(parents=True)
@@ -170,53 +174,28 @@ def looks(folder: Path, rows: Points) -> tuple[float, float, float]:
             pass
     time.sleep(2.1)  # the folders are settled then, as those of a run that trains for hours are
     things = [str(path) for place in places for path in (place, *place.rglob("*"))]
-    lowest = best(lambda: [os.stat(path) for path in things])
-    idle = best(lambda: [follower.poll() for follower in followers])
 
-    def growing() -> None:
+    def look() -> None:
         for follower in followers:
             follower.poll()
 
-    growths = []
-    for step in range(3):
+    lowest, idle, growing = [], [], []
+    for turn in range(RUNS):
+        lowest.append(used(lambda: [os.stat(path) for path in things]))
+        idle.append(used(look))
         for place in places:
             with (place / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps({"step": len(rows) + step, **rows[0]}) + "\n")
-        start = time.process_time()
-        growing()
-        growths.append(time.process_time() - start)
-    return lowest, idle, min(growths)
+                file.write(json.dumps({"step": len(rows) + turn, **rows[0]}) + "\n")
+        growing.append(used(look))
+        look()
+    table = result.table(f"One look at {FOLLOWED} runs, times the floor")
+    for name, taken in {"nothing is new": idle, "each has a new row": growing}.items():
+        table.add(name, "× the floor", [each / floor for each, floor in zip(taken, lowest, strict=True)], LOOK)
+    table.add("floor: the state of each folder and file", "s", lowest, ours=False)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=5_000)
-    parser.add_argument("--metrics", type=int, default=20)
-    args = parser.parse_args()
-    numbers = random.Random(0)
-    names = [f"train/metric_{index:02d}" for index in range(args.metrics)]
-    rows = [{name: numbers.random() for name in names} for _ in range(args.rows)]
-    missed = False
-    with tempfile.TemporaryDirectory() as directory:
-        print(f"{args.rows} rows x {args.metrics} metrics; best of 3")
-        print(f"{'':16}{'seconds':>9}{'rows/s':>10}{'points/s':>11}{'floor':>8}{'x floor':>9}{'limit':>7}")
-        for name, write in SOURCES.items():
-            folder = Path(directory) / name
-            folder.mkdir()
-            write(rows, folder)
-            seconds = best(lambda folder=folder: read(folder, args.metrics, args.rows))  # type: ignore[misc]
-            lowest = best(lambda: floor(rows))
-            ratio = seconds / lowest
-            missed |= ratio > LIMIT
-            speed = args.rows / seconds
-            print(f"{name:16}{seconds:9.2f}{speed:10.0f}{speed * args.metrics:11.0f}{lowest:8.2f}{ratio:9.1f}{LIMIT:7.0f}")
-        lowest, idle, growing = looks(Path(directory) / "many", rows[:1000])
-        missed |= max(idle, growing) > LOOK_LIMIT * lowest
-        for what, seconds in {"nothing is new": idle, "each has a new row": growing}.items():
-            beside = f"{seconds / lowest:.0f} x floor, limit {LOOK_LIMIT:.0f}"
-            print(f"one look at {RUNS} runs if {what}: {1000 * seconds:.1f} ms, {beside}")
-    return int(missed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def used(work: Callable[[], object]) -> float:
+    """Seconds of the processor."""
+    before = time.process_time()
+    work()
+    return time.process_time() - before
