@@ -185,7 +185,7 @@ def opened(project: Path, columns: int, rows: int, runs: list[Run]) -> tuple[Ter
     return terminal, ((painted or time.perf_counter()) - begin) * 1e3
 
 
-def painted_anew(old: str, new: str) -> str:
+def repainted(old: str, new: str) -> str:
     """The longest part of `new` that a terminal which paints only what has changed must be sent, where `old` stood."""
     parts = "".join(after if before != after else " " for before, after in zip(old, new, strict=True)).split()
     return max(parts, key=len)
@@ -199,7 +199,7 @@ def key_delays(terminal: Terminal, ids: list[str] | None) -> list[float]:
         place = turn % (RUNS - 1)
         down = (turn // (RUNS - 1)) % 2 == 0
         left, reached = (place, place + 1) if down else (RUNS - 1 - place, RUNS - 2 - place)
-        expected = "›" if ids is None else painted_anew(ids[left], ids[reached])
+        expected = "›" if ids is None else repainted(ids[left], ids[reached])
         pressed = terminal.press(b"j" if down else b"k")
         arrived = terminal.read(2, until=[expected])
         delays.append(((arrived or pressed + 2) - pressed) * 1e3)

@@ -39,7 +39,7 @@ DEBIAN = {"parallel": "parallel", "tsp": "task-spooler"}
 FEW = (20, 4, 0.1)
 """For a peer that needs seconds for each job."""
 RAY = (
-    "Ray is not measured: it installs 285 MB and keeps about 1 GB of memory in a cluster of its own, and no call of it runs "
+    "Ray is not measured: it installs 285 MB and keeps about 1 GB of memory in its own cluster, and has no call that runs "
     "a command in a slot."
 )
 

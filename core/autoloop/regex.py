@@ -96,7 +96,7 @@ def _why_not(pattern: str, error: Exception) -> str:
     except (re.error, OverflowError, RecursionError, ValueError) as python:
         return str(python)
     if isinstance(error, UnicodeEncodeError):
-        return "it holds half a surrogate pair"
+        return "it contains half a surrogate pair"
     given = error.args[0] if error.args else b""
     words = given.decode("utf-8", "replace") if isinstance(given, bytes) else str(given)
     return f"{words}; it must match in bounded time, so {_NOT_TAKEN}"

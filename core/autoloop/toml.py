@@ -33,7 +33,7 @@ def read_toml(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise TomlError(str(error)) from None
     if nul:
-        raise TomlError("a text in it holds the character NUL (\\u0000)")
+        raise TomlError("it contains a string with the character NUL (\\u0000)")
     return table
 
 

@@ -164,11 +164,11 @@ def test_the_recipe_of_the_document_is_shipped() -> None:
 
 SLIPS = {
     "not TOML": ("[[variant", "mine.toml is not valid TOML"),
-    "no variant": ('reason = "x"', "holds no [[variant]]"),
+    "no variant": ('reason = "x"', "contains no [[variant]]"),
     "unknown key": (RECIPE.replace("reason =", "raeson =", 1), 'unknown key "raeson"; did you mean "reason"?'),
     "unknown key of a variant": (RECIPE + 'change = ["a=1"]\n', 'variant 2: unknown key "change"; did you mean "changes"?'),
     "no changes": ('[[variant]]\nreason = "x"', 'variant 1: the key "changes" is missing'),
-    "empty changes": ("[[variant]]\nchanges = []", "variant 1: changes: it holds no edit"),
+    "empty changes": ("[[variant]]\nchanges = []", "variant 1: changes contains no edit"),
     "no edit": ('[[variant]]\nchanges = ["a@mull=1"]', 'variant 1: changes: In the edit "a@mull=1"'),
     "a number for a name": ("name = 3\n[[variant]]\nchanges = ['a=1']", "mine.toml: name must be a text"),
     "variants that are no list": ("variant = 3", "mine.toml: variant must be a list"),

@@ -258,7 +258,7 @@ def test_what_has_come_into_its_place_is_not_overwritten(tmp_path: Path, trash: 
     (tmp_path / "run/a").write_text("new")
     back, (problem,) = trash.put_back()
     assert [os.path.basename(item.place) for item in back] == ["b"]
-    assert "is there again" in problem
+    assert "exists again" in problem
     assert (tmp_path / "run/a").read_text() == "new"
     (batch,) = trash.batches()
     assert [os.path.basename(item.place) for item in batch.items] == ["a"]

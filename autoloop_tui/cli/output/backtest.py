@@ -143,9 +143,9 @@ class Report:
         hours = duration(tally.seconds) if tally.untimed < ended else "an unknown time"
         untimed = f" (without {plural(tally.untimed, 'run')} whose time is unknown)" if 0 < tally.untimed < ended else ""
         share = tally.saved / tally.steps if tally.steps else 0.0
-        anew = f" ({tally.relaunched} of them to relaunch with edits)" if tally.relaunched else ""
+        also = f" ({tally.relaunched} of them to relaunch with edits)" if tally.relaunched else ""
         lines = [
-            f"Live rules would have ended {ended} of {plural(tally.runs, 'run')}{anew}, and {count(tally.saved)} steps "
+            f"Live rules would have ended {ended} of {plural(tally.runs, 'run')}{also}, and {count(tally.saved)} steps "
             f"({share:.0%}) and {hours}{untimed} would have been saved."
         ]
         ranks = self.ranks

@@ -295,7 +295,7 @@ class RemoteFeed(Feed):
 
     def _take_history(self, message: History) -> None:
         key = message.run, message.attempts
-        known = ReceivedHistory() if message.anew else self._got.get(key)
+        known = ReceivedHistory() if message.restart else self._got.get(key)
         if known is None or any(points.start > len(known.columns.get(name, ())) for name, points in message.points.items()):
             self._lost.add(message.run)  # the part before it is missing
             return
@@ -310,7 +310,7 @@ class RemoteFeed(Feed):
             del series.steps[points.start :], series.values[points.start :]
             series.steps.frombytes(points.steps)
             series.values.frombytes(points.values)
-        changed = message.anew or message.dropped or message.points
+        changed = message.restart or message.dropped or message.points
         self._got[key] = ReceivedHistory(columns if changed else known.columns, message.step, message.rate, message.complete)
         # The other end sends only increments for runs on screen, so their histories must be kept.
         looked = self._looked.histories if self._looked is not None else []

@@ -145,11 +145,11 @@ class Points(msgspec.Struct, frozen=True, array_like=True):
 
 class History(Message, frozen=True):
     """New points of a run's history. `attempts` is the run's number of attempts; the history is that of the last one.
-    `anew`: discard what is known of it."""
+    `restart`: discard what is known of it."""
 
     run: str
     attempts: int
-    anew: bool
+    restart: bool
     points: dict[str, Points]
     dropped: list[str]
     step: int
@@ -159,10 +159,10 @@ class History(Message, frozen=True):
 
 
 class LogPart(Message, frozen=True):
-    """The next part of an attempt's log, with secrets masked. `anew`: start over."""
+    """The next part of an attempt's log, with secrets masked. `restart`: start over."""
 
     attempt: str
-    anew: bool
+    restart: bool
     data: bytes
     end: LogEnd
 

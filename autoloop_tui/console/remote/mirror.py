@@ -59,7 +59,7 @@ class Mirror:
         elif isinstance(message, LogPart):
             path = self._inside(self._places.attempt(message.attempt) / "log.txt")
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with path.open("wb" if message.anew else "ab") as file:
+            with path.open("wb" if message.restart else "ab") as file:
                 file.write(message.data)
             self.logs[message.attempt] = message.end
         else:

@@ -102,13 +102,13 @@ class Histories:
         columns = feed.read(run)
         progress = feed.step(run), feed.rate(run), columns is before or not columns
         sent = self._sent.get(run.id)
-        anew = sent is None or sent.attempts != run.attempts
-        if sent is not None and not anew and columns is sent.columns and progress == sent.progress:
+        restart = sent is None or sent.attempts != run.attempts
+        if sent is not None and not restart and columns is sent.columns and progress == sent.progress:
             return
-        there = sent.there if sent is not None and not anew else {}
+        there = sent.there if sent is not None and not restart else {}
         points, dropped = changes_of(there, columns)
-        if points or dropped or anew or sent is None or progress != sent.progress:
-            send(History(run.id, run.attempts, anew, points, dropped, *progress))
+        if points or dropped or restart or sent is None or progress != sent.progress:
+            send(History(run.id, run.attempts, restart, points, dropped, *progress))
         there = {name: copy_of(series) for name, series in columns.items()}
         self._sent[run.id] = _SentHistory(run.attempts, columns, there, progress)
 
@@ -135,7 +135,7 @@ class Log:
         self._attempt = attempt.id
         self._known = known
         self._tail = Tail(Path(attempt.directory) / "log.txt", bounded=True)
-        self._anew = True
+        self._restart = True
         self._restarts = 0
         self._begin(there)
 
@@ -144,7 +144,7 @@ class Log:
         if not self._tail.look():
             return
         if there is not None and there.left_out == self._tail.left_out and there.offset <= self._tail.size:
-            self._tail.offset, self._anew = there.offset, False
+            self._tail.offset, self._restart = there.offset, False
         elif self._tail.size > LOG_BYTES:
             self._tail.offset = self._tail.size - LOG_BYTES
 
@@ -152,9 +152,9 @@ class Log:
         """Send the next part. `ended`: nothing more will be written."""
         self._tail.look()
         if self._tail.restarts != self._restarts:
-            self._restarts, self._anew = self._tail.restarts, True
+            self._restarts, self._restart = self._tail.restarts, True
         data = self._tail.read(LOG_PART)
-        left = self._tail.offset if self._anew else 0
+        left = self._tail.offset if self._restart else 0
         if left:  # the first half of a truncated line may contain a secret
             cut = data.find(b"\n") + 1
             self._tail.offset += cut
@@ -167,8 +167,8 @@ class Log:
         if left:
             text = b"[the first %d bytes of this log stay on its machine]\n" % self._tail.offset + text
         self._tail.offset += len(data)
-        send(LogPart(self._attempt, self._anew, text, LogEnd(self._tail.offset, self._tail.left_out)))
-        self._anew = False
+        send(LogPart(self._attempt, self._restart, text, LogEnd(self._tail.offset, self._tail.left_out)))
+        self._restart = False
 
 
 class Logs:

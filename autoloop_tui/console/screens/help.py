@@ -30,7 +30,7 @@ KEYS = 12
 LOOP = (
     "A round runs its configs in parallel, one per slot, and records every metric.",
     "When its runs have ended, rules judge each one and propose edits to its config.",
-    "You approve, edit or reject the proposals; nothing unapproved runs unless you asked for it.",
+    "You approve, edit or reject the proposals; nothing unapproved runs unless you request it.",
     "S starts the next round with the approved proposals; each variant records its base run.",
     "A live rule judges a run during training: it stops it, relaunches it with edits, or asks you first.",
     "The loop ends after the last round, at a limit of hours or runs, when a run meets --until, or when you stop it. "

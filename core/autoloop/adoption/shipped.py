@@ -48,7 +48,7 @@ def use_preset(draft: Draft, version: Callable[[str, str], str | None]) -> None:
         draft.run_flags += ["--device", "cpu"]
     if extra:
         draft.run_flags += ["--extra", *extra]
-        draft.say("extra", f"{' '.join(extra)} goes on the command line after --extra, which must come last")
+        draft.say("extra", f"{' '.join(extra)} belongs after --extra, which must be the last flag")
 
 
 def _preset(draft: Draft, version: Callable[[str, str], str | None]) -> Preset:

@@ -54,7 +54,7 @@ def tell(
     with store.transaction():
         waiting = [each.hook for each in store.open_deliveries(loop.id)]
         for name in wanting:
-            if not store.is_told(loop.id, name, message.id):
+            if not store.has_delivery(loop.id, name, message.id):
                 full = waiting.count(name) >= MOST_WAITING
                 state = DeliveryState.DROPPED if full else DeliveryState.PENDING
                 number = store.next_id("deliveries")

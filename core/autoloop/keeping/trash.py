@@ -106,7 +106,7 @@ class Trash:
                 if not os.path.lexists(item.kept):
                     continue
                 if os.path.lexists(item.place):
-                    problem: str | None = f"{item.place} is there again, so {item.kept} stays in the trash"
+                    problem: str | None = f"{item.place} exists again, so {item.kept} stays in the trash"
                 else:
                     problem = _renamed(item.kept, item.place)
                 (left if problem else back).append(item)

@@ -96,8 +96,8 @@ def _stands(store: Store, proposal: Proposal) -> str:
     if proposal.run:
         run = store.run(proposal.run)
         reason = f": {run.reason}" if run.reason and run.state.ended else ""
-        anew = "" if run.id == base.id else f" again as {run.id}"
-        return f"{name} is trained{anew} to {steps}: {run.state.value}, step {run.step} of {run.total_steps}{reason}"
+        again = "" if run.id == base.id else f" again as {run.id}"
+        return f"{name} is trained{again} to {steps}: {run.state.value}, step {run.step} of {run.total_steps}{reason}"
     if proposal.status is ProposalStatus.PENDING:
         return f"{name} waits for a decision on continuing to {steps}: proposal {proposal.id}"
     if proposal.status is ProposalStatus.REJECTED:

@@ -17,7 +17,7 @@ from autoloop.protocol import Request
 from autoloop.secrets import masked_document
 from autoloop.store.access import check_access, driven
 from autoloop.store.kept import LoopRows
-from autoloop.store.opening import connect, connect_or_begin_anew, lost
+from autoloop.store.opening import connect, connect_or_create, lost
 from autoloop.store.places import Places
 from autoloop.store.rows import AT_ONCE, Rows
 from autoloop.store.trouble import StoreUnavailableError, unusable
@@ -79,7 +79,7 @@ class Store(Rows):
             raise unusable(places.database, "it is gone") if lost(places) else NoLoopError(places.project)
         places.make()
         check_access(places)  # again: a folder that existed before may belong to another user
-        db, notice = connect_or_begin_anew(places)
+        db, notice = connect_or_create(places)
         return cls(places, db, notice)
 
     # ------------------------------------------------------------------------------------------------------- writing
@@ -323,7 +323,7 @@ class Store(Rows):
     def delivery(self, delivery: int) -> Delivery:
         return self._one(Delivery, "SELECT rowid, body FROM deliveries WHERE id = ?", delivery)
 
-    def is_told(self, loop: int, hook: str, message: str) -> bool:
+    def has_delivery(self, loop: int, hook: str, message: str) -> bool:
         """Whether a delivery of this message to the hook exists, pending or finished."""
         return bool(self._sql("SELECT 1 FROM deliveries WHERE loop = ? AND hook = ? AND message = ?", loop, hook, message))
 

@@ -163,7 +163,7 @@ def connect(places: Places) -> sqlite3.Connection:
     return db
 
 
-def connect_or_begin_anew(places: Places) -> tuple[sqlite3.Connection, str | None]:
+def connect_or_create(places: Places) -> tuple[sqlite3.Connection, str | None]:
     """Connect like `connect`, but create a missing file and set an unusable one aside. Returns the connection, and a notice
     about a lost or unusable file."""
     path = places.database

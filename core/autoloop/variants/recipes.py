@@ -38,7 +38,7 @@ def parse_recipe(text: str, source: str) -> Recipe:
     """Parse a recipe. UserError in one sentence: file, variant, key, what is wrong, and the nearest valid alternative."""
     raw = parse_toml(text, source)
     if "variant" not in raw and not raw.keys() - set(_RecipeTable.__struct_fields__):
-        raise UserError(f"{source}: the recipe holds no [[variant]]; write at least one")
+        raise UserError(f"{source}: the recipe contains no [[variant]]; write at least one")
     top = read_table(raw, _RecipeTable, source)
     name = top.name or source.rsplit("/", 1)[-1].removesuffix(".toml")
     variants = [
@@ -56,5 +56,5 @@ def _variant(raw: Any, where: str, reason: str) -> VariantRequest:
     except UserError as error:
         raise UserError(f"{where}: changes: {error}") from None
     if not edits:
-        raise UserError(f"{where}: changes: it holds no edit; write at least one, as path@op=value")
+        raise UserError(f"{where}: changes contains no edit; write at least one, as path@op=value")
     return VariantRequest(reason=table.reason or reason, edits=edits)

@@ -117,7 +117,7 @@ def test_a_history_that_is_let_go_and_wanted_again_at_once_is_sent_anew(project:
         served.hear(Look(feed.loop_id, [], {}, sample=False))
         served.hear(look)
         served.tick()
-        assert [each.anew for each in sent if isinstance(each, History)] == [True]
+        assert [each.restart for each in sent if isinstance(each, History)] == [True]
     finally:
         feed.close()
 
@@ -154,7 +154,7 @@ def test_every_run_has_its_turn_and_what_is_unchanged_is_not_compared(
         for _ in range(3):
             served.tick()
         (history,) = (each for each in sent if isinstance(each, History))
-        assert (history.run, history.points[METRIC].start, history.anew) == ("run00002", 10, False)
+        assert (history.run, history.points[METRIC].start, history.restart) == ("run00002", 10, False)
     finally:
         feed.close()
 

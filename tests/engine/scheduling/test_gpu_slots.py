@@ -192,7 +192,7 @@ def test_a_card_that_the_driver_lists_no_more_is_waited_for(project: EngineProje
     del machine.processes[3]
     with project.driven(loop) as engine:
         waits = engine.until(lambda: project.state(loop).slot_waits, "the wait")
-        assert waits == {0: "the driver does not list GPU 3 any more"}
+        assert waits == {0: "the driver no longer lists GPU 3"}
 
 
 def test_a_run_gets_as_many_gpus_as_were_asked_for_and_waits_for_all_of_them(

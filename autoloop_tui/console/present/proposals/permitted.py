@@ -91,13 +91,13 @@ def _asleep(view: View, key: Callable[[str], str]) -> str:
 
 def _settled(view: View, proposal: Proposal, key: Callable[[str], str]) -> str:
     """Return why a proposal can no longer be decided or edited; empty if it can."""
-    this, anew = f"proposal {proposal.id}", ""
+    this, copy_hint = f"proposal {proposal.id}", ""
     if not may_propose(view, key):
-        anew = f"; {key('proposals.duplicate')} creates a copy"
+        copy_hint = f"; {key('proposals.duplicate')} creates a copy"
     round_ = view.snapshot.round
     if proposal.status is ProposalStatus.LAUNCHED:
         run = view.run(proposal.run)
-        return f"{this} has become {plain(run.name) if run else proposal.run}{anew}"
+        return f"{this} has become {plain(run.name) if run else proposal.run}{copy_hint}"
     if proposal.status in OVER:
         why = f": {plain(proposal.note).rstrip('.')}" if proposal.note else ""
         return f"{this} is {proposal.status.value}{why}; there is nothing to decide"
@@ -106,7 +106,7 @@ def _settled(view: View, proposal: Proposal, key: Callable[[str], str]) -> str:
         over = run is not None and run.state is not RunState.RUNNING
         return f"{this} applies only while its run trains, but {plain(run.name)} has ended" if run and over else ""
     if proposal.for_round and round_ is not None and proposal.round < round_.number:
-        return f"{this} is of round {proposal.round}, and round {proposal.round + 1} started without it{anew}"
+        return f"{this} is of round {proposal.round}, and round {proposal.round + 1} started without it{copy_hint}"
     return ""
 
 

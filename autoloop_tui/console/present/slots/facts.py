@@ -76,7 +76,7 @@ class SlotFacts(msgspec.Struct, frozen=True):
         return bool(self.gone) or (self.run is not None and self.run.state in broken)
 
     @property
-    def told(self) -> bool:
+    def is_news(self) -> bool:
         """Whether the run is news: in training, or broken with nothing in its place."""
         return self.holds or (self.broken and not self.waits)
 

@@ -178,10 +178,10 @@ def _label(facts: SlotFacts, bare: bool) -> str:
 
 def _cells(facts: SlotFacts, shown: Layout, glyphs: Glyphs) -> dict[str, Cell]:
     seen, run = look(facts.state), facts.run
-    names = "" if facts.told else "dim"
+    names = "" if facts.is_news else "dim"
     found: dict[str, Cell] = {
         "slot": (_label(facts, shown.bare), "bold"),
-        "state": (seen.text(glyphs), f"bold {seen.variable}" if facts.told else seen.variable),
+        "state": (seen.text(glyphs), f"bold {seen.variable}" if facts.is_news else seen.variable),
     }
     gpu, load = facts.gpu, facts.load
     if gpu is not None:
@@ -197,7 +197,7 @@ def _cells(facts: SlotFacts, shown: Layout, glyphs: Glyphs) -> dict[str, Cell]:
     found["letter"] = (facts.badge.letter, facts.badge.look) if facts.badge else ("", "")
     found["run"] = (middle(run.name, widths["run"], glyphs.ellipsis), names)
     # Otherwise nothing would be red if the run broke early.
-    found["bar"] = [(done, seen.variable if facts.told else "dim"), (rest, seen.variable if facts.broken else "rule")]
+    found["bar"] = [(done, seen.variable if facts.is_news else "dim"), (rest, seen.variable if facts.broken else "rule")]
     found["percent"] = (percent(share).replace(NOTHING, glyphs.nothing), names)
     if facts.holds:
         eta = duration(facts.eta) if facts.step else "starts"
@@ -208,7 +208,7 @@ def _cells(facts: SlotFacts, shown: Layout, glyphs: Glyphs) -> dict[str, Cell]:
     if facts.series is not None and len(facts.series) > 1 and "trend" in widths:
         values = facts.series.values
         thinned = values[:: max(1, len(values) // (POINTS * widths["trend"]))]
-        names = facts.badge.look if facts.told and facts.badge else "dim"
+        names = facts.badge.look if facts.is_news and facts.badge else "dim"
         found["trend"] = (sparkline(thinned, widths["trend"], glyphs=glyphs), names)
     return found
 
@@ -217,7 +217,7 @@ def _value(facts: SlotFacts, column: NumberColumn, glyphs: Glyphs) -> Piece:
     if facts.last is None:
         return column.text(None).replace(NOTHING, glyphs.nothing), "dim"
     since = nan_since(facts.series) if facts.series is not None else None
-    return column.text(facts.last), "bold slot-failed" if since is not None else "bold" if facts.told else ""
+    return column.text(facts.last), "bold slot-failed" if since is not None else "bold" if facts.is_news else ""
 
 
 CALLS: Mapping[Call, str] = {

@@ -40,7 +40,7 @@ class Context:
     editing the settings gains nothing in a running loop."""
 
     hooks: Mapping[str, Hook] = field(default_factory=dict)
-    told: bool = False
+    messages_waiting: bool = False
     """Whether a message to hooks may be waiting. `HookSender` resets it."""
     past: PastRuns = field(init=False)
 
@@ -77,7 +77,7 @@ class Context:
             known = known_secrets(os.environ)
             now = self.clock()
             given = (self.store, self.hooks, self.loop, event, key, text, now)
-            self.told |= tell(*given, next=next, round=round, run=run, known=known)
+            self.messages_waiting |= tell(*given, next=next, round=round, run=run, known=known)
 
     def put_ended(self, loop: Loop, result: str = "") -> None:
         """Store the loop, which has just finished or stopped, and notify hooks. `result`: its result in one line."""

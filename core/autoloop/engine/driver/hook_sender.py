@@ -29,11 +29,11 @@ class HookSender:
         self._targets = {name: target(hook, context.places.project) for name, hook in context.hooks.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self._again, self._pause = 0.0, PAUSE
-        self.context.told = True  # an earlier engine may have left messages, even to hooks that no longer exist
+        self.context.messages_waiting = True  # an earlier engine may have left messages, even to hooks that no longer exist
 
     def look(self) -> None:
         """Start a sender if messages wait and none is running. Called at each turn."""
-        if not self.context.told or time.monotonic() < self._again:
+        if not self.context.messages_waiting or time.monotonic() < self._again:
             return
         if self._process is not None:
             code = self._process.poll()
@@ -44,7 +44,7 @@ class HookSender:
                 LOG.warning("the hook sender exited with code %s; restarting it in %.0f s", code, self._pause)
                 self._again, self._pause = time.monotonic() + self._pause, min(2 * self._pause, LONGEST_PAUSE)
                 return
-        self.context.told = False
+        self.context.messages_waiting = False
         if self.context.store.open_deliveries(self.context.loop_id):
             self._start()
 
@@ -52,7 +52,7 @@ class HookSender:
         """Let waiting messages be sent after this engine ends. A sender that is still running may exit before it sees the
         newest messages, so another one starts; they coordinate through the store."""
         with contextlib.suppress(UserError):
-            if self.context.told and self.context.store.open_deliveries(self.context.loop_id):
+            if self.context.messages_waiting and self.context.store.open_deliveries(self.context.loop_id):
                 self._start()
 
     def _start(self) -> None:
@@ -70,10 +70,10 @@ class HookSender:
                 )
         except OSError as error:
             LOG.warning("the hook sender could not be started: %s", error)
-            self.context.told, self._again = True, time.monotonic() + LONGEST_PAUSE
+            self.context.messages_waiting, self._again = True, time.monotonic() + LONGEST_PAUSE
             return
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.write(msgspec.json.encode(self._targets))
             self._process.stdin.close()
-        self.context.told = True  # until the sender has exited and no message waits
+        self.context.messages_waiting = True  # until the sender has exited and no message waits

@@ -118,7 +118,7 @@ class LiveRules:
         # A verdict needs all fresh seeds of a config, not only those that a rule would let finish.
         mine = self.rules if context.rules.applies_to(config) and run.confirms is None else []
         # Rules do not relaunch long runs, because a relaunch with edits would start all of their steps again.
-        long = run.resume or self._trained_anew(run)
+        long = run.resume or self._extends_winner(run)
         rules = [r for r in mine if not (long and r.watch and r.watch.turns)]
         rules = [r for r in ([criterion] if criterion else []) + rules if r.id not in done]
         version = f"{context.rules.name} {context.rules.version}"
@@ -129,7 +129,7 @@ class LiveRules:
         self._watched[active.attempt.id] = watched
         return watched
 
-    def _trained_anew(self, run: Run) -> bool:
+    def _extends_winner(self, run: Run) -> bool:
         """Whether the run is the long training of `--then`, started from step 0."""
         return run.proposal is not None and self.context.store.proposal(run.proposal).extend is not None
 

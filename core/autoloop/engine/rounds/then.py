@@ -197,27 +197,27 @@ class WinnerExtension:
     def _launch(self, proposal: Proposal) -> None:
         context, steps = self.context, proposal.extend or 0
         base = context.store.run(proposal.base_run)
-        anew: Run | None = None
+        rerun: Run | None = None
         try:
             if base.step >= steps:
                 raise UserError(f"it has already made {base.step} steps")
             if not (resumes_to_steps(context.preset) and refusal(context.preset, base, steps) is None):
-                anew = self._write_anew(proposal, base, steps)
+                rerun = self._write_from_scratch(proposal, base, steps)
         except UserError as error:
             with context.store.transaction():
                 context.store.put_proposal(proposal_blocked(proposal, str(error)))
                 context.log_event(EventKind.DECIDED, f"{base.name} ({base.id}) is not continued: {error}", base.id)
             return
-        run = anew or run_extended(base, steps)
+        run = rerun or run_extended(base, steps)
         text = f"{base.name} ({base.id}) is trained again to {steps} steps as {run.name} ({run.id})"
         with context.store.transaction():
             context.store.put_run(run)
             context.store.put_proposal(proposal_launched(proposal, run))
             by = "" if proposal.decided_by == POLICY else f", approved by {proposal.decided_by}"
-            text = text if anew else f"{run.name} ({run.id}) {run.reason}"
+            text = text if rerun else f"{run.name} ({run.id}) {run.reason}"
             context.log_event(EventKind.RUN_EXTENDED, f"{text} (--then{by})", run.id)
 
-    def _write_anew(self, proposal: Proposal, base: Run, steps: int) -> Run:
+    def _write_from_scratch(self, proposal: Proposal, base: Run, steps: int) -> Run:
         """Write the config of a run that trains the config of `base` from step 0. Returns the run; may raise UserError."""
         context = self.context
         config = frozen_config(base)

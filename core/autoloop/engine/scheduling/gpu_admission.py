@@ -102,7 +102,7 @@ class Admission:
         for index in slot.gpus:
             card = cards.get(index)
             if card is None:
-                return f"the driver does not list GPU {index}{' any more' if slot.place == LOCAL else ''}"
+                return f"the driver {'no longer lists' if slot.place == LOCAL else 'does not list'} GPU {index}"
             here = [process.words for process in card.processes if process.compute and process.here]
             gone = [process.words for process in card.processes if process.compute and not process.here]
             if here:
