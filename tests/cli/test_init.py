@@ -423,6 +423,15 @@ def test_on_a_terminal_what_is_not_known_is_asked(folder: Path) -> None:
     assert written(folder)["trainer"]["steps"] == "n"
     assert written(folder)["trainer"]["seed"] == "rng"
     assert json.loads((folder / "base.json").read_text(encoding="utf-8")) == {"lr": 1, "n": 20, "rng": 4}
+    assert "such as --out?" in said
+    assert "rng is 4: --seeds varies it" in said
+
+    code, said = at_terminal(folder, ["init", "--force", "--", "python", "bare.py", "lr=1"], b"dir=x\nn=20\nseed=4\n")
+    assert code == 0, said
+    assert "such as out=?" in said
+    assert "(max_steps=1000)" in said
+    assert "(seed=1)" in said
+    assert written(folder)["trainer"]["command"] == "{python} bare.py dir={output_dir}"
 
 
 def at_terminal(folder: Path, words: list[str], typed: bytes) -> tuple[int, str]:

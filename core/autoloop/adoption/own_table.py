@@ -205,8 +205,8 @@ class Table:
         if key := (self.trainer.output if self.trainer else "") or declared:
             self._add(key, "{output_dir}")
             draft.say("output", f"{key} is added: a separate folder for each run")
-        elif answer := draft.asked("Which flag sets the output folder, such as --out? (Enter: none)"):
-            self._add(answer.lstrip("-").partition("=")[0], "{output_dir}")
+        elif answer := draft.asked(f"Which argument sets the output folder, such as {self._example('out')}? (Enter: none)"):
+            self._add(re.split(r"[=\s]", answer.lstrip("-"))[0], "{output_dir}")
             draft.say("output", f"{answer} becomes a separate folder for each run, as you chose")
         else:
             draft.say(
@@ -221,6 +221,9 @@ class Table:
             self.draft.flags[key] = template
         else:
             self.draft.words += self._spelt(key, template)
+
+    def _example(self, key: str) -> str:
+        return f"--{key}" if self.style.startswith("dashed") else f"{key}="
 
     def _spelt(self, key: str, template: str) -> list[str]:
         if self.style == "dashed-space":

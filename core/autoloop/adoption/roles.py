@@ -28,8 +28,10 @@ def _steps(draft: Draft, values: Mapping[str, Any], in_file: bool) -> None:
     elif key:
         draft.say("steps", f"{key} is {whole[key]}")
     else:
-        key = _asked(draft, "Which flag sets the number of steps, with its value (--max_steps 1000)? (Enter: none)", in_file)
-        if not key:
+        key = _asked(draft, "the number of steps", "max_steps", 1000, in_file)
+        if key:
+            draft.say("steps", f"{key} is {leaf_values(draft.base)[key]}")
+        else:
             draft.say(
                 "steps",
                 'the number of steps is unknown, so progress is counted up to --steps; set steps = "KEY" in [trainer]',
@@ -48,8 +50,10 @@ def _seed(draft: Draft, config: Config, in_file: bool) -> None:
         where = draft.table.get("base", "the base")
         draft.say("seed", f'the script takes --{flag}: add "{flag}": 1 to {where}, and --seeds can vary it')
     else:
-        key = _asked(draft, "Which flag sets the seed, with its value (--seed 1)? (Enter: none)", in_file)
-        if not key:
+        key = _asked(draft, "the seed", "seed", 1, in_file)
+        if key:
+            draft.say("seed", f"{key} is {leaf_values(draft.base)[key]}: --seeds varies it")
+        else:
             draft.say("seed", "unknown, so --seeds cannot vary it; if the trainer takes a seed, add it to the base")
     if key and (key.rpartition(".")[2] != "seed" or sum(each.rpartition(".")[2] == "seed" for each in values) > 1):
         draft.table["seed"] = key
@@ -79,14 +83,18 @@ def _found(values: Mapping[str, Any], names: Sequence[str]) -> str | None:
     return None
 
 
-def _asked(draft: Draft, question: str, in_file: bool) -> str | None:
-    """Ask for a flag with its value (`--seed 1`), add it to the base and return its key; None without a usable answer.
+def _asked(draft: Draft, what: str, name: str, value: int, in_file: bool) -> str | None:
+    """Ask for the argument that sets `what` (`--seed 1`), add it to the base and return its key; None without a usable
+    answer.
 
     Asks nothing if the config is a file or was printed by the trainer.
     """
     if in_file or "dump" in draft.table or draft.base_file is None:
         return None
-    words = draft.asked(question).replace("=", " ").split()
+    dashed = str(draft.table.get("style", "dashed")).startswith("dashed")
+    example = f"--{name} {value}" if dashed else f"{name}={value}"
+    answer = draft.asked(f"Which argument sets {what}, with its value ({example})? (Enter: none)")
+    words = answer.replace("=", " ").split()
     if len(words) != 2 or not put(draft.base, key := words[0].lstrip("-"), value_of(words[1:], python=False)):
         return None
     from autoloop.configs import dump_config
