@@ -9,6 +9,7 @@ from autoloop.metrics import MetricBook, config_label
 from autoloop.model import ActorKind, Change, Note, Observation, Proposal, ProposalStatus, RuleRecord, Run
 from autoloop.text.changes import after_text, before_text, extension_text
 from autoloop.text.evidence import averaged_text
+from autoloop.text.plural import plural
 from autoloop.verdicts import Call, Judge, Results
 from autoloop.verdicts.wording import expectation_said, record_text, result_texts, sentence
 
@@ -213,11 +214,11 @@ def _basis(observation: Observation, glyphs: Glyphs) -> str:
     dot, dash = glyphs.of(" · ", ", "), glyphs.of("–", "-")
     parts = []
     if observation.n is not None:
-        parts.append(f"n {observation.n}")
+        parts.append(plural(observation.n, "point"))
     if observation.first_step is not None and observation.last_step is not None:
         parts.append(f"steps {observation.first_step}{dash}{observation.last_step}")
     if observation.noise is not None:
-        parts.append(f"noise {number(observation.noise)}")
+        parts.append(f"{glyphs.of('±', '+-')} {number(observation.noise)}")
     if not observation.holds:
         parts.append("false")
     return dot.join(parts)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from autoloop.metrics import MetricBook, config_name
 from autoloop.model import Change, LoopState, Proposal, ProposalStatus, RoundState, Run, RunState
 from autoloop.text.changes import after_text, before_text, extension_text
+from autoloop.text.plural import plural
 from autoloop.text.values import duration
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
@@ -90,8 +91,8 @@ def what_next(view: View, key: Callable[[str], str], now: float) -> str:
         return "All rounds have finished; only extended runs are left."
     coming = f"Round {round_.number + 1}"
     if round_.state is RoundState.RUNNING:
-        which = f"Round {round_.number} runs, {len(view.in_round) - view.unended} of {len(view.in_round)} ended"
-        return f"{which}; proposals for the next round follow when all have ended."
+        ended = f"{len(view.in_round) - view.unended} of {plural(len(view.in_round), 'run')}"
+        return f"Round {round_.number}: {ended} ended; proposals for round {round_.number + 1} follow when all have."
     made = view.decisions
     start, hold = key("proposals.start"), key("proposals.hold")
     if loop.held:

@@ -51,6 +51,7 @@ def columns(
     rows = [place.row for place in places]
     longest_name = max((_name_cells(place) for place in places), default=3)
     longest_origin = max((len(row.origin) for row in rows), default=0)
+    longest_state = max((cells(look(row.run.state.value).text()) for row in rows), default=6)
     metrics = []
     for at, each in enumerate(figures[1:]):
         title = f"{book.short(each.metric)} {glyphs.towards(book.direction(each.metric))}".rstrip()
@@ -64,19 +65,19 @@ def columns(
             Column("last", "last", max(top.last.width, 4), need=1),
             *([Column("change", "vs base", max(top.change.width + 2, 7), need=2)] if top.change.width else []),
             *([Column("seeds", "seeds", top.spread.width + 7, need=5)] if any(row.members for row in rows) else []),
-            Column("trend", "trend", TREND, need=7),
+            Column("trend", "trend", TREND, need=8),
         ]
     all_columns = [
         Column("mark", "", 3, need=0),
         *([Column("round", "round", 5, ">", need=3)] if sort != "round" else []),
-        Column("state", "state", 10 if width >= 100 else 6, need=0),
+        Column("state", "state", longest_state if width >= 100 else 6, need=0),
         Column("name", "run", min(longest_name, 30 if width >= 100 else 20), need=0, most=min(60, longest_name)),
         *first,
         Column("took", "took", 6, ">", need=6),
-        Column("steps", "steps", 6, ">", need=8),
+        Column("steps", "steps", 6, ">", need=9),
         *metrics,
-        Column("id", "id", 8, need=9),
-        Column("from", "from", 14, need=10, most=min(46, longest_origin)),
+        Column("id", "id", 8, need=10),
+        Column("from", "from", 14, need=7, most=min(46, longest_origin)),
         *([Column("tries", "tries", 5, ">", need=11)] if any(row.run.attempts > 1 for row in rows) else []),
         Column("reason", "reason", 24, need=13, most=60),
     ]
@@ -164,7 +165,7 @@ class RunPainter:
         """Return the state; for a config, how many of its runs have finished."""
         seen = look(self.gone.get(row.run.id, row.run.state.value))
         if not row.members:
-            return seen.text(self.glyphs, short=width < 10)
+            return whole if cells(whole := seen.text(self.glyphs)) <= width else seen.text(self.glyphs, short=True)
         done = sum(member.run.state is RunState.FINISHED for member in row.members)
         return f"{seen.mark(self.glyphs)} {done}/{len(row.members)}"
 

@@ -20,7 +20,7 @@ from autoloop_tui.console.widgets.row_pane import DrawnPane, RowPane
 LEGEND = 3
 """Maximum number of rows of the legend of runs."""
 
-TITLE = "logs of all slots, by their timestamps, else in order of arrival"
+TITLE = "logs of all slots by time"
 
 
 class LogsScreen(LoopScreen):

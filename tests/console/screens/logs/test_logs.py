@@ -54,7 +54,7 @@ async def test_lines_of_all_slots_stand_in_time_with_the_letters_of_their_runs(t
         screen = on_top(app, LogsScreen)
         pane = screen.query_one(MergedTail)
         rows = [row.rstrip() for row in painted(pane)]
-        assert "by their timestamps, else in order of arrival" in rows[0]
+        assert "logs of all slots by time" in rows[0]
         assert rows[1:6] == [
             " a 03:00:01 one",
             " b 03:00:02 two",

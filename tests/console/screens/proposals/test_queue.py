@@ -68,7 +68,7 @@ async def test_a_proposal_shows_what_it_changes_why_and_in_which_state_at_every_
         for part in ("OT mass near zero", "ot.loss_config.reg  0.1 → 0.16", "batch_size           16 → 24"):
             assert part in text
         if size[0] > 80:
-            for part in ("l1_loss.last < 1e-3", "2.7e-6 < 0.25", "n 60 · steps 5–300 · noise 3.1e-7"):
+            for part in ("l1_loss.last < 1e-3", "2.7e-6 < 0.25", "60 points · steps 5–300 · ± 3.1e-7"):
                 assert part in text
 
 
@@ -196,7 +196,7 @@ async def test_earlier_rounds_are_below_the_current_one_and_headings_are_passed_
 @pytest.mark.parametrize(
     ("change", "round_", "said"),
     [
-        ({}, RoundState.RUNNING, "Round 1 runs, 1 of 1 ended"),
+        ({}, RoundState.RUNNING, "Round 1: 1 of 1 run ended"),
         ({"held": True}, RoundState.DECIDING, "Held: round 2 starts when you press S"),
         (
             {"state": LoopState.FINISHED, "end": LoopEnd(kind=LoopEndKind.ROUNDS_DONE, text="all done")},

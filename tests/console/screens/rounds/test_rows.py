@@ -92,6 +92,15 @@ async def test_it_paints_at_any_size_and_never_past_the_edge(project: RecordedPr
         assert any("act_big" in row for row in table_rows(screen))
 
 
+async def test_where_a_run_came_from_outlasts_its_id_steps_and_trend(project: RecordedProject) -> None:
+    family(project)
+
+    async with on_rounds(project) as (pilot, screen):
+        async for width, _ in at_each(pilot, [(width, 30) for width in (140, 120)]):
+            assert any("#1 more-transport" in row for row in table_rows(screen)), width
+            assert any("✓ finished" in row for row in table_rows(screen)), width  # in words that fit
+
+
 async def test_the_line_below_tells_where_the_run_under_the_cursor_came_from(project: RecordedProject) -> None:
     family(project)
 
