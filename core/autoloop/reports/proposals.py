@@ -49,11 +49,14 @@ def result_table(
 
     `before`: the runs of earlier rounds, and replicates in other loops; `seen`: the results shared with judges of earlier
     rounds."""
+    proposals = [each for each in proposals if each.live is None]
+    if not proposals:
+        return []
     loop = {run.loop for run in runs}
     mine = [*(run for run in before if run.loop in loop), *runs]
     judge = Judge(mine, for_runs(metrics, runs), [run for run in before if run.loop not in loop], seen=seen)
     results = Results(mine, judge)
-    found = [(each, result) for each in proposals if each.live is None and (result := results.of(each))]
+    found = [(each, result) for each in proposals if (result := results.of(each))]
     if not found:
         return []
     rows = ["| # | runs | outcome | expectation |", "|---|---|---|---|"]
