@@ -9,10 +9,10 @@ from autoloop_tui.cli.parser import whole
 HEAD = """\
 # Command line
 
-Every action of the console is a command. `autoloop-tui COMMAND --help` prints what this page shows of it, and
-`autoloop-tui --man` all of it in `man`. `autoloop-tui examples` has lines to copy, by task, and
+Every action of the console is a command. `autoloop-tui COMMAND --help` prints its part of this page, and
+`autoloop-tui --man` shows all of it in `man`. `autoloop-tui examples` prints commands to copy, by task, and
 `autoloop-tui --install-completion` completes commands, flags and files in your shell. [Exit codes](exit-codes.md) and
-[JSON answers](json.md) have pages of their own.
+[JSON answers](json.md) have their own pages.
 
 ## Console
 

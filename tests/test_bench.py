@@ -38,7 +38,7 @@ def test_the_report_says_of_each_target_whether_it_is_reached_and_draws_what_is_
     folder = tmp_path / "performance"
     measuring.keep(result(), folder)
     text = write_report(["speed", "later"], folder).read_text()
-    assert "1 of 2 are reached" in text
+    assert "1 of 2 targets are met" in text
     assert "| ≤ 1.5 s, median | 2 s | **missed**: 1.3 × the limit | users wait |" in text
     assert "| ≤ 2 s, max | 2 s | reached: 1 × the limit | as promised |" in text
     assert "| ours | 1 | 2 | 3 | s | 3 |" in text

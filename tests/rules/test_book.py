@@ -83,7 +83,7 @@ def test_a_book_is_read_in_full() -> None:
         ("name = ", "my.toml is not valid TOML: Invalid value (at end of document)"),
         ('name = "n"\nname = "m"', "my.toml is not valid TOML: "),
         ('version = "1"', 'the key "name" is missing; write name = '),
-        ('name = "n"\nversion = "1"', "the book holds no [[rule]]"),
+        ('name = "n"\nversion = "1"', "the book contains no [[rule]]"),
         ('name = 3\nversion = "1"', "name must be a text, not a whole number"),
         ('name = "n"\nversion = "1"\nrules = []', 'unknown key "rules"; did you mean "rule"?'),
         ('name = "n"\nversion = "1"\nxyz = 1', 'unknown key "xyz"; known are name, version, rule, default, until'),

@@ -215,7 +215,7 @@ def test_only_the_beginning_of_a_very_long_line_or_log_is_searched() -> None:
         ('log_matches("(")', "is not a usable regular expression: "),
         ('log_matches("[z-a]")', "is not a usable regular expression: "),
         ('log_matches("\\d")', 'write a pattern raw, as in r"\\d"'),
-        ('log_matches("\\bword")', "holds a control character; write it raw"),
+        ('log_matches("\\bword")', "contains a control character; write it raw"),
         ('log_matches("(?=a)b")', "look-around"),
         ('log_matches(r"(a)\\1")', "back-references"),
         ('log_matches("(a{100}){100}")', "repeats beyond 1000"),

@@ -100,7 +100,7 @@ def rejudge(*, rules: str | None = None, loop: str | None = None, json: bool = F
 
 
 def _judge_round(store: Store, loop: Loop, finished: list[Run], source: RuleSource) -> list[RejudgedConfig]:
-    """Judge a round as the engine does: runs that lack what the rules need are left out of the mean."""
+    """Judge a round as the engine does: runs without the metrics that the rules need are left out of the mean."""
     from autoloop.engine.base.among_runs import LoopComparisons
     from autoloop.engine.planning.kept_metrics import metrics_of
 

@@ -272,7 +272,7 @@ class Table:
         some = f"{', '.join(held[:6])}{f' and {len(held) - 6} more' if len(held) > 6 else ''}"
         draft.say(
             "base",
-            f"{name} holds the values that edits can change: {some or 'none yet; add values that the trainer accepts'}",
+            f"{name} contains the values that edits can change: {some or 'none yet; add values that the trainer accepts'}",
         )
 
     def _tell_style(self) -> None:

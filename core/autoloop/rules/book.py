@@ -155,7 +155,7 @@ def parse_book(text: str, source: str, metrics: MetricBook | None = None) -> Rul
         expects = _expectation(fallback.expect, where, metrics)
         default = Default(fallback.reason, _edits(fallback.changes, where), expects)
     if not rules and default is None and not top.until:
-        raise UserError(f"{source}: the book holds no [[rule]], no [default] and no [until.…]; write at least one")
+        raise UserError(f"{source}: the book contains no [[rule]], no [default] and no [until.…]; write at least one")
     until = {}
     for name, table in top.until.items():
         where = f"{source}: [until.{name}]"

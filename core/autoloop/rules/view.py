@@ -82,7 +82,7 @@ class RunView:
 def compile_pattern(pattern: str) -> Regex:
     """Compile and check a log pattern. UserError (without a position) says what is wrong with it."""
     if any(ord(char) < 32 for char in pattern):
-        raise UserError(f'the log pattern {pattern!r} holds a control character; write it raw, as in r"\\bword\\b"')
+        raise UserError(f'the log pattern {pattern!r} contains a control character; write it raw, as in r"\\bword\\b"')
     try:
         return compile_regex(pattern)
     except UserError as error:

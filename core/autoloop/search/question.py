@@ -101,6 +101,6 @@ def installed(sampler: Sampler) -> None:
         more = " ".join(name for name in NEEDS[sampler] if name in lacking)
         flag = "optuna" if sampler is Sampler.TPE else f"optuna:{sampler}"
         raise UserError(
-            f"--propose {flag} needs {' and '.join(lacking)}, which Auto Loop's Python lacks: "
+            f"--propose {flag} needs {' and '.join(lacking)}, which Auto Loop's Python does not have: "
             f"pip install 'autoloop-tui[search]'{f' {more}' if more else ''}"
         )

@@ -167,7 +167,7 @@ class Store(Rows):
             newest = self.loops(1)
             if not newest and driven(self.places):
                 raise StoreUnavailableError(
-                    f"{self.places.database} holds no loop, although an engine runs one: a file beside it (-wal, -shm) "
+                    f"{self.places.database} has no loop, although an engine is running one: a file beside it (-wal, -shm) "
                     "was deleted or replaced. Wait until the loop ends, when its engine writes everything to it."
                 )
             if not newest:
@@ -338,7 +338,7 @@ class Store(Rows):
         kind, fields = protocol.verb(request), protocol.payload(request)
         if masked_document(fields) != fields:
             raise UserError(
-                f"The {kind} command holds a secret, which would be stored: omit it, and put it in the trainer's "
+                f"The {kind} command contains a secret, which would be stored: omit it, and put it in the trainer's "
                 "environment or a config."
             )
         try:

@@ -27,7 +27,7 @@ def trainer_config(raw: Mapping[str, Any], fields: FieldTypes, like: Config | No
     try:
         return _trainer_config(raw, fields, like)
     except OverflowError:
-        raise UserError("The run's config on W&B holds a number that is too large.") from None
+        raise UserError("The run's config on W&B contains a number that is too large.") from None
 
 
 def _trainer_config(raw: Mapping[str, Any], fields: FieldTypes, like: Config | None) -> Config:

@@ -31,7 +31,7 @@ def test_notes_are_kept_with_their_author_and_stand_in_both_reports(project: Eng
         for target, about in ((NoteTarget.RUN, "nope"), (NoteTarget.ROUND, "9"), (NoteTarget.PROPOSAL, "77")):
             assert about in engine.refused(Note(text="lost", target=target, about=about))
         assert engine.refused(Note(text=" \x1b[2J\u200b ")) == "The note is empty."
-        assert "command holds a secret" in _refused(project, Note(text="hf_abcdefghijklmnopqrstuvwxyz012345"))
+        assert "command contains a secret" in _refused(project, Note(text="hf_abcdefghijklmnopqrstuvwxyz012345"))
         engine.rows_refused([("note", {"text": "x" * 1001}), ("note", {"text": "x", "target": "nobody"})])
 
     notes = take_snapshot(project.store, loop.id).notes
