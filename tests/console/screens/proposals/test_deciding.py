@@ -12,6 +12,7 @@ from autoloop.engine import spawn
 from autoloop.model import (
     Actor,
     ProposalStatus,
+    Round,
     RoundState,
     RunState,
 )
@@ -226,6 +227,18 @@ async def test_start_asks_and_says_what_is_left_behind(project: RecordedProject)
         await pilot.press("enter")
         assert project.commands() == []
         await pilot.press("S", "y")
+        assert project.commands() == [Start()]
+
+
+async def test_start_does_not_ask_while_the_round_is_about_to_start(project: RecordedProject) -> None:
+    add(project, status=ProposalStatus.APPROVED)
+    project.store.put_round(
+        Round(loop=project.loop.id, number=1, state=RoundState.DECIDING, started_at=NOW - 800, start_at=NOW + 3600)
+    )
+
+    async with console(project) as (pilot, app):
+        await pilot.press("S")
+        assert isinstance(app.screen, ProposalsScreen)
         assert project.commands() == [Start()]
 
 
