@@ -15,6 +15,7 @@ from autoloop.store import LoopRows
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from autoloop_tui.console import allocator
 from autoloop_tui.console.actions import ACTIONS, CHANGING, REPLAYING, Action, bindings
 from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.feed import Feed
@@ -115,6 +116,7 @@ class ConsoleApp(MovingApp):
             folders = [Path(import_module(name).__file__ or "").parent for name in SCREENS]
             self.call_from_thread(self._read_styles, [sheet for folder in folders for sheet in folder.glob("*.tcss")])
 
+        allocator.keep_small()
         self.run_worker(load, thread=True, group=LOADING)
 
     def _complete(self, rows: LoopRows | None) -> None:

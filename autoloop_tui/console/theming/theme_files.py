@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,8 +169,8 @@ def find_theme(name: str, project: Path | None, environment: Mapping[str, str]) 
     return None
 
 
-def _files(project: Path | None, user: Path) -> Iterator[tuple[str, Traversable]]:
-    shipped = resources.files("autoloop_tui") / "themes"
+def _files(project: Path | None, user: Path) -> Iterator[tuple[str, Path]]:
+    shipped = Path(__file__).parents[2] / "themes"
     if not shipped.is_dir():  # In a checkout the themes are beside the package; in a wheel they are inside it.
         shipped = Path(__file__).resolve().parents[3] / "themes"
     for path in sorted(shipped.iterdir(), key=lambda each: each.name):
@@ -184,9 +182,9 @@ def _files(project: Path | None, user: Path) -> Iterator[tuple[str, Traversable]
                 yield origin, own
 
 
-def theme_text(path: Traversable) -> str:
+def theme_text(path: Path) -> str:
     """Return the text of a theme file. Raises OSError, or ValueError with a sentence if it is not text."""
-    content = read_regular(path) if isinstance(path, Path) else path.read_bytes()
+    content = read_regular(path)
     try:
         return decoded(content)
     except ValueError as error:

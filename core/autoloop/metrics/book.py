@@ -5,7 +5,6 @@ It is data (TOML) that a project can extend with its own file.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Container, Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache, cached_property, lru_cache, reduce
@@ -93,7 +92,9 @@ class MetricBook:
     @cached_property
     def digest(self) -> str:
         """A hash of the book's contents, 16 hex characters."""
-        return hashlib.sha256(msgspec.json.encode((self._file, self._patterns))).hexdigest()[:16]
+        from hashlib import sha256  # imported here because it loads OpenSSL, which most programs do not need
+
+        return sha256(msgspec.json.encode((self._file, self._patterns))).hexdigest()[:16]
 
     @property
     def names(self) -> list[str]:

@@ -12,8 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import filter as filter_names
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import msgspec
 
@@ -21,6 +20,7 @@ from autoloop.model import LoopSpec
 from autoloop.model.structs import convert
 
 METHODS, TRAINERS = ("act_ot",), ("lerobot",)
+FOLDER = Path(__file__).parent  # importlib.resources would load zipfile
 PROFILES = (*METHODS, *TRAINERS)
 """All profiles, in the order in which their data are combined."""
 
@@ -90,27 +90,27 @@ def texts(name: str, profiles: Iterable[str] = PROFILES) -> list[str]:
     return [file.read_text(encoding="utf-8") for file in found if file.is_file()]
 
 
-def path(name: str) -> Traversable:
+def path(name: str) -> Path:
     """The first file with this name in any profile."""
     return next(file for profile in PROFILES if (file := _folder(profile) / name).is_file())
 
 
-def presets() -> Iterator[Traversable]:
+def presets() -> Iterator[Path]:
     """The launch presets, one TOML file each."""
     for folder in (_folder("presets"), *(_folder(profile) / "presets" for profile in PROFILES)):
         if folder.is_dir():
             yield from folder.iterdir()
 
 
-def command_lines() -> Traversable:
+def command_lines() -> Path:
     """The file about the command lines of all known trainers."""
-    return resources.files(__name__) / "command_lines.toml"
+    return FOLDER / "command_lines.toml"
 
 
 @cache
 def agent_variables() -> dict[str, str]:
     """The environment variables that identify coding agents -> the agent's name; empty if the value is the name."""
-    text = (resources.files(__name__) / "agents.toml").read_text(encoding="utf-8")
+    text = (FOLDER / "agents.toml").read_text(encoding="utf-8")
     found: dict[str, str] = tomllib.loads(text)["variables"]
     return found
 
@@ -124,5 +124,5 @@ def _profile(name: str) -> Profile:
     return convert(tomllib.loads((_folder(name) / "profile.toml").read_text(encoding="utf-8")), Profile)
 
 
-def _folder(profile: str) -> Traversable:
-    return resources.files(__name__) / profile
+def _folder(profile: str) -> Path:
+    return FOLDER / profile
