@@ -21,7 +21,7 @@ TASKS: dict[str, tuple[str, ...]] = {
         "plot --metric eval_l1",
     ),
     "Let rules propose the next rounds, and decide yourself": (
-        "run --cfgs base.yaml --rounds 3 --decide --approve manual --exec --detach",
+        "run --cfgs base.yaml --rounds 3 --decide --rules rules.toml --approve manual --exec --detach",
         "proposals",
         "approve 1 3",
         'reject 2 --reason "diverged before"',
@@ -29,7 +29,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     ),
     "Let Optuna search": ("run --cfgs base.yaml --propose optuna --grid lr=1e-4..1e-2 dropout=0..0.5 --rounds 6 --exec",),
     "Leave it unattended overnight": (
-        "run --cfgs base.yaml --rounds 8 --decide --max-hours 10 --retries 1 --exec --detach",
+        "run --cfgs base.yaml --rounds 8 --decide --rules rules.toml --max-hours 10 --retries 1 --exec --detach",
         "wait",
         "report --html night.html",
     ),
