@@ -108,7 +108,7 @@ def best_texts(view: View, glyphs: Glyphs) -> list[list[Piece]]:
         [*value, (where, ""), (f"  {change} ", ""), (words, look)],
         [*value, (f" {change} ", ""), (words, look)],
         [*value, (f" {change} ", ""), (mark, look)],
-        [(f"{mark} ", look), value[1], (f" {change}", "")],
+        [(f"{mark} ", look), value[1], (f" {change}", "")] if found.better else [*value, (f" {mark}", look)],
         [(f"{mark} ", look), value[1]],
     ]
 

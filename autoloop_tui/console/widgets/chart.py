@@ -105,7 +105,7 @@ def legend(title: str, unit: str, lines: Sequence[Line], width: int, *, log_y: b
     since = nan_since(lines[0].series) if lines else None
     if since is not None:
         left.append((f" NaN since step {since}", "bold slot-failed"))
-    elif lines and len(lines[0].series):
+    elif lines and len(lines[0].series) and not lines[0].base:
         left.append((f" {number(lines[0].series.values[-1])}", lines[0].look))
     if unit:
         left.append((f" {unit}", "dim"))

@@ -75,8 +75,10 @@ def _progress(
     gap = "  "
     facts: list[list[Piece]] = [[(f" {percent(share)}", "bold")], [(f"  {count(step)}/{total}", "")]]
     if run.state in (RunState.RUNNING, RunState.STOPPING) and run.id not in view.gone:
-        facts.append([(f"{gap}eta ", "dim"), (duration(run.seconds_left(step, rate, now)), "")])
-        facts.append([(f"{gap}{number(rate, 5)} ", ""), ("steps/s", "dim")])
+        if (left := run.seconds_left(step, rate, now)) is not None:
+            facts.append([(f"{gap}eta ", "dim"), (duration(left), "")])
+        if rate is not None:
+            facts.append([(f"{gap}{number(rate, 5)} ", ""), ("steps/s", "dim")])
     if run.started_at:
         facts.append([(f"{gap}took ", "dim"), (duration((run.ended_at or now) - run.started_at), "")])
     slots = view.loop.spec.slots
