@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import subprocess
 import sys
 import threading
@@ -146,6 +147,35 @@ def test_where_watching_is_refused_everything_is_looked_at_and_that_is_said_once
     assert len(watch.said) == 1
     assert "watch limit reached" in watch.said[0]
     assert "polling them 5 times a second" in watch.said[0]
+
+
+@pytest.mark.parametrize("ends", ["refused", "gone"])
+def test_a_change_that_is_reported_while_the_last_watch_ends_does_not_wake_the_owner_for_ever(
+    watch: Watching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("OS file watch limit reached.")
+
+    def mounts_while_a_folder_changes() -> list[tuple[str, str]]:
+        if not reported:
+            (folders["a"] / "log.txt").write_text("x")
+            reported.extend(select.select([watch], [], [], PATIENCE)[0])
+        if ends == "gone":
+            shutil.rmtree(tmp_path, ignore_errors=True)
+        return mounts
+
+    monkeypatch.setattr(file_watch, "SETTLE", 0.0)
+    folders = followed(watch, tmp_path, "a")
+    folders["b"] = tmp_path / "b"
+    folders["b"].mkdir()
+    reported: list[object] = []
+    mounts = file_watch.mount_points()
+    monkeypatch.setattr(KERNEL_WATCH, refuse)
+    monkeypatch.setattr(file_watch, "mount_points", mounts_while_a_folder_changes)
+    watch.follow({name: (folder,) for name, folder in folders.items()})
+    eventually(lambda: watch.due() and reported, "the report")
+    watch.due()
+    assert not select.select([watch], [], [], 0)[0]
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "fuse.sshfs", "fuse"])

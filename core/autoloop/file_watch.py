@@ -83,6 +83,8 @@ class FileWatch:
     def due(self) -> dict[str, Changes]:
         """Return the keys with folders to read now, each with what has changed there."""
         found: dict[str, Changes] = {}
+        with suppress(BlockingIOError):  # even without a watcher: the last one may have written after its changes were taken
+            os.eventfd_read(self._wake)
         for folder, changes in (self._watcher.taken() if self._watcher is not None else {}).items():
             for key in self._keys.get(folder, ()):
                 found[key] = _both(found[key], changes) if key in found else changes
@@ -181,8 +183,6 @@ class _Watcher:
         """Return the folders that have changed since the last call, each with its changes."""
         with self._lock:
             changed, self._changed = self._changed, {}
-            with suppress(BlockingIOError):
-                os.eventfd_read(self._wake)
         return changed
 
     def stop(self, *, join: bool = False) -> None:
