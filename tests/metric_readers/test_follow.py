@@ -243,3 +243,18 @@ def test_a_real_run_is_found_with_and_without_its_id(finished_dir: Path) -> None
         follower = read_all(follow(finished_dir, run_id=run_id))
         assert (follower.source, follower.step, follower.total_steps, follower.exit_code) == ("wandb", 595, 200, 0)
         assert len(follower.columns["train/m1"]) == 120
+
+
+def test_a_file_that_two_readers_read_is_read_by_both(tmp_path: Path) -> None:
+    folder = tmp_path / "wandb" / "run-20260101_000000-abc"
+    folder.mkdir(parents=True)
+    summary = folder / "wandb-summary.json"
+    (folder / "wandb-history.jsonl").write_text('{"_step":1,"old":1}\n')
+    summary.write_text('{"_step":4,"best":1.0}')
+    follower = read_all(follow(tmp_path))
+    written = write_segment(tmp_path / "other", folder.name, {1: 1.0, 4: 0.5})
+    written.rename(folder / written.name)
+    assert loss(read_all(follower), "best") == [(4, 1.0)]
+    summary.write_text('{"_step":4,"best":2.0}')
+    assert follower.poll(changed=[str(summary)])
+    assert loss(follower, "best") == [(4, 2.0)]

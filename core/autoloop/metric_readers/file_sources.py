@@ -76,7 +76,9 @@ class FileSources:
 
     @property
     def files(self) -> Iterable[Path]:
-        return [log.path for kind in self._kinds for log in kind.group.logs]
+        paths = [log.path for kind in self._kinds for log in kind.group.logs]
+        databases = [log.path for kind in self._kinds if kind.files == "database" for log in kind.group.logs]
+        return [*paths, *(path.with_name(f"{path.name}-wal") for path in databases)]
 
     def poll(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
         found = self._files.look() if look else self._files.found
@@ -97,6 +99,10 @@ class FileSources:
     def skim(self, budget: int = 4 << 20, *, look: bool = True) -> bool:
         """Files complement other sources, so read them fully."""
         return self.poll(budget, look=look)
+
+    def rules_out(self, path: Path) -> bool:
+        """Whether a file that was written to, and that it does not read, cannot be a source outside W&B's folder."""
+        return self._files.rules_out(path)
 
     def forget(self) -> None:
         """Drop all data read so far."""

@@ -8,12 +8,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoloop.metric_readers.folder_stamps import FolderStamp, seen_again, stamp_of
+from autoloop.metric_readers.folder_stamps import FolderStamp, is_plain_file, nearest_listed, seen_again, stamp_of
 from autoloop.metric_readers.summary_file import NAME as SUMMARY
 
 JSONL = "wandb-history.jsonl"
 _RUN_DIRECTORY = re.compile(r"(?:offline-)?run-(?P<time>\d{8}_\d{6})-(?P<id>.+)")
 _SEGMENT = re.compile(r"run-(?P<id>.+)\.wandb", re.DOTALL)
+_SOURCES = (".wandb", JSONL, SUMMARY, "wandb-metadata.json", "config.yaml")
 _TAP = re.compile(r"autoloop-tap(?:-(?P<id>.+))?\.jsonl", re.DOTALL)
 
 Age = tuple[str, int, str]
@@ -53,6 +54,18 @@ class WandbFolder:
             for path, stamp in stamps.items():
                 self._seen[path] = seen_again(before.get(path), None if path in unread else stamp, now)
         return self._found
+
+    def rules_out(self, path: Path) -> bool:
+        """Whether a file that was written to cannot be a source below W&B's folder, judging by its name, and no other file
+        can have come with it."""
+        nearest = nearest_listed(path, self._seen)
+        return (
+            nearest is not None
+            and not path.name.endswith(_SOURCES)
+            and not tap_id(path.name)[0]
+            and self._seen[nearest].is_now(stamp_of(nearest))
+            and is_plain_file(path)
+        )
 
 
 def wandb_runs(run_dir: Path, unread: list[Path] | None = None) -> list[WandbFiles]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,3 +40,16 @@ def stamp_of(folder: Path) -> Stamp:
     except OSError:
         return None
     return state.st_ino, state.st_mtime_ns, state.st_ctime_ns
+
+
+def nearest_listed(path: Path, folders: Container[Path]) -> Path | None:
+    """Return the innermost of the listed folders that contains `path`."""
+    return next((folder for folder in path.parents if folder in folders), None)
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether it is a regular file and not a link to one."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False

@@ -51,8 +51,8 @@ class Follower:
         self._readers: list[MetricReader] = [wandb, rows, files, *([console] if console else [])]
         """In order of precedence."""
         self._columns: Mapping[str, Series] = {}
-        self._read_by: dict[str, MetricReader] | None = None
-        """The reader of each file; None until it is needed."""
+        self._read_by: dict[str, list[MetricReader]] | None = None
+        """The readers of each file; None until it is needed."""
         self.more = False
         """Whether the last poll may have left something because of its budget."""
 
@@ -61,8 +61,9 @@ class Follower:
     def poll(self, budget: int = 4 << 20, changed: Collection[str] | None = None) -> bool:
         """Read about `budget` bytes of each source. Returns whether anything was new; poll until False to read it all.
 
-        `changed`: the only files that have changed since the last poll, if the caller knows them. If all of them are read
-        already, only their readers read; the caller must name a file again that is written during this poll.
+        `changed`: the only files that were written to since the last poll, if the caller knows them. If each of them is read
+        already or cannot be a source, only their readers read; the caller must name a file again that is written during this
+        poll.
         """
         concerned = self._readers_of(changed) if changed is not None else None
         new = known = self.more = False
@@ -79,11 +80,19 @@ class Follower:
         return new
 
     def _readers_of(self, changed: Collection[str]) -> list[MetricReader] | None:
-        """The readers of these files; None if no reader reads one of them."""
+        """The readers of these files; None if one of them may be a source that no reader reads yet."""
         if self._read_by is None:
-            self._read_by = {str(path): reader for reader in self._readers for path in reader.files}
-        found = [self._read_by.get(path) for path in changed]
-        return None if None in found else [reader for reader in found if reader is not None]
+            self._read_by = {}
+            for reader in self._readers:
+                for path in reader.files:
+                    self._read_by.setdefault(str(path), []).append(reader)
+        found: list[MetricReader] = []
+        for name in changed:
+            readers = self._read_by.get(name)
+            if readers is None and not (self._wandb.rules_out(Path(name)) or self._files.rules_out(Path(name))):
+                return None
+            found += readers or []
+        return found
 
     def _merged(self) -> Mapping[str, Series]:
         files = self._files.columns

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from autoloop.metric_readers.csv_log import header_of
-from autoloop.metric_readers.folder_stamps import FolderStamp, seen_again, stamp_of
+from autoloop.metric_readers.folder_stamps import FolderStamp, is_plain_file, nearest_listed, seen_again, stamp_of
 from autoloop.metric_readers.json_value import decoded
 from autoloop.metric_readers.step_axis import AXES
 from autoloop.metric_readers.trainer_state import LOG_NAME
@@ -46,6 +46,8 @@ class _Folder:
     seen: FolderStamp
     below: list[Path] = field(default_factory=list)
     files: list[tuple[str, Path]] = field(default_factory=list)
+    linked: bool = False
+    """Whether one of `files` is a link: writes are reported under the name of the file that it links to."""
 
 
 class RunFiles:
@@ -115,6 +117,21 @@ class RunFiles:
             _sort_in(folder, path, entry)
         return folder
 
+    def rules_out(self, path: Path) -> bool:
+        """Whether a file that was written to cannot be a source, judging by its name, and no other file can have come with
+        it: the innermost listed folder around it is unchanged. Folders in between are those that are never listed."""
+        nearest = nearest_listed(path, self._folders)
+        if nearest is None or _may_be_source(path.name) or path.is_relative_to(self.root / "wandb"):
+            return False
+        folder = self._folders[nearest]
+        return (
+            ("mlflow", nearest) not in folder.files
+            and not any(_CHECKPOINT.fullmatch(each.name) for each in path.relative_to(nearest).parents)
+            and not any(each.linked for each in self._folders.values())
+            and folder.seen.is_now(stamp_of(nearest))
+            and is_plain_file(path)
+        )
+
     def _fits(self, kind: str, path: Path) -> bool:
         """Whether the file contains rows of metrics. A negative result is checked again when the file has changed."""
         try:
@@ -143,6 +160,7 @@ def _sort_in(folder: _Folder, parent: Path, entry: os.DirEntry[str]) -> None:
                 folder.below.append(path)
         elif (kind := kind_of(name)) is not None and entry.is_file():
             folder.files.append((kind, path))
+            folder.linked |= entry.is_symlink()
     except OSError:
         pass
 
@@ -183,6 +201,13 @@ def kind_of(name: str) -> str | None:
     if name.endswith(".swanlab"):
         return "swanlab"
     return None
+
+
+def _may_be_source(name: str) -> bool:
+    """Whether a file of this name may be a source, be read beside one, or belong to a database."""
+    if name.endswith((".wandb", "wandb-summary.json")) or _W_AND_B.fullmatch(name):
+        return True
+    return kind_of(name) is not None or kind_of(name.rpartition("-")[0]) == "database"
 
 
 def _table_fits(name: str, head: bytes) -> bool:

@@ -81,6 +81,10 @@ class WandbChoice:
     def files(self) -> Iterable[Path]:
         return [path for run in self._runs.values() for path in run.files]
 
+    def rules_out(self, path: Path) -> bool:
+        """Whether a file that was written to, and that it does not read, cannot be a source below W&B's folder."""
+        return self._folder.rules_out(path)
+
     def forget(self) -> None:
         """Drop all data read so far."""
         self._runs.clear()

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from autoloop.engine.runs import following
 from autoloop.engine.runs.following import read_on
 from autoloop.file_watch import FileWatch
 from autoloop.metric_readers import Follower, follow
+from autoloop.metric_readers.run_files import RunFiles
 from watchfiles._rust_notify import RustNotify
 
 from tests.metric_readers.builder import frame, new_row
@@ -161,6 +163,65 @@ def test_a_history_that_is_longer_than_one_turn_reads_is_read_on(watched: Watche
     with path.open("ab", buffering=0) as file:
         file.write(many[path.stat().st_size :])
     watched.until(lambda: len(watched.read) == 20_000, "the last row")
+
+
+def test_files_that_cannot_be_a_source_cause_no_search_and_hide_none(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = wandb_file(watched.folder)
+    path.write_bytes(frame(RECORDS[:10]))
+    names = ["wandb/x/files/output.log", "wandb/x/logs/debug.log", "model.ckpt", "checkpoints/9/model.ckpt"]
+    others = [watched.folder / name.replace("x", path.parent.name, 1) for name in names]
+    undecided, hidden, link = (watched.folder / name for name in ("rows.csv", "rows.data", "late.csv"))
+    for each in others:
+        each.parent.mkdir(parents=True, exist_ok=True)
+    for each in (*others, undecided):
+        each.touch()
+    silent(watched, monkeypatch)
+    searches: list[RunFiles] = []
+    real = RunFiles.look
+
+    def look(files: RunFiles) -> dict[str, list[Path]]:
+        searches.append(files)
+        return real(files)
+
+    monkeypatch.setattr(RunFiles, "look", look)
+
+    def write(*paths: Path) -> None:
+        for each in paths:
+            with each.open("a") as file:
+                file.write("x\n")
+
+    def not_searched(*written: Path) -> bool:
+        """Whether no search follows a report on writing, as it should be once the folders have been the same for a while."""
+        searches.clear()
+        watched.changes.clear()
+        write(*written)
+        named = {str(each) for each in written}
+        watched.until(lambda: named <= {name for changes in watched.changes for name in changes or ()}, "the report")
+        return not searches
+
+    for each in others:
+        eventually(partial(not_searched, each), f"no search for {each}")
+    size, many = path.stat().st_size, frame(RECORDS)
+    with path.open("ab") as file:
+        file.write(many[size:])
+    write(*others)
+    watched.until(lambda: len(watched.read) == ROWS, "the rows")
+    undecided.write_text("step,val_loss\n1,0.5\n")
+    watched.until(lambda: "val_loss" in watched.follower.columns, "a file that turns out to have metrics")
+    hidden.write_text("step,far_loss\n1,0.5\n")
+    link.symlink_to(hidden.name)
+    watched.until(lambda: "far_loss" in watched.follower.columns, "the link")
+    eventually(lambda: not_searched(path), "no search")
+
+    def written_under_its_own_name() -> bool:
+        with hidden.open("a") as file:
+            file.write("2,0.25\n")
+        watched.turn()
+        return len(watched.follower.columns["far_loss"]) > 1
+
+    eventually(written_under_its_own_name, "a row under the name of the file that a link names")
 
 
 class Deaf:
