@@ -433,6 +433,11 @@ def test_on_a_terminal_what_is_not_known_is_asked(folder: Path) -> None:
     assert "(seed=1)" in said
     assert written(folder)["trainer"]["command"] == "{python} bare.py dir={output_dir}"
 
+    code, said = at_terminal(folder, ["init", "--force", "--", "python", "bare.py", "lr=1"], b"\nsteps=[]\nseed={}\n")
+    assert code == 0, said
+    assert "the number of steps is unknown" in said
+    assert "unknown, so --seeds cannot vary it" in said, said
+
 
 def at_terminal(folder: Path, words: list[str], typed: bytes) -> tuple[int, str]:
     """Run a command on a terminal where `typed` is already entered; return its exit code and output."""

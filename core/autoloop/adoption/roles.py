@@ -84,8 +84,8 @@ def _found(values: Mapping[str, Any], names: Sequence[str]) -> str | None:
 
 
 def _asked(draft: Draft, what: str, name: str, value: int, in_file: bool) -> str | None:
-    """Ask for the argument that sets `what` (`--seed 1`), add it to the base and return its key; None without a usable
-    answer.
+    """Ask for the argument that sets `what` (`--seed 1`), add it to the base and return its key; None without an answer
+    that gives a whole number.
 
     Asks nothing if the config is a file or was printed by the trainer.
     """
@@ -95,7 +95,8 @@ def _asked(draft: Draft, what: str, name: str, value: int, in_file: bool) -> str
     example = f"--{name} {value}" if dashed else f"{name}={value}"
     answer = draft.asked(f"Which argument sets {what}, with its value ({example})? (Enter: none)")
     words = answer.replace("=", " ").split()
-    if len(words) != 2 or not put(draft.base, key := words[0].lstrip("-"), value_of(words[1:], python=False)):
+    given = value_of(words[1:], python=False) if len(words) == 2 else None
+    if type(given) is not int or not put(draft.base, key := words[0].lstrip("-"), given):
         return None
     from autoloop.configs import dump_config
 
