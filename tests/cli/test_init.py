@@ -295,7 +295,7 @@ def test_a_config_with_values_of_the_command_keeps_its_comments(folder: Path, ca
     [
         ("", '{"lr": 0.1}', {"seed": 1}),
         ("--seed 5", '{"lr": 0.1}', {"seed": 5}),
-        ("--seed=5", '{"s": {"seed": 2}}', {"s": {"seed": 5}}),
+        ("--seed=5", '{"s": {"seed": 2}}', {"seed": 5}),
     ],
 )
 def test_a_seed_that_only_a_flag_sets_is_passed_in_the_flag_and_varied_in_the_file(
@@ -309,6 +309,24 @@ def test_a_seed_that_only_a_flag_sets_is_passed_in_the_flag_and_varied_in_the_fi
     planned = call("run", "--device", "cpu", "--seeds", "7,8")
     assert planned.code == 0, planned.err
     assert re.findall(r"--seed[= ](\d+)", planned.out) == ["7", "8"]
+
+
+def test_a_seed_that_a_variable_or_an_override_sets_is_varied_too(folder: Path, call: Call) -> None:
+    (folder / "c.json").write_text('{"lr": 0.1}', encoding="utf-8")
+    said = call("init", "--", "SEED=5 JOBS=2 python bare.py --config c.json")
+    assert "seed is 5, passed as SEED: --seeds varies it" in said.out
+    assert "JOBS=2 for every run" in said.out
+    assert "SEED=5 for every run" not in said.out
+    assert json.loads((folder / "base.json").read_text(encoding="utf-8")) == {"lr": 0.1, "seed": 5}
+    planned = call("run", "--device", "cpu", "--seeds", "7,8")
+    assert planned.code == 0, planned.err
+    assert re.findall(r" SEED=(\d+)", planned.out) == ["7", "8"]
+    assert call("init", "--force", "--", "python bare.py config=c.json seed=5").code == 0
+    assert json.loads((folder / "base-2.json").read_text(encoding="utf-8")) == {"lr": 0.1, "seed": 5}
+    planned = call("run", "--device", "cpu", "--seeds", "7,8")
+    assert re.findall(r" config=\S+ seed=(\d+)", planned.out) == ["7", "8"], planned.out + planned.err
+    said = call("init", "--force", "--", "SEED=5 python bare.py --lr 1")
+    assert "SEED is 5 for every run, so --seeds cannot vary it" in said.out
 
 
 def test_known_trainers_with_a_preset_use_it(folder: Path, call: Call) -> None:

@@ -61,6 +61,9 @@ def adopt(command: Command, world: World) -> Adoption:
         use_preset(draft, world.version)
     else:
         fill_table(draft)
+    for name, value in draft.env.items():
+        if value != "{seed}":
+            draft.say("env", f"{name}={value} for every run")
     _program(draft, world)
     for sentence in command.left_out:
         draft.say("left out", sentence)
@@ -104,7 +107,6 @@ def _environment(draft: Draft) -> None:
             draft.say("left out", f"{name}: a secret is not written to a file; export it before you start Auto Loop")
         else:
             draft.env[name] = value
-            draft.say("env", f"{name}={value} for every run")
 
 
 def _gpus_here(draft: Draft, world: World) -> None:

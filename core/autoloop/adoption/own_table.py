@@ -140,7 +140,7 @@ class Table:
         value = value_of(each.texts, python=self.python)
         if self.in_file:
             if not (self.trainer and self.trainer.folds) and key not in leaf_values(self.folded):
-                return dashed and self._is_seed(key) and self._pass_seed(each, value)
+                return self._is_seed(key) and self._pass_seed(each, value)
             key = key if key in leaf_values(self.folded) else key.replace("-", "_")
             return put(self.folded, key, value)
         if value in (None, "") or each.text in ("None", "null") or sum(o.key == each.key for o in self.draft.arguments) > 1:
@@ -178,6 +178,11 @@ class Table:
         draft = self.draft
         if self.trainer or seed_key(self._values()) or any(self._is_seed(each.key) for each in draft.arguments):
             return
+        if variable := next((name for name in draft.env if self._is_seed(name.lower())), ""):
+            value = value_of([draft.env[variable]], python=False)
+            if self.in_file and type(value) is int and put(self.folded, "seed", value):
+                draft.env[variable] = "{seed}"
+            return
         flag = next((flag for flag in draft.script.flags.values() if flag.takes_value and self._is_seed(flag.key)), None)
         if flag is None or (self.config and self.config.is_python):
             return
@@ -187,7 +192,8 @@ class Table:
 
     def _pass_seed(self, each: Argument, value: object) -> bool:
         """Pass the seed of the file in the command's flag, so that the flag follows `--seeds`."""
-        if type(value) is not int or not put(self.folded, seed_key(self.folded) or each.key, value):
+        top = {key: value for key, value in self.folded.items() if not isinstance(value, dict)}
+        if type(value) is not int or not put(self.folded, seed_key(top) or each.key, value):
             return False
         self._keep(each, each.key, "{seed}")
         return True

@@ -44,11 +44,15 @@ def _seed(draft: Draft, config: Config, in_file: bool) -> None:
     values = leaf_values(config)
     key = seed_key(config, draft.trainer.seed if draft.trainer else ())
     if key:
-        passed = next((word for word in draft.words if word.endswith("{seed}")), "")
-        draft.say("seed", f"{key} is {values[key]}{', passed as a flag' if passed else ''}: --seeds varies it")
+        variable = next((name for name, text in draft.env.items() if text == "{seed}"), "")
+        as_flag = any(word.endswith("{seed}") for word in (*draft.words, *draft.flags.values()))
+        passed = f", passed as {variable}" if variable else ", passed as a flag" if as_flag else ""
+        draft.say("seed", f"{key} is {values[key]}{passed}: --seeds varies it")
     elif flag := next((flag.key for flag in draft.script.flags.values() if plain(flag.key) in _plain_seeds()), ""):
         where = draft.table.get("base", "the base")
         draft.say("seed", f'the script takes --{flag}: add "{flag}": 1 to {where}, and --seeds can vary it')
+    elif variable := next((name for name in draft.env if plain(name.lower()) in _plain_seeds()), ""):
+        draft.say("seed", f"{variable} is {draft.env[variable]} for every run, so --seeds cannot vary it")
     else:
         key = _asked(draft, "the seed", "seed", 1, in_file)
         if key:
