@@ -105,7 +105,8 @@ def run(project: CommandProject, text: str) -> None:
                 text=True,
                 check=True,
             )
-            assert shutil.which(ROOT / made.stdout.splitlines()[-1].split()[0]), made.stdout
+            programs = re.findall(r"\.venv/bin/[\w-]+", made.stdout)
+            assert programs and all(shutil.which(ROOT / program) for program in programs), made.stdout
             continue
         assert words[0] == "autoloop-tui", line
         target = words[words.index("|") + 2] if "|" in words else None

@@ -287,8 +287,8 @@ def _standing(each: Standing, name_of: Callable[[Standing], str]) -> str:
 
 
 def _record(each: RuleRecord) -> str:
-    """`rule plateau: 4 proposed, 3 ran; 1 better, 2 undecided`."""
+    """`rule plateau: 4 proposed, 3 ran; 1 better, 2 with too few runs`."""
     counts = [(each.better, "better"), (each.worse, "worse"), (each.no_difference, "no difference")]
-    judged = ", ".join(f"{count} {word}" for count, word in [*counts, (each.undecided, "undecided")] if count)
+    judged = ", ".join(f"{count} {word}" for count, word in [*counts, (each.undecided, "with too few runs")] if count)
     name = each.rule if each.searched else f"rule {each.rule}"
     return f"{name}: {each.proposed} proposed, {each.ran} ran" + (f"; {judged}" if judged else "")

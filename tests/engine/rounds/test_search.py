@@ -254,7 +254,7 @@ def test_without_optuna_the_plan_says_how_to_install_it(project: EngineProject, 
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"needs optuna, which .* lacks: pip install 'autoloop-tui\[search\]'$"):
+    with pytest.raises(UserError, match=r"needs optuna, which .* does not have: pip install 'autoloop-tui\[search\]'$"):
         searched(project)
     with pytest.raises(UserError, match=r"--propose optuna:gp needs optuna and scipy and torch.*\[search\]' scipy torch$"):
         searched(project, search=Search(sampler=Sampler.GP))

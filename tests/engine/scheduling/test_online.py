@@ -106,7 +106,7 @@ def test_a_trainer_that_prints_the_key_does_not_get_it_into_reports_or_the_store
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("12345", ["not valid", "5 characters", "40 or more"]),
+        ("12345", ["not valid", "5 characters", "at least 40"]),
         ("f" * 40, ["rejects", "WANDB_API_KEY", "HTTP 401", "wandb login"]),
     ],
 )

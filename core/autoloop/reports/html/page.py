@@ -169,7 +169,7 @@ def _rounds(contents: Contents) -> Markup:
 
 def _rules(contents: Contents) -> Markup:
     """The outcomes of each rule's proposals."""
-    head = ["rule", "proposed", "ran", "better", "worse", "no difference", "undecided", "record in all loops"]
+    head = ["rule", "proposed", "ran", "better", "worse", "no difference", "too few runs", "record in all loops"]
     rows: list[Row] = []
     for each in contents.rules:
         counts = (each.proposed, each.ran, each.better, each.worse, each.no_difference, each.undecided)
