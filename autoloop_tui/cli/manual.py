@@ -22,7 +22,7 @@ EXIT_STATUS = (
     ("0", "Done."),
     ("1", "A run, a check or the command itself failed."),
     ("2", "Usage error: the command is invalid or cannot be carried out as given."),
-    ("130", "Stopped by a user."),
+    ("130", "Stopped by a user or a limit, or the engine of the loop is gone."),
 )
 
 

@@ -85,7 +85,7 @@ MEANINGS = (
     Meaning("plus", "extend an ended run", "extend"),
     Meaning("less_than_sign", "earlier in the queue", "earlier"),
     Meaning("greater_than_sign", "later in the queue", "later"),
-    Meaning("S", "start: the next round, a plan (asks)", "start"),
+    Meaning("S", "start: the next round or a plan; asks unless the round is about to start", "start"),
     Meaning("H", "hold or release the next round", "hold"),
     Meaning("B", "hold or release all agents", "hold-agents"),
     Meaning("P", "pause or resume the queue, or a replay", "pause"),

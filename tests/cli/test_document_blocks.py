@@ -106,7 +106,8 @@ def run(project: CommandProject, text: str) -> None:
                 check=True,
             )
             programs = re.findall(r"\.venv/bin/[\w-]+", made.stdout)
-            assert programs and all(shutil.which(ROOT / program) for program in programs), made.stdout
+            assert programs, made.stdout
+            assert all(shutil.which(ROOT / program) for program in programs), made.stdout
             continue
         assert words[0] == "autoloop-tui", line
         target = words[words.index("|") + 2] if "|" in words else None

@@ -150,7 +150,7 @@ def report(*, loop: cli.parameters.LoopName = None, html: Path | None = None) ->
 
 
 def wait(*, loop: cli.parameters.LoopName = None, quiet: bool = False) -> int:
-    """Wait until a loop ends; exit code 0 if it finished, 1 if something failed, 130 if it can be resumed.
+    """Wait until a loop ends; exit code 0 if it finished, 1 if something failed, 130 if stopped or its engine is gone.
 
     Parameters
     ----------
