@@ -221,6 +221,46 @@ def test_a_watcher_that_fails_is_replaced(watch: Watching, tmp_path: Path, monke
     eventually(lambda: not Fragile.broken.is_set(), "the failure")
     eventually(lambda: set(watch.due()) == {"a"}, "a look at what may have been missed")
     until_told(watch, folders["a"])
+    assert watch.said == [
+        "watching files of runs failed (the queue of changes is lost) and is started again each time, at most every 1 s"
+    ]
+
+
+def test_names_that_are_not_utf_8_cost_only_the_folders_that_have_them(
+    watch: Watching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latin = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folders = {"a": tmp_path / "a", "latin": latin}
+    for folder in folders.values():
+        folder.mkdir()
+    watch.follow({name: (folder,) for name, folder in folders.items()})
+    assert set(watch.due()) == {"a", "latin"}
+    eventually(lambda: set(watch.due()) == {"latin"}, "only what cannot be watched")
+    watch.follow({"a": (folders["a"],)})
+    assert watch.said == ["folders whose paths are not UTF-8 cannot be watched; polling runs there 5 times a second"]
+    starts: list[float] = []
+
+    def start(*options: Any) -> RustNotify:
+        starts.append(time.monotonic())
+        return RustNotify(*options)
+
+    monkeypatch.setattr(KERNEL_WATCH, start)
+    file = Path(os.fsdecode(os.fsencode(folders["a"]) + b"/caf\xe9.log"))
+    looks = 0
+
+    def written_and_started_again() -> bool:
+        nonlocal looks
+        with file.open("a") as log:
+            log.write("x")
+        looks += watch.due() == {"a": None}
+        return len(starts) == 3
+
+    eventually(written_and_started_again, "three starts")
+    assert min(later - sooner for sooner, later in zip(starts, starts[1:], strict=False)) > file_watch.SETTLE / 2
+    assert looks >= 3
+    assert len(watch.said) == 2
+    file.unlink()
+    until_told(watch, folders["a"])
 
 
 def test_a_process_ends_although_its_watch_was_not_closed_and_its_children_have_nothing_of_it(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ class FileWatch:
         unwatched = self._keys.keys() - self._watched.keys()
         lost = self._watcher is not None and self._watcher.lost
         there = {path for path in unwatched if os.path.isdir(path)}
-        come = now >= self._settled_at and not there <= self._remote(there)
+        come = now >= self._settled_at and not there <= self._unwatchable(there)
         if lost or come or now - self._swept_at >= SWEEP:
             self._watch_all(now)
         if now - self._swept_at >= SWEEP:
@@ -115,13 +115,19 @@ class FileWatch:
     def _watch_all(self, now: float) -> None:
         """Watch every existing folder; restart the watcher if one has appeared, disappeared or been replaced."""
         lost = self._watcher is not None and self._watcher.lost
-        if now < self._refused_until or (now < self._settled_at and not lost):
+        failure = self._watcher.failure if self._watcher is not None else None
+        if now < self._refused_until or (now < self._settled_at and (failure or not lost)):
             return
         found = {path: _identity(path) for path in self._keys}
-        remote = self._remote({path for path, it in found.items() if it is None or it != self._watched.get(path)})
-        there = {path: identity for path, identity in found.items() if identity is not None and path not in remote}
+        out = self._unwatchable({path for path, it in found.items() if it is None or it != self._watched.get(path)})
+        there = {path: identity for path, identity in found.items() if identity is not None and path not in out}
         if there == self._watched and not lost:
             return
+        if failure:
+            self._tell(
+                f"watching files of runs failed ({failure}) and is started again each time, at most every {SETTLE:.0f} s",
+                "failure",
+            )
         if self._watcher is not None:
             self._watcher.stop()
             self._watcher = None
@@ -142,21 +148,28 @@ class FileWatch:
         self._settled_at = now + SETTLE
         self._swept_at = -SWEEP  # changes before the start of watching were not reported
 
-    def _remote(self, paths: set[str]) -> set[str]:
-        """Return the paths on file systems that other machines or programs may change without kernel events."""
+    def _unwatchable(self, paths: set[str]) -> set[str]:
+        """Return the paths that are not UTF-8, which watchfiles refuses, and those on file systems that other machines or
+        programs may change without kernel events."""
         if not paths:
             return set()
+        nameless = {path for path in paths if not _is_utf_8(path)}
+        if nameless:
+            self._tell(
+                f"folders whose paths are not UTF-8 cannot be watched; polling runs there {1 / BLIND:.0f} times a second"
+            )
         mounts = mount_points()
         found = {path: kind for path in paths if (kind := file_system(path, mounts)) in _REMOTE or kind.startswith("fuse")}
         for kind in sorted(set(found.values())):
             self._tell(
                 f"file systems of type {kind} do not report changes; polling runs there {1 / BLIND:.0f} times a second"
             )
-        return set(found)
+        return nameless | set(found)
 
-    def _tell(self, sentence: str) -> None:
-        if sentence not in self._said:
-            self._said.add(sentence)
+    def _tell(self, sentence: str, topic: str = "") -> None:
+        """Say a sentence once; of a `topic`, only its first."""
+        if (topic or sentence) not in self._said:
+            self._said.add(topic or sentence)
             self._say(sentence)
 
 
@@ -171,6 +184,8 @@ class _Watcher:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._removed = False
+        self.failure: str | None = None
+        """Why the thread has failed."""
         self._thread = threading.Thread(target=self._run, name="file-watch", daemon=True)
         self._thread.start()
 
@@ -202,8 +217,8 @@ class _Watcher:
                         self._removed |= any(kind == _DELETED and path in self._folders for kind, path in events)
                         self._tell(self._by_folder(events))
                         self._over.wait(PAUSE)
-        except Exception:  # the owner notices that the thread has ended, and starts another
-            return
+        except Exception as problem:  # such as a file name that is not UTF-8: the owner starts another thread
+            self.failure = str(problem) or type(problem).__name__
 
     def _by_folder(self, events: set[tuple[int, str]]) -> dict[str, Changes]:
         found: dict[str, set[str]] = {}
@@ -239,6 +254,14 @@ def _both(one: Changes, other: Changes) -> Changes:
 
 def _few(paths: Set[str]) -> Changes:
     return frozenset(paths) if len(paths) <= MOST_FILES else None
+
+
+def _is_utf_8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _identity(path: str) -> tuple[int, int] | None:
