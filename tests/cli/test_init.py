@@ -303,7 +303,7 @@ def test_a_seed_that_only_a_flag_sets_is_passed_in_the_flag_and_varied_in_the_fi
 ) -> None:
     (folder / "c.json").write_text(text, encoding="utf-8")
     said = call("init", "--", f"python train.py --config c.json --out o {more}")
-    assert "passed as a flag: --seeds varies it" in said.out
+    assert "passed as a flag: --seeds varies it; the trainer must also accept the key seed in its config file" in said.out
     base = json.loads((folder / written(folder)["trainer"]["base"]).read_text(encoding="utf-8"))
     assert base == json.loads(text) | seed
     planned = call("run", "--device", "cpu", "--seeds", "7,8")

@@ -110,7 +110,7 @@ def test_a_seed_that_changes_nothing_is_told(project: CommandProject, attempt: A
     code, said = attempt()
     assert code == 0, said
     assert "reached   seed 2, given --seed=2: no metric changed with it" in said
-    assert "seed seems not to reach the trainer: no metric changed with it" in said
+    assert "no metric changed with seed, so all seeds may train the same run" in said
 
 
 def test_a_seed_in_a_file_that_only_a_flag_sets_is_missing(project: CommandProject, attempt: Attempt) -> None:
@@ -132,6 +132,39 @@ def test_a_seed_in_a_file_that_only_a_flag_sets_is_missing(project: CommandProje
     assert code == 0, said
     assert "reached   seed 2, given --seed 2: seen: args.json; metrics changed with it" in said
     assert "Nothing is missing." in said
+
+
+def test_a_seed_that_is_seen_nowhere_gets_the_advice_for_its_flag(project: CommandProject, attempt: Attempt) -> None:
+    file = SETTINGS.replace('"overrides"', '"file"').replace("train.py --out", "train.py {config} --out")
+    write(project, "seedless", file)
+    train = project.folder / "train.py"
+    reads_file = "import json, sys\nfile = json.load(open(sys.argv.pop(1)))\n" + train.read_text(encoding="utf-8").replace(
+        "given = parser.parse_args()", "given = parser.parse_args([*sys.argv[1:], f'--max_steps={file[\"max_steps\"]}'])"
+    )
+    train.write_text(reads_file, encoding="utf-8")
+    _, said = attempt()
+    assert "no metric changed with seed, so all seeds may train the same run" in said
+    assert "the script takes --seed: add --seed {seed} to command" in said
+    (project.folder / "autoloop.toml").write_text(file.replace("--out=", "--seed {seed} --out="), encoding="utf-8")
+    _, said = attempt()
+    assert "no metric changed with seed, so all seeds may train the same run" in said
+    assert "does a flag of command" not in said
+    assert "to command" not in said
+    train.write_text(
+        reads_file.replace("\nfile =", "\nclass C:\n    def __init__(self, lr, max_steps): pass\nfile =").replace(
+            "\nparser =", "\nC(**file)\nparser =", 1
+        ),
+        encoding="utf-8",
+    )
+    code, said = attempt()
+    assert code == 1
+    assert "If it rejects the key seed in its config file: change it to ignore that key, or delete the key" in said
+    (project.folder / "base.json").write_text('{"lr": 0.1, "max_steps": 5000}', encoding="utf-8")
+    _, said = attempt()
+    assert "or write a number in place of {seed}" in said
+    (project.folder / "autoloop.toml").write_text(file.replace("--out=", "--seed 3 --out="), encoding="utf-8")
+    code, said = attempt()
+    assert code == 0, said
 
 
 def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: CommandProject, attempt: Attempt) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from autoloop import gpus as gpu_report
 from autoloop.model import UserError
 from autoloop.settings import load_settings
-from autoloop.trial import Interrupted, Outcome, TrialRun, carry_out, missing, planned_runs, reached
+from autoloop.trial import Interrupted, Outcome, TrialRun, carry_out, missing, planned_runs, reached, refused_seed
 from cyclopts import Parameter
 
 from autoloop_tui.cli.options import RunOptions, TrainerOptions, loop_spec
@@ -119,6 +119,8 @@ def _tried(runs: list[TrialRun], scratch: Path, seconds: float) -> tuple[int, bo
         arrived += both
         print("\n".join(map(printing.printable, trial.ended(again))))
         failed = again.cause is not None
+    if hint := refused_seed(first, outcome):
+        print(f"\n{printing.printable(hint)}")
     if not failed:  # after a failure, missing output proves nothing
         for line in trial.arrived(arrived):
             print(printing.printable(line))

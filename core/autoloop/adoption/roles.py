@@ -47,7 +47,8 @@ def _seed(draft: Draft, config: Config, in_file: bool) -> None:
         variable = next((name for name, text in draft.env.items() if text == "{seed}"), "")
         as_flag = any(word.endswith("{seed}") for word in (*draft.words, *draft.flags.values()))
         passed = f", passed as {variable}" if variable else ", passed as a flag" if as_flag else ""
-        draft.say("seed", f"{key} is {values[key]}{passed}: --seeds varies it")
+        both = f"; the trainer must also accept the key {key} in its config file" if passed and in_file else ""
+        draft.say("seed", f"{key} is {values[key]}{passed}: --seeds varies it{both}")
     elif flag := next((flag.key for flag in draft.script.flags.values() if plain(flag.key) in _plain_seeds()), ""):
         where = draft.table.get("base", "the base")
         draft.say("seed", f'the script takes --{flag}: add "{flag}": 1 to {where}, and --seeds can vary it')

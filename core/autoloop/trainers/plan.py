@@ -81,8 +81,8 @@ def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
     """
     if not request.seed and passes(preset, "seed"):
         raise UserError(
-            f"The preset {preset.name} passes {{seed}}, but the config has no seed: add one to the config, or name its key "
-            'with seed = "KEY" in the preset.'
+            f"The preset {preset.name} passes {{seed}}, but the config has no seed: add one to the config, name its key "
+            'with seed = "KEY" in the preset, or write a number in place of {seed}.'
         )
     given = _given_keys(preset, request.extra)
     values = _values(preset, request)

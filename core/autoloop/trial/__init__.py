@@ -4,7 +4,7 @@ A trial uses the same path as every run (plan, launch, supervisor, follower, dia
 a store.
 """
 
-from autoloop.trial.findings import MissingSetting, missing
+from autoloop.trial.findings import MissingSetting, missing, refused_seed
 from autoloop.trial.reached import ChangeTrace, reached
 from autoloop.trial.running import Interrupted, Outcome, carry_out
 from autoloop.trial.setup import TrialRun, planned_runs
@@ -19,4 +19,5 @@ __all__ = [
     "missing",
     "planned_runs",
     "reached",
+    "refused_seed",
 ]

@@ -26,6 +26,8 @@ _METRICS_FILE = re.compile(
 )
 _OUTPUT = (*sorted(FOLDERS), "logdir", "log_dir", "outdir", "exp_dir", "root_dir")
 _NUMBERED = re.compile(r"\b(?:step|iter|iteration|epoch|update)\b\W{0,3}\d+", re.IGNORECASE)
+_LAST_WORDS = 20
+"""Number of lines at the end of a log in which a trainer says what it rejects."""
 _LOG_EVERY = re.compile(r"log\w*(interval|steps|every|freq|period)|(interval|every|freq)\w*log", re.IGNORECASE)
 
 
@@ -41,6 +43,22 @@ def missing(run: TrialRun, outcome: Outcome, arrived: Sequence[ChangeTrace]) -> 
     config = dict(leaves(run.planned.config))
     found = [*_output(run, outcome, config), *_metrics(run, outcome, config), *_axis(run, outcome, config)]
     return [*found, *_steps(run, config), *_seed(run, config), *_changes(run, arrived)]
+
+
+def refused_seed(run: TrialRun, outcome: Outcome) -> str | None:
+    """What to do if a failed trainer, which gets its seed as a flag, may have rejected the key of the seed in its config
+    file; else None."""
+    path = seed_path(run.planned.config, run.preset.seed)
+    if outcome.cause is None or path is None or run.preset.config != "file" or not passes(run.preset, "seed"):
+        return None
+    key = path.rpartition(".")[2]
+    named = re.compile(rf"(?<![-.\w]){re.escape(key)}(?![-\w(])")
+    if not any(named.search(line) for line in outcome.lines[-_LAST_WORDS:] if not line.startswith((" ", "\t"))):
+        return None
+    return (
+        f"If it rejects the key {path} in its config file: change it to ignore that key, or delete the key from the base "
+        "and write a number in place of {seed} in autoloop.toml; then --seeds cannot vary the seed."
+    )
 
 
 def _output(run: TrialRun, outcome: Outcome, config: dict[str, Any]) -> Iterator[MissingSetting]:
@@ -134,24 +152,27 @@ def _seed(run: TrialRun, config: dict[str, Any]) -> Iterator[MissingSetting]:
 
 
 def _changes(run: TrialRun, arrived: Sequence[ChangeTrace]) -> Iterator[MissingSetting]:
+    seed = seed_path(run.planned.config, run.preset.seed)
     for each in arrived:
+        how = _how_seed(run) if each.path == seed else _how(run.preset)
         if each.against:
-            yield MissingSetting(what=f"{each.path} did not reach the trainer: {each.against[0]}{_how(run.preset)}")
-        elif each.had_effect is False and not each.seen:
-            yield MissingSetting(
-                what=f"{each.path} seems not to reach the trainer: no metric changed with it, and it was seen nowhere"
-                f"{_how(run.preset)}"
-            )
-        elif each.had_effect is False and each.path == seed_path(run.planned.config, run.preset.seed):
+            yield MissingSetting(what=f"{each.path} did not reach the trainer: {each.against[0]}{how}")
+        elif each.had_effect is False and each.path == seed:
             yield MissingSetting(
                 what=f"no metric changed with {each.path}, so all seeds may train the same run and the noise between seeds "
-                "would be unknown" + (_flag_of_seed(run) if not passes(run.preset, "seed") else "")
+                f"would be unknown{how}"
+            )
+        elif each.had_effect is False and not each.seen:
+            yield MissingSetting(
+                what=f"{each.path} seems not to reach the trainer: no metric changed with it, and it was seen nowhere{how}"
             )
 
 
-def _flag_of_seed(run: TrialRun) -> str:
-    """What to do if the script takes the seed as a flag, which a config file does not set."""
-    flag = _declared(run, known().names.seed) if run.preset.config == "file" else ""
+def _how_seed(run: TrialRun) -> str:
+    """What to do about a seed without effect: a config file does not set a seed that the script takes as a flag."""
+    if run.preset.config != "file" or passes(run.preset, "seed"):
+        return ""
+    flag = _declared(run, known().names.seed)
     return f"; the script takes --{flag}: add --{flag} {{seed}} to command" if flag else ""
 
 
