@@ -10,7 +10,7 @@ import pytest
 from autoloop.model import Change, Evidence, Observation
 from autoloop.text.changes import change_text, changes_text
 from autoloop.text.evidence import evidence_text
-from autoloop.text.values import count, duration, number, value_text
+from autoloop.text.values import count, duration, number, signed, value_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,3 +122,11 @@ def test_evidence_names_only_what_decided() -> None:
     assert evidence_text(evidence) == (
         'loss.last = 3.4e-11 < 1e-6, config("policy.type") = "act" == "act", its log says "loss: nan"'
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0123, "+0.0123"), (-0.00005, "-5e-5"), (0.0, "+0"), (31250.4, "+31250"), (math.nan, "nan"), (-math.inf, "-inf")],
+)
+def test_a_difference_is_a_number_with_its_sign(value: float, text: str) -> None:
+    assert signed(value) == text

@@ -27,6 +27,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{mantissa}e{exponent}"
 
 
+def signed(value: float) -> str:
+    """`+0.0123`, `-5e-5`: a difference as `number` writes it, always with its sign."""
+    return ("" if value < 0 or math.isnan(value) else "+") + number(value)
+
+
 def size_text(size: float) -> str:
     """`118 GB`, `3.5 MB`, `12 kB`, `0`: powers of 1000, like the sizes of disks."""
     for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):

@@ -10,7 +10,7 @@ from autoloop.metrics import MetricBook, expectation_text
 from autoloop.model import Call, Comparison, Confirmation, Expectation, Outcome, RuleRecord, RunState, Standing
 from autoloop.text.changes import changes_text
 from autoloop.text.plural import plural
-from autoloop.text.values import number
+from autoloop.text.values import number, signed
 from autoloop.verdicts.distributions import wilson
 from autoloop.verdicts.noise import Noise, NoiseGap
 from autoloop.verdicts.results import Fate, Result
@@ -250,7 +250,7 @@ def _headline(found: Outcome, name_of: Callable[[Standing], str], metric: str) -
 def _confirmation(each: Confirmation, name_of: Callable[[Standing], str], metric: str) -> str:
     """A contender that is not the winner, with its result on fresh seeds."""
     contender = Standing(run=each.contender, value=each.explored, runs=each.explored_runs)
-    text = f"{name_of(contender)} looked better in {plural(each.explored_runs, 'run')} ({metric} {each.explored:+.4g})"
+    text = f"{name_of(contender)} looked better in {plural(each.explored_runs, 'run')} ({metric} {signed(each.explored)})"
     between = each.comparison
     seeds = plural(min(between.runs), "fresh seed") if between else ""
     if between is None:
@@ -273,9 +273,9 @@ def _effect(found: Outcome, between: Comparison) -> str:
 def _plain(between: Comparison) -> str:
     """`-0.03 [-0.05, -0.01]`."""
     if between.interval is None:
-        return f"{between.effect:+.4g}"
-    low, high = (f"{each:+.4g}" for each in between.interval)
-    return f"{between.effect:+.4g} [{low}, {high}]"
+        return signed(between.effect)
+    low, high = (signed(each) for each in between.interval)
+    return f"{signed(between.effect)} [{low}, {high}]"
 
 
 def _left(between: Comparison) -> str:

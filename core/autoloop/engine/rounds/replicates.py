@@ -15,7 +15,7 @@ from autoloop.engine.rounds.proposals import Proposals
 from autoloop.engine.rounds.until import LEAST
 from autoloop.model import Confirmation, EventKind, Proposal, Round, Run, UserError
 from autoloop.text.plural import noun_for, plural
-from autoloop.text.values import number
+from autoloop.text.values import number, signed
 from autoloop.verdicts.confirmation import (
     Share,
     confirmations,
@@ -134,4 +134,4 @@ def _so_far(known: Confirmation | None) -> str:
     between = known.comparison if known else None
     if between is None:
         return ""
-    return f", {between.effect:+.4g} on {plural(min(between.runs), 'fresh seed')} so far"
+    return f", {signed(between.effect)} on {plural(min(between.runs), 'fresh seed')} so far"

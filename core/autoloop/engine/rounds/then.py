@@ -36,6 +36,7 @@ from autoloop.model import (
 from autoloop.model.transitions import proposal_blocked, proposal_launched, run_extended
 from autoloop.reports.result import then_proposal
 from autoloop.text.plural import plural
+from autoloop.text.values import signed
 from autoloop.variants.policy import launch_policy
 
 DECIDED = (ProposalStatus.LAUNCHED, ProposalStatus.BLOCKED)
@@ -101,7 +102,7 @@ class WinnerExtension:
         run, resumes = self._chosen(runs, steps)
         round_ = context.store.last_round(context.loop_id)
         between = outcome.comparison
-        effect = f" by {between.effect:+.4g}" if between else ""
+        effect = f" by {signed(between.effect)}" if between else ""
         metric = context.metrics.short(outcome.metric)
         proposal = Proposal(
             id=0,

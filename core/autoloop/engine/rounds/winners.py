@@ -9,6 +9,7 @@ from autoloop.engine.rounds.best import best_run
 from autoloop.engine.rounds.outcome import judged_runs
 from autoloop.model import HookEvent, Run
 from autoloop.text.plural import plural
+from autoloop.text.values import signed
 from autoloop.verdicts.confirmation import confirmations, given_up
 
 
@@ -26,6 +27,6 @@ def tell_winners(context: Context, ended: Sequence[Run]) -> None:
             run = context.store.run(each.contender)
             metric, effect = context.metrics.short(best.metric), each.comparison.effect
             seeds = plural(min(each.comparison.runs), "fresh seed")
-            text = f"{run.name} ({run.id}) is better than the baseline, confirmed on {seeds}: {metric} {effect:+.4g}"
+            text = f"{run.name} ({run.id}) is better than the baseline, confirmed on {seeds}: {metric} {signed(effect)}"
             next = f"autoloop-tui status --loop {context.loop.name}"
             context.tell(HookEvent.WINNER, run.id, text, next=next, round=ended[0].round, run=run)
