@@ -117,8 +117,13 @@ class LoopScreen(StackedScreen, Screen[None]):
         return host_of(self)
 
     def once_painted(self, callback: Callable[[], None]) -> None:
-        """Register a callback for after the first paint of the screen."""
+        """Register a callback for after the first paint of the screen, or for when it is covered before that."""
         self._once_painted = callback
+
+    def _now_painted(self) -> None:
+        if self._once_painted is not None:
+            self.call_later(self._once_painted)
+            self._once_painted = None
 
     def _compositor_refresh(self) -> None:
         """Skip painting until the panes have contents (their sizes are known only after a layout, which paints as well), and
@@ -133,9 +138,7 @@ class LoopScreen(StackedScreen, Screen[None]):
             self._repaint_required = False
             for widget in (self, *compositor.visible_widgets):
                 widget._exchange_repaint_regions()  # noqa: SLF001
-            if self._once_painted is not None:
-                self.call_later(self._once_painted)
-                self._once_painted = None
+            self._now_painted()
 
     @property
     def view(self) -> View | None:
@@ -204,6 +207,9 @@ class LoopScreen(StackedScreen, Screen[None]):
             self.refresh_view()  # its panes already have sizes: painted only once
         else:
             self._refresh_soon()
+
+    def on_screen_suspend(self) -> None:
+        self._now_painted()
 
     def on_resize(self) -> None:
         self._refresh_soon()

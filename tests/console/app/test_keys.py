@@ -7,6 +7,7 @@ from autoloop.protocol import Pause, Resume, Stop
 
 from autoloop_tui.cli.catalogue import GROUPS
 from autoloop_tui.console.actions import ACTIONS, BY_ID, CHANGING, of_scope
+from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.palette import MOVES, Palette
 from autoloop_tui.console.replay_app import ReplayApp
 from autoloop_tui.console.screens.compare.screen import CompareScreen
@@ -19,7 +20,7 @@ from autoloop_tui.console.widgets.bars import HintBar
 from tests.console.app.driving import SIZES, drive, hints, top
 from tests.console.pictures import text
 from tests.console.projects import RecordedProject, painted
-from tests.console.running import Size, on_top
+from tests.console.running import Size, on_top, view_of
 from tests.console.waiting import has_quit, settle, until
 
 
@@ -32,6 +33,22 @@ def test_every_action_that_ends_in_a_command_to_the_engine_is_off_in_a_read_only
 
 def test_every_key_of_the_scope_has_its_action() -> None:
     assert [action.id for action in of_scope("app") if not hasattr(ReplayApp, f"action_{action.method}")] == []
+
+
+async def test_a_screen_opened_before_the_first_paint_is_completed_like_any_other(
+    project: RecordedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mount = ConsoleApp.on_mount
+
+    def on_mount(app: ConsoleApp) -> None:
+        mount(app)
+        app.call_later(app.run_action, "rounds")
+
+    monkeypatch.setattr(ConsoleApp, "on_mount", on_mount)
+    async with drive(project.app()) as pilot:
+        await until(pilot, lambda: not view_of(pilot.app).brief)
+        on_top(pilot.app, RoundsScreen)
+        await until(pilot, lambda: "some" in text(pilot.app))
 
 
 @pytest.mark.parametrize("size", SIZES)
