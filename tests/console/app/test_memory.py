@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 import weakref
 from typing import Any
 
@@ -12,11 +14,21 @@ from autoloop.model import (
     LoopEndKind,
 )
 
+from autoloop_tui.console import allocator
 from autoloop_tui.console.app import ConsoleApp
 from autoloop_tui.console.loop_view import View
 from tests.console.app.driving import drive
 from tests.console.projects import RecordedProject
 from tests.console.waiting import until
+
+
+@pytest.mark.parametrize("lacking", ["ctypes", "mallopt"])
+def test_an_allocator_without_settings_is_left_alone(monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
+    if lacking == "ctypes":
+        monkeypatch.setitem(sys.modules, "ctypes", None)  # makes its import fail
+    else:
+        monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    allocator.keep_small()
 
 
 async def test_what_the_console_keeps_from_collection_is_given_back_when_it_ends(
