@@ -172,7 +172,7 @@ def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: Com
     write(
         project,
         "good",
-        SETTINGS.replace('"overrides"', '"file"').replace("train.py --out", "wrap.py {config} --lr=0.5 --out"),
+        SETTINGS.replace('"overrides"', '"file"').replace("train.py --out", "wrap.py {config} --lr=0.5 --seed {seed} --out"),
     )
     (project.folder / "wrap.py").write_text(
         "import json, sys\nfile = json.load(open(sys.argv.pop(1)))\n"
@@ -181,6 +181,7 @@ def test_a_config_file_that_a_flag_of_the_command_overrides_is_told(project: Com
     )
     code, said = attempt("--changes", "lr=0.3")
     assert code == 0, said
+    assert "reached   lr 0.3, given in its config file: but args.json has 0.5" in said
     assert "lr did not reach the trainer: args.json has 0.5; does a flag of command give it too?" in said
     assert "max_steps 20, given in its config file: seen: args.json" in said
 

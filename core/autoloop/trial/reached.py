@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,13 @@ from autoloop.trainers import passes
 from autoloop.trainers.overrides import leaves
 from autoloop.trial.running import Outcome
 from autoloop.trial.setup import TrialRun
+from autoloop.variants.grids import seed_path
 
-_NOT_OF_THE_TRAINING = re.compile(r"time|fps|per_sec|runtime|mem|seconds|speed|throughput|mfu|[/_]s$", re.IGNORECASE)
+_NOT_OF_THE_TRAINING = re.compile(
+    r"time|fps|per_sec|mem|seconds|minutes|speed|throughput|mfu|elapsed|duration|latency|clock"
+    r"|(^|[/_.])(s|sec|ms|hours?|wall|dt|eta|[its]ps)$",
+    re.IGNORECASE,
+)
 """Metrics that differ between any two runs, such as times."""
 _CONFIG = (".yaml", ".yml", ".json")
 LARGEST = 1 << 20
@@ -46,7 +52,7 @@ def reached(run: TrialRun, outcome: Outcome, before: Outcome | None = None) -> l
     echoes = list(_echoes(run, outcome))
     effect = None
     if before is not None:
-        shared, differing = compared(before.columns, outcome.columns)
+        shared, differing = compared(before.columns, outcome.columns, [change.path for change in run.changes])
         effect = bool(differing) if shared else None
     return [_one(change, run, outcome, echoes, effect) for change in run.changes if not change.removed]
 
@@ -80,7 +86,8 @@ def _given(change: Change, run: TrialRun) -> str:
     words = run.planned.launch.argv[::-1]  # if a flag is given twice, the last one counts
     name = change.path.replace("_", "[-_]")
     word = next((word for word in words if re.fullmatch(rf"[+-]*{name}(=.*)?", word)), None)
-    if (run.preset.config != "file" or passes(run.preset, "seed")) and word is not None:
+    is_seed = passes(run.preset, "seed") and change.path == seed_path(run.planned.config, run.preset.seed)
+    if (run.preset.config != "file" or is_seed) and word is not None:
         place = words.index(word)
         return word if "=" in word or place == 0 else f"{word} {words[place - 1]}"
     return "in its config file"
@@ -113,16 +120,23 @@ def _echoes(run: TrialRun, outcome: Outcome) -> Iterator[tuple[str, Config]]:
             continue
 
 
-def compared(columns: Mapping[str, Series], others: Mapping[str, Series]) -> tuple[int, list[str]]:
+def compared(
+    columns: Mapping[str, Series], others: Mapping[str, Series], changed: Collection[str] = ()
+) -> tuple[int, list[str]]:
     """Return the number of training metrics that two runs have in common at some step, and the names of those that differ
-    there."""
+    there. `changed`: the paths whose values differ; a metric with the name of one only repeats that value."""
+    keys = {path.rpartition(".")[2] for path in changed}
     shared, differing = 0, []
     for name in sorted(columns.keys() & others.keys()):
         mine, theirs = dict(columns[name]), dict(others[name])
         steps = mine.keys() & theirs.keys()
-        if not steps or _NOT_OF_THE_TRAINING.search(name):
+        if not steps or _NOT_OF_THE_TRAINING.search(name) or name.rpartition("/")[2] in keys:
             continue
         shared += 1
-        if any(mine[step] != theirs[step] for step in steps):
+        if any(not _equal(mine[step], theirs[step]) for step in steps):
             differing.append(name)
     return shared, differing
+
+
+def _equal(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
