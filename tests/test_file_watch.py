@@ -113,6 +113,33 @@ def test_files_that_are_written_to_are_named_and_whatever_else_happens_is_not(wa
     after(lambda: (folder / "moved").rename(rows) if (folder / "moved").exists() else rows.rename(folder / "moved"), None)
 
 
+def test_a_write_is_told_to_all_whose_folders_contain_the_file_whatever_links_lead_to_it(
+    watch: Watching, tmp_path: Path
+) -> None:
+    folders = {name: tmp_path / "runs" / name for name in ("link1", "link2", "run1", "run2")} | {"outer": tmp_path / "runs"}
+    rows = folders["run1"] / "wandb" / "rows"
+    rows.parent.mkdir(parents=True)
+    rows.touch()
+    folders["run2"].mkdir()
+    for link in (folders["link1"], folders["link2"], folders["run2"] / "base"):
+        link.symlink_to(folders["run1"])
+    watch.follow({name: (folder,) for name, folder in folders.items()} | {"inner": (rows.parent,)})
+    assert set(watch.due()) == {*folders, "inner"}
+    names = {name: folders[name] / "wandb" / "rows" for name in ("link1", "link2", "run1")}
+    names |= {"outer": rows, "inner": rows}
+
+    def told() -> bool:
+        write_to(rows)
+        select.select([watch], [], [], PATIENCE)
+        due = watch.due()
+        return all(str(path) in (due.get(name) or ()) for name, path in names.items())
+
+    eventually(told, "the write, told to all")
+    eventually(lambda: not watch.due(), "silence")
+    shutil.rmtree(folders["run1"])
+    eventually(lambda: {"run1", "outer"} <= set(watch.due()), "the end of a folder")
+
+
 def write_to(*paths: Path) -> None:
     for path in paths:
         with path.open("a") as file:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,6 +179,12 @@ class _Watcher:
     def __init__(self, notify: RustNotify, folders: frozenset[str], wake: int) -> None:
         self._notify = notify
         self._folders = folders
+        self._real: dict[str, list[str]] = {}
+        """The folders by their paths without links."""
+        for folder in folders:
+            self._real.setdefault(os.path.realpath(folder), []).append(folder)
+        self._parents: dict[str, str] = {}
+        """Paths of changed files' folders without links, until anything but a write is reported."""
         self._wake = wake
         self._changed: dict[str, Changes] = {}
         self._lock = threading.Lock()
@@ -214,7 +220,6 @@ class _Watcher:
                     if events == "stop":
                         return
                     if isinstance(events, set):
-                        self._removed |= any(kind == _DELETED and path in self._folders for kind, path in events)
                         self._tell(self._by_folder(events))
                         self._over.wait(PAUSE)
         except Exception as problem:  # such as a file name that is not UTF-8: the owner starts another thread
@@ -223,13 +228,14 @@ class _Watcher:
     def _by_folder(self, events: set[tuple[int, str]]) -> dict[str, Changes]:
         found: dict[str, set[str]] = {}
         other: set[str] = set()
+        if any(kind != _MODIFIED for kind, _ in events):
+            self._parents.clear()
         for kind, path in events:
-            folder = self._folder(path)
-            if folder is None:
-                continue
-            found.setdefault(folder, set()).add(path)
-            if kind != _MODIFIED:
-                other.add(folder)
+            for folder, name in self._places(path):
+                found.setdefault(folder, set()).add(name)
+                self._removed |= kind == _DELETED and name == folder
+                if kind != _MODIFIED:
+                    other.add(folder)
         return {folder: None if folder in other else _few(paths) for folder, paths in found.items()}
 
     def _tell(self, changed: dict[str, Changes]) -> None:
@@ -240,12 +246,27 @@ class _Watcher:
                     self._changed[folder] = _both(before, changes)
                 os.eventfd_write(self._wake, 1)
 
-    def _folder(self, path: str) -> str | None:
-        while path not in self._folders:
-            path, slash, _ = path.rpartition("/")
-            if not slash:
-                return None
-        return path
+    def _places(self, path: str) -> set[tuple[str, str]]:
+        """Return all folders that contain the file, each with the file's path in it.
+
+        Links are followed, and a file that can be reached by several paths is reported under one of them only.
+        """
+        parent, _, name = path.rpartition("/")
+        real = self._parents.get(parent)
+        if real is None:
+            real = self._parents[parent] = os.path.realpath(parent or "/")
+        real = os.path.join(real, name)
+        found = {(folder, path) for folder in _upwards(path) if folder in self._folders}
+        for above in _upwards(real):
+            found |= {(folder, folder + real[len(above) :]) for folder in self._real.get(above, ())}
+        return found
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """Yield the path and all folders around it."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def _both(one: Changes, other: Changes) -> Changes:
