@@ -23,7 +23,7 @@ from autoloop.variants.grids import seed_path
 
 _NOT_OF_THE_TRAINING = re.compile(
     r"time|fps|per_sec|mem|seconds|minutes|speed|throughput|mfu|elapsed|duration|latency|clock"
-    r"|(^|[/_.])(s|sec|ms|hours?|wall|dt|eta|[its]ps)$",
+    r"|(^|[/_.])(s|sec|ms|hours?|dt|eta|[its]ps)$",
     re.IGNORECASE,
 )
 """Metrics that differ between any two runs, such as times."""
