@@ -132,6 +132,22 @@ def test_resume_flags_replace_and_take_away_in_every_style(
     assert plan_launch(load_preset(str(path)), request(extra=given, resume=True)).argv == argv
 
 
+def test_a_seed_is_required_only_where_the_command_passes_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    table = 'name="m"\ntitle="t"\nargv=["run", "{config}"]\n'
+    path.write_text(f'{table}[flags]\nseed="{{seed}}"\n')
+    preset = load_preset(str(path))
+    assert plan_launch(preset, request(seed="3")).argv[2:] == ("--seed=3",)
+    with pytest.raises(UserError, match="the config has no number as its seed: add one to the config"):
+        plan_launch(preset, request())
+    assert plan_launch(preset, request(extra=("--seed=9",))).argv[2:] == ("--seed=9",)
+    path.write_text(f'{table}[resume]\ncheckpoint="{{output_dir}}/c"\n[resume.flags]\nseed="{{seed}}"\n')
+    preset = load_preset(str(path))
+    assert plan_launch(preset, request(seed="3", resume=True)).argv[2:] == ("--seed=3",)
+    with pytest.raises(UserError, match="the config has no number as its seed"):
+        plan_launch(preset, request())
+
+
 def test_a_trainer_that_cannot_resume_is_not_asked_to() -> None:
     assert checkpoint_path(load_preset("plain"), "/out") is None
     with pytest.raises(UserError, match="plain does not say how its trainer resumes"):

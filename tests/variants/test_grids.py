@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from autoloop.model import UserError
 from autoloop.variants.axes import parse_grid
-from autoloop.variants.grids import Point, group_of, points, renamed, seed_path
+from autoloop.variants.grids import Point, group_of, points, renamed, seed_of, seed_path
 from autoloop.variants.policy import VariantPolicy
 
 CONFIG: dict[str, Any] = {
@@ -167,6 +167,10 @@ def test_the_seed_is_the_one_key_called_so_unless_the_preset_names_it() -> None:
         list(points({"lr": 1}, parse_grid([], "2"), VariantPolicy()))
     with pytest.raises(UserError, match=r"the config has no train.seed, which the preset names as its seed; correct its"):
         list(points({"lr": 1}, parse_grid([], "2"), VariantPolicy(), seed="train.seed"))
+
+
+def test_a_seed_is_a_number_or_text() -> None:
+    assert [seed_of({"seed": value}, VariantPolicy()) for value in (0, "a", None, True, [1])] == ["0", "a", "", "", ""]
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_group() -> None:

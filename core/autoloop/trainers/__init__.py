@@ -3,7 +3,7 @@
 from autoloop.trainers.identity import trainer_identity
 from autoloop.trainers.loading import is_preset_file, load_preset, parse_preset, preset_names
 from autoloop.trainers.plan import LaunchPlan, LaunchRequest, checkpoint_path, environment, plan_launch
-from autoloop.trainers.presets import Console, Failure, Preset, passes, passes_steps
+from autoloop.trainers.presets import Console, Failure, Preset, passes, passes_seed, passes_steps
 
 __all__ = [
     "Console",
@@ -17,6 +17,7 @@ __all__ = [
     "load_preset",
     "parse_preset",
     "passes",
+    "passes_seed",
     "passes_steps",
     "plan_launch",
     "preset_names",

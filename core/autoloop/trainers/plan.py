@@ -16,7 +16,7 @@ from autoloop.model import Config, UserError, WandbSpec
 from autoloop.model.structs import convert
 from autoloop.secrets import shown_value
 from autoloop.trainers.overrides import flag, override_words, plain_key, text_value
-from autoloop.trainers.presets import PLACEHOLDER, Preset, passes
+from autoloop.trainers.presets import PLACEHOLDER, Preset, passes, passes_seed
 from autoloop.trainers.programs import program_path
 
 
@@ -79,12 +79,12 @@ def plan_launch(preset: Preset, request: LaunchRequest) -> LaunchPlan:
 
     Raises UserError if the preset needs a script or a seed, rejects an extra argument or cannot resume.
     """
-    if not request.seed and passes(preset, "seed"):
-        raise UserError(
-            f"The preset {preset.name} passes {{seed}}, but the config has no seed: add one to the config, name its key "
-            'with seed = "KEY" in the preset, or write a number in place of {seed}.'
-        )
     given = _given_keys(preset, request.extra)
+    if not request.seed and passes_seed(preset, given):
+        raise UserError(
+            f"The preset {preset.name} passes {{seed}}, but the config has no number as its seed: add one to the config, "
+            'name its key with seed = "KEY" in the preset, or write a number in place of {seed}.'
+        )
     values = _values(preset, request)
     argv: list[str] = []
     for word in preset.argv:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -195,6 +196,14 @@ def passes(preset: Preset, placeholder: str) -> bool:
 def passes_steps(preset: Preset) -> bool:
     """Whether the command of a run passes the number of steps; otherwise the trainer reads it from its config."""
     return passes(preset, "steps")
+
+
+def passes_seed(preset: Preset, given: Collection[str] = ()) -> bool:
+    """Whether the command or the environment of a run, or of its continuation, contains `{seed}`. `given`: the keys of flags
+    that extra arguments replace."""
+    flags = [template for key, template in preset.flags.items() if key not in given]
+    resume = preset.resume.flags.values() if preset.resume else ()
+    return any("{seed}" in text for text in (*preset.argv, *flags, *preset.env.values(), *resume))
 
 
 def passes_config(preset: Preset) -> bool:

@@ -101,10 +101,10 @@ def _with_value(part: str, before: Config, after: Config) -> str:
 
 
 def seed_of(config: Config, policy: VariantPolicy) -> str:
-    """Return the value of the config's seed as text; empty without a seed."""
+    """Return the value of the config's seed as text; empty without a seed, or if it is no number or text."""
     path = seed_path(config, policy.seed)
     value = None if path is None else get(config, places(config, split(path))[0])
-    return "" if value is None or isinstance(value, dict | list) else str(value)
+    return "" if value is None or isinstance(value, bool | dict | list) else str(value)
 
 
 def group_of(config: Config, policy: VariantPolicy) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from autoloop.configs import Config, parse_config
 from autoloop.files import decoded, read_regular
 from autoloop.model import Run, UserError
-from autoloop.trainers import Preset, passes
+from autoloop.trainers import Preset, passes_seed
 
 
 def frozen_text(run: Run) -> str:
@@ -23,7 +23,7 @@ def frozen_text(run: Run) -> str:
 
 def passed_config(preset: Preset, run: Run) -> Config | None:
     """The run's config if its command passes values of it; None if the trainer reads them all from the file."""
-    return frozen_config(run) if preset.config != "file" or passes(preset, "seed") else None
+    return frozen_config(run) if preset.config != "file" or passes_seed(preset) else None
 
 
 def frozen_config(run: Run) -> Config:

@@ -23,7 +23,7 @@ from autoloop.rules import RuleSource, describe, live_rules, no_point_ahead
 from autoloop.secrets import secret_keys
 from autoloop.settings import Settings
 from autoloop.text.names import safe_name, unused_name
-from autoloop.trainers import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_steps, plan_launch
+from autoloop.trainers import LaunchPlan, LaunchRequest, Preset, load_preset, passes, passes_seed, passes_steps, plan_launch
 from autoloop.variants.grids import group_of, seed_of
 from autoloop.variants.policy import launch_policy
 
@@ -243,7 +243,7 @@ def plan_example(preset: Preset, spec: LoopSpec, config: Config) -> LaunchPlan:
 
 def _seed(preset: Preset, config: Config | None) -> str:
     """The config's seed, for a preset that passes it; empty if it has none."""
-    return seed_of(config, launch_policy(preset)) if config is not None and passes(preset, "seed") else ""
+    return seed_of(config, launch_policy(preset)) if config is not None and passes_seed(preset) else ""
 
 
 def _request(spec: LoopSpec) -> LaunchRequest:
