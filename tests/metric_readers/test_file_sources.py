@@ -202,3 +202,21 @@ def test_a_table_that_a_restarted_trainer_appends_to_goes_on_behind_its_second_h
     assert points(follower, "loss") == [(0, 3), (1, 5), (2, 1)]
     assert points(follower, "acc") == [(1, 0.5), (2, 0.75)]
     assert follower.problems == []
+
+
+def test_a_table_that_was_replaced_and_has_the_same_inode_is_not_taken_for_a_grown_one(tmp_path: Path) -> None:
+    table = tmp_path / "metrics.csv"
+    table.write_text("step,loss\n1,0.5\n2,0.25\n")
+    follower = follow(tmp_path)
+    while follower.poll():
+        pass
+    table.write_text("step,loss\n1,9.5\n2,8.5\n3,7.5\n4,6.5\n")  # in place, as after two replacements
+    while follower.poll():
+        pass
+    assert list(follower.columns["loss"]) == [(1, 9.5), (2, 8.5), (3, 7.5), (4, 6.5)]
+    assert "was replaced" in follower.problems[0]
+    with table.open("a") as file:
+        file.write("5,5.5\n")
+    while follower.poll():
+        pass
+    assert len(follower.columns["loss"]) == 5

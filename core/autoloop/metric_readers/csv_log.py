@@ -69,13 +69,16 @@ class CsvLog(LogState):
         return self._lines.more or (self.rows, self._damaged) != before
 
     def _rewritten(self) -> bool:
-        """Whether the file begins with a different header than the one read before: it was rewritten and has grown since,
-        so its size does not show that."""
+        """Whether the file begins with another header or first row than before: it was replaced and has grown since, so its
+        size does not show that. Nor does its inode, because a new file may get that of the one before."""
         if not self._head:
             return False
+        start = self._head + b"\n"
+        if self._lines_read > 1 and not self._lines.dropped:
+            start += self._first + b"\n"
         try:
             with open(self.path, "rb", buffering=0) as file:
-                return os.read(file.fileno(), len(self._head) + 1) != self._head + b"\n"
+                return os.read(file.fileno(), len(start)) != start
         except OSError:
             return False
 
