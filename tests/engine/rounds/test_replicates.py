@@ -54,7 +54,10 @@ def fresh(project: EngineProject, loop: Loop) -> list[Run]:
 
 
 def test_what_is_better_is_confirmed_on_fresh_seeds_and_named_the_winner(project: EngineProject) -> None:
-    loop = loop_of(project, noisy(project, "base", 2.0, 2.0, lr=1.0), noisy(project, "good", 1.0, 1.0, lr=3.0))
+    text = (project.folder / "fake.toml").read_text(encoding="utf-8").replace("file-only", "dashed-eq")
+    preset = project.write("seed.toml", f'{text}\n[flags]\nseed = "{{seed}}"\n')
+    configs = noisy(project, "base", 2.0, 2.0, lr=1.0), noisy(project, "good", 1.0, 1.0, lr=3.0)
+    loop = loop_of(project, *configs, preset=preset)
     found = project.run(loop).outcome
     assert found is not None
     assert found.better
@@ -70,6 +73,8 @@ def test_what_is_better_is_confirmed_on_fresh_seeds_and_named_the_winner(project
     assert all(run.confirms == contender.id for run in made)
     assert [change.path for change in made[0].changes] == ["seed"]
     assert any("confirmed on" in text and "is better than the baseline" in text for text in project.story(loop))
+    # A preset that passes the seed in a flag passes each run's own.
+    assert {f"--seed={run.seed}" for run in made} == {project.store.attempts(run.id)[0].argv[-1] for run in made}
     # The table of a round that only confirms names the configs, not the replicates that happened to run in it.
     runs = project.runs(loop)
     lines = verdict_lines([run for run in runs if run.round == 2], default_book(), [run for run in runs if run.round == 1])

@@ -132,7 +132,7 @@ class Proposals:
         path = seed_path(config, self.context.preset.seed)
         if path is None:
             raise UserError(f"the config of {run.name} ({run.id}) has no known seed key")
-        if path in self.context.preset.flags:
+        if path in self._policy(0).overridden:
             raise UserError(f"{path} is set by a flag for all runs")
         if not seed_of(config, self._policy(0)).lstrip("-").isdigit():
             raise UserError(f"{path} of {run.name} ({run.id}) is not a whole number")
