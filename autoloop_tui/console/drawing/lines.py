@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from autoloop.model import Series
@@ -62,13 +61,6 @@ def nan_since(series: Series) -> int | None:
     while first and not math.isfinite(values[first - 1]):
         first -= 1
     return series.steps[first] if 0 < first < len(values) else None
-
-
-def spoilt(columns: Mapping[str, Series], but: str) -> tuple[str, int] | None:
-    """Return the metric that has been NaN or infinite for longest, other than `but`, and the step since which it is."""
-    found = ((name, nan_since(series)) for name, series in columns.items() if name != but)
-    since = [(step, name) for name, step in found if step is not None]
-    return (min(since)[1], min(since)[0]) if since else None
 
 
 def nan_zone(series: Series) -> Zone | None:

@@ -10,6 +10,7 @@ from autoloop.metrics.book import (
     metric_book,
     parse_metric_book,
 )
+from autoloop.metrics.divergence import diverged_metrics, shows_divergence
 from autoloop.metrics.entries import from_json, to_json
 from autoloop.metrics.expectations import expectation_text, parse_expectation
 from autoloop.metrics.gpu import together
@@ -32,6 +33,7 @@ __all__ = [
     "config_label",
     "config_name",
     "default_book",
+    "diverged_metrics",
     "expectation_text",
     "for_runs",
     "found_as",
@@ -43,6 +45,7 @@ __all__ = [
     "over_seeds",
     "parse_expectation",
     "parse_metric_book",
+    "shows_divergence",
     "summarise",
     "summarise_named",
     "to_json",

@@ -131,9 +131,9 @@ class RunPainter:
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
         badge = None if row.members else self.marked.get(run.id)
         star, said = self._star(row), row.said(self.book)
-        spoilt = bool(said) and run.state is RunState.FINISHED
+        diverged = bool(row.diverged(self.book))
         warned = look("warning").mark(self.glyphs)
-        sign = (star, "bold slot-finished") if star or not spoilt else (warned, "bold slot-failed")
+        sign = (star, "bold slot-finished") if star or not diverged else (warned, "bold slot-failed")
         took = row.took(self.now)
         mark: Piece = (f"{badge.letter:2}", f"bold {badge.look}") if badge else ("  ", "")
         made: dict[str, Cell] = {
@@ -147,7 +147,7 @@ class RunPainter:
             "tries": (str(run.attempts) if run.attempts else self.nothing, "slot-warn" if run.attempts > 1 else "dim"),
             "took": (self.nothing if took is None else duration(took), dim),
             "trend": (self.trends.get(run.id, ""), seen.variable if not run.state.ended else "dim"),
-            "reason": (said, "slot-failed" if spoilt else seen.variable if run.state.ended else "dim"),
+            "reason": (said, "slot-failed" if diverged else seen.variable if run.state.ended else "dim"),
         }
         if row.origin and cells(row.origin) > widths.get("from", 99) and run.proposal is not None:
             rule = author(row.proposal) if row.proposal else ""

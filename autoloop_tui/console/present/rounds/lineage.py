@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoloop.metrics import MetricBook
-from autoloop.model import RunState
 
 from autoloop_tui.console.drawing.cutting import wrapped
 from autoloop_tui.console.drawing.glyphs import Glyphs
@@ -32,7 +31,7 @@ class LineagePainter:
         ]
         of_loop: list[Piece] = [(f"  {row.loop.name}", "dim")] if name_loop else []
         said = row.said(self.book)
-        names = "slot-failed" if row.run.state is RunState.FINISHED else seen.variable
+        names = "slot-failed" if row.diverged(self.book) else seen.variable
         if not said or length(first) + cells(said) + 2 + length(of_loop) <= width:
             rows = [[*first, (f": {said}" if said else "", names), *of_loop]]
         else:

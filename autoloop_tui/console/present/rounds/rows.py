@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from autoloop.metrics import MetricBook
+from autoloop.metrics import MetricBook, diverged_metrics
 from autoloop.model import Change, Loop, MetricSummary, Proposal, ProposalStatus, Round, Run, RunState
 from autoloop.store import Snapshot
 from autoloop.text.changes import after_text, before_text
@@ -60,10 +60,17 @@ class RunRow:
         return self.run.summary.metrics.get(name) if self.run.summary else None
 
     def said(self, book: MetricBook) -> str:
-        """Return the reason for its state, or which metrics are NaN or infinite; empty if there is nothing to say."""
+        """Return which metrics show that a finished run diverged, and the reason for its state; empty if there is nothing to
+        say."""
+        return "; ".join(filter(None, (self.diverged(book), why(self.run))))
+
+    def diverged(self, book: MetricBook) -> str:
+        """Return which metrics show that it diverged although it finished; empty if none does."""
+        if self.run.state is not RunState.FINISHED:
+            return ""  # otherwise the reason for its state says so
         runs = [member.run for member in self.members] or [self.run]
-        bad = sorted({book.short(name) for run in runs if run.summary for name in run.summary.not_finite})
-        return why(self.run) or (f"NaN in {', '.join(map(plain, bad))}" if bad else "")
+        bad = sorted({book.short(name) for run in runs if run.summary for name in diverged_metrics(run.summary, book)})
+        return f"{', '.join(map(plain, bad))} not finite" if bad else ""
 
     def took(self, now: float) -> float | None:
         """Return the seconds from its start to its end, or until now."""

@@ -1,4 +1,4 @@
-"""Why a run did not finish, what a live rule asks about it, or which metric is NaN. Pure."""
+"""Why a run did not finish, what a live rule asks about it, or which metric shows divergence. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from autoloop.model import Run, RunState, Series
 
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.lines import spoilt
-from autoloop_tui.console.drawing.paint import look
+from autoloop_tui.console.drawing.paint import look, plain
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.divergence import divergence
 from autoloop_tui.console.present.proposals.queue import why
 
 
@@ -23,8 +23,8 @@ def cause(view: View, run: Run, columns: Mapping[str, Series], decides: str, gly
         return f"{look('pending').mark(glyphs)} {text}; {decides} decides", "slot-warn"
     reason = why(run) or (attempt.cause if attempt else None)
     if not run.state.ended or run.state is RunState.FINISHED or not reason:
-        bad = spoilt(columns, "")
-        said = f"NaN in {view.metrics.short(bad[0])} since step {bad[1]}" if bad else ""
+        bad = divergence(columns, view.metrics)
+        said = f"{plain(view.metrics.short(bad.metric))} not finite since step {bad.since}" if bad else ""
         return (f"{look('warning').mark(glyphs)} {said}", "slot-failed") if said else ("", "")
     seen = look(run.state.value)
     failed = attempt is not None and run.state is not RunState.STOPPED

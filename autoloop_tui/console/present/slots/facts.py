@@ -13,12 +13,13 @@ from autoloop.model import LOCAL, LoopState, RoundState, Run, RunState, Series, 
 
 from autoloop_tui.console.drawing.badges import Badge
 from autoloop_tui.console.drawing.glyphs import Glyphs
-from autoloop_tui.console.drawing.lines import Line, spoilt
+from autoloop_tui.console.drawing.lines import Line
 from autoloop_tui.console.drawing.paint import clip, plain
 from autoloop_tui.console.drawing.pieces import Piece
 from autoloop_tui.console.feed import Feed
 from autoloop_tui.console.logs.tail import LastLines
 from autoloop_tui.console.loop_view import View
+from autoloop_tui.console.present.divergence import Divergence, divergence
 from autoloop_tui.console.present.metric_delta import Delta, against, at_the_step_of, so_far
 from autoloop_tui.console.present.proposals.queue import why
 from autoloop_tui.console.telemetry import Load, Sample
@@ -46,8 +47,8 @@ class SlotFacts(msgspec.Struct, frozen=True):
     """Whole seconds until the last step."""
     metric: str = ""
     series: Series | None = None
-    spoilt: tuple[str, int] | None = None
-    """Another metric that is NaN or infinite, and the step since which it is."""
+    diverged: Divergence | None = None
+    """The metric that shows divergence, by its short name."""
     change: Change | None = None
     gpu: Gpu | None = None
     gpu_error: str | None = None
@@ -114,7 +115,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
         if lines is not None and run.state in (RunState.RUNNING, RunState.STOPPING) and not view.brief:
             path = view.log_path(run)
             last = plain(lines.of(path, feed.secrets(run))) if path else ""
-    bad = spoilt(feed.known(run), metric) if run else None
+    bad = divergence(feed.known(run), view.metrics) if run else None
     asked = view.questions.get(run.id) if run else None
     left = feed.seconds_left(run, time.time()) if run else None
     attempt = view.snapshot.attempts.get(run.id) if run else None
@@ -131,7 +132,7 @@ def facts_of(slot: Slot, view: View, feed: Feed, sample: Sample | None, lines: L
         eta=int(left) if left is not None and math.isfinite(left) else None,
         metric=view.metrics.short(metric),
         series=series,
-        spoilt=(view.metrics.short(bad[0]), bad[1]) if bad else None,
+        diverged=bad._replace(metric=view.metrics.short(bad.metric)) if bad else None,
         change=_change(view, feed, run, metric) if run else None,
         gpu=gpu,
         gpu_error=sample.gpus.error if sample and slot.place == LOCAL else None,

@@ -255,12 +255,12 @@ def said_of(facts: SlotFacts, key: Callable[[str], str], glyphs: Glyphs) -> list
             return [(text, look("pending").variable), (f"  {key('app.proposals')} decides", "bold key")]
         if facts.run and facts.run.waits:
             return [(plain(facts.run.waits), warned.variable)]
-        since = nan_since(facts.series) if facts.series is not None else None
-        if since is not None:
-            return [(f"NaN since step {since}", "slot-failed"), (f"  {key('slots.stop')} stops it", "bold key")]
-        if facts.spoilt:
-            metric, since = facts.spoilt
-            return [(f"NaN in {metric} since step {since}", "slot-failed"), (f"  {key('slots.charts')} charts", "bold key")]
+        if facts.diverged:
+            metric, since = facts.diverged
+            if metric == facts.metric:
+                return [(f"not finite since step {since}", "slot-failed"), (f"  {key('slots.stop')} stops it", "bold key")]
+            text = f"{plain(metric)} not finite since step {since}"
+            return [(text, "slot-failed"), (f"  {key('slots.charts')} charts", "bold key")]
         if facts.foreign:
             return [(f"{warned.mark(glyphs)} also {plain(', '.join(facts.foreign))}", warned.variable)]
         return [(plain(facts.gpu_error), "dim")] if facts.gpu_error and facts.slot.gpus else []

@@ -189,7 +189,7 @@ class RunBrowser(LoopScreen):
             pane.show([gpu_row(history, self.size.width, glyphs=self.console.glyphs)])
 
     def _paint_cause(self, view: View, run: Run) -> None:
-        """Show above every part why the run did not finish, what a rule asks or which metric is NaN; otherwise hidden."""
+        """Show above every part why the run did not finish, what a rule asks or which metric diverged; otherwise hidden."""
         text, seen = cause(
             view, run, self.console.feed.known(run), self.console.keys_of("app.proposals"), self.console.glyphs
         )

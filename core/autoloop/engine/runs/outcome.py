@@ -19,7 +19,7 @@ from autoloop.engine.runs.watchdog import as_judged
 from autoloop.gpu_history import read_history
 from autoloop.logs import read_log_tail
 from autoloop.metric_readers import Follower
-from autoloop.metrics import summarise, together
+from autoloop.metrics import diverged_metrics, summarise, together
 from autoloop.model import (
     Attempt,
     Cause,
@@ -30,7 +30,6 @@ from autoloop.model import (
     Run,
     RunState,
     StopKind,
-    Summary,
     Taken,
     TakenKind,
 )
@@ -58,7 +57,7 @@ def settle(context: Context, ended: EndedAttempt, meanwhile: Callable[[], bool] 
     if not _read_rest(follower, meanwhile):
         return None
     summary = summarise(follower.columns, context.metrics)
-    diverged = [name for name in summary.not_finite if _tells_of_divergence(context, summary, name)]
+    diverged = diverged_metrics(summary, context.metrics)
     if not summary.metrics and run.summary:  # it was extended, and ended before it logged anything
         summary = run.summary
     summary = msgspec.structs.replace(summary, gpu=_gpu_use(run, attempt))
@@ -160,20 +159,6 @@ def wandb_url(ids: Collection[str | None], lines: list[str]) -> str | None:
     """The address of the run's W&B page, from the log lines; None if none was printed, as for an offline run."""
     found = (match for line in lines for match in RUN_PAGE.finditer(line))
     return next((match.group() for match in found if match.group(1) in ids), None)
-
-
-GRADIENTS_IN_A_ROW = 5
-"""Consecutive non-finite gradient norms that count as divergence. In mixed precision single ones are normal: such a step is
-skipped on purpose."""
-
-
-def _tells_of_divergence(context: Context, summary: Summary, metric: str) -> bool:
-    """Whether a non-finite value of this metric means divergence: only for losses and key metrics, as others may be
-    undefined at times."""
-    name = metric.rpartition("/")[2]
-    if "grad" in name:
-        return metric in context.metrics.key_metrics and summary.in_a_row.get(metric, 1) >= GRADIENTS_IN_A_ROW
-    return metric in context.metrics.key_metrics or name.endswith("loss")
 
 
 def judge_exit(context: Context, attempt: Attempt, lines: list[str], diverged: list[str]) -> tuple[RunState, Cause | None]:

@@ -202,28 +202,45 @@ async def test_a_metric_that_is_no_number_any_more_is_said_with_the_key_that_sto
     project = learning(tmp_path, mine=([50, 100, 130], [0.91, 0.62, math.nan]), base=FALLING)
     async with drive(project, (120, 40)) as (pilot, screen):
         async for _ in read_at_each(pilot, screen, [(120, 40), (80, 24)]):
-            assert "NaN since step 130  x stops" in table(screen) + below(screen)
+            assert "not finite since step 130  x stops" in table(screen) + below(screen)
 
 
 async def test_a_metric_other_than_the_key_one_that_is_no_number_has_a_sign_at_every_size(tmp_path: Path) -> None:
-    project = RecordedProject(tmp_path, slots=1)
+    project = RecordedProject(tmp_path, slots=3)
     steps = array("q", [50, 100, 130])
     metrics = {
         "eval/offline_eval/avg_l1": Series(steps, array("d", [0.9, 0.6, 0.4])),
         "train/l1_loss": Series(steps, array("d", [1.0, math.nan, math.nan])),
+        "train/ratio": Series(steps, array("d", [math.nan, math.nan, math.nan])),
+    }
+    legitimate = {
+        "train/loss": metrics["eval/offline_eval/avg_l1"],
+        "train/grad_norm": Series(steps, array("d", [1, 1, math.inf])),
     }
     project.run("run_0", RunState.RUNNING, slot=0, metrics=metrics, log="x\n")
+    project.run("run_1", RunState.RUNNING, slot=1, metrics=legitimate, attempt={"slot": 1}, log="x\n")
+    first = {"train/loss": Series(steps, array("d", [math.nan, math.nan, math.nan]))}
+    project.run("run_2", RunState.RUNNING, slot=2, metrics=first, attempt={"slot": 2}, log="x\n")
     async with drive(project, (120, 40)) as (pilot, screen):
         async for size in read_at_each(pilot, screen, [(160, 45), (120, 40), (80, 24), (60, 20)]):
-            assert ("NaN in l1_l" if size[0] >= 80 else "NaN") in table(screen), size
-            assert "NaN in l1_loss since step 100  m charts" in table(screen) + below(screen)
+            assert ("l1_loss not" if size[0] >= 80 else "l1_") in table(screen), size
+            assert "l1_loss not finite since step 100  m charts" in table(screen) + below(screen)
+        assert {facts.run.name: facts.diverged for facts in screen.query_one(SlotTable).facts if facts.run} == {
+            "run_0": ("l1_loss", 100),
+            "run_1": None,
+            "run_2": ("loss", 50),
+        }
         await pilot.press("enter")
-        await until(pilot, lambda: "▲ NaN in l1_loss since step 100" in shown(pilot))
+        await until(pilot, lambda: "▲ l1_loss not finite since step 100" in shown(pilot))
+    project.run("overstayed", metrics={"train/loss": legitimate["train/loss"]}, reason="it did not exit and was stopped")
+    project.run("skipped", metrics=legitimate)
     ended = project.run("done", metrics=metrics)
     async with drive(project, (80, 24)) as (pilot, _):
-        await pilot.press("r", "j")
-        await until(pilot, lambda: f"({ended.id}) ✓ finished: NaN in l1_loss" in shown(pilot))
-        assert any("▲ ✓" in line and "done" in line for line in shown(pilot).splitlines())
+        await pilot.press("r", *"jjjjj")
+        await until(pilot, lambda: f"({ended.id}) ✓ finished: l1_loss not finite" in shown(pilot))
+        assert {"overstayed", "skipped", "done"} <= set(shown(pilot).split())
+        warned = [line for line in shown(pilot).splitlines() if "▲ ✓" in line]
+        assert [line.count(" done ") for line in warned] == [1]
 
 
 async def test_what_a_row_has_no_room_for_is_said_below_when_the_cursor_is_on_it(tmp_path: Path) -> None:
