@@ -180,7 +180,7 @@ class ProposalsScreen(ProposalBrowser):
         if view is None or view.snapshot.round is None:
             return
         made = view.decisions
-        if view.snapshot.round.start_at is not None and not made["pending"] and not view.loop.held:
+        if view.snapshot.round.start_at is not None and not made["pending"] and not (view.loop.held or view.loop.paused):
             self.console.ask(Start())  # it starts in seconds anyway, and a question would outlast that
             return
         which = f"{made['approved']} approved proposals become its runs."

@@ -22,7 +22,7 @@ from autoloop_tui.console.screens.dialogs import Ask, Confirm
 from autoloop_tui.console.screens.pick_run import PickRun
 from autoloop_tui.console.screens.proposals.screen import ProposalsScreen
 from tests.console.projects import NOW, RecordedProject, painted
-from tests.console.running import Size, on_top
+from tests.console.running import Size, on_top, view_of
 from tests.console.screens.proposals.driving import (
     BATCH,
     add,
@@ -239,6 +239,13 @@ async def test_start_does_not_ask_while_the_round_is_about_to_start(project: Rec
     async with console(project) as (pilot, app):
         await pilot.press("S")
         assert isinstance(app.screen, ProposalsScreen)
+        assert project.commands() == [Start()]
+
+        project.change_loop(paused=True)  # then the runs would not start, and that must be said
+        await until(pilot, lambda: view_of(app).loop.paused)
+        await pilot.press("S")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        assert "The queue is paused: they wait" in on_top(app, Confirm).why
         assert project.commands() == [Start()]
 
 
