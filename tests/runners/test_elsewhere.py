@@ -139,7 +139,7 @@ def test_a_copy_of_the_folder_is_not_the_attempt_and_ends_nothing_of_it(bench: B
 
 
 def test_a_folder_that_was_moved_is_still_the_attempt_s_and_gets_its_record(bench: Bench, tmp_path: Path) -> None:
-    attempt = bench.shell("echo begun; echo > $READY; sleep 600")
+    attempt = bench.shell("echo begun; echo > $READY; exec sleep 600")
     bench.meet()
     moved = tmp_path / "elsewhere" / "a"
     moved.parent.mkdir()

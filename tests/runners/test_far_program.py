@@ -107,7 +107,7 @@ def test_a_python_that_is_too_old_is_refused_with_a_sentence(trial: Trial) -> No
 
 
 def test_a_killed_supervisor_and_a_restarted_host_are_told_apart(trial: Trial) -> None:
-    attempt = trial.submit("sh", "-c", "echo begun; sleep 1000")
+    attempt = trial.submit("sh", "-c", "echo begun; exec sleep 1000")
     trial.until(CommandStart)
     handle = handle_of(trial.there(attempt))
     assert handle is not None

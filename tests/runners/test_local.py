@@ -60,7 +60,7 @@ def test_a_handle_survives_the_way_through_the_store(bench: Bench) -> None:
 
 
 def test_a_running_attempt_is_alive_and_an_ended_one_stays_ended(bench: Bench) -> None:
-    attempt = bench.shell("echo ready > $READY; sleep 1000")
+    attempt = bench.shell("echo ready > $READY; exec sleep 1000")
     bench.meet()
     assert local.inspect(attempt.directory, attempt.id, attempt.handle) == local.Alive(attempt.handle)
     assert local.inspect(attempt.directory, attempt.id) == local.Alive(attempt.handle)
@@ -183,7 +183,7 @@ def test_what_a_killed_supervisor_leaves_is_swept_away(bench: Bench) -> None:
 
 
 def test_a_sweep_touches_no_attempt_but_its_own(bench: Bench) -> None:
-    attempt = bench.shell("echo ready > $READY; sleep 1000")
+    attempt = bench.shell("echo ready > $READY; exec sleep 1000")
     bench.meet()
     assert local.sweep(attempt.id[:-1]) == 0
     assert local.sweep(attempt.id + "0") == 0

@@ -230,7 +230,7 @@ def test_a_name_that_leads_to_another_machine_decides_nothing(trial: Trial) -> N
     python, first = trial.far.odd_python()
     trial.host = msgspec.structs.replace(trial.host, python=python)
     trial.anew()
-    attempt = trial.submit("sh", "-c", "echo begun; sleep 1000")
+    attempt = trial.submit("sh", "-c", "echo begun; exec sleep 1000")
     trial.until(CommandStart)
     handed = trial.heard(Acceptance)
     assert isinstance(handed, Acceptance)
