@@ -76,3 +76,9 @@ def _stand_in(column: NumberColumn, values: Sequence[float | None]) -> None:
         if value is not None and math.isfinite(value):
             digits = 5e-4 if value else 0.0
             assert math.isclose(float(text), value, rel_tol=digits, abs_tol=5e-324)
+
+
+def test_small_changes_in_a_narrow_column_keep_two_digits() -> None:
+    values = [0.00018, 0.00021, -0.00012]
+    column = NumberColumn.of(values, room=7)
+    assert [column.text(value) for value in values] == [" 1.8e-4", " 2.1e-4", "-1.2e-4"]

@@ -104,8 +104,9 @@ def number(value: float | None, width: int | None = None) -> str:
     text = text_values.number(value)
     if value is None or not math.isfinite(value) or width is None or len(text) <= width:
         return text
-    shorter = [text_values.number(value, digits) for digits in (3, 2, 1)]
-    shorter += [text_values.with_power(value, digits) for digits in (4, 3, 2, 1)]
+    shorter = [text_values.number(value, digits) for digits in (3, 2)]
+    shorter += [text_values.with_power(value, digits) for digits in (4, 3, 2)]
+    shorter += [text_values.number(value, 1), text_values.with_power(value, 1)]
     return next((each for each in shorter if len(each) <= width), shorter[-1])
 
 

@@ -32,21 +32,23 @@ class NumberColumn(msgspec.Struct, frozen=True):
     def of(
         cls, values: Iterable[float | None], *, digits: int = DIGITS, signed: bool = False, room: int | None = None
     ) -> NumberColumn:
-        """Return the format for `values`. `room`: the available cells; significant digits are reduced to fit them."""
+        """Return the format for `values`. `room`: the available cells; significant digits are reduced to fit them, and
+        powers of ten are used where fewer than two digits would be left."""
         known = [value for value in values if value is not None]
         made = cls._of(known, digits, signed=signed)
-        for fewer in range(digits - 1, 0, -1):
+        narrower = [(fewer, False) for fewer in range(digits - 1, 1, -1)] + [(fewer, True) for fewer in range(digits, 1, -1)]
+        for fewer, powers in [*narrower, (1, False)]:
             if room is None or made.width <= room:
                 break
-            made = cls._of(known, fewer, signed=signed)
+            made = cls._of(known, fewer, signed=signed, powers=powers)
         return made
 
     @classmethod
-    def _of(cls, values: list[float], digits: int, *, signed: bool) -> NumberColumn:
+    def _of(cls, values: list[float], digits: int, *, signed: bool, powers: bool = False) -> NumberColumn:
         finite = [value for value in values if math.isfinite(value)]
         sizes = [abs(value) for value in finite if value]
         least, most = (_exponent(value, digits) for value in (min(sizes), max(sizes))) if sizes else (0, 0)
-        powers = not LEAST <= least <= most < max(MOST, digits)
+        powers = powers or not LEAST <= least <= most < max(MOST, digits)
         before = 1 if powers else max(1, most + 1)
         minus = signed or any(value < 0 for value in finite)
         # nan and inf are placed before the point, as `–` is.

@@ -26,7 +26,7 @@ _METRICS_FILE = re.compile(
 )
 _OUTPUT = (*sorted(FOLDERS), "logdir", "log_dir", "outdir", "exp_dir", "root_dir")
 _NUMBERED = re.compile(r"\b(?:step|iter|iteration|epoch|update)\b\W{0,3}\d+", re.IGNORECASE)
-_LAST_WORDS = 20
+_LAST_LINES = 20
 """Number of lines at the end of a log in which a trainer says what it rejects."""
 _LOG_EVERY = re.compile(r"log\w*(interval|steps|every|freq|period)|(interval|every|freq)\w*log", re.IGNORECASE)
 
@@ -53,7 +53,7 @@ def refused_seed(run: TrialRun, outcome: Outcome) -> str | None:
         return None
     key = path.rpartition(".")[2]
     named = re.compile(rf"(?<![-.\w]){re.escape(key)}(?![-\w(])")
-    if not any(named.search(line) for line in outcome.lines[-_LAST_WORDS:] if not line.startswith((" ", "\t"))):
+    if not any(named.search(line) for line in outcome.lines[-_LAST_LINES:] if not line.startswith((" ", "\t"))):
         return None
     return (
         f"If it rejects the key {path} in its config file: change it to ignore that key, or delete the key from the base "

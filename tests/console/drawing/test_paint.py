@@ -76,6 +76,10 @@ def test_a_number_keeps_its_size_to_four_digits(value: float) -> None:
     assert float(paint.number(value)) == pytest.approx(value, rel=6e-4, abs=0)
 
 
+def test_a_narrow_number_keeps_two_digits() -> None:
+    assert [paint.number(value, 6) for value in (0.00018, 0.000249, 0.0012345)] == ["1.8e-4", "2.5e-4", "0.0012"]
+
+
 @given(st.floats())
 def test_a_number_fits_seven_cells_by_losing_digits(value: float) -> None:
     assert len(paint.number(value, 7)) <= 7

@@ -130,8 +130,7 @@ class RunPainter:
         seen = look(self.gone.get(run.id, run.state.value))
         dim = "dim" if run.state in (RunState.QUEUED, RunState.STOPPED) else ""
         badge = None if row.members else self.marked.get(run.id)
-        star, said = self._star(row), row.said(self.book)
-        diverged = bool(row.diverged(self.book))
+        star, (said, diverged) = self._star(row), row.said(self.book)
         warned = look("warning").mark(self.glyphs)
         sign = (star, "bold slot-finished") if star or not diverged else (warned, "bold slot-failed")
         took = row.took(self.now)

@@ -30,8 +30,8 @@ class LineagePainter:
             (seen.text(self.glyphs), seen.variable),
         ]
         of_loop: list[Piece] = [(f"  {row.loop.name}", "dim")] if name_loop else []
-        said = row.said(self.book)
-        names = "slot-failed" if row.diverged(self.book) else seen.variable
+        said, diverged = row.said(self.book)
+        names = "slot-failed" if diverged else seen.variable
         if not said or length(first) + cells(said) + 2 + length(of_loop) <= width:
             rows = [[*first, (f": {said}" if said else "", names), *of_loop]]
         else:

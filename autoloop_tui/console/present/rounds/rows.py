@@ -59,10 +59,11 @@ class RunRow:
     def metric(self, name: str) -> MetricSummary | None:
         return self.run.summary.metrics.get(name) if self.run.summary else None
 
-    def said(self, book: MetricBook) -> str:
-        """Return which metrics show that a finished run diverged, and the reason for its state; empty if there is nothing to
-        say."""
-        return "; ".join(filter(None, (self.diverged(book), why(self.run))))
+    def said(self, book: MetricBook) -> tuple[str, bool]:
+        """Return which metrics show that a finished run diverged and the reason for its state, as one text, and whether it
+        diverged."""
+        diverged = self.diverged(book)
+        return "; ".join(filter(None, (diverged, why(self.run)))), bool(diverged)
 
     def diverged(self, book: MetricBook) -> str:
         """Return which metrics show that it diverged although it finished; empty if none does."""

@@ -57,7 +57,7 @@ class LoopDriver:
         its runs continue. In the foreground, Ctrl-C stops the loop and a second Ctrl-C kills its runs; otherwise Ctrl-C is
         ignored.
 
-        Raises UserError if another engine drives the loop, or if its folder cannot be written.
+        Raises UserError if another engine is running the loop, or if its folder cannot be written.
         """
         interrupts = 0
 

@@ -1,4 +1,4 @@
-"""The engine: one process that drives one loop from its first run to its end. It waits for ended runs, commands and
+"""The engine: one process that runs one loop from its first run to its end. It waits for ended runs, commands and
 deadlines."""
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Engine:
     # -------------------------------------------------------------------------------------------------------------- life
 
     def run(self, on_event: Listener | None = None, on_turn: Callable[[], object] | None = None) -> Loop:
-        """Drive the loop until it ends or `leave` is called. Raises UserError if another engine drives it.
+        """Run the loop until it ends or `leave` is called. Raises UserError if another engine is running it.
 
         Both callbacks run in this thread: `on_event` for each event as it is recorded, `on_turn` once per turn, a few times
         per second.
